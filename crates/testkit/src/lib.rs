@@ -1,0 +1,46 @@
+//! Real servers, a fault proxy and helpers for the tests of greentic-session.
+//!
+//! Servers are real processes on free loopback ports, each with a temporary directory of its
+//! own. A server ends when its handle is dropped, and (where util-linux' `setpriv` is there)
+//! also when the test process dies without dropping anything. Whatever cannot be set up is a
+//! panic that says why: this crate is used by tests only.
+//!
+//! Which tests run is decided by two environment variables, see [`skip`].
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr
+)]
+
+mod binaries;
+mod builder;
+mod cluster;
+mod endpoint;
+mod lane;
+mod link;
+mod ports;
+mod process;
+mod proxy;
+mod reply;
+mod resp;
+mod sentinel;
+mod server;
+pub mod skip;
+mod slots;
+mod tls;
+mod wait;
+
+pub use binaries::ServerBinary;
+pub use builder::RedisServerBuilder;
+pub use cluster::RedisCluster;
+pub use endpoint::Endpoint;
+pub use lane::Flow;
+pub use proxy::{Accept, FaultProxy};
+pub use reply::Reply;
+pub use resp::RespClient;
+pub use sentinel::SentinelGroup;
+pub use server::RedisServer;
+pub use skip::{TestRedis, redis_or_skip, servers_or_skip};
+pub use tls::TlsFiles;
+pub use wait::wait_until;

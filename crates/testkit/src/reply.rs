@@ -1,0 +1,82 @@
+//! What a server answers.
+
+/// What a server answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// No value.
+    Nil,
+    /// An integer.
+    Int(i64),
+    /// A string of bytes.
+    Bulk(Vec<u8>),
+    /// A status such as `OK`.
+    Status(String),
+    /// An error, with its code.
+    Error(String),
+    /// A list of replies.
+    Array(Vec<Self>),
+}
+
+impl Reply {
+    /// The integer.
+    ///
+    /// # Panics
+    /// If the reply is anything else.
+    #[must_use]
+    pub fn int(&self) -> i64 {
+        match self {
+            Self::Int(value) => *value,
+            other => panic!("not an integer: {other:?}"),
+        }
+    }
+
+    /// The bytes of a string or a status, as UTF-8.
+    ///
+    /// # Panics
+    /// If the reply is anything else, or no UTF-8.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            Self::Bulk(bytes) => String::from_utf8(bytes.clone()).expect("not UTF-8"),
+            Self::Status(text) => text.clone(),
+            other => panic!("not a string: {other:?}"),
+        }
+    }
+
+    /// The list's replies.
+    ///
+    /// # Panics
+    /// If the reply is anything else.
+    #[must_use]
+    pub fn array(&self) -> &[Self] {
+        match self {
+            Self::Array(items) => items,
+            other => panic!("not an array: {other:?}"),
+        }
+    }
+
+    /// The list's replies as text.
+    ///
+    /// # Panics
+    /// If the reply is no list of strings.
+    #[must_use]
+    pub fn texts(&self) -> Vec<String> {
+        self.array().iter().map(Self::text).collect()
+    }
+
+    /// Whether the server refused.
+    #[must_use]
+    pub fn is_error(&self) -> bool {
+        matches!(self, Self::Error(_))
+    }
+
+    /// This reply, which must not be an error.
+    ///
+    /// # Panics
+    /// If the server refused.
+    #[must_use]
+    pub fn accepted(self) -> Self {
+        assert!(!self.is_error(), "the server refused: {self:?}");
+        self
+    }
+}

@@ -1,0 +1,58 @@
+//! The quickstart of the README: create, get, find, update and remove one session.
+#![allow(clippy::print_stdout, reason = "an example shows what it does")]
+#![allow(deprecated, reason = "find_by_user is what a caller of 1.2 knows")]
+
+use greentic_session::{
+    ErrorCode, GreenticError, SessionBackendConfig, SessionData, SessionResult,
+    create_session_store,
+};
+use greentic_types::{EnvId, FlowId, SessionCursor, TenantCtx, TenantId, UserId};
+
+fn main() -> SessionResult<()> {
+    let store = create_session_store(SessionBackendConfig::InMemory)?;
+
+    let user = UserId::try_from("user-7")?;
+    let ctx = TenantCtx::new(EnvId::try_from("dev")?, TenantId::try_from("tenant-42")?)
+        .with_user(Some(user.clone()));
+    let paused = SessionData {
+        tenant_ctx: ctx.clone(),
+        flow_id: FlowId::try_from("support.flow")?,
+        pack_id: None,
+        cursor: SessionCursor::new("node.wait_input"),
+        context_json: "{\"ticket\":123}".into(),
+    };
+
+    let key = store.create_session(&ctx, paused.clone())?;
+    println!(
+        "created a session under a fresh key of {} letters",
+        key.as_str().len()
+    );
+
+    let stored = store.get_session(&key)?.ok_or_else(gone)?;
+    println!(
+        "it waits at {} with {}",
+        stored.cursor.node_pointer, stored.context_json
+    );
+
+    let (found, _) = store.find_by_user(&ctx, &user)?.ok_or_else(gone)?;
+    println!("the user's session is the same one: {}", found == key);
+
+    let resumed = SessionData {
+        cursor: SessionCursor::new("node.confirm"),
+        ..paused
+    };
+    store.update_session(&key, resumed)?;
+    let stored = store.get_session(&key)?.ok_or_else(gone)?;
+    println!("after an update it waits at {}", stored.cursor.node_pointer);
+
+    store.remove_session(&key)?;
+    println!(
+        "after a remove it is there: {}",
+        store.get_session(&key)?.is_some()
+    );
+    Ok(())
+}
+
+fn gone() -> GreenticError {
+    GreenticError::new(ErrorCode::NotFound, "the session is gone")
+}

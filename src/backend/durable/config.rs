@@ -1,0 +1,230 @@
+//! How a durable store is opened.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::error::{SessionResult, invalid_input};
+use crate::options::StoreOptions;
+
+/// What an Ok of a write promises.
+///
+/// Whatever is chosen, the file is consistent after every crash, and operations are lost in order:
+/// one that is there implies that all before it are there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Durability {
+    /// An Ok is on the disk: it outlives the process, the system and a loss of power. The default.
+    SurvivesPowerLoss,
+    /// An Ok is in the memory of this process, and on the disk at most `sync_every` later: a crash
+    /// of the process or the system loses the writes since. Closing the store loses nothing.
+    LosesAtMost {
+        /// How long a write may stay in memory alone.
+        sync_every: Duration,
+    },
+}
+
+/// Where a durable store lives and how it is run.
+///
+/// ```
+/// use greentic_session::durable::{Durability, DurableConfig};
+///
+/// let config = DurableConfig::new("/var/lib/flows/sessions.redb").cache_bytes(256 * 1024 * 1024);
+/// assert_eq!(config.durability, Durability::SurvivesPowerLoss);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DurableConfig {
+    /// The file; it is created where there is none, its directory is not. Next to it,
+    /// `<file>.owner` tells which process has it open.
+    pub path: PathBuf,
+    /// Settings that every backend shares.
+    pub options: StoreOptions,
+    /// What an Ok promises. Default: [`Durability::SurvivesPowerLoss`].
+    pub durability: Durability,
+    /// The memory for pages of the file, in bytes. Default: 64 MiB.
+    pub cache_bytes: usize,
+    /// How many operations share one commit at most. Default: 1,024.
+    pub max_batch: usize,
+    /// How long the writer waits for others to join a commit, if the last commit was shared too; a
+    /// lone caller never waits. Default: 200 µs.
+    pub linger: Duration,
+    /// How long an operation waits to be taken up, and then again to be on the disk. One that was
+    /// not taken up is not done. Default: 10 s.
+    pub timeout: Duration,
+    /// How long opening waits for a file that is open already. Default: 2 s.
+    pub open_timeout: Duration,
+    /// Whether opening gives room back to the file system if most of the file is free. Default: true.
+    pub compact_on_open: bool,
+    /// Whether opening verifies every page of the file: needed only if something else may have
+    /// changed it, and slow. After a crash it is verified anyway. Default: false.
+    pub check_on_open: bool,
+    /// Whether each commit also records which pages are free, so that opening after a crash need
+    /// not read the whole file. Commits become slower. Default: false.
+    pub quick_repair: bool,
+}
+
+impl DurableConfig {
+    /// The defaults, for a file.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            options: StoreOptions::new(),
+            durability: Durability::SurvivesPowerLoss,
+            cache_bytes: 64 * 1024 * 1024,
+            max_batch: 1024,
+            linger: Duration::from_micros(200),
+            timeout: Duration::from_secs(10),
+            open_timeout: Duration::from_secs(2),
+            compact_on_open: true,
+            check_on_open: false,
+            quick_repair: false,
+        }
+    }
+
+    /// The defaults, for a URL such as `redb:///var/lib/flows/sessions.redb`.
+    ///
+    /// The path is absolute, and `%` starts the hexadecimal code of a byte.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the URL is not of that form.
+    ///
+    /// ```
+    /// use greentic_session::durable::DurableConfig;
+    ///
+    /// let config = DurableConfig::from_url("redb:///tmp/my%20flows.redb")?;
+    /// assert_eq!(config.path.to_str(), Some("/tmp/my flows.redb"));
+    /// # Ok::<(), greentic_session::GreenticError>(())
+    /// ```
+    pub fn from_url(url: &str) -> SessionResult<Self> {
+        let path = url.strip_prefix("redb://").ok_or_else(|| {
+            invalid_input("a durable store's URL starts with redb:// and an absolute path")
+        })?;
+        if !path.starts_with('/') || path.len() == 1 {
+            return Err(invalid_input(
+                "a redb:// URL needs three slashes and an absolute path, and takes no host",
+            ));
+        }
+        if path.contains(['?', '#']) {
+            return Err(invalid_input(
+                "a redb:// URL takes no parameters; write %3F or %23 for '?' or '#' in a path",
+            ));
+        }
+        Ok(Self::new(percent_decoded(path)?))
+    }
+
+    /// Sets [`DurableConfig::options`].
+    #[must_use]
+    pub const fn options(mut self, options: StoreOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Sets [`DurableConfig::durability`].
+    #[must_use]
+    pub const fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// Sets [`DurableConfig::cache_bytes`].
+    #[must_use]
+    pub const fn cache_bytes(mut self, bytes: usize) -> Self {
+        self.cache_bytes = bytes;
+        self
+    }
+
+    /// Sets [`DurableConfig::max_batch`]; 0 becomes 1.
+    #[must_use]
+    pub const fn max_batch(mut self, operations: usize) -> Self {
+        self.max_batch = if operations == 0 { 1 } else { operations };
+        self
+    }
+
+    /// Sets [`DurableConfig::linger`].
+    #[must_use]
+    pub const fn linger(mut self, linger: Duration) -> Self {
+        self.linger = linger;
+        self
+    }
+
+    /// Sets [`DurableConfig::timeout`].
+    #[must_use]
+    pub const fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Sets [`DurableConfig::open_timeout`].
+    #[must_use]
+    pub const fn open_timeout(mut self, timeout: Duration) -> Self {
+        self.open_timeout = timeout;
+        self
+    }
+
+    /// Sets [`DurableConfig::compact_on_open`].
+    #[must_use]
+    pub const fn compact_on_open(mut self, compact: bool) -> Self {
+        self.compact_on_open = compact;
+        self
+    }
+
+    /// Sets [`DurableConfig::check_on_open`].
+    #[must_use]
+    pub const fn check_on_open(mut self, check: bool) -> Self {
+        self.check_on_open = check;
+        self
+    }
+
+    /// Sets [`DurableConfig::quick_repair`].
+    #[must_use]
+    pub const fn quick_repair(mut self, quick: bool) -> Self {
+        self.quick_repair = quick;
+        self
+    }
+}
+
+fn percent_decoded(text: &str) -> SessionResult<String> {
+    let broken = || invalid_input("a '%' in a redb:// URL needs two hexadecimal digits after it");
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        rest = tail;
+        if *first != b'%' {
+            bytes.push(*first);
+            continue;
+        }
+        let digits = rest.get(..2).ok_or_else(broken)?;
+        bytes.extend(hex::decode(digits).map_err(|_| broken())?);
+        rest = &rest[2..];
+    }
+    String::from_utf8(bytes)
+        .map_err(|_| invalid_input("the path of a redb:// URL is not UTF-8 once decoded"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_names_an_absolute_path() {
+        let path = |url: &str| DurableConfig::from_url(url).map(|config| config.path);
+        assert_eq!(
+            path("redb:///var/a.redb").unwrap(),
+            PathBuf::from("/var/a.redb")
+        );
+        assert_eq!(path("redb:///a%23b").unwrap(), PathBuf::from("/a#b"));
+        for wrong in [
+            "redb://a.redb",
+            "redb://",
+            "redb:///",
+            "sqlite:///a",
+            "redb:///a?cache=1",
+            "redb:///a%2",
+            "redb:///a%zz",
+            "redb:///a%ff",
+        ] {
+            assert!(path(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! The queue in front of the writer.
+//!
+//! Each place in it belongs to a caller that waits: a caller that goes away takes its operation
+//! along, and one that was not taken up in time is refused, with nothing done. So a slow disk holds
+//! callers back, and the queue never outgrows them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use greentic_types::ErrorCode;
+use parking_lot::{Condvar, Mutex};
+
+use super::ledger::DurableLedger;
+use super::place::Place;
+use super::reply::{Call, Operation, Reply};
+use crate::clock::Timestamp;
+use crate::error::SessionResult;
+
+/// The place of an operation in the queue.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Ticket(u64);
+
+/// Marks the call that compacts the file; it cannot share a transaction with others.
+pub(super) struct Compaction;
+
+pub(super) type CompactCall = Call<Compaction, u64>;
+
+enum Work {
+    Operation(Arc<dyn Operation>),
+    Compact(Arc<CompactCall>),
+}
+
+/// What the writer is to do next.
+pub(super) enum Next {
+    Batch(Vec<Arc<dyn Operation>>),
+    Compact(Arc<CompactCall>),
+    /// Nothing came in time.
+    Idle,
+    /// The store is being closed, and nothing is left to do.
+    Closed,
+}
+
+struct Waiting {
+    deadline: Instant,
+    work: Work,
+}
+
+struct Taken {
+    deadline: Instant,
+    batch: Vec<Arc<dyn Operation>>,
+}
+
+#[derive(Default)]
+struct State {
+    last_ticket: u64,
+    waiting: BTreeMap<Ticket, Waiting>,
+    /// What the writer is busy with.
+    taken: Option<Taken>,
+    /// From how many operations on the writer wants to be woken.
+    wanted: usize,
+    timer_sleeps: bool,
+    closed: bool,
+}
+
+pub(super) struct Intake {
+    state: Mutex<State>,
+    work: Condvar,
+    timer: Condvar,
+    timeout: Duration,
+    place: Place,
+}
+
+impl Intake {
+    pub fn new(timeout: Duration, place: Place) -> Self {
+        Self {
+            state: Mutex::default(),
+            work: Condvar::new(),
+            timer: Condvar::new(),
+            timeout,
+            place,
+        }
+    }
+
+    /// Queues an operation for the next batch.
+    pub fn submit<F, T>(&self, run: F) -> Reply<'_, F, T>
+    where
+        F: FnOnce(&mut DurableLedger<'_, '_>, Timestamp) -> SessionResult<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let call = Arc::new(Call::new(run));
+        let ticket = self.push(Work::Operation(Arc::clone(&call) as Arc<dyn Operation>));
+        Reply {
+            call,
+            ticket,
+            intake: self,
+        }
+    }
+
+    pub fn submit_compaction(&self) -> Reply<'_, Compaction, u64> {
+        let call = Arc::new(Call::new(Compaction));
+        let ticket = self.push(Work::Compact(Arc::clone(&call)));
+        Reply {
+            call,
+            ticket,
+            intake: self,
+        }
+    }
+
+    fn push(&self, work: Work) -> Ticket {
+        let deadline = Instant::now() + self.timeout;
+        let mut state = self.state.lock();
+        state.last_ticket += 1;
+        let ticket = Ticket(state.last_ticket);
+        state.waiting.insert(ticket, Waiting { deadline, work });
+        if state.waiting.len() >= state.wanted {
+            self.work.notify_one();
+        }
+        if std::mem::take(&mut state.timer_sleeps) {
+            self.timer.notify_one();
+        }
+        ticket
+    }
+
+    /// Takes an operation back, if the writer has not taken it up.
+    pub fn cancel(&self, ticket: Ticket) {
+        let waiting = self.state.lock().waiting.remove(&ticket);
+        drop(waiting);
+    }
+
+    /// Waits for work until `until`. Up to `together` operations may take `linger` to gather.
+    pub fn next(&self, limit: usize, together: usize, linger: Duration, until: Instant) -> Next {
+        let mut state = self.state.lock();
+        // The operations before are answered; dropping them may run their callers' code.
+        if let Some(done) = state.taken.take() {
+            drop(state);
+            drop(done);
+            state = self.state.lock();
+        }
+        state.wanted = 1;
+        while state.waiting.is_empty() && !state.closed {
+            if self.work.wait_until(&mut state, until).timed_out() {
+                break;
+            }
+        }
+        if state.waiting.is_empty() {
+            return if state.closed {
+                Next::Closed
+            } else {
+                Next::Idle
+            };
+        }
+        state.wanted = together.min(limit);
+        let end = Instant::now() + linger;
+        while state.waiting.len() < state.wanted && !state.closed {
+            if self.work.wait_until(&mut state, end).timed_out() {
+                break;
+            }
+        }
+        state.wanted = usize::MAX;
+        self.take(&mut state, limit)
+    }
+
+    fn take(&self, state: &mut State, limit: usize) -> Next {
+        let mut batch = Vec::with_capacity(limit.min(state.waiting.len()));
+        while batch.len() < limit {
+            let Some(first) = state.waiting.first_entry() else {
+                break;
+            };
+            match &first.get().work {
+                Work::Operation(operation) => batch.push(Arc::clone(operation)),
+                Work::Compact(call) if batch.is_empty() => {
+                    let call = Arc::clone(call);
+                    first.remove();
+                    return Next::Compact(call);
+                }
+                Work::Compact(_) => break,
+            }
+            first.remove();
+        }
+        state.taken = Some(Taken {
+            deadline: Instant::now() + self.timeout,
+            batch: batch.clone(),
+        });
+        Next::Batch(batch)
+    }
+
+    /// Ends the writer and the timer once all that was queued is done.
+    pub fn close(&self) {
+        self.state.lock().closed = true;
+        self.work.notify_all();
+        self.timer.notify_all();
+    }
+
+    /// Refuses what waits too long, until the store is closed: the timer thread's work.
+    pub fn keep_time(&self) {
+        let mut state = self.state.lock();
+        while !state.closed {
+            let now = Instant::now();
+            let late = self.take_late(&mut state, now);
+            if !late.is_empty() {
+                drop(state);
+                late.into_iter().for_each(|refuse| refuse());
+                state = self.state.lock();
+                continue;
+            }
+            let first = state
+                .waiting
+                .values()
+                .next()
+                .map(|waiting| waiting.deadline);
+            let taken = state.taken.as_ref().map(|taken| taken.deadline);
+            match first.into_iter().chain(taken).min() {
+                Some(deadline) => {
+                    self.timer.wait_until(&mut state, deadline);
+                }
+                None => {
+                    state.timer_sleeps = true;
+                    self.timer.wait(&mut state);
+                }
+            }
+        }
+    }
+
+    /// What is overdue, to be refused without the lock: a refusal wakes the caller's code.
+    fn take_late(&self, state: &mut State, now: Instant) -> Vec<Box<dyn FnOnce() + '_>> {
+        let mut late: Vec<Box<dyn FnOnce() + '_>> = Vec::new();
+        while let Some(first) = state.waiting.first_entry() {
+            if first.get().deadline > now {
+                break;
+            }
+            let work = first.remove().work;
+            late.push(Box::new(move || {
+                let error = self.place.error(
+                    ErrorCode::Timeout,
+                    "is too busy: the call was not taken up in time, and nothing was done",
+                );
+                match work {
+                    Work::Operation(operation) => operation.refuse(error),
+                    Work::Compact(call) => call.finish(|_| Err(error)),
+                }
+            }));
+        }
+        if state
+            .taken
+            .as_ref()
+            .is_some_and(|taken| taken.deadline <= now)
+        {
+            let batch = state.taken.take().map(|taken| taken.batch);
+            late.push(Box::new(move || {
+                for operation in batch.into_iter().flatten() {
+                    let cause = "the disk does not answer in time";
+                    operation.refuse(self.place.outcome_unknown(cause));
+                }
+            }));
+        }
+        late
+    }
+}

@@ -1,0 +1,349 @@
+//! The rules' ledger: one operation's writes over the transaction of its batch.
+//!
+//! What an operation writes is held back until its rule has said yes, so that an operation that
+//! fails leaves nothing in the transaction that it shares with others (C14).
+
+use greentic_types::{GreenticError, SessionData, SessionKey};
+
+use super::format::{Damage, decode_digest, unseal};
+use super::format::{
+    Due, MessageRow, OwnerState, RouteRow, StoreState, encode_head, owner_key, seal,
+};
+use super::place::{Place, Trouble, trouble};
+use super::tables::{Table, WriteTables, write_state};
+use super::view::{
+    Row, Rows, message, message_key, numbered_key, owner_state, route, route_key, scan,
+    unreadable_row,
+};
+use crate::claim::MessageDigest;
+use crate::clock::Timestamp;
+use crate::error::SessionResult;
+use crate::owner::{Owner, foreign_key};
+use crate::payload;
+use crate::rules::{Head, Ledger, Remembered, Wait};
+use std::cell::Cell;
+
+struct Change {
+    table: Table,
+    key: Vec<u8>,
+    /// None removes the row.
+    value: Option<Vec<u8>>,
+}
+
+pub(super) struct DurableLedger<'a, 'txn> {
+    tables: WriteTables<'txn>,
+    state: &'a mut StoreState,
+    place: &'a Place,
+    staged: Vec<Change>,
+    changed: bool,
+    trouble: Cell<Option<Trouble>>,
+}
+
+impl<'a, 'txn> DurableLedger<'a, 'txn> {
+    pub fn new(tables: WriteTables<'txn>, state: &'a mut StoreState, place: &'a Place) -> Self {
+        Self {
+            tables,
+            state,
+            place,
+            staged: Vec::new(),
+            changed: false,
+            trouble: Cell::new(None),
+        }
+    }
+
+    /// Ends one operation: keeps what it wrote if it succeeded, else drops it.
+    pub fn settle<T>(&mut self, result: SessionResult<T>) -> SessionResult<T> {
+        let staged = std::mem::take(&mut self.staged);
+        let answer = result?;
+        for change in staged {
+            self.changed = true;
+            self.apply(&change)
+                .map_err(|error| self.half_done(&error))?;
+        }
+        Ok(answer)
+    }
+
+    /// Why the transaction must not be committed, if the storage failed on the way.
+    pub fn trouble(&self) -> Option<Trouble> {
+        self.trouble.get()
+    }
+
+    pub fn changed(&self) -> bool {
+        self.changed
+    }
+
+    /// The first keys of what is due at `now`.
+    pub fn due(&self, now: Timestamp, limit: usize) -> SessionResult<Vec<Vec<u8>>> {
+        due_keys(self.tables.table(Table::Due), now, limit).map_err(|error| self.failed(&error))
+    }
+
+    /// Writes the state of the store, as part of this commit.
+    pub fn save_state(&mut self, now: Timestamp) -> SessionResult<()> {
+        self.state.clock = self.state.clock.max(now);
+        let state = *self.state;
+        write_state(self.tables.table_mut(Table::Meta), &state)
+            .map_err(|error| self.half_done(&error))
+    }
+
+    fn apply(&mut self, change: &Change) -> Result<(), redb::Error> {
+        let table = self.tables.table_mut(change.table);
+        let size = |value: usize| u64::try_from(change.key.len() + value).unwrap_or_default();
+        let (before, after) = match &change.value {
+            Some(value) => {
+                let before = table.insert(change.key.as_slice(), value.as_slice())?;
+                let before = before.map(|old| old.value().len());
+                (before, Some(value.len()))
+            }
+            None => {
+                let before = table.remove(change.key.as_slice())?;
+                (before.map(|old| old.value().len()), None)
+            }
+        };
+        let live = self.state.live_bytes + after.map_or(0, size);
+        self.state.live_bytes = live.saturating_sub(before.map_or(0, size));
+        Ok(())
+    }
+
+    /// A failed read. A page that cannot be read fails the one operation that needs it; a storage
+    /// that does not answer fails the transaction.
+    fn failed(&self, error: &redb::Error) -> GreenticError {
+        if trouble(error) == Trouble::Io {
+            self.trouble.set(Some(Trouble::Io));
+        }
+        self.place.storage_error(error)
+    }
+
+    /// A failed write: the transaction may hold a part of it.
+    fn half_done(&self, error: &redb::Error) -> GreenticError {
+        if self.trouble.get().is_none() {
+            self.trouble.set(Some(trouble(error)));
+        }
+        self.place.storage_error(error)
+    }
+
+    fn stage(&mut self, table: Table, key: Vec<u8>, value: Option<Vec<u8>>) {
+        let same = |change: &&mut Change| change.table == table && change.key == key;
+        match self.staged.iter_mut().find(same) {
+            Some(change) => change.value = value,
+            None => self.staged.push(Change { table, key, value }),
+        }
+    }
+
+    fn write(&mut self, table: Table, key: Vec<u8>, body: &[u8]) {
+        let value = seal(&key, body);
+        self.stage(table, key, Some(value));
+    }
+
+    fn remove(&mut self, table: Table, key: Vec<u8>) {
+        self.stage(table, key, None);
+    }
+
+    /// Removes an entry of the index of deadlines alone.
+    pub fn remove_due(&mut self, key: Vec<u8>) {
+        self.remove(Table::Due, key);
+    }
+
+    fn reschedule(&mut self, due: &Due, before: Option<Timestamp>, after: Option<Timestamp>) {
+        if before == after {
+            return;
+        }
+        if let Some(before) = before {
+            self.remove_due(due.key(before));
+        }
+        if let Some(after) = after {
+            self.stage(Table::Due, due.key(after), Some(Vec::new()));
+        }
+    }
+
+    fn change_owner(
+        &mut self,
+        owner: &Owner,
+        change: impl FnOnce(&mut OwnerState),
+    ) -> SessionResult<()> {
+        let mut state = owner_state(self, owner)?;
+        change(&mut state);
+        let key = owner_key(owner).into_vec();
+        if state.is_empty() {
+            self.remove(Table::Owners, key);
+        } else {
+            self.write(Table::Owners, key, &state.encode());
+        }
+        Ok(())
+    }
+
+    fn add_route(&mut self, owner: &Owner, wait: &Wait, key: &SessionKey) -> SessionResult<()> {
+        let order = numbered_key(owner, wait.order);
+        self.write(Table::Order, order, key.as_str().as_bytes());
+        let row = RouteRow {
+            order: wait.order,
+            key: key.clone(),
+        };
+        let scope = route_key(owner, &wait.scope);
+        self.write(Table::Routes, scope, &row.encode());
+        self.change_owner(owner, |state| state.waits = state.waits.saturating_add(1))
+    }
+
+    /// Takes a wait out of the owner's list; a newer wait on the same scope keeps its route.
+    fn remove_route(&mut self, owner: &Owner, wait: &Wait) -> SessionResult<()> {
+        self.remove(Table::Order, numbered_key(owner, wait.order));
+        let routed = route(self, owner, &wait.scope)?;
+        if routed.is_some_and(|route| route.order == wait.order) {
+            self.remove(Table::Routes, route_key(owner, &wait.scope));
+        }
+        self.change_owner(owner, |state| state.waits = state.waits.saturating_sub(1))
+    }
+
+    /// Forgets a message of an owner (C13, C16).
+    pub fn forget(&mut self, owner: &Owner, digest: &MessageDigest) -> SessionResult<()> {
+        let Some(row) = message(self, owner, digest)? else {
+            return Ok(());
+        };
+        self.remove(Table::Messages, message_key(owner, digest));
+        self.remove(Table::Ages, numbered_key(owner, row.age));
+        self.remove_due(Due::Message(owner.clone(), *digest).key(row.until));
+        self.change_owner(owner, |state| {
+            state.messages = state.messages.saturating_sub(1);
+        })
+    }
+
+    fn forget_oldest(&mut self, owner: &Owner, count: usize) -> SessionResult<()> {
+        let prefix = owner_key(owner).into_vec();
+        for row in self.starting_with(Table::Ages, &prefix, count)? {
+            let digest = unseal(&row.key, &row.value)
+                .and_then(decode_digest)
+                .map_err(|damage: Damage| unreadable_row(Table::Ages, damage))?;
+            self.forget(owner, &digest)?;
+        }
+        Ok(())
+    }
+}
+
+/// The keys of what is due, in order.
+pub(super) fn due_keys(
+    table: &impl redb::ReadableTable<&'static [u8], &'static [u8]>,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Vec<Vec<u8>>, redb::Error> {
+    let end = now.as_millis().saturating_add(1).to_be_bytes();
+    let rows = table.range::<&[u8]>(..end.as_slice())?;
+    rows.take(limit)
+        .map(|entry| Ok(entry?.0.value().to_vec()))
+        .collect()
+}
+
+impl Rows for DurableLedger<'_, '_> {
+    fn get<T>(
+        &self,
+        table: Table,
+        key: &[u8],
+        look: impl FnOnce(&[u8]) -> SessionResult<T>,
+    ) -> SessionResult<Option<T>> {
+        let same = |change: &&Change| change.table == table && change.key == key;
+        if let Some(change) = self.staged.iter().find(same) {
+            return change.value.as_deref().map(look).transpose();
+        }
+        let stored = redb::ReadableTable::get(self.tables.table(table), key);
+        let stored = stored.map_err(|error| self.failed(&error.into()))?;
+        stored.map(|value| look(value.value())).transpose()
+    }
+
+    fn starting_with(&self, table: Table, prefix: &[u8], limit: usize) -> SessionResult<Vec<Row>> {
+        let touched = |change: &&Change| change.table == table && change.key.starts_with(prefix);
+        let staged = || self.staged.iter().filter(touched);
+        let enough = limit.saturating_add(staged().count());
+        let mut rows =
+            scan(self.tables.table(table), prefix, enough).map_err(|error| self.failed(&error))?;
+        for change in staged() {
+            rows.retain(|row| row.key != change.key);
+            if let Some(value) = &change.value {
+                rows.push(Row {
+                    key: change.key.clone(),
+                    value: value.clone(),
+                });
+            }
+        }
+        rows.sort_by(|one, other| one.key.cmp(&other.key));
+        rows.truncate(limit);
+        Ok(rows)
+    }
+}
+
+impl Ledger for DurableLedger<'_, '_> {
+    fn put(
+        &mut self,
+        key: &SessionKey,
+        old: Option<&Head>,
+        new: Head,
+        data: Option<SessionData>,
+    ) -> SessionResult<()> {
+        let bytes = key.as_str().as_bytes();
+        if old.is_none() && self.get(Table::Sessions, bytes, |_| Ok(()))?.is_some() {
+            return Err(foreign_key());
+        }
+        if let Some(data) = data {
+            self.write(Table::Payloads, bytes.to_vec(), &payload::encode(&data)?);
+        }
+        self.write(Table::Sessions, bytes.to_vec(), &encode_head(&new));
+        let due = Due::Session(key.clone());
+        self.reschedule(&due, old.and_then(|head| head.deadline), new.deadline);
+        let before = old.and_then(|head| head.wait.as_ref());
+        let order = |wait: Option<&Wait>| wait.map(|wait| wait.order);
+        if order(before) == order(new.wait.as_ref()) {
+            return Ok(());
+        }
+        if let Some(wait) = &new.wait {
+            self.add_route(&new.owner, wait, key)?;
+        }
+        if let Some(wait) = before {
+            self.remove_route(&new.owner, wait)?;
+        }
+        Ok(())
+    }
+
+    fn delete(&mut self, key: &SessionKey, head: &Head) -> SessionResult<()> {
+        let bytes = key.as_str().as_bytes();
+        self.remove(Table::Sessions, bytes.to_vec());
+        self.remove(Table::Payloads, bytes.to_vec());
+        self.reschedule(&Due::Session(key.clone()), head.deadline, None);
+        match &head.wait {
+            Some(wait) => self.remove_route(&head.owner, wait),
+            None => Ok(()),
+        }
+    }
+
+    fn set_latest_created(&mut self, owner: &Owner, key: Option<&SessionKey>) -> SessionResult<()> {
+        self.change_owner(owner, |state| state.latest_created = key.cloned())
+    }
+
+    /// One series of numbers for the whole store: they grow also for an owner that was forgotten.
+    fn next_number(&mut self, _owner: &Owner, now: Timestamp) -> SessionResult<u64> {
+        self.state.number = now.as_millis().max(self.state.number.saturating_add(1));
+        Ok(self.state.number)
+    }
+
+    fn remember(
+        &mut self,
+        owner: &Owner,
+        new: Remembered,
+        limit: usize,
+        now: Timestamp,
+    ) -> SessionResult<()> {
+        self.forget(owner, &new.message)?;
+        let row = MessageRow {
+            until: new.until,
+            secret: new.secret,
+            age: self.next_number(owner, now)?,
+        };
+        let key = message_key(owner, &new.message);
+        self.write(Table::Messages, key, &row.encode());
+        let age = numbered_key(owner, row.age);
+        self.write(Table::Ages, age, &new.message.0);
+        let due = Due::Message(owner.clone(), new.message);
+        self.reschedule(&due, None, Some(row.until));
+        self.change_owner(owner, |state| {
+            state.messages = state.messages.saturating_add(1);
+        })?;
+        let held = usize::try_from(owner_state(self, owner)?.messages).unwrap_or(usize::MAX);
+        self.forget_oldest(owner, held.saturating_sub(limit.max(1)))
+    }
+}

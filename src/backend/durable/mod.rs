@@ -1,0 +1,29 @@
+//! The durable store: one redb file, no server.
+//!
+//! Writers queue their operations ([`intake`]). One thread ([`writer`]) takes all that wait, carries
+//! them out by the rules over one transaction ([`ledger`]), commits once and then answers all of
+//! them. Readers never meet that thread: they look at the snapshot of the last commit ([`tables`])
+//! on their own thread ([`view`]). A write that fails stops all further ones ([`failstop`]).
+
+mod bytes;
+mod clock;
+mod config;
+mod failstop;
+mod format;
+mod holder;
+mod intake;
+mod ledger;
+mod open;
+mod place;
+mod reply;
+mod shared;
+mod store;
+mod sweep;
+mod tables;
+mod verify;
+mod view;
+mod writer;
+
+pub use config::{Durability, DurableConfig};
+pub use store::DurableSessionStore;
+pub use verify::Inconsistency;

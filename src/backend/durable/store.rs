@@ -1,0 +1,368 @@
+//! The store itself: which operations are reads, and which are queued for the writer.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use greentic_types::{ErrorCode, GreenticError, SessionKey};
+
+use super::clock::StoreClock;
+use super::config::DurableConfig;
+use super::format::FORMAT_VERSION;
+use super::holder::Holder;
+use super::ledger::DurableLedger;
+use super::open::{Opened, open};
+use super::place::contained;
+use super::shared::Shared;
+use super::sweep::Sweeper;
+use super::verify::{Inconsistency, count, inconsistencies};
+use super::view::{Snapshot, session_of};
+use super::writer::Writer;
+use crate::backend::{Backend, Owned};
+use crate::blocking::wait_for;
+use crate::claim::{ClaimOutcome, ClaimToken};
+use crate::clock::{Clock, SystemClock, Timestamp};
+use crate::error::SessionResult;
+use crate::options::StoreOptions;
+use crate::owner::Owner;
+use crate::request;
+use crate::rules::{self, View};
+use crate::scope::ScopeDigest;
+use crate::session::{ClearOutcome, CreateOutcome, Health, HealthWarning, ParkOutcome, Session};
+
+/// How much an explicit sweep removes in one commit.
+const SWEEP_BUDGET: usize = 1024;
+/// From when on a wall clock that was set back is worth a warning.
+const CLOCK_TOLERANCE_MILLIS: u64 = 60_000;
+
+/// Keeps sessions in one file of this machine; they outlive the process, and by default also a loss
+/// of power.
+///
+/// One process at a time has the file open. Writers share commits: each waits for one, and many at
+/// once pay for it together. Readers wait for nobody. Dropping the store closes the file, which
+/// blocks for the last commit.
+///
+/// After a write or sync that failed, all further writes are refused with `Unavailable` until the
+/// store is opened again; reads go on.
+///
+/// ```
+/// use greentic_session::durable::{DurableConfig, DurableSessionStore};
+/// use greentic_session::{SessionKey, SessionStore};
+///
+/// # let directory = tempfile::tempdir().map_err(|_| greentic_session::GreenticError::new(
+/// #     greentic_session::ErrorCode::Unavailable, "no directory"))?;
+/// # let path = directory.path().join("sessions.redb");
+/// let store = DurableSessionStore::open(DurableConfig::new(path))?;
+/// assert!(store.get_session(&SessionKey::new("unknown"))?.is_none());
+/// store.close()?;
+/// # Ok::<(), greentic_session::GreenticError>(())
+/// ```
+pub struct DurableSessionStore {
+    shared: Arc<Shared>,
+    writer: Option<JoinHandle<SessionResult<()>>>,
+    timer: Option<JoinHandle<()>>,
+    // Released after the file is closed.
+    _holder: Option<Holder>,
+}
+
+impl DurableSessionStore {
+    /// Opens the file, and creates it where there is none.
+    ///
+    /// It blocks: for [`DurableConfig::open_timeout`] if the file is open elsewhere, and for as long
+    /// as it takes to read the whole file if it was not closed (see [`DurableConfig::quick_repair`]).
+    ///
+    /// # Errors
+    /// All name the path, and leave what is there as it is. `Unavailable` if the file is open
+    /// already, cannot be read or written, or the disk is full; `InvalidInput` if its directory does
+    /// not exist, the file is no session store, or was written by a newer version; `Internal` if it
+    /// is damaged.
+    pub fn open(config: DurableConfig) -> SessionResult<Self> {
+        Self::open_with_clock(config, SystemClock::new())
+    }
+
+    /// Opens the file, and takes the time from `clock`.
+    ///
+    /// The time of the store goes on from the latest instant that the file has seen, also if the
+    /// clock shows less.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with_clock(config: DurableConfig, clock: impl Clock) -> SessionResult<Self> {
+        let opened = open(&config)?;
+        Self::start(config, opened, clock)
+    }
+
+    pub(super) fn start(
+        config: DurableConfig,
+        opened: Opened,
+        clock: impl Clock,
+    ) -> SessionResult<Self> {
+        let clock = StoreClock::new(clock, opened.state.clock);
+        let shared = Arc::new(Shared::new(config, clock, opened.failure));
+        let writer = Writer::new(Arc::clone(&shared), opened.database, opened.state)?;
+        let mut store = Self {
+            shared,
+            writer: None,
+            timer: None,
+            _holder: opened.holder,
+        };
+        let shared = Arc::clone(&store.shared);
+        store.timer = Some(store.spawn("session-timer", move || shared.intake.keep_time())?);
+        store.writer = Some(store.spawn("session-writer", move || writer.run())?);
+        Ok(store)
+    }
+
+    fn spawn<T: Send + 'static>(
+        &self,
+        name: &str,
+        run: impl FnOnce() -> T + Send + 'static,
+    ) -> SessionResult<JoinHandle<T>> {
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(run);
+        thread.map_err(|error| {
+            let reason = format!("cannot be opened: no thread can be started: {error}");
+            self.shared.place.error(ErrorCode::Unavailable, reason)
+        })
+    }
+
+    /// Finishes what is queued, makes it durable and closes the file.
+    ///
+    /// # Errors
+    /// `Unavailable` if a write failed, now or before. What was acknowledged under
+    /// [`Durability::SurvivesPowerLoss`](super::Durability::SurvivesPowerLoss) is on the disk all
+    /// the same.
+    pub fn close(mut self) -> SessionResult<()> {
+        self.stop()
+    }
+
+    fn stop(&mut self) -> SessionResult<()> {
+        self.shared.intake.close();
+        let closed = self.writer.take().map(JoinHandle::join);
+        if let Some(timer) = self.timer.take() {
+            let _ = timer.join();
+        }
+        match closed {
+            Some(Ok(closed)) => closed,
+            Some(Err(_panic)) => Err(self.shared.place.stopped("its writer ended")),
+            None => Ok(()),
+        }
+    }
+
+    /// Gives free room of the file back to the file system, and tells how many bytes it was.
+    ///
+    /// It takes long for a large file, and blocks; all other calls wait meanwhile, and those that
+    /// wait longer than [`DurableConfig::timeout`] end in `Timeout`.
+    ///
+    /// # Errors
+    /// `Unavailable` if a write failed, now or before, or a read does not end.
+    pub fn compact(&self) -> SessionResult<u64> {
+        wait_for(self.shared.intake.submit_compaction())
+    }
+
+    /// Removes all that has expired, at once, and tells how much it was.
+    ///
+    /// Not needed in normal use: the writer does it in small steps, also when it is idle.
+    ///
+    /// # Errors
+    /// As every write.
+    pub fn sweep(&self) -> SessionResult<usize> {
+        let mut swept = 0;
+        loop {
+            let step = wait_for(
+                self.shared
+                    .intake
+                    .submit(|ledger, now| Sweeper::default().sweep(ledger, now, SWEEP_BUDGET)),
+            )?;
+            swept += step;
+            if step < SWEEP_BUDGET {
+                return Ok(swept);
+            }
+        }
+    }
+
+    /// Counts what is held, expired or not: sessions, and owners with state of their own.
+    ///
+    /// Both are 0 when nothing is left behind (C13).
+    ///
+    /// # Errors
+    /// As every read.
+    pub fn held(&self) -> SessionResult<(u64, u64)> {
+        wait_for(self.read(|snapshot, _now| {
+            count(&snapshot.tables).map_err(|error| snapshot.place.storage_error(&error))
+        }))
+    }
+
+    /// Reads every row and tells which contradict each other; none is good.
+    ///
+    /// It changes nothing, sees one commit as a whole, and takes long for a large file.
+    ///
+    /// # Errors
+    /// As every read.
+    pub fn inconsistencies(&self) -> SessionResult<Vec<Inconsistency>> {
+        wait_for(self.read(|snapshot, _now| inconsistencies(snapshot)))
+    }
+
+    /// Queues an operation for the writer; it is on the disk when the answer comes.
+    async fn write<T: Send + 'static>(
+        &self,
+        write: impl FnOnce(&mut DurableLedger<'_, '_>, Timestamp) -> SessionResult<T> + Send + 'static,
+    ) -> SessionResult<T> {
+        self.shared.intake.submit(write).await
+    }
+
+    /// Looks at the last commit, on the caller's thread.
+    async fn read<T: Send>(
+        &self,
+        look: impl FnOnce(&Snapshot, Timestamp) -> SessionResult<T> + Send,
+    ) -> SessionResult<T> {
+        let snapshot = match self.shared.snapshot() {
+            Some(snapshot) => snapshot,
+            None => self.next_snapshot().await?,
+        };
+        let now = self.shared.clock.now();
+        contained(|| look(&snapshot, now))
+            .unwrap_or_else(|panic| Err(self.shared.place.damaged(panic)))
+    }
+
+    /// The snapshot after the maintenance that goes on.
+    async fn next_snapshot(&self) -> SessionResult<Arc<Snapshot>> {
+        self.write(|_ledger, _now| Ok(())).await?;
+        self.shared.snapshot().ok_or_else(|| self.unreadable())
+    }
+
+    fn unreadable(&self) -> GreenticError {
+        let reason = "cannot be read until it is opened again";
+        self.shared.place.error(ErrorCode::Unavailable, reason)
+    }
+
+    fn warnings(&self) -> Vec<HealthWarning> {
+        let mut warnings = Vec::new();
+        if let Some(cause) = self.shared.failure.cause() {
+            let message = self.shared.place.stopped(cause).message;
+            warnings.push(HealthWarning::new("writes_stopped", message));
+        }
+        let ahead = self.shared.clock.ahead_millis();
+        if ahead > CLOCK_TOLERANCE_MILLIS {
+            let message = format!(
+                "the clock was set back: the time of the store is {} s ahead of it",
+                ahead / 1000
+            );
+            warnings.push(HealthWarning::new("clock_set_back", message));
+        }
+        warnings
+    }
+}
+
+impl Drop for DurableSessionStore {
+    fn drop(&mut self) {
+        // The writer has logged what went wrong.
+        let _ = self.stop();
+    }
+}
+
+/// Shows no session (C18).
+impl std::fmt::Debug for DurableSessionStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DurableSessionStore")
+            .field("config", &self.shared.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Backend for DurableSessionStore {
+    fn options(&self) -> &StoreOptions {
+        &self.shared.config.options
+    }
+
+    async fn create(&self, request: request::Create) -> SessionResult<CreateOutcome> {
+        self.write(|ledger, now| rules::create(ledger, now, request))
+            .await
+    }
+
+    async fn get(&self, key: &SessionKey) -> SessionResult<Option<Arc<Session>>> {
+        let found = self.get_owned(key).await?;
+        Ok(found.map(|found| found.session))
+    }
+
+    async fn get_owned(&self, key: &SessionKey) -> SessionResult<Option<Owned>> {
+        self.read(|snapshot, now| {
+            let Some(head) = snapshot.head(key)?.filter(|head| head.is_live(now)) else {
+                return Ok(None);
+            };
+            let session = session_of(snapshot, key, &head)?;
+            Ok(Some(Owned {
+                owner: head.owner,
+                session,
+            }))
+        })
+        .await
+    }
+
+    async fn update(&self, request: request::Update) -> SessionResult<u64> {
+        self.write(|ledger, now| rules::update(ledger, now, request))
+            .await
+    }
+
+    async fn remove(&self, request: request::Remove) -> SessionResult<()> {
+        self.write(move |ledger, now| rules::remove(ledger, now, &request))
+            .await
+    }
+
+    async fn park(&self, request: request::Park) -> SessionResult<ParkOutcome> {
+        self.write(|ledger, now| rules::park(ledger, now, request))
+            .await
+    }
+
+    async fn find(&self, owner: &Owner, scope: &ScopeDigest) -> SessionResult<Option<SessionKey>> {
+        self.read(|snapshot, now| rules::find(snapshot, now, owner, scope))
+            .await
+    }
+
+    async fn waits(&self, owner: &Owner) -> SessionResult<Vec<SessionKey>> {
+        self.read(|snapshot, now| rules::waits(snapshot, now, owner))
+            .await
+    }
+
+    async fn latest(&self, owner: &Owner) -> SessionResult<Option<Arc<Session>>> {
+        self.read(|snapshot, now| rules::latest(snapshot, now, owner))
+            .await
+    }
+
+    async fn clear(&self, request: request::Clear) -> SessionResult<ClearOutcome> {
+        self.write(move |ledger, now| rules::clear(ledger, now, &request))
+            .await
+    }
+
+    async fn claim(&self, request: request::Claim) -> SessionResult<ClaimOutcome> {
+        self.write(|ledger, now| rules::claim(ledger, now, request))
+            .await
+    }
+
+    async fn renew(&self, request: request::Renew) -> SessionResult<Timestamp> {
+        self.write(move |ledger, now| rules::renew(ledger, now, &request))
+            .await
+    }
+
+    async fn release(&self, token: &ClaimToken) -> SessionResult<()> {
+        let token = token.clone();
+        self.write(move |ledger, now| rules::release(ledger, now, &token))
+            .await
+    }
+
+    async fn commit(&self, request: request::Finalize) -> SessionResult<()> {
+        let options = self.shared.config.options;
+        self.write(move |ledger, now| rules::commit(ledger, now, &options, request))
+            .await
+    }
+
+    async fn health(&self) -> SessionResult<Health> {
+        let started = Instant::now();
+        if self.shared.failure.cause().is_none() {
+            self.write(|_ledger, _now| Ok(())).await?;
+        }
+        let round_trip: Duration = started.elapsed();
+        let mut health = Health::new("durable", round_trip);
+        health.version = Some(format!("format {FORMAT_VERSION}"));
+        health.warnings = self.warnings();
+        Ok(health)
+    }
+}

@@ -1,0 +1,208 @@
+//! What the rules see of the stored rows.
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use greentic_types::{ErrorCode, GreenticError, SessionKey};
+use redb::ReadableTable;
+
+use super::format::{self, Damage, MessageRow, OwnerState, RouteRow, owner_key, unseal};
+use super::place::Place;
+use super::tables::{ReadTables, Table};
+use crate::claim::MessageDigest;
+use crate::error::SessionResult;
+use crate::owner::Owner;
+use crate::payload;
+use crate::rules::{Head, Remembered, View};
+use crate::scope::ScopeDigest;
+use crate::session::Session;
+
+/// Rows of one commit, or of the one that is being made.
+pub(super) trait Rows {
+    /// Looks at the value of a key.
+    fn get<T>(
+        &self,
+        table: Table,
+        key: &[u8],
+        look: impl FnOnce(&[u8]) -> SessionResult<T>,
+    ) -> SessionResult<Option<T>>;
+
+    /// The first rows, at most `limit`, whose keys start with `prefix`; in order of their keys.
+    fn starting_with(&self, table: Table, prefix: &[u8], limit: usize) -> SessionResult<Vec<Row>>;
+}
+
+pub(super) struct Row {
+    pub key: Vec<u8>,
+    pub value: Vec<u8>,
+}
+
+/// The rows of a table from a key on, as long as they start with it.
+pub(super) fn scan(
+    table: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    prefix: &[u8],
+    limit: usize,
+) -> Result<Vec<Row>, redb::Error> {
+    let mut rows = Vec::new();
+    let from = (Bound::Included(prefix), Bound::Unbounded);
+    for entry in table.range::<&[u8]>(from)?.take(limit) {
+        let (key, value) = entry?;
+        if !key.value().starts_with(prefix) {
+            break;
+        }
+        rows.push(Row {
+            key: key.value().to_vec(),
+            value: value.value().to_vec(),
+        });
+    }
+    Ok(rows)
+}
+
+/// The store as of one commit.
+pub(super) struct Snapshot {
+    pub tables: ReadTables,
+    pub place: Place,
+}
+
+impl Rows for Snapshot {
+    fn get<T>(
+        &self,
+        table: Table,
+        key: &[u8],
+        look: impl FnOnce(&[u8]) -> SessionResult<T>,
+    ) -> SessionResult<Option<T>> {
+        let found = ReadableTable::get(self.tables.table(table), key);
+        let found = found.map_err(|error| self.place.storage_error(&error.into()))?;
+        found.map(|value| look(value.value())).transpose()
+    }
+
+    fn starting_with(&self, table: Table, prefix: &[u8], limit: usize) -> SessionResult<Vec<Row>> {
+        scan(self.tables.table(table), prefix, limit)
+            .map_err(|error| self.place.storage_error(&error))
+    }
+}
+
+/// A row that belongs to no single session. Nothing of its key is told: it names a user (C18).
+pub(super) fn unreadable_row(table: Table, damage: Damage) -> GreenticError {
+    let (name, reason) = (table.name(), damage.0);
+    GreenticError::new(
+        ErrorCode::Internal,
+        format!("a row of the table `{name}` cannot be read: {reason}"),
+    )
+}
+
+/// Reads a sealed row.
+pub(super) fn sealed<R: Rows, T>(
+    rows: &R,
+    table: Table,
+    key: &[u8],
+    decode: impl FnOnce(&[u8]) -> Result<T, Damage>,
+) -> SessionResult<Option<T>> {
+    rows.get(table, key, |value| {
+        unseal(key, value)
+            .and_then(decode)
+            .map_err(|damage| unreadable_row(table, damage))
+    })
+}
+
+/// The session whose head is known.
+pub(super) fn session_of<R: Rows>(
+    rows: &R,
+    key: &SessionKey,
+    head: &Head,
+) -> SessionResult<Arc<Session>> {
+    let bytes = key.as_str().as_bytes();
+    let data = rows.get(Table::Payloads, bytes, |value| {
+        let json = unseal(bytes, value).map_err(|damage| payload::unreadable(key, damage.0))?;
+        payload::decode(key, json)
+    })?;
+    Ok(Arc::new(Session {
+        key: key.clone(),
+        data: data.ok_or_else(|| payload::unreadable(key, "its data is missing"))?,
+        revision: head.revision,
+        deadline: head.deadline,
+    }))
+}
+
+pub(super) fn owner_state<R: Rows>(rows: &R, owner: &Owner) -> SessionResult<OwnerState> {
+    let key = owner_key(owner).into_vec();
+    let state = sealed(rows, Table::Owners, &key, OwnerState::decode)?;
+    Ok(state.unwrap_or_default())
+}
+
+pub(super) fn route<R: Rows>(
+    rows: &R,
+    owner: &Owner,
+    scope: &ScopeDigest,
+) -> SessionResult<Option<RouteRow>> {
+    let key = route_key(owner, scope);
+    sealed(rows, Table::Routes, &key, RouteRow::decode)
+}
+
+pub(super) fn message<R: Rows>(
+    rows: &R,
+    owner: &Owner,
+    message: &MessageDigest,
+) -> SessionResult<Option<MessageRow>> {
+    let key = message_key(owner, message);
+    sealed(rows, Table::Messages, &key, MessageRow::decode)
+}
+
+pub(super) fn route_key(owner: &Owner, scope: &ScopeDigest) -> Vec<u8> {
+    owner_key(owner).raw(scope.as_bytes()).into_vec()
+}
+
+pub(super) fn message_key(owner: &Owner, message: &MessageDigest) -> Vec<u8> {
+    owner_key(owner).raw(&message.0).into_vec()
+}
+
+pub(super) fn numbered_key(owner: &Owner, number: u64) -> Vec<u8> {
+    owner_key(owner).u64(number).into_vec()
+}
+
+impl<R: Rows> View for R {
+    fn head(&self, key: &SessionKey) -> SessionResult<Option<Head>> {
+        let bytes = key.as_str().as_bytes();
+        self.get(Table::Sessions, bytes, |value| {
+            unseal(bytes, value)
+                .and_then(format::decode_head)
+                .map_err(|damage| payload::unreadable(key, damage.0))
+        })
+    }
+
+    fn session(&self, key: &SessionKey) -> SessionResult<Option<Arc<Session>>> {
+        let head = self.head(key)?;
+        head.map(|head| session_of(self, key, &head)).transpose()
+    }
+
+    fn routed(&self, owner: &Owner, scope: &ScopeDigest) -> SessionResult<Option<SessionKey>> {
+        Ok(route(self, owner, scope)?.map(|route| route.key))
+    }
+
+    fn all_routed(&self, owner: &Owner) -> SessionResult<Vec<SessionKey>> {
+        let prefix = owner_key(owner).into_vec();
+        let rows = self.starting_with(Table::Order, &prefix, usize::MAX)?;
+        let decode = |row: Row| {
+            unseal(&row.key, &row.value)
+                .and_then(format::decode_key)
+                .map_err(|damage| unreadable_row(Table::Order, damage))
+        };
+        rows.into_iter().map(decode).collect()
+    }
+
+    fn latest_created(&self, owner: &Owner) -> SessionResult<Option<SessionKey>> {
+        Ok(owner_state(self, owner)?.latest_created)
+    }
+
+    fn remembered(
+        &self,
+        owner: &Owner,
+        digest: &MessageDigest,
+    ) -> SessionResult<Option<Remembered>> {
+        let row = message(self, owner, digest)?;
+        Ok(row.map(|row| Remembered {
+            message: *digest,
+            secret: row.secret,
+            until: row.until,
+        }))
+    }
+}

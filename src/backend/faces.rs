@@ -1,0 +1,238 @@
+//! Both public faces of every backend: check the call, then have the backend carry it out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use greentic_types::{ReplyScope, SessionData, SessionKey, TenantCtx, UserId};
+
+use super::Backend;
+use crate::asynchronous::AsyncSessionStore;
+use crate::blocking::wait_for;
+use crate::claim::{ClaimOutcome, ClaimToken, Commit};
+use crate::clock::Timestamp;
+use crate::error::SessionResult;
+use crate::options::{CreateOptions, ParkOptions, RemoveOptions, UpdateOptions};
+use crate::owner::{Identity, Owner};
+use crate::request::{self, check_key};
+use crate::scope::ScopeDigest;
+use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
+use crate::store::SessionStore;
+
+#[async_trait]
+impl<B: Backend> AsyncSessionStore for B {
+    async fn create(
+        &self,
+        ctx: &TenantCtx,
+        data: SessionData,
+        options: CreateOptions,
+    ) -> SessionResult<CreateOutcome> {
+        let request = request::Create::new(self.options(), ctx, data, options)?;
+        Backend::create(self, request).await
+    }
+
+    async fn get(&self, key: &SessionKey) -> SessionResult<Option<Arc<Session>>> {
+        check_key(key)?;
+        Backend::get(self, key).await
+    }
+
+    async fn get_fenced(
+        &self,
+        ctx: &TenantCtx,
+        key: &SessionKey,
+    ) -> SessionResult<Option<Arc<Session>>> {
+        check_key(key)?;
+        let caller = Identity::of(ctx)?;
+        let found = Backend::get_owned(self, key).await?;
+        let own = found.filter(|found| found.owner.admits(&caller, key));
+        Ok(own.map(|found| found.session))
+    }
+
+    async fn update(
+        &self,
+        key: &SessionKey,
+        data: SessionData,
+        options: UpdateOptions,
+    ) -> SessionResult<u64> {
+        let request = request::Update::new(self.options(), key, data, &options)?;
+        Backend::update(self, request).await
+    }
+
+    async fn remove(&self, key: &SessionKey, options: RemoveOptions) -> SessionResult<()> {
+        Backend::remove(self, request::Remove::new(key, options)?).await
+    }
+
+    async fn park(
+        &self,
+        ctx: &TenantCtx,
+        user: &UserId,
+        scope: &ReplyScope,
+        key: &SessionKey,
+        data: SessionData,
+        options: ParkOptions,
+    ) -> SessionResult<ParkOutcome> {
+        let request = request::Park::new(self.options(), ctx, user, scope, key, data, &options)?;
+        Backend::park(self, request).await
+    }
+
+    async fn find(
+        &self,
+        ctx: &TenantCtx,
+        user: &UserId,
+        scope: &ReplyScope,
+    ) -> SessionResult<Option<SessionKey>> {
+        let digest = ScopeDigest::of(scope)?;
+        let published = digest.published(scope);
+        match Owner::of_lookup(ctx, user)? {
+            Some(owner) => Backend::find_published(self, &owner, &digest, &published).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn waits(&self, ctx: &TenantCtx, user: &UserId) -> SessionResult<Vec<SessionKey>> {
+        match Owner::of_lookup(ctx, user)? {
+            Some(owner) => Backend::waits(self, &owner).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    async fn latest(&self, ctx: &TenantCtx, user: &UserId) -> SessionResult<Option<Arc<Session>>> {
+        match Owner::of_lookup(ctx, user)? {
+            Some(owner) => Backend::latest(self, &owner).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn clear(
+        &self,
+        ctx: &TenantCtx,
+        user: &UserId,
+        scope: &ReplyScope,
+    ) -> SessionResult<ClearOutcome> {
+        Backend::clear(self, request::Clear::new(ctx, user, scope)?).await
+    }
+
+    async fn claim(
+        &self,
+        ctx: &TenantCtx,
+        user: &UserId,
+        scope: &ReplyScope,
+        message_id: &str,
+        lease: Duration,
+    ) -> SessionResult<ClaimOutcome> {
+        let request = request::Claim::new(ctx, user, scope, message_id, lease)?;
+        Backend::claim(self, request).await
+    }
+
+    async fn renew(&self, token: &ClaimToken, lease: Duration) -> SessionResult<Timestamp> {
+        Backend::renew(self, request::Renew::new(token, lease)?).await
+    }
+
+    async fn release(&self, token: &ClaimToken) -> SessionResult<()> {
+        Backend::release(self, token).await
+    }
+
+    async fn commit(&self, token: &ClaimToken, commit: Commit) -> SessionResult<()> {
+        let request = request::Finalize::new(self.options(), token, commit)?;
+        Backend::commit(self, request).await
+    }
+
+    async fn health(&self) -> SessionResult<Health> {
+        Backend::health(self).await
+    }
+}
+
+// The nine published methods, without the box that the async face costs.
+impl<B: Backend> SessionStore for B {
+    fn create_session(&self, ctx: &TenantCtx, data: SessionData) -> SessionResult<SessionKey> {
+        let request = request::Create::new(self.options(), ctx, data, CreateOptions::new())?;
+        wait_for(Backend::create(self, request))?.fresh()
+    }
+
+    fn get_session(&self, key: &SessionKey) -> SessionResult<Option<SessionData>> {
+        check_key(key)?;
+        wait_for(Backend::data(self, key))
+    }
+
+    fn update_session(&self, key: &SessionKey, data: SessionData) -> SessionResult<()> {
+        let request = request::Update::new(self.options(), key, data, &UpdateOptions::new())?;
+        wait_for(Backend::update(self, request)).map(|_revision| ())
+    }
+
+    fn remove_session(&self, key: &SessionKey) -> SessionResult<()> {
+        let request = request::Remove::new(key, RemoveOptions::new())?;
+        wait_for(Backend::remove(self, request))
+    }
+
+    fn register_wait(
+        &self,
+        ctx: &TenantCtx,
+        user_id: &UserId,
+        scope: &ReplyScope,
+        session_key: &SessionKey,
+        data: SessionData,
+        ttl: Option<Duration>,
+    ) -> SessionResult<()> {
+        let options = ParkOptions {
+            ttl,
+            ..ParkOptions::new()
+        };
+        let request = request::Park::new(
+            self.options(),
+            ctx,
+            user_id,
+            scope,
+            session_key,
+            data,
+            &options,
+        )?;
+        wait_for(Backend::park(self, request)).map(|_registered| ())
+    }
+
+    fn find_wait_by_scope(
+        &self,
+        ctx: &TenantCtx,
+        user_id: &UserId,
+        scope: &ReplyScope,
+    ) -> SessionResult<Option<SessionKey>> {
+        let digest = ScopeDigest::of(scope)?;
+        let published = digest.published(scope);
+        match Owner::of_lookup(ctx, user_id)? {
+            Some(owner) => wait_for(Backend::find_published(self, &owner, &digest, &published)),
+            None => Ok(None),
+        }
+    }
+
+    fn list_waits_for_user(
+        &self,
+        ctx: &TenantCtx,
+        user_id: &UserId,
+    ) -> SessionResult<Vec<SessionKey>> {
+        match Owner::of_lookup(ctx, user_id)? {
+            Some(owner) => wait_for(Backend::waits(self, &owner)),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn clear_wait(
+        &self,
+        ctx: &TenantCtx,
+        user_id: &UserId,
+        scope: &ReplyScope,
+    ) -> SessionResult<()> {
+        let request = request::Clear::new(ctx, user_id, scope)?;
+        wait_for(Backend::clear(self, request)).map(|_outcome| ())
+    }
+
+    fn find_by_user(
+        &self,
+        ctx: &TenantCtx,
+        user: &UserId,
+    ) -> SessionResult<Option<(SessionKey, SessionData)>> {
+        let Some(owner) = Owner::of_lookup(ctx, user)? else {
+            return Ok(None);
+        };
+        let session = wait_for(Backend::latest(self, &owner))?;
+        Ok(session.map(|session| (session.key.clone(), Session::into_data(session))))
+    }
+}

@@ -1,0 +1,106 @@
+//! Sessions by key.
+
+use std::hash::{BuildHasher, RandomState};
+
+use greentic_types::SessionKey;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry as Slot;
+
+use super::stored::Stored;
+use super::{Padded, SHARDS, shrink};
+use crate::sync::RwLock;
+
+/// The key's hash, computed once and used for the shard and for the table in it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct KeyHash(u64);
+
+pub(super) struct Keys {
+    shards: Box<[Padded<RwLock<HashTable<Stored>>>]>,
+    hasher: RandomState,
+}
+
+impl Keys {
+    pub fn new() -> Self {
+        Self {
+            shards: (0..SHARDS).map(|_| Padded::default()).collect(),
+            hasher: RandomState::new(),
+        }
+    }
+
+    pub fn hash(&self, key: &SessionKey) -> KeyHash {
+        KeyHash(self.hasher.hash_one(key.as_str()))
+    }
+
+    /// Looks at the session of a key.
+    pub fn read<R>(&self, key: &SessionKey, look: impl FnOnce(&Stored) -> R) -> Option<R> {
+        let hash = self.hash(key);
+        let shard = self.shard(hash).read();
+        let found = shard.find(hash.0, |stored| stored.session.key == *key);
+        found.map(look)
+    }
+
+    /// Looks at a session that `is_meant`. Only that tells it from others whose hashes are alike:
+    /// the table compares no more than a few bits of the hash.
+    pub fn read_hashed<R>(
+        &self,
+        hash: KeyHash,
+        is_meant: impl Fn(&Stored) -> bool,
+        look: impl FnOnce(&Stored) -> R,
+    ) -> Option<R> {
+        let shard = self.shard(hash).read();
+        shard.find(hash.0, is_meant).map(look)
+    }
+
+    /// Changes the session of a key in place; false if there is none.
+    pub fn change(
+        &self,
+        hash: KeyHash,
+        key: &SessionKey,
+        change: impl FnOnce(&mut Stored),
+    ) -> bool {
+        let mut shard = self.shard(hash).write();
+        match shard.find_mut(hash.0, |stored| stored.session.key == *key) {
+            Some(stored) => {
+                change(stored);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Stores a new session; false, and nothing is changed, if its key is taken.
+    pub fn insert(&self, hash: KeyHash, stored: Stored) -> bool {
+        let mut shard = self.shard(hash).write();
+        let same_key = |other: &Stored| other.session.key == stored.session.key;
+        match shard.entry(hash.0, same_key, |stored| self.rehash(stored)) {
+            Slot::Occupied(_) => false,
+            Slot::Vacant(slot) => {
+                slot.insert(stored);
+                true
+            }
+        }
+    }
+
+    /// Removes a session. It is dropped by the caller, outside the lock.
+    pub fn remove(&self, hash: KeyHash, key: &SessionKey) -> Option<Stored> {
+        let mut shard = self.shard(hash).write();
+        let found = shard.find_entry(hash.0, |stored| stored.session.key == *key);
+        let (removed, _) = found.ok()?.remove();
+        shrink(&mut shard, |stored| self.rehash(stored));
+        Some(removed)
+    }
+
+    pub fn len(&self) -> usize {
+        self.shards.iter().map(|shard| shard.0.read().len()).sum()
+    }
+
+    fn rehash(&self, stored: &Stored) -> u64 {
+        self.hash(&stored.session.key).0
+    }
+
+    fn shard(&self, hash: KeyHash) -> &RwLock<HashTable<Stored>> {
+        // The table inside uses the top and the low bits; the shard is chosen by others.
+        let index = usize::try_from(hash.0 >> 40).unwrap_or_default() % self.shards.len();
+        &self.shards[index].0
+    }
+}

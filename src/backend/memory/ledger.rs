@@ -1,0 +1,234 @@
+//! The rules' view of the memory store, while one shard of owners is locked.
+
+use std::sync::Arc;
+
+use greentic_types::{SessionData, SessionKey};
+
+use super::keys::{KeyHash, Keys};
+use super::owners::{OwnerHash, OwnerShard, OwnerState, Owners};
+use super::routes::Route;
+use super::stored::Stored;
+use crate::claim::MessageDigest;
+use crate::clock::Timestamp;
+use crate::error::{SessionResult, not_found};
+use crate::owner::{Owner, foreign_key};
+use crate::rules::{Head, Ledger, Remembered, View, purge};
+use crate::scope::ScopeDigest;
+use crate::session::Session;
+
+pub(super) struct MemoryLedger<'a> {
+    pub keys: &'a Keys,
+    pub owners: &'a Owners,
+    pub shard: &'a mut OwnerShard,
+    /// The owner that the call is about, if it is about one: its hash is known.
+    pub home: Option<(&'a Owner, OwnerHash)>,
+}
+
+impl MemoryLedger<'_> {
+    /// Removes what is due, in a small step, so that no writer pays for many (C13).
+    pub fn sweep(&mut self, now: Timestamp, budget: usize) -> SessionResult<usize> {
+        for swept in 0..budget {
+            if !self.sweep_session(now)? && !self.shard.forget_due_messages(now) {
+                return Ok(swept);
+            }
+        }
+        Ok(budget)
+    }
+
+    fn sweep_session(&mut self, now: Timestamp) -> SessionResult<bool> {
+        let Some((deadline, hash)) = self.shard.pop_due_session(now) else {
+            return Ok(false);
+        };
+        let is_meant = |stored: &Stored| {
+            stored.session.deadline == Some(deadline)
+                && self.keys.hash(&stored.session.key) == hash
+                && self.is_ours(stored.owner())
+        };
+        let look = |stored: &Stored| (stored.session.key.clone(), stored.head());
+        if let Some((key, head)) = self.keys.read_hashed(hash, is_meant, look) {
+            purge(self, &key, &head)?;
+        }
+        Ok(true)
+    }
+
+    fn hash(&self, owner: &Owner) -> OwnerHash {
+        match self.home {
+            Some((home, hash)) if home == owner => hash,
+            _ => self.owners.hash(owner),
+        }
+    }
+
+    fn is_ours(&self, owner: &Owner) -> bool {
+        self.owners.index(self.hash(owner)) == self.shard.index
+    }
+
+    fn state(&self, owner: &Owner) -> Option<&OwnerState> {
+        self.shard.get(self.hash(owner), owner)
+    }
+
+    fn key_of(&self, owner: &Owner, route: &Route) -> Option<SessionKey> {
+        let is_meant =
+            |stored: &Stored| stored.order() == Some(route.order) && stored.owner() == owner;
+        self.keys
+            .read_hashed(route.key, is_meant, |stored| stored.session.key.clone())
+    }
+
+    fn index(&mut self, hash: KeyHash, old: Option<&Head>, new: &Head) {
+        let before = old.and_then(|head| head.deadline);
+        self.shard.reschedule_session(hash, before, new.deadline);
+        let old_order = old.and_then(order);
+        if old_order == order(new) {
+            return;
+        }
+        let Some(wait) = &new.wait else {
+            return self.unroute(&new.owner, old_order);
+        };
+        let owner = self.hash(&new.owner);
+        let routes = &mut self.shard.get_or_insert(owner, &new.owner).routes;
+        if let Some(old) = old_order {
+            routes.remove(old);
+        }
+        routes.push(Route {
+            order: wait.order,
+            scope: wait.scope,
+            key: hash,
+        });
+    }
+
+    fn unroute(&mut self, owner: &Owner, order: Option<u64>) {
+        if let Some(order) = order {
+            let hash = self.hash(owner);
+            self.shard
+                .change(hash, owner, |state| state.routes.remove(order));
+        }
+    }
+}
+
+fn order(head: &Head) -> Option<u64> {
+    head.wait.as_ref().map(|wait| wait.order)
+}
+
+impl View for MemoryLedger<'_> {
+    /// A session of another shard is shown without its deadline: it must not be swept under this
+    /// shard's lock. The store has evicted it before if it had expired.
+    fn head(&self, key: &SessionKey) -> SessionResult<Option<Head>> {
+        let mut head = self.keys.read(key, Stored::head);
+        if let Some(head) = head.as_mut().filter(|head| !self.is_ours(&head.owner)) {
+            head.deadline = None;
+        }
+        Ok(head)
+    }
+
+    fn session(&self, key: &SessionKey) -> SessionResult<Option<Arc<Session>>> {
+        Ok(self.keys.read(key, |stored| Arc::clone(&stored.session)))
+    }
+
+    fn routed(&self, owner: &Owner, scope: &ScopeDigest) -> SessionResult<Option<SessionKey>> {
+        let state = self.state(owner);
+        let route = state.and_then(|state| state.routes.find(scope));
+        Ok(route.and_then(|route| self.key_of(owner, route)))
+    }
+
+    fn all_routed(&self, owner: &Owner) -> SessionResult<Vec<SessionKey>> {
+        let state = self.state(owner);
+        let routes = state.map(|state| state.routes.as_slice());
+        Ok(routes
+            .into_iter()
+            .flatten()
+            .filter_map(|route| self.key_of(owner, route))
+            .collect())
+    }
+
+    fn latest_created(&self, owner: &Owner) -> SessionResult<Option<SessionKey>> {
+        let state = self.state(owner);
+        Ok(state.and_then(|state| state.latest_created.as_deref().cloned()))
+    }
+
+    fn remembered(
+        &self,
+        owner: &Owner,
+        message: &MessageDigest,
+    ) -> SessionResult<Option<Remembered>> {
+        let state = self.state(owner);
+        Ok(state.and_then(|state| state.remembered(message).cloned()))
+    }
+}
+
+impl Ledger for MemoryLedger<'_> {
+    fn put(
+        &mut self,
+        key: &SessionKey,
+        old: Option<&Head>,
+        new: Head,
+        data: Option<SessionData>,
+    ) -> SessionResult<()> {
+        let fresh = data.map(|data| {
+            Arc::new(Session {
+                key: key.clone(),
+                data,
+                revision: new.revision,
+                deadline: new.deadline,
+            })
+        });
+        let hash = self.keys.hash(key);
+        match (old, fresh) {
+            (None, Some(session)) => {
+                if !self.keys.insert(hash, Stored::new(session, new.clone())) {
+                    return Err(foreign_key());
+                }
+            }
+            (_, fresh) => {
+                let mut replaced = None;
+                let changed = self.keys.change(hash, key, |stored| {
+                    stored.set_head(new.clone());
+                    replaced = fresh.map(|session| std::mem::replace(&mut stored.session, session));
+                });
+                // The old data is dropped here, outside the lock of its key.
+                drop(replaced);
+                if !changed {
+                    return Err(not_found(key));
+                }
+            }
+        }
+        self.index(hash, old, &new);
+        Ok(())
+    }
+
+    fn delete(&mut self, key: &SessionKey, head: &Head) -> SessionResult<()> {
+        let hash = self.keys.hash(key);
+        drop(self.keys.remove(hash, key));
+        self.shard.reschedule_session(hash, head.deadline, None);
+        self.unroute(&head.owner, order(head));
+        Ok(())
+    }
+
+    fn set_latest_created(&mut self, owner: &Owner, key: Option<&SessionKey>) -> SessionResult<()> {
+        let hash = self.hash(owner);
+        match key {
+            Some(key) => {
+                let state = self.shard.get_or_insert(hash, owner);
+                state.latest_created = Some(Box::new(key.clone()));
+            }
+            None => self
+                .shard
+                .change(hash, owner, |state| state.latest_created = None),
+        }
+        Ok(())
+    }
+
+    fn next_number(&mut self, _owner: &Owner, now: Timestamp) -> SessionResult<u64> {
+        Ok(self.shard.next_number(now))
+    }
+
+    fn remember(
+        &mut self,
+        owner: &Owner,
+        message: Remembered,
+        limit: usize,
+        now: Timestamp,
+    ) -> SessionResult<()> {
+        let hash = self.hash(owner);
+        self.shard.remember(hash, owner, message, limit, now);
+        Ok(())
+    }
+}

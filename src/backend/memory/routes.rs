@@ -1,0 +1,139 @@
+//! An owner's waits: in order of registration, and by scope.
+
+use std::collections::HashMap;
+
+use super::keys::KeyHash;
+use crate::scope::ScopeDigest;
+
+/// From this many waits on, scopes are found by an index instead of a look at each.
+const INDEXED_FROM: usize = 32;
+
+/// Where one wait is kept. The order names it: no two waits of an owner ever share one.
+#[derive(Clone, Copy)]
+pub(super) struct Route {
+    pub order: u64,
+    pub scope: ScopeDigest,
+    pub key: KeyHash,
+}
+
+/// Most owners have one wait at most, so that is compact first of all.
+#[derive(Default)]
+pub(super) enum Routes {
+    #[default]
+    None,
+    One(Route),
+    Many(Box<ManyRoutes>),
+}
+
+impl Routes {
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Self::None)
+    }
+
+    pub fn as_slice(&self) -> &[Route] {
+        match self {
+            Self::None => &[],
+            Self::One(route) => std::slice::from_ref(route),
+            Self::Many(many) => &many.by_order,
+        }
+    }
+
+    pub fn find(&self, scope: &ScopeDigest) -> Option<&Route> {
+        match self {
+            Self::Many(many) => many.find(scope),
+            few => few.as_slice().iter().find(|route| route.scope == *scope),
+        }
+    }
+
+    /// Adds a wait; its order is above all others.
+    pub fn push(&mut self, route: Route) {
+        match self {
+            Self::None => *self = Self::One(route),
+            Self::One(first) => {
+                let by_order = vec![*first, route];
+                let by_scope = None;
+                *self = Self::Many(Box::new(ManyRoutes { by_order, by_scope }));
+            }
+            Self::Many(many) => many.push(route),
+        }
+    }
+
+    pub fn remove(&mut self, order: u64) {
+        match self {
+            Self::One(route) if route.order == order => *self = Self::None,
+            Self::Many(many) => {
+                many.remove(order);
+                if let [last] = many.by_order.as_slice() {
+                    *self = Self::One(*last);
+                }
+            }
+            Self::None | Self::One(_) => {}
+        }
+    }
+}
+
+/// At least two waits.
+pub(super) struct ManyRoutes {
+    by_order: Vec<Route>,
+    by_scope: Option<HashMap<ScopeDigest, u64>>,
+}
+
+impl ManyRoutes {
+    fn find(&self, scope: &ScopeDigest) -> Option<&Route> {
+        match &self.by_scope {
+            // The newest first: one that it displaced may still be listed.
+            None => {
+                let mut newest_first = self.by_order.iter().rev();
+                newest_first.find(|route| route.scope == *scope)
+            }
+            Some(index) => self.by_order.get(self.position(*index.get(scope)?)?),
+        }
+    }
+
+    fn push(&mut self, route: Route) {
+        self.by_order.push(route);
+        match &mut self.by_scope {
+            Some(index) => {
+                index.insert(route.scope, route.order);
+            }
+            None if self.by_order.len() >= INDEXED_FROM => {
+                let entries = self.by_order.iter().map(|route| (route.scope, route.order));
+                self.by_scope = Some(entries.collect());
+            }
+            None => {}
+        }
+    }
+
+    fn remove(&mut self, order: u64) {
+        let Some(position) = self.position(order) else {
+            return;
+        };
+        let route = self.by_order.remove(position);
+        if let Some(index) = &mut self.by_scope
+            && index.get(&route.scope) == Some(&order)
+        {
+            index.remove(&route.scope);
+        }
+        self.give_back_room();
+    }
+
+    fn give_back_room(&mut self) {
+        let waits = self.by_order.len();
+        if waits < INDEXED_FROM / 2 {
+            self.by_scope = None;
+        }
+        if self.by_order.capacity() < INDEXED_FROM || waits > self.by_order.capacity() / 4 {
+            return;
+        }
+        self.by_order.shrink_to(waits * 2);
+        if let Some(index) = &mut self.by_scope {
+            index.shrink_to(waits * 2);
+        }
+    }
+
+    fn position(&self, order: u64) -> Option<usize> {
+        self.by_order
+            .binary_search_by_key(&order, |route| route.order)
+            .ok()
+    }
+}

@@ -1,0 +1,118 @@
+//! A session as it lies in memory.
+
+use std::sync::Arc;
+
+use crate::claim::TokenSecret;
+use crate::clock::Timestamp;
+use crate::options::OperationId;
+use crate::owner::Owner;
+use crate::rules::{Head, Lease, Wait};
+use crate::scope::ScopeDigest;
+use crate::session::Session;
+
+/// What readers share, and the rest of its head.
+///
+/// The table keeps room for more than it holds, so an entry is two pointers.
+pub(super) struct Stored {
+    pub session: Arc<Session>,
+    rest: Box<Rest>,
+}
+
+struct Rest {
+    owner: Owner,
+    names_user: bool,
+    created: Timestamp,
+    parked: Option<Parked>,
+    rare: Option<Box<Rare>>,
+}
+
+struct Parked {
+    scope: ScopeDigest,
+    order: u64,
+    since: Timestamp,
+}
+
+/// What few sessions have: those that are claimed, and those whose caller named the last change.
+struct Rare {
+    operation: Option<OperationId>,
+    attempt: u32,
+    lease: Option<Lease>,
+    released: Option<TokenSecret>,
+}
+
+impl Stored {
+    pub fn new(session: Arc<Session>, head: Head) -> Self {
+        let rest = Box::new(Rest::from(head));
+        Self { session, rest }
+    }
+
+    pub fn set_head(&mut self, head: Head) {
+        *self.rest = Rest::from(head);
+    }
+
+    pub fn owner(&self) -> &Owner {
+        &self.rest.owner
+    }
+
+    pub fn order(&self) -> Option<u64> {
+        self.rest.parked.as_ref().map(|parked| parked.order)
+    }
+
+    pub fn head(&self) -> Head {
+        let rest = &*self.rest;
+        let rare = rest.rare.as_deref();
+        Head {
+            owner: rest.owner.clone(),
+            names_user: rest.names_user,
+            revision: self.session.revision,
+            deadline: self.session.deadline,
+            created: rest.created,
+            operation: rare.and_then(|rare| rare.operation),
+            wait: rest.parked.as_ref().map(|parked| Wait {
+                scope: parked.scope,
+                order: parked.order,
+                since: parked.since,
+                attempt: rare.map_or(0, |rare| rare.attempt),
+                lease: rare.and_then(|rare| rare.lease.clone()),
+                released: rare.and_then(|rare| rare.released),
+            }),
+        }
+    }
+}
+
+impl From<Head> for Rest {
+    fn from(head: Head) -> Self {
+        let mut rare = Rare {
+            operation: head.operation,
+            attempt: 0,
+            lease: None,
+            released: None,
+        };
+        let parked = head.wait.map(|wait| {
+            rare.attempt = wait.attempt;
+            rare.lease = wait.lease;
+            rare.released = wait.released;
+            Parked {
+                scope: wait.scope,
+                order: wait.order,
+                since: wait.since,
+            }
+        });
+        Self {
+            owner: head.owner,
+            names_user: head.names_user,
+            created: head.created,
+            parked,
+            rare: (!rare.is_plain()).then(|| Box::new(rare)),
+        }
+    }
+}
+
+impl Rare {
+    const fn is_plain(&self) -> bool {
+        self.operation.is_none()
+            && self.attempt == 0
+            && self.lease.is_none()
+            && self.released.is_none()
+    }
+}

@@ -1,0 +1,114 @@
+//! The backends. Each carries out checked requests; both faces are made from that, here, once.
+
+#[cfg(feature = "durable")]
+pub(crate) mod durable;
+pub(crate) mod memory;
+#[cfg(feature = "redis")]
+pub(crate) mod redis;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use greentic_types::{SessionData, SessionKey};
+
+use crate::claim::{ClaimOutcome, ClaimToken};
+use crate::clock::Timestamp;
+use crate::error::SessionResult;
+use crate::options::StoreOptions;
+use crate::owner::Owner;
+use crate::request;
+use crate::scope::ScopeDigest;
+use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
+
+mod faces;
+
+/// A session with the owner that it belongs to.
+pub(crate) struct Owned {
+    pub owner: Owner,
+    pub session: Arc<Session>,
+}
+
+/// What a backend must be able to do. All arguments are checked already.
+///
+/// The futures of a backend that needs no I/O are ready at the first poll, so that blocking callers
+/// pay nothing for them.
+pub(crate) trait Backend: Send + Sync + 'static {
+    fn options(&self) -> &StoreOptions;
+
+    fn create(
+        &self,
+        request: request::Create,
+    ) -> impl Future<Output = SessionResult<CreateOutcome>> + Send;
+
+    fn get(
+        &self,
+        key: &SessionKey,
+    ) -> impl Future<Output = SessionResult<Option<Arc<Session>>>> + Send;
+
+    /// The data of a session alone, for a backend that reads it at less cost.
+    fn data(
+        &self,
+        key: &SessionKey,
+    ) -> impl Future<Output = SessionResult<Option<SessionData>>> + Send {
+        async { Ok(self.get(key).await?.map(Session::into_data)) }
+    }
+
+    fn get_owned(
+        &self,
+        key: &SessionKey,
+    ) -> impl Future<Output = SessionResult<Option<Owned>>> + Send;
+
+    fn update(&self, request: request::Update) -> impl Future<Output = SessionResult<u64>> + Send;
+
+    fn remove(&self, request: request::Remove) -> impl Future<Output = SessionResult<()>> + Send;
+
+    fn park(
+        &self,
+        request: request::Park,
+    ) -> impl Future<Output = SessionResult<ParkOutcome>> + Send;
+
+    fn find(
+        &self,
+        owner: &Owner,
+        scope: &ScopeDigest,
+    ) -> impl Future<Output = SessionResult<Option<SessionKey>>> + Send;
+
+    /// As `find`, for a backend that may hold waits of greentic-session 1.2: those are filed under
+    /// the hash `published`.
+    fn find_published(
+        &self,
+        owner: &Owner,
+        scope: &ScopeDigest,
+        _published: &ScopeDigest,
+    ) -> impl Future<Output = SessionResult<Option<SessionKey>>> + Send {
+        self.find(owner, scope)
+    }
+
+    fn waits(&self, owner: &Owner) -> impl Future<Output = SessionResult<Vec<SessionKey>>> + Send;
+
+    fn latest(
+        &self,
+        owner: &Owner,
+    ) -> impl Future<Output = SessionResult<Option<Arc<Session>>>> + Send;
+
+    fn clear(
+        &self,
+        request: request::Clear,
+    ) -> impl Future<Output = SessionResult<ClearOutcome>> + Send;
+
+    fn claim(
+        &self,
+        request: request::Claim,
+    ) -> impl Future<Output = SessionResult<ClaimOutcome>> + Send;
+
+    fn renew(
+        &self,
+        request: request::Renew,
+    ) -> impl Future<Output = SessionResult<Timestamp>> + Send;
+
+    fn release(&self, token: &ClaimToken) -> impl Future<Output = SessionResult<()>> + Send;
+
+    fn commit(&self, request: request::Finalize) -> impl Future<Output = SessionResult<()>> + Send;
+
+    fn health(&self) -> impl Future<Output = SessionResult<Health>> + Send;
+}

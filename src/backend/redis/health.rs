@@ -1,0 +1,169 @@
+//! How a server does, and what an operator must know about it.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use redis::Value;
+
+use super::connection::Connections;
+use crate::error::SessionResult;
+use crate::session::{Health, HealthWarning};
+
+/// From this share of `maxmemory` on, memory is short.
+const MEMORY_IS_SHORT: f64 = 0.9;
+
+/// Asks the server: INFO, and its save points only if it could lose everything without them.
+///
+/// # Errors
+/// `Unavailable` or `Timeout` if the server does not answer.
+pub(super) async fn ask(connections: &Connections) -> SessionResult<Health> {
+    let started = Instant::now();
+    let reply = connections.command(redis::cmd("INFO")).await?;
+    let mut health = Health::new("redis", started.elapsed());
+    let text = text_of(&reply.value).unwrap_or_default();
+    let info = Info::parse(&text);
+    health.version = info.version();
+    health.role = info.get("role").map(str::to_owned);
+    health.warnings = info.warnings();
+    if info.get("aof_enabled") == Some("0") && !saves_snapshots(connections).await {
+        health.warnings.push(HealthWarning::new(
+            "no_persistence",
+            "the server keeps nothing over a restart; switch on appendonly or save points",
+        ));
+    }
+    Ok(health)
+}
+
+/// A server that does not tell its configuration gets the benefit of the doubt.
+async fn saves_snapshots(connections: &Connections) -> bool {
+    let mut command = redis::cmd("CONFIG");
+    command.arg("GET").arg("save");
+    let Ok(reply) = connections.command(command).await else {
+        return true;
+    };
+    match reply.value {
+        Value::Map(pairs) => pairs
+            .iter()
+            .all(|(_, value)| text_of(value).is_none_or(|save| !save.is_empty())),
+        Value::Array(items) => items
+            .get(1)
+            .and_then(text_of)
+            .is_none_or(|save| !save.is_empty()),
+        _ => true,
+    }
+}
+
+fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::BulkString(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        Value::SimpleString(text) | Value::VerbatimString { text, .. } => Some(text.clone()),
+        _ => None,
+    }
+}
+
+/// The fields of INFO.
+struct Info<'a>(HashMap<&'a str, &'a str>);
+
+impl<'a> Info<'a> {
+    fn parse(text: &'a str) -> Self {
+        Self(text.lines().filter_map(|l| l.split_once(':')).collect())
+    }
+
+    fn get(&self, field: &str) -> Option<&'a str> {
+        self.0.get(field).copied()
+    }
+
+    fn number(&self, field: &str) -> Option<f64> {
+        self.get(field)?.parse().ok()
+    }
+
+    /// Valkey tells the Redis version that it is compatible with, too.
+    fn version(&self) -> Option<String> {
+        let valkey = self.get("valkey_version").map(|v| format!("valkey {v}"));
+        valkey.or_else(|| self.get("redis_version").map(|v| format!("redis {v}")))
+    }
+
+    fn warnings(&self) -> Vec<HealthWarning> {
+        let found = [
+            self.old_version(),
+            self.replica(),
+            self.eviction(),
+            self.memory(),
+        ];
+        found.into_iter().flatten().collect()
+    }
+
+    fn old_version(&self) -> Option<HealthWarning> {
+        let version = self.get("redis_version")?;
+        let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0u32));
+        let release = (parts.next()?, parts.next()?);
+        (release < (6, 2)).then(|| {
+            let message = format!("the server is version {version}; the store needs 6.2 or later");
+            HealthWarning::new("old_version", message)
+        })
+    }
+
+    fn replica(&self) -> Option<HealthWarning> {
+        (self.get("role") == Some("slave")).then(|| {
+            HealthWarning::new(
+                "replica",
+                "the server is a replica and takes no writes; connect to its master",
+            )
+        })
+    }
+
+    fn eviction(&self) -> Option<HealthWarning> {
+        let policy = self.get("maxmemory_policy")?;
+        (policy != "noeviction").then(|| {
+            let message = format!(
+                "the server may drop sessions when memory is short (maxmemory-policy {policy}); \
+                 set it to noeviction"
+            );
+            HealthWarning::new("eviction_policy", message)
+        })
+    }
+
+    fn memory(&self) -> Option<HealthWarning> {
+        let limit = self.number("maxmemory").filter(|limit| *limit > 0.0)?;
+        let share = self.number("used_memory")? / limit;
+        (share > MEMORY_IS_SHORT).then(|| {
+            let percent = (share * 100.0).round();
+            let message = format!("{percent} % of maxmemory are in use; writes will be refused");
+            HealthWarning::new("memory_short", message)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn codes(text: &str) -> Vec<&'static str> {
+        let warnings = Info::parse(text).warnings();
+        warnings.iter().map(|warning| warning.code).collect()
+    }
+
+    #[test]
+    fn a_good_server_has_no_warnings() {
+        let info = "# Server\r\nredis_version:7.2.4\r\nrole:master\r\n\
+                    maxmemory:0\r\nmaxmemory_policy:noeviction\r\nused_memory:5\r\n";
+        assert!(codes(info).is_empty());
+        assert_eq!(Info::parse(info).version().as_deref(), Some("redis 7.2.4"));
+    }
+
+    #[test]
+    fn each_fault_has_its_code() {
+        assert_eq!(codes("redis_version:6.0.9"), ["old_version"]);
+        assert_eq!(codes("role:slave"), ["replica"]);
+        assert_eq!(codes("maxmemory_policy:allkeys-lru"), ["eviction_policy"]);
+        assert_eq!(codes("maxmemory:100\nused_memory:91"), ["memory_short"]);
+        assert!(codes("maxmemory:100\nused_memory:90").is_empty());
+    }
+
+    #[test]
+    fn valkey_tells_its_own_version() {
+        let info = Info::parse("redis_version:7.2.4\nserver_name:valkey\nvalkey_version:8.1.0");
+        assert_eq!(info.version().as_deref(), Some("valkey 8.1.0"));
+        assert!(info.old_version().is_none());
+    }
+}

@@ -1,0 +1,81 @@
+//! The names of all keys. docs/redis-layout.md describes what they hold.
+
+use std::sync::Arc;
+
+use greentic_types::{ErrorCode, GreenticError, SessionKey};
+
+use crate::error::printable;
+use crate::owner::Owner;
+use crate::payload::unreadable;
+
+/// How the keys of one store begin.
+///
+/// The scripts get this beginning, and build all names from it in one function of their own: they
+/// meet session keys and owners that only the stored data names.
+#[derive(Clone)]
+pub(super) struct Keys {
+    base: Arc<str>,
+}
+
+impl Keys {
+    pub fn new(namespace: &str) -> Self {
+        Self {
+            base: format!("{namespace}:").into(),
+        }
+    }
+
+    /// What stands before the kind in every name.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// The payload of a session.
+    pub fn session(&self, key: &SessionKey) -> String {
+        format!("{}session:{}", self.base, key.as_str())
+    }
+
+    /// An owner's index of waits: it stands for all that belongs to the owner.
+    pub fn route(&self, owner: &Owner) -> String {
+        format!("{}route:{}", self.base, owner.as_str())
+    }
+
+    /// The error of a key that cannot be read. The part of a name that may be a user is cut (C18).
+    pub fn unreadable(&self, name: &[u8], reason: &str) -> GreenticError {
+        let name = String::from_utf8_lossy(name);
+        let rest = name.strip_prefix(&*self.base).unwrap_or_default();
+        let (kind, of) = rest.split_once(':').unwrap_or((rest, ""));
+        match kind {
+            "session" | "meta" => unreadable(&SessionKey::new(of), &format!("{kind}: {reason}")),
+            _ => {
+                let parts = if kind == "waits" { 4 } else { 3 };
+                let place: Vec<_> = of.split(':').take(parts).collect();
+                let shown = SessionKey::new(format!("{}{kind}:{}", self.base, place.join(":")));
+                GreenticError::new(
+                    ErrorCode::Internal,
+                    format!("the key {}:… cannot be read: {reason}", printable(&shown)),
+                )
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c18_an_unreadable_key_is_named_without_its_user() {
+        let keys = Keys::new("a:b");
+        for name in [
+            "a:b:due:dev:acme:-:ada",
+            "a:b:waits:user:dev:acme:-:ada",
+            "a:b:waits:scope:dev:acme:-:ada:0f",
+        ] {
+            let message = keys.unreadable(name.as_bytes(), "why").message;
+            assert!(message.contains("dev:acme:-:…"), "{message}");
+            assert!(!message.contains("ada"), "{message}");
+        }
+        let message = keys.unreadable(b"a:b:meta:run:1", "why").message;
+        assert!(message.contains("run:1") && message.contains("meta: why"));
+    }
+}

@@ -1,0 +1,93 @@
+//! The packed record of a session, as far as Rust reads it. The scripts write it.
+
+use greentic_types::GreenticError;
+
+use super::keys::Keys;
+use crate::clock::Timestamp;
+use crate::error::SessionResult;
+use crate::owner::Owner;
+
+/// The fields before the owner, which stands last because it may hold any bytes.
+const FIELDS: usize = 14;
+
+/// What a reader needs of a record.
+pub(super) struct Record {
+    pub revision: u64,
+    pub deadline: Option<Timestamp>,
+    pub attempt: u32,
+    pub lease_until: Timestamp,
+    pub fencing: u64,
+    pub owner: Owner,
+}
+
+impl Record {
+    /// Reads a record, in the order of docs/redis-layout.md.
+    ///
+    /// # Errors
+    /// `Internal`, naming the session.
+    pub fn parse(keys: &Keys, key: &str, text: &str) -> SessionResult<Self> {
+        let fields: Vec<&str> = text.splitn(FIELDS + 1, ' ').collect();
+        Self::of(&fields).ok_or_else(|| unreadable(keys, key))
+    }
+
+    fn of(fields: &[&str]) -> Option<Self> {
+        let &[
+            "1",
+            revision,
+            _,
+            deadline,
+            _,
+            _,
+            _,
+            _,
+            _,
+            attempt,
+            _,
+            lease,
+            fencing,
+            _,
+            owner,
+        ] = fields
+        else {
+            return None;
+        };
+        let deadline: u64 = deadline.parse().ok()?;
+        Some(Self {
+            revision: revision.parse().ok()?,
+            deadline: (deadline > 0).then(|| Timestamp::from_millis(deadline)),
+            attempt: attempt.parse().ok()?,
+            lease_until: Timestamp::from_millis(lease.parse().ok()?),
+            fencing: fencing.parse().ok()?,
+            owner: Owner::from_encoded(owner),
+        })
+    }
+}
+
+fn unreadable(keys: &Keys, key: &str) -> GreenticError {
+    let name = format!("{}meta:{key}", keys.base());
+    keys.unreadable(name.as_bytes(), "it is no record of this version")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_read_in_its_documented_order() {
+        let text = "1 7 100 2000 -uc op 0f 31 90 3 secret 1500 42 - dev:acme:-:@a b\nc";
+        let record = Record::parse(&Keys::new("ns"), "a b\nc", text).unwrap();
+        assert_eq!(record.revision, 7);
+        assert_eq!(record.deadline, Some(Timestamp::from_millis(2000)));
+        assert_eq!(record.attempt, 3);
+        assert_eq!(record.lease_until.as_millis(), 1500);
+        assert_eq!(record.fencing, 42);
+        assert_eq!(record.owner.as_str(), "dev:acme:-:@a b\nc");
+    }
+
+    #[test]
+    fn c17_another_record_is_refused() {
+        for text in ["", "2 7", "1 x 100 0 - - - 0 0 0 - 0 0 - dev:acme:-:u"] {
+            assert!(Record::parse(&Keys::new("ns"), "k", text).is_err());
+        }
+    }
+}

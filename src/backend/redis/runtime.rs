@@ -1,0 +1,104 @@
+//! The threads that do the I/O of all Redis stores of the process.
+//!
+//! They start with the first call and end with the last store. Calls themselves run wherever the
+//! caller polls them: on any executor or on none (C19).
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::pin;
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+use tokio::runtime::{Builder, Handle};
+
+static SHARED: Mutex<Weak<Runtime>> = Mutex::new(Weak::new());
+
+/// A handle on the I/O threads; they live as long as one is held.
+pub(super) struct Runtime {
+    /// Always there, until drop takes it.
+    threads: Option<tokio::runtime::Runtime>,
+    handle: Handle,
+}
+
+impl Runtime {
+    /// The runtime of the process; starts it if none is running.
+    ///
+    /// # Errors
+    /// If the system gives no threads.
+    pub fn shared() -> io::Result<Arc<Self>> {
+        let mut shared = SHARED.lock();
+        if let Some(running) = shared.upgrade() {
+            return Ok(running);
+        }
+        let started = Arc::new(Self::start()?);
+        *shared = Arc::downgrade(&started);
+        Ok(started)
+    }
+
+    fn start() -> io::Result<Self> {
+        let threads = Builder::new_multi_thread()
+            .worker_threads(2)
+            .max_blocking_threads(4) // they resolve host names
+            .thread_name("greentic-session")
+            .enable_io()
+            .enable_time()
+            .build()?;
+        let handle = threads.handle().clone();
+        Ok(Self {
+            threads: Some(threads),
+            handle,
+        })
+    }
+
+    /// Starts a task on the I/O threads.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.handle.spawn(task);
+    }
+
+    /// Gives a future the timers of this runtime, whoever polls it.
+    pub async fn lend<F: Future>(&self, future: F) -> F::Output {
+        let mut future = pin!(future);
+        poll_fn(|context| {
+            let _entered = self.handle.enter();
+            future.as_mut().poll(context)
+        })
+        .await
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        // The last store may be dropped inside an async context, where waiting for the threads
+        // would panic.
+        if let Some(threads) = self.threads.take() {
+            threads.shutdown_background();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_stores_share_one_runtime() {
+        let one = Runtime::shared().unwrap();
+        let other = Runtime::shared().unwrap();
+        assert!(Arc::ptr_eq(&one, &other));
+    }
+
+    #[test]
+    fn c19_dropping_it_in_async_code_ends_its_tasks() {
+        let caller = Builder::new_current_thread().build().unwrap();
+        let (held, ended) = std::sync::mpsc::channel::<()>();
+        caller.block_on(async move {
+            let runtime = Runtime::start().unwrap();
+            runtime.spawn(async move {
+                std::future::pending::<()>().await;
+                drop(held);
+            });
+            drop(runtime);
+        });
+        assert!(ended.recv().is_err());
+    }
+}

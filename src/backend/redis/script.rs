@@ -1,0 +1,64 @@
+//! A Lua script, a call of it, and the reply.
+
+use std::borrow::Cow;
+use std::sync::OnceLock;
+
+use redis::Cmd;
+
+/// A Lua script that the server runs as one atomic step.
+pub(super) struct Script {
+    text: &'static str,
+    sha1: OnceLock<String>,
+}
+
+impl Script {
+    pub const fn new(text: &'static str) -> Self {
+        Self {
+            text,
+            sha1: OnceLock::new(),
+        }
+    }
+
+    /// The name under which the server caches the script.
+    fn sha1(&self) -> &str {
+        self.sha1
+            .get_or_init(|| redis::Script::new(self.text).get_hash().to_owned())
+    }
+}
+
+/// One call of a script.
+pub(super) struct Call<'a> {
+    pub script: &'static Script,
+    pub keys: Vec<Cow<'a, [u8]>>,
+    pub args: Vec<Cow<'a, [u8]>>,
+    /// Whether the script writes.
+    pub mutating: bool,
+}
+
+impl Call<'_> {
+    /// The short form, for a server that has the script in its cache.
+    pub fn by_sha1(&self) -> Cmd {
+        self.command("EVALSHA", self.script.sha1())
+    }
+
+    /// The form that carries the whole script.
+    pub fn by_text(&self) -> Cmd {
+        self.command("EVAL", self.script.text)
+    }
+
+    fn command(&self, verb: &str, script: &str) -> Cmd {
+        let mut command = redis::cmd(verb);
+        command.arg(script).arg(self.keys.len());
+        for part in self.keys.iter().chain(&self.args) {
+            command.arg(part.as_ref());
+        }
+        command
+    }
+}
+
+/// What the server answered.
+pub(super) struct Reply {
+    pub value: redis::Value,
+    /// An earlier attempt of this call had an unknown outcome: it may have been done already.
+    pub repeated: bool,
+}

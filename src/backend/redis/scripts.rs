@@ -1,0 +1,26 @@
+//! The scripts, one for each operation. Each is one atomic step on the server.
+
+use super::script::Script;
+
+macro_rules! scripts {
+    ($($name:ident = $($part:literal)+;)+) => {
+        $(pub(super) static $name: Script =
+            Script::new(concat!($(include_str!(concat!("scripts/", $part, ".lua"))),+));)+
+    };
+}
+
+scripts! {
+    READ = "prelude" "load" "read";
+    CREATE = "prelude" "load" "index" "create";
+    UPDATE = "prelude" "load" "index" "update";
+    REMOVE = "prelude" "load" "index" "remove";
+    PARK = "prelude" "load" "index" "register" "park";
+    FIND = "prelude" "load" "find";
+    WAITS = "prelude" "load" "list" "waits";
+    LATEST = "prelude" "load" "list" "latest";
+    CLEAR = "prelude" "load" "index" "clear";
+    CLAIM = "prelude" "load" "index" "register" "claim";
+    RENEW = "prelude" "load" "index" "renew";
+    RELEASE = "prelude" "load" "index" "release";
+    COMMIT = "prelude" "load" "index" "register" "commit";
+}

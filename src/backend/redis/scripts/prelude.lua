@@ -1,0 +1,94 @@
+-- What every script starts with: names of keys, commands, time, and the record of a session.
+--
+-- All reads and checks of a script come before its first write, so that a script that is refused
+-- has changed nothing. docs/redis-layout.md describes the keys.
+
+local base = ARGV[1] -- ends with a colon
+
+-- The key of something that belongs to a session key or to an owner.
+local function name(kind, of)
+  return base .. kind .. ':' .. of
+end
+
+local function unreadable(key, reason)
+  error({'UNREADABLE', key, reason})
+end
+
+-- Runs a command on a key. An error ends the script: main() below is run by pcall.
+local function call(command, key, ...)
+  local reply = redis.pcall(command, key, ...)
+  if type(reply) == 'table' and reply.err then
+    if string.find(reply.err, 'WRONGTYPE', 1, true) then
+      unreadable(key, 'its type is wrong')
+    end
+    error(reply)
+  end
+  return reply
+end
+
+-- A number in full; .. would cut it to 14 digits.
+local function text(number)
+  return string.format('%.0f', number)
+end
+
+local now, micros -- milliseconds and microseconds since the epoch
+
+local function tick()
+  local time = redis.call('TIME')
+  micros = time[1] * 1000000 + time[2]
+  now = math.floor(micros / 1000)
+end
+
+local NEVER = math.huge
+
+-- The instant of a TTL that may be empty; beyond 2^53 a number is no exact instant any more.
+local function deadline_of(ttl)
+  local deadline = ttl ~= '' and now + ttl or NEVER
+  return deadline < 9007199254740992 and deadline or NEVER
+end
+
+-- Redis keeps a key through the millisecond of its expiry; a session is gone at its deadline.
+local function expiry_of(deadline)
+  return text(deadline - 1)
+end
+
+local RECORD = '^1 (%d+) (%d+) (%d+) (%S+) (%S+) (%S+) (%d+) (%d+) (%d+) (%S+) (%d+) (%d+) (%S+) (.*)$'
+
+local function unpack_record(key, record)
+  local head = {key = key, payload = false}
+  local deadline, lease_until
+  head.revision, head.created, deadline, head.flags, head.operation, head.scope, head.order, head.since,
+    head.attempt, head.secret, lease_until, head.fencing, head.released, head.owner = string.match(record, RECORD)
+  if not head.owner then
+    unreadable(name('meta', key), 'it is no record of this version')
+  end
+  head.deadline = deadline == '0' and NEVER or tonumber(deadline)
+  head.lease_until = tonumber(lease_until)
+  return head
+end
+
+local function pack_record(head)
+  local deadline = head.deadline == NEVER and 0 or head.deadline
+  return string.format('1 %s %s %.0f %s %s %s %s %s %s %s %.0f %s %s ', head.revision, head.created, deadline,
+    head.flags, head.operation, head.scope, head.order, head.since, head.attempt, head.secret, head.lease_until,
+    head.fencing, head.released) .. head.owner
+end
+
+local function has(head, flag)
+  return string.find(head.flags, flag, 2, true) ~= nil
+end
+
+-- Takes the wait from a head. The fencing number stays, so that it only ever grows.
+local function make_idle(head)
+  head.scope, head.order, head.since, head.attempt = '-', '0', '0', '0'
+  head.secret, head.lease_until, head.released = '-', 0, '-'
+end
+
+-- Runs main. An answer that it throws is as good as one that it returns.
+local function run(main)
+  local ok, answer = pcall(main)
+  if not ok and type(answer) ~= 'table' then
+    return redis.error_reply(answer)
+  end
+  return answer
+end

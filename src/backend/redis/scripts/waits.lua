@@ -1,0 +1,5 @@
+-- ARGV: base, owner
+
+return run(function()
+  return {'OK', waiting_keys(ARGV[2])}
+end)

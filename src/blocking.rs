@@ -1,0 +1,297 @@
+//! The async face for blocking callers.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use greentic_types::{ReplyScope, SessionData, SessionKey, TenantCtx, UserId};
+
+use crate::asynchronous::AsyncSessionStore;
+use crate::claim::{ClaimOutcome, ClaimToken, Commit};
+use crate::clock::Timestamp;
+use crate::error::SessionResult;
+use crate::options::{CreateOptions, ParkOptions, RemoveOptions, UpdateOptions};
+use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
+use crate::store::SessionStore;
+
+/// Everything that an [`AsyncSessionStore`] can do, in blocking form.
+///
+/// It works anywhere, also inside an async runtime (C19): the calling thread sleeps until the answer
+/// is there, and no I/O ever needs that thread. Each method does what its namesake on
+/// [`AsyncSessionStore`] does, with the same errors.
+///
+/// ```
+/// use greentic_session::inmemory::InMemorySessionStore;
+/// use greentic_session::{Blocking, SessionKey};
+///
+/// let store = Blocking::new(InMemorySessionStore::new());
+/// assert!(store.get(&SessionKey::new("unknown"))?.is_none());
+/// # Ok::<(), greentic_session::GreenticError>(())
+/// ```
+pub struct Blocking<S: ?Sized = dyn AsyncSessionStore>(Arc<S>);
+
+impl<S: AsyncSessionStore> Blocking<S> {
+    /// Wraps a store.
+    pub fn new(store: S) -> Self {
+        Self(Arc::new(store))
+    }
+}
+
+impl<S: ?Sized> Clone for Blocking<S> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<S: ?Sized> From<Arc<S>> for Blocking<S> {
+    fn from(store: Arc<S>) -> Self {
+        Self(store)
+    }
+}
+
+impl<S: AsyncSessionStore + ?Sized> Blocking<S> {
+    /// See [`AsyncSessionStore::create`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn create(
+        &self,
+        ctx: &TenantCtx,
+        data: SessionData,
+        options: CreateOptions,
+    ) -> SessionResult<CreateOutcome> {
+        wait_for(self.0.create(ctx, data, options))
+    }
+
+    /// See [`AsyncSessionStore::get`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn get(&self, key: &SessionKey) -> SessionResult<Option<Arc<Session>>> {
+        wait_for(self.0.get(key))
+    }
+
+    /// See [`AsyncSessionStore::get_fenced`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn get_fenced(
+        &self,
+        ctx: &TenantCtx,
+        key: &SessionKey,
+    ) -> SessionResult<Option<Arc<Session>>> {
+        wait_for(self.0.get_fenced(ctx, key))
+    }
+
+    /// See [`AsyncSessionStore::update`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn update(
+        &self,
+        key: &SessionKey,
+        data: SessionData,
+        options: UpdateOptions,
+    ) -> SessionResult<u64> {
+        wait_for(self.0.update(key, data, options))
+    }
+
+    /// See [`AsyncSessionStore::remove`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn remove(&self, key: &SessionKey, options: RemoveOptions) -> SessionResult<()> {
+        wait_for(self.0.remove(key, options))
+    }
+
+    /// See [`AsyncSessionStore::park`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn park(
+        &self,
+        ctx: &TenantCtx,
+        user: &UserId,
+        scope: &ReplyScope,
+        key: &SessionKey,
+        data: SessionData,
+        options: ParkOptions,
+    ) -> SessionResult<ParkOutcome> {
+        wait_for(self.0.park(ctx, user, scope, key, data, options))
+    }
+
+    /// See [`AsyncSessionStore::find`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn find(
+        &self,
+        ctx: &TenantCtx,
+        user: &UserId,
+        scope: &ReplyScope,
+    ) -> SessionResult<Option<SessionKey>> {
+        wait_for(self.0.find(ctx, user, scope))
+    }
+
+    /// See [`AsyncSessionStore::waits`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn waits(&self, ctx: &TenantCtx, user: &UserId) -> SessionResult<Vec<SessionKey>> {
+        wait_for(self.0.waits(ctx, user))
+    }
+
+    /// See [`AsyncSessionStore::latest`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn latest(&self, ctx: &TenantCtx, user: &UserId) -> SessionResult<Option<Arc<Session>>> {
+        wait_for(self.0.latest(ctx, user))
+    }
+
+    /// See [`AsyncSessionStore::clear`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn clear(
+        &self,
+        ctx: &TenantCtx,
+        user: &UserId,
+        scope: &ReplyScope,
+    ) -> SessionResult<ClearOutcome> {
+        wait_for(self.0.clear(ctx, user, scope))
+    }
+
+    /// See [`AsyncSessionStore::claim`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn claim(
+        &self,
+        ctx: &TenantCtx,
+        user: &UserId,
+        scope: &ReplyScope,
+        message_id: &str,
+        lease: Duration,
+    ) -> SessionResult<ClaimOutcome> {
+        wait_for(self.0.claim(ctx, user, scope, message_id, lease))
+    }
+
+    /// See [`AsyncSessionStore::renew`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn renew(&self, token: &ClaimToken, lease: Duration) -> SessionResult<Timestamp> {
+        wait_for(self.0.renew(token, lease))
+    }
+
+    /// See [`AsyncSessionStore::release`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn release(&self, token: &ClaimToken) -> SessionResult<()> {
+        wait_for(self.0.release(token))
+    }
+
+    /// See [`AsyncSessionStore::commit`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn commit(&self, token: &ClaimToken, commit: Commit) -> SessionResult<()> {
+        wait_for(self.0.commit(token, commit))
+    }
+
+    /// See [`AsyncSessionStore::health`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn health(&self) -> SessionResult<Health> {
+        wait_for(self.0.health())
+    }
+}
+
+impl<S: AsyncSessionStore + ?Sized> SessionStore for Blocking<S> {
+    fn create_session(&self, ctx: &TenantCtx, data: SessionData) -> SessionResult<SessionKey> {
+        self.create(ctx, data, CreateOptions::new())?.fresh()
+    }
+
+    fn get_session(&self, key: &SessionKey) -> SessionResult<Option<SessionData>> {
+        Ok(self.get(key)?.map(Session::into_data))
+    }
+
+    fn update_session(&self, key: &SessionKey, data: SessionData) -> SessionResult<()> {
+        self.update(key, data, UpdateOptions::new())
+            .map(|_revision| ())
+    }
+
+    fn remove_session(&self, key: &SessionKey) -> SessionResult<()> {
+        self.remove(key, RemoveOptions::new())
+    }
+
+    fn register_wait(
+        &self,
+        ctx: &TenantCtx,
+        user_id: &UserId,
+        scope: &ReplyScope,
+        session_key: &SessionKey,
+        data: SessionData,
+        ttl: Option<Duration>,
+    ) -> SessionResult<()> {
+        let options = ParkOptions {
+            ttl,
+            ..ParkOptions::new()
+        };
+        self.park(ctx, user_id, scope, session_key, data, options)
+            .map(|_registered| ())
+    }
+
+    fn find_wait_by_scope(
+        &self,
+        ctx: &TenantCtx,
+        user_id: &UserId,
+        scope: &ReplyScope,
+    ) -> SessionResult<Option<SessionKey>> {
+        self.find(ctx, user_id, scope)
+    }
+
+    fn list_waits_for_user(
+        &self,
+        ctx: &TenantCtx,
+        user_id: &UserId,
+    ) -> SessionResult<Vec<SessionKey>> {
+        self.waits(ctx, user_id)
+    }
+
+    fn clear_wait(
+        &self,
+        ctx: &TenantCtx,
+        user_id: &UserId,
+        scope: &ReplyScope,
+    ) -> SessionResult<()> {
+        self.clear(ctx, user_id, scope).map(|_outcome| ())
+    }
+
+    fn find_by_user(
+        &self,
+        ctx: &TenantCtx,
+        user: &UserId,
+    ) -> SessionResult<Option<(SessionKey, SessionData)>> {
+        let session = self.latest(ctx, user)?;
+        Ok(session.map(|session| (session.key.clone(), Session::into_data(session))))
+    }
+}
+
+/// Runs a future on the calling thread.
+///
+/// A future that is ready at once costs nothing; for any other the thread sleeps until it is woken.
+/// No runtime is entered, so it cannot panic inside one (C19).
+pub(crate) fn wait_for<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let mut idle = Context::from_waker(Waker::noop());
+    match future.as_mut().poll(&mut idle) {
+        Poll::Ready(output) => output,
+        Poll::Pending => pollster::block_on(future),
+    }
+}

@@ -1,0 +1,276 @@
+//! Which store to use, as data, and how to open it.
+
+use std::fmt;
+#[cfg(feature = "durable")]
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use crate::asynchronous::AsyncSessionStore;
+#[cfg(feature = "redis")]
+use crate::backend::redis::{RedisConfig, RedisSessionStore};
+#[cfg(feature = "durable")]
+use crate::durable::{DurableConfig, DurableSessionStore};
+use crate::error::{GreenticError, SessionResult, invalid_input};
+use crate::inmemory::InMemorySessionStore;
+use crate::store::SessionStore;
+
+/// Selects a backend.
+///
+/// Its `Debug` shows no credentials (C18).
+///
+/// ```
+/// use greentic_session::SessionBackendConfig;
+///
+/// let config: SessionBackendConfig = "memory:".parse()?;
+/// assert!(matches!(config, SessionBackendConfig::InMemory));
+/// # Ok::<(), greentic_session::GreenticError>(())
+/// ```
+#[derive(Clone)]
+pub enum SessionBackendConfig {
+    /// The memory of this process: for tests and development.
+    InMemory,
+    /// A file of this machine, with the defaults of [`DurableConfig`].
+    #[cfg(feature = "durable")]
+    Durable {
+        /// The file; it is created where there is none.
+        path: PathBuf,
+    },
+    /// A file of this machine, with all settings.
+    #[cfg(feature = "durable")]
+    DurableWith(Box<DurableConfig>),
+    /// A Redis or Valkey server: a URL as [`RedisConfig::from_url`] reads it.
+    #[cfg(feature = "redis")]
+    RedisUrl(String),
+    /// As `RedisUrl`, with a namespace that wins over one in the URL.
+    #[cfg(feature = "redis")]
+    RedisUrlWithNamespace {
+        /// The URL.
+        url: String,
+        /// What all keys start with; see [`RedisConfig::namespace`](RedisConfig#structfield.namespace).
+        namespace: String,
+    },
+    /// A Redis or Valkey server, with all settings.
+    #[cfg(feature = "redis")]
+    Redis(RedisConfig),
+}
+
+impl SessionBackendConfig {
+    /// Reads the URL of any backend of this build: `memory:`, `redb:///path` with the cargo feature
+    /// `durable`, or `redis://...` with the cargo feature `redis`. Contacts no server.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the URL is wrong, or its backend is not part of this build. The message
+    /// never repeats user name or password.
+    pub fn from_url(url: &str) -> SessionResult<Self> {
+        let scheme = url.split_once(':').map(|(scheme, _)| scheme);
+        match scheme {
+            Some("memory") if url == "memory:" => Ok(Self::InMemory),
+            Some("redb") => Self::from_durable_url(url),
+            Some("redis" | "rediss") => Self::from_redis_url(url),
+            // The scheme is not repeated: in `user:password@host` it is the user.
+            _ => Err(invalid_input(format!(
+                "not the URL of a session store; {SUPPORTED}"
+            ))),
+        }
+    }
+
+    #[cfg(feature = "durable")]
+    fn from_durable_url(url: &str) -> SessionResult<Self> {
+        let config = DurableConfig::from_url(url)?;
+        Ok(Self::DurableWith(Box::new(config)))
+    }
+
+    #[cfg(not(feature = "durable"))]
+    fn from_durable_url(_url: &str) -> SessionResult<Self> {
+        Err(invalid_input(format!(
+            "redb:// needs the cargo feature `durable`; {SUPPORTED}"
+        )))
+    }
+
+    #[cfg(feature = "redis")]
+    fn from_redis_url(url: &str) -> SessionResult<Self> {
+        RedisConfig::from_url(url).map(Self::Redis)
+    }
+
+    #[cfg(not(feature = "redis"))]
+    fn from_redis_url(_url: &str) -> SessionResult<Self> {
+        Err(invalid_input(format!(
+            "redis:// needs the cargo feature `redis`; {SUPPORTED}"
+        )))
+    }
+}
+
+impl SessionBackendConfig {
+    fn backend(self) -> SessionResult<Backend> {
+        Ok(match self {
+            Self::InMemory => Backend::InMemory,
+            #[cfg(feature = "durable")]
+            Self::Durable { path } => Backend::Durable(Box::new(DurableConfig::new(path))),
+            #[cfg(feature = "durable")]
+            Self::DurableWith(config) => Backend::Durable(config),
+            #[cfg(feature = "redis")]
+            Self::RedisUrl(url) => Backend::Redis(RedisConfig::from_url(&url)?),
+            #[cfg(feature = "redis")]
+            Self::RedisUrlWithNamespace { url, namespace } => {
+                Backend::Redis(RedisConfig::from_url(&url)?.namespace(namespace))
+            }
+            #[cfg(feature = "redis")]
+            Self::Redis(config) => Backend::Redis(config),
+        })
+    }
+}
+
+/// A configuration without its several spellings.
+enum Backend {
+    InMemory,
+    #[cfg(feature = "durable")]
+    Durable(Box<DurableConfig>),
+    #[cfg(feature = "redis")]
+    Redis(RedisConfig),
+}
+
+const SUPPORTED: &str = "there are memory:, redb:///path (cargo feature `durable`) and redis:// \
+                         (cargo feature `redis`)";
+
+impl FromStr for SessionBackendConfig {
+    type Err = GreenticError;
+
+    fn from_str(url: &str) -> SessionResult<Self> {
+        Self::from_url(url)
+    }
+}
+
+impl fmt::Debug for SessionBackendConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InMemory => f.write_str("InMemory"),
+            #[cfg(feature = "durable")]
+            Self::Durable { path } => f.debug_struct("Durable").field("path", path).finish(),
+            #[cfg(feature = "durable")]
+            Self::DurableWith(config) => f.debug_tuple("DurableWith").field(config).finish(),
+            #[cfg(feature = "redis")]
+            Self::RedisUrl(url) => {
+                let url = crate::backend::redis::without_credentials(url);
+                f.debug_tuple("RedisUrl").field(&url).finish()
+            }
+            #[cfg(feature = "redis")]
+            Self::RedisUrlWithNamespace { url, namespace } => f
+                .debug_struct("RedisUrlWithNamespace")
+                .field("url", &crate::backend::redis::without_credentials(url))
+                .field("namespace", namespace)
+                .finish(),
+            #[cfg(feature = "redis")]
+            Self::Redis(config) => f.debug_tuple("Redis").field(config).finish(),
+        }
+    }
+}
+
+/// Opens a store for blocking callers.
+///
+/// # Errors
+/// `InvalidInput` if the configuration is wrong. No server is contacted.
+///
+/// ```
+/// use greentic_session::{SessionBackendConfig, create_session_store};
+///
+/// let store = create_session_store(SessionBackendConfig::InMemory)?;
+/// # Ok::<(), greentic_session::GreenticError>(())
+/// ```
+pub fn create_session_store(config: SessionBackendConfig) -> SessionResult<Box<dyn SessionStore>> {
+    match config.backend()? {
+        Backend::InMemory => Ok(Box::new(InMemorySessionStore::new())),
+        #[cfg(feature = "durable")]
+        Backend::Durable(config) => Ok(Box::new(DurableSessionStore::open(*config)?)),
+        #[cfg(feature = "redis")]
+        Backend::Redis(config) => Ok(Box::new(RedisSessionStore::new(config)?)),
+    }
+}
+
+/// Opens a store for async callers; [`Blocking`](crate::Blocking) gives it a blocking form.
+///
+/// # Errors
+/// `InvalidInput` if the configuration is wrong. No server is contacted.
+///
+/// ```
+/// use greentic_session::{SessionBackendConfig, create_async_session_store};
+///
+/// let store = create_async_session_store(SessionBackendConfig::InMemory)?;
+/// # Ok::<(), greentic_session::GreenticError>(())
+/// ```
+pub fn create_async_session_store(
+    config: SessionBackendConfig,
+) -> SessionResult<Arc<dyn AsyncSessionStore>> {
+    match config.backend()? {
+        Backend::InMemory => Ok(Arc::new(InMemorySessionStore::new())),
+        #[cfg(feature = "durable")]
+        Backend::Durable(config) => Ok(Arc::new(DurableSessionStore::open(*config)?)),
+        #[cfg(feature = "redis")]
+        Backend::Redis(config) => Ok(Arc::new(RedisSessionStore::new(config)?)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorCode;
+
+    #[test]
+    fn c18_a_wrong_url_is_refused_and_not_repeated() {
+        for url in [
+            "",
+            "memory",
+            "memory://hunter2",
+            "hunter2",
+            "hunter2:x@localhost",
+            "postgres://hunter2",
+            "redis://:hunter2@",
+            "redis:hunter2",
+            "rediss://:hunter2@localhost",
+        ] {
+            let error = SessionBackendConfig::from_url(url).unwrap_err();
+            assert_eq!(error.code, ErrorCode::InvalidInput, "{url}");
+            assert!(error.message.contains("redis"), "{error}");
+            assert!(!error.message.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_url_selects_its_backend() {
+        let config: SessionBackendConfig = "memory:".parse().unwrap();
+        assert_eq!(format!("{config:?}"), "InMemory");
+        #[cfg(feature = "redis")]
+        {
+            let config: SessionBackendConfig = "redis://localhost/3".parse().unwrap();
+            assert!(matches!(config, SessionBackendConfig::Redis(_)));
+        }
+        #[cfg(not(feature = "redis"))]
+        {
+            let error = SessionBackendConfig::from_url("redis://localhost").unwrap_err();
+            assert!(error.message.contains("cargo feature `redis`"), "{error}");
+        }
+    }
+
+    #[cfg(feature = "redis")]
+    #[test]
+    fn c18_debug_shows_no_credentials() {
+        let url = "redis://admin:hunter2@localhost?namespace=my:app";
+        let namespace = "my:app".to_owned();
+        let torn = "redis://admin:hunt#er2@localhost";
+        for config in [
+            SessionBackendConfig::RedisUrl(url.to_owned()),
+            SessionBackendConfig::RedisUrlWithNamespace {
+                url: url.to_owned(),
+                namespace,
+            },
+            SessionBackendConfig::Redis(RedisConfig::from_url(url).unwrap()),
+            SessionBackendConfig::RedisUrl(torn.to_owned()),
+        ] {
+            let shown = format!("{config:?}");
+            assert!(
+                !shown.contains("hunt") && !shown.contains("admin"),
+                "{shown}"
+            );
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! A user of a tenant, who calls the store.
+
+use std::time::Duration;
+
+use greentic_types::{
+    FlowId, ReplyScope, SessionCursor, SessionData, SessionKey, TenantCtx, UserId,
+};
+
+use super::ensure::{Failure, Verdict, ensure_eq};
+use super::stage::{LONG, Stage};
+use crate::claim::{Claim, ClaimOutcome, Commit};
+use crate::error::SessionResult;
+use crate::options::{CreateOptions, ParkOptions};
+use crate::session::{ClearOutcome, CreateOutcome, ParkOutcome, Session};
+
+pub(super) struct Actor<'s> {
+    pub stage: &'s Stage,
+    pub ctx: TenantCtx,
+    pub user: UserId,
+}
+
+/// Session data with this context and payload.
+pub(super) fn data_of(ctx: &TenantCtx, payload: &str) -> SessionData {
+    SessionData {
+        tenant_ctx: ctx.clone(),
+        flow_id: FlowId("conformance.flow".to_owned()),
+        pack_id: None,
+        cursor: SessionCursor::new("node.wait"),
+        context_json: payload.to_owned(),
+    }
+}
+
+impl Actor<'_> {
+    pub fn data(&self, payload: &str) -> SessionData {
+        data_of(&self.ctx, payload)
+    }
+
+    pub fn create(&self, payload: &str) -> SessionResult<SessionKey> {
+        self.stage.store.create(&self.ctx, self.data(payload))
+    }
+
+    pub fn register(&self, scope: &ReplyScope, key: &SessionKey) -> SessionResult<()> {
+        self.register_ttl(scope, key, None)
+    }
+
+    pub fn register_for(
+        &self,
+        scope: &ReplyScope,
+        key: &SessionKey,
+        ttl: Duration,
+    ) -> SessionResult<()> {
+        self.register_ttl(scope, key, Some(ttl))
+    }
+
+    /// Registers data whose payload is the key, so that a reader can tell whose it is.
+    pub fn register_ttl(
+        &self,
+        scope: &ReplyScope,
+        key: &SessionKey,
+        ttl: Option<Duration>,
+    ) -> SessionResult<()> {
+        let data = self.data(key.as_str());
+        let store = &self.stage.store;
+        store.register(&self.ctx, &self.user, scope, key, data, ttl)
+    }
+
+    pub fn find(&self, scope: &ReplyScope) -> SessionResult<Option<SessionKey>> {
+        self.stage.store.find(&self.ctx, &self.user, scope)
+    }
+
+    pub fn list(&self) -> SessionResult<Vec<SessionKey>> {
+        self.stage.store.list(&self.ctx, &self.user)
+    }
+
+    pub fn clear(&self, scope: &ReplyScope) -> SessionResult<()> {
+        self.stage.store.clear(&self.ctx, &self.user, scope)
+    }
+
+    /// The key that `find_by_user` answers.
+    pub fn find_by_user(&self) -> SessionResult<Option<SessionKey>> {
+        let found = self.stage.store.find_by_user(&self.ctx, &self.user)?;
+        Ok(found.map(|(key, _)| key))
+    }
+
+    pub fn create_with(&self, options: CreateOptions) -> SessionResult<CreateOutcome> {
+        let store = &self.stage.store;
+        store.create_with(&self.ctx, self.data("created"), options)
+    }
+
+    pub fn park(
+        &self,
+        scope: &ReplyScope,
+        key: &SessionKey,
+        options: ParkOptions,
+    ) -> SessionResult<ParkOutcome> {
+        let data = self.data(key.as_str());
+        let store = &self.stage.store;
+        store.park(&self.ctx, &self.user, scope, key, data, options)
+    }
+
+    pub fn clear_named(&self, scope: &ReplyScope) -> SessionResult<ClearOutcome> {
+        self.stage.store.clear_named(&self.ctx, &self.user, scope)
+    }
+
+    pub fn claim_for(
+        &self,
+        scope: &ReplyScope,
+        message: &str,
+        lease: Duration,
+    ) -> SessionResult<ClaimOutcome> {
+        let store = &self.stage.store;
+        store.claim(&self.ctx, &self.user, scope, message, lease)
+    }
+
+    pub fn claim(&self, scope: &ReplyScope, message: &str) -> SessionResult<ClaimOutcome> {
+        self.claim_for(scope, message, LONG)
+    }
+
+    /// A claim that must be granted.
+    #[track_caller]
+    pub fn claimed_for(
+        &self,
+        scope: &ReplyScope,
+        message: &str,
+        lease: Duration,
+    ) -> Verdict<Claim> {
+        match self.claim_for(scope, message, lease)? {
+            ClaimOutcome::Claimed(claim) => Ok(claim),
+            other => Err(Failure::new(format!("expected a claim, found {other:?}"))),
+        }
+    }
+
+    #[track_caller]
+    pub fn claimed(&self, scope: &ReplyScope, message: &str) -> Verdict<Claim> {
+        self.claimed_for(scope, message, LONG)
+    }
+
+    /// A claim that must be granted once the lease of another has run out.
+    #[track_caller]
+    pub fn claimed_after(
+        &self,
+        lease: Duration,
+        scope: &ReplyScope,
+        message: &str,
+    ) -> Verdict<Claim> {
+        let mut last = None;
+        self.stage.pass(lease, || {
+            let outcome = self.claim(scope, message)?;
+            let busy = matches!(outcome, ClaimOutcome::Busy { .. });
+            last = Some(outcome);
+            Ok(!busy)
+        })?;
+        match last {
+            None => self.claimed(scope, message),
+            Some(ClaimOutcome::Claimed(claim)) => Ok(claim),
+            Some(other) => Err(Failure::new(format!("expected a claim, found {other:?}"))),
+        }
+    }
+
+    /// Parks the session of a claim again, with this payload.
+    pub fn commit_park(
+        &self,
+        claim: &Claim,
+        scope: &ReplyScope,
+        payload: &str,
+    ) -> SessionResult<()> {
+        let next = Commit::park(scope.clone(), self.data(payload), None);
+        self.stage.store.commit(&claim.token, next)
+    }
+
+    /// The session of a key, which must be there.
+    #[track_caller]
+    pub fn session(&self, key: &SessionKey) -> Verdict<std::sync::Arc<Session>> {
+        let found = self.stage.store.session(key)?;
+        found.ok_or_else(|| Failure::new(format!("the session {key} is gone")))
+    }
+
+    /// C10: exactly these sessions wait on exactly these scopes, in this order.
+    #[track_caller]
+    pub fn ensure_waits(&self, waits: &[(&ReplyScope, &SessionKey)]) -> Verdict {
+        for (scope, key) in waits {
+            ensure_eq(self.find(scope)?.as_ref(), Some(*key))?;
+        }
+        let listed = self.list()?;
+        let listed: Vec<&SessionKey> = listed.iter().collect();
+        let expected: Vec<&SessionKey> = waits.iter().map(|(_, key)| *key).collect();
+        ensure_eq(listed, expected)
+    }
+
+    /// Nothing waits on the scope.
+    #[track_caller]
+    pub fn ensure_no_wait(&self, scope: &ReplyScope) -> Verdict {
+        ensure_eq(self.find(scope)?, None)
+    }
+
+    /// The session holds this payload.
+    #[track_caller]
+    pub fn ensure_stored(&self, key: &SessionKey, payload: &str) -> Verdict {
+        let found = self.stage.store.get(key)?;
+        ensure_eq(
+            found.map(|data| data.context_json).as_deref(),
+            Some(payload),
+        )
+    }
+
+    /// The session is not there.
+    #[track_caller]
+    pub fn ensure_gone(&self, key: &SessionKey) -> Verdict {
+        ensure_eq(self.stage.store.get(key)?, None)
+    }
+}

@@ -1,0 +1,127 @@
+//! C17: what an Ok means, and what an error says.
+
+use super::super::ensure::{Verdict, ensure, ensure_eq, ensure_invalid, ensure_refused};
+use super::super::samples::scope;
+use super::super::stage::{LONG, Stage};
+use crate::SessionKey;
+use crate::claim::ClaimOutcome;
+use crate::error::{ErrorCode, SessionErrorExt};
+use crate::options::UpdateOptions;
+
+pub fn c17_bad_keys_are_refused(stage: &Stage) -> Verdict {
+    let anna = stage.user("anna");
+    let chat = scope("chat");
+    let padded = |length: usize| {
+        let key = stage.key("long");
+        let padding = "x".repeat(length - key.as_str().len());
+        SessionKey::new(format!("{key}{padding}"))
+    };
+    for bad in [SessionKey::new(""), padded(1025)] {
+        ensure_invalid(stage.store.get(&bad))?;
+        ensure_invalid(stage.store.update(&bad, anna.data("{}")))?;
+        ensure_invalid(stage.store.remove(&bad))?;
+        ensure_invalid(anna.register(&chat, &bad))?;
+    }
+    let longest = padded(1024);
+    anna.register(&chat, &longest)?;
+    anna.ensure_waits(&[(&chat, &longest)])
+}
+
+pub fn c17_overlong_scopes_are_refused(stage: &Stage) -> Verdict {
+    let anna = stage.user("anna");
+    let (longest, over) = ("x".repeat(64 * 1024), "x".repeat(64 * 1024 + 1));
+    let key = stage.key("wait");
+    let refusals = [
+        anna.register(&scope(&over), &key),
+        anna.find(&scope(&over)).map(|_key| ()),
+        anna.clear(&scope(&over)),
+    ];
+    for refused in refusals {
+        let error = ensure_invalid(refused)?;
+        ensure(
+            error.message.contains("65536"),
+            "the message names the limit",
+        )?;
+    }
+    anna.register(&scope(&longest), &key)?;
+    anna.ensure_waits(&[(&scope(&longest), &key)])
+}
+
+pub fn c17_errors_say_whether_to_repeat(stage: &Stage) -> Verdict {
+    let anna = stage.user("anna");
+    let key = anna.create("{}")?;
+    let store = &stage.store;
+    let stale = UpdateOptions::new().if_revision(9);
+    let errors = [
+        ensure_refused(store.remove(&stage.key("missing")), ErrorCode::NotFound)?,
+        ensure_invalid(store.create(&anna.ctx, stage.user("ben").data("{}")))?,
+        ensure_refused(
+            store.update_with(&key, anna.data("{}"), stale),
+            ErrorCode::Conflict,
+        )?,
+    ];
+    for error in &errors {
+        ensure(
+            !error.is_safe_to_repeat(),
+            "a repeat would be refused again",
+        )?;
+        ensure(!error.message.is_empty(), "an error says what is wrong")?;
+    }
+    Ok(())
+}
+
+pub fn c17_health_answers(stage: &Stage) -> Verdict {
+    let health = stage.store.health()?;
+    ensure(!health.backend.is_empty(), "health names the backend")
+}
+
+pub fn c17_what_was_stored_is_there_after_reopening(stage: &Stage) -> Verdict {
+    let (one, two) = (scope("one"), scope("two"));
+    let (first, second) = (stage.key("first"), stage.key("second"));
+    let created = {
+        let before = stage.open("store")?;
+        let anna = before.user("anna");
+        let created = anna.create("created")?;
+        anna.register(&two, &second)?;
+        anna.register_for(&one, &first, LONG)?;
+        before.store.update(&second, anna.data("changed"))?;
+        created
+    };
+    let after = stage.open("store")?;
+    let anna = after.user("anna");
+    anna.ensure_waits(&[(&two, &second), (&one, &first)])?;
+    anna.ensure_stored(&first, first.as_str())?;
+    anna.ensure_stored(&second, "changed")?;
+    anna.clear(&one)?;
+    anna.clear(&two)?;
+    ensure_eq(anna.find_by_user()?, Some(created))
+}
+
+pub fn c17_claims_are_there_after_reopening(stage: &Stage) -> Verdict {
+    let (one, two) = (scope("one"), scope("two"));
+    let (first, second) = (stage.key("first"), stage.key("second"));
+    let (claim, session) = {
+        let before = stage.open("store")?;
+        let anna = before.user("anna");
+        anna.register(&one, &first)?;
+        anna.register_for(&two, &second, LONG)?;
+        let done = anna.claimed(&one, "done")?;
+        anna.commit_park(&done, &one, "again")?;
+        (anna.claimed(&one, "open")?, anna.session(&second)?)
+    };
+    let after = stage.open("store")?;
+    let anna = after.user("anna");
+    ensure_eq(anna.session(&second)?, session)?;
+    ensure_eq(anna.claim(&one, "done")?, ClaimOutcome::Duplicate)?;
+    let busy = ClaimOutcome::Busy {
+        until: claim.lease_until,
+    };
+    ensure_eq(anna.claim(&one, "other")?, busy)?;
+    anna.commit_park(&claim, &one, "resumed")?;
+    anna.ensure_stored(&first, "resumed")?;
+    let next = anna.claimed(&two, "other")?;
+    ensure(
+        next.token.fencing_number() > claim.token.fencing_number(),
+        "the fencing number grows",
+    )
+}

@@ -1,0 +1,232 @@
+//! C4 and C5: the fence between owners.
+
+use greentic_types::UserId;
+
+use super::super::actor::{Actor, data_of};
+use super::super::ensure::{Verdict, ensure_eq, ensure_invalid};
+use super::super::samples::{confusable_scopes, scope};
+use super::super::stage::Stage;
+use crate::options::CreateOptions;
+use crate::session::CreateOutcome;
+
+/// Owners that differ in one part each.
+fn neighbours(stage: &Stage) -> Vec<Actor<'_>> {
+    vec![
+        stage.actor("env-a", "tenant-a", Some("blue"), "anna"),
+        stage.actor("env-b", "tenant-a", Some("blue"), "anna"),
+        stage.actor("env-a", "tenant-b", Some("blue"), "anna"),
+        stage.actor("env-a", "tenant-a", Some("green"), "anna"),
+        stage.actor("env-a", "tenant-a", Some("-"), "anna"),
+        stage.actor("env-a", "tenant-a", None, "anna"),
+        stage.actor("env-a", "tenant-a", Some("blue"), "ben"),
+        stage.actor("env-a", "tenant-a", Some("blue"), "Anna"),
+        stage.actor("env-a", "tenant-a", Some("anna"), "blue"),
+        stage.actor("env-a", "tenant-a", Some("blue"), "-"),
+    ]
+}
+
+pub fn c04_the_same_scope_of_other_owners_is_another_wait(stage: &Stage) -> Verdict {
+    let chat = scope("chat");
+    let owners = neighbours(stage);
+    let keys: Vec<_> = (0..owners.len())
+        .map(|number| stage.key(&format!("wait-{number}")))
+        .collect();
+    for (owner, key) in owners.iter().zip(&keys) {
+        owner.ensure_no_wait(&chat)?;
+        owner.register(&chat, key)?;
+    }
+    for (owner, key) in owners.iter().zip(&keys) {
+        owner.ensure_waits(&[(&chat, key)])?;
+        ensure_eq(owner.find_by_user()?.as_ref(), Some(key))?;
+    }
+    for (cleared, owner) in owners.iter().enumerate() {
+        owner.clear(&chat)?;
+        owner.ensure_no_wait(&chat)?;
+        let rest = owners.iter().zip(&keys).skip(cleared + 1);
+        for (owner, key) in rest {
+            owner.ensure_waits(&[(&chat, key)])?;
+            owner.ensure_stored(key, key.as_str())?;
+        }
+    }
+    Ok(())
+}
+
+pub fn c04_a_foreign_key_is_refused_on_register(stage: &Stage) -> Verdict {
+    let owners = neighbours(stage);
+    let (chat, key) = (scope("chat"), stage.key("wait"));
+    let (anna, others) = (&owners[0], &owners[1..]);
+    anna.register(&chat, &key)?;
+    for other in others {
+        let own = stage.key(&format!("own-{}-{}", other.ctx.env, other.user));
+        other.register(&scope("elsewhere"), &own)?;
+        ensure_invalid(other.register(&chat, &key))?;
+        ensure_invalid(other.register(&scope("elsewhere"), &key))?;
+        other.ensure_waits(&[(&scope("elsewhere"), &own)])?;
+        other.ensure_no_wait(&chat)?;
+        other.clear(&scope("elsewhere"))?;
+    }
+    let created = anna.create("created")?;
+    ensure_invalid(others[0].register(&chat, &created))?;
+    anna.ensure_stored(&created, "created")?;
+    anna.ensure_stored(&key, key.as_str())?;
+    anna.ensure_waits(&[(&chat, &key)])
+}
+
+pub fn c04_a_foreign_key_is_refused_on_create(stage: &Stage) -> Verdict {
+    let owners = neighbours(stage);
+    let key = stage.key("created");
+    let options = CreateOptions::new().key(key.clone());
+    let (anna, others) = (&owners[0], &owners[1..]);
+    ensure_eq(
+        anna.create_with(options.clone())?,
+        CreateOutcome::Created(key.clone()),
+    )?;
+    for other in others {
+        ensure_invalid(other.create_with(options.clone()))?;
+        ensure_eq(other.find_by_user()?, None)?;
+    }
+    let nobody = anna.ctx.clone().with_user(None);
+    ensure_invalid(
+        stage
+            .store
+            .create_with(&nobody, data_of(&nobody, "{}"), options),
+    )?;
+    ensure_eq(anna.session(&key)?.revision, 1)?;
+    anna.ensure_stored(&key, "created")
+}
+
+pub fn c04_no_team_and_a_team_named_dash_are_two_owners(stage: &Stage) -> Verdict {
+    let none = stage.actor("env-a", "tenant-a", None, "anna");
+    let dash = stage.actor("env-a", "tenant-a", Some("-"), "anna");
+    let created = none.create("none")?;
+    ensure_eq(dash.find_by_user()?, None)?;
+    let other = dash.create("dash")?;
+    ensure_eq(none.find_by_user()?, Some(created.clone()))?;
+    ensure_eq(dash.find_by_user()?, Some(other))?;
+    ensure_invalid(stage.store.update(&created, dash.data("stolen")))?;
+    ensure_invalid(dash.register(&scope("chat"), &created))?;
+    none.ensure_stored(&created, "none")
+}
+
+pub fn c04_confusable_scopes_are_different_waits(stage: &Stage) -> Verdict {
+    let anna = stage.user("anna");
+    let scopes = confusable_scopes();
+    let keys: Vec<_> = (0..scopes.len())
+        .map(|number| stage.key(&format!("wait-{number}")))
+        .collect();
+    for (scope, key) in scopes.iter().zip(&keys) {
+        anna.ensure_no_wait(scope)?;
+        anna.register(scope, key)?;
+    }
+    let waits: Vec<_> = scopes.iter().zip(&keys).collect();
+    anna.ensure_waits(&waits)?;
+    for cleared in 0..waits.len() {
+        anna.clear(&scopes[cleared])?;
+        anna.ensure_gone(&keys[cleared])?;
+        anna.ensure_waits(&waits[cleared + 1..])?;
+    }
+    Ok(())
+}
+
+pub fn c04_a_context_of_another_user_sees_nothing(stage: &Stage) -> Verdict {
+    let anna = stage.user("anna");
+    let ben = UserId("ben".to_owned());
+    let as_ben = anna.ctx.clone().with_user(Some(ben.clone()));
+    let (chat, key) = (scope("chat"), stage.key("wait"));
+    anna.register(&chat, &key)?;
+    let store = &stage.store;
+    for (ctx, user) in [(&as_ben, &anna.user), (&anna.ctx, &ben)] {
+        ensure_eq(store.find(ctx, user, &chat)?, None)?;
+        ensure_eq(store.list(ctx, user)?, Vec::new())?;
+        ensure_eq(store.find_by_user(ctx, user)?, None)?;
+        ensure_invalid(store.clear(ctx, user, &chat))?;
+    }
+    anna.ensure_waits(&[(&chat, &key)])
+}
+
+pub fn c04_a_context_without_a_user_may_name_one(stage: &Stage) -> Verdict {
+    let anna = stage.user("anna");
+    let nobody = anna.ctx.clone().with_user(None);
+    let (chat, key) = (scope("chat"), stage.key("wait"));
+    anna.register(&chat, &key)?;
+    let store = &stage.store;
+    ensure_eq(store.find(&nobody, &anna.user, &chat)?.as_ref(), Some(&key))?;
+    ensure_eq(store.list(&nobody, &anna.user)?, vec![key.clone()])?;
+    let found = store.find_by_user(&nobody, &anna.user)?;
+    ensure_eq(found.map(|(key, _)| key).as_ref(), Some(&key))?;
+    store.clear(&nobody, &anna.user, &chat)?;
+    anna.ensure_gone(&key)
+}
+
+pub fn c04_sessions_without_a_user_are_owners_of_their_own(stage: &Stage) -> Verdict {
+    let nobody = stage.ctx("env-a", "tenant-a");
+    let anna = stage.user("anna");
+    let store = &stage.store;
+    let first = store.create(&nobody, data_of(&nobody, "first"))?;
+    let second = store.create(&nobody, data_of(&nobody, "second"))?;
+    ensure_eq(anna.find_by_user()?, None)?;
+    ensure_invalid(anna.register(&scope("chat"), &first))?;
+    store.update(&first, data_of(&nobody, "changed"))?;
+    anna.ensure_stored(&first, "changed")?;
+    anna.ensure_stored(&second, "second")?;
+    store.remove(&first)?;
+    anna.ensure_gone(&first)?;
+    anna.ensure_stored(&second, "second")?;
+    store.remove(&second)?;
+    anna.ensure_gone(&second)
+}
+
+pub fn c04_look_ups_stay_with_their_owner(stage: &Stage) -> Verdict {
+    let owners = neighbours(stage);
+    let mut keys = Vec::new();
+    for owner in &owners {
+        ensure_eq(owner.find_by_user()?, None)?;
+        keys.push(owner.create("created")?);
+    }
+    for (owner, key) in owners.iter().zip(&keys) {
+        ensure_eq(owner.find_by_user()?.as_ref(), Some(key))?;
+    }
+    stage.store.remove(&keys[0])?;
+    for (owner, key) in owners.iter().zip(&keys).skip(1) {
+        ensure_eq(owner.find_by_user()?.as_ref(), Some(key))?;
+    }
+    ensure_eq(owners[0].find_by_user()?, None)
+}
+
+pub fn c05_get_needs_the_key_alone(stage: &Stage) -> Verdict {
+    let owners = neighbours(stage);
+    for owner in &owners {
+        let key = owner.create("{}")?;
+        ensure_eq(stage.store.get(&key)?, Some(owner.data("{}")))?;
+    }
+    ensure_eq(stage.store.get(&stage.key("unknown"))?, None)
+}
+
+pub fn c05_a_fenced_get_answers_none_across_owners(stage: &Stage) -> Verdict {
+    let owners = neighbours(stage);
+    let (anna, others) = (&owners[0], &owners[1..]);
+    let waiting = stage.key("waiting");
+    anna.register(&scope("chat"), &waiting)?;
+    let nobody = anna.ctx.clone().with_user(None);
+    for key in [anna.create("{}")?, waiting] {
+        let own = stage.store.get_fenced(&anna.ctx, &key)?;
+        ensure_eq(own, Some(anna.session(&key)?))?;
+        for other in others {
+            ensure_eq(stage.store.get_fenced(&other.ctx, &key)?, None)?;
+        }
+        ensure_eq(stage.store.get_fenced(&nobody, &key)?, None)?;
+    }
+    let unknown = stage.store.get_fenced(&anna.ctx, &stage.key("unknown"))?;
+    ensure_eq(unknown, None)
+}
+
+pub fn c05_a_fenced_get_without_a_user_sees_its_own_alone(stage: &Stage) -> Verdict {
+    let nobody = stage.ctx("env-a", "tenant-a");
+    let elsewhere = stage.ctx("env-b", "tenant-a");
+    let anna = stage.user("anna");
+    let key = stage.store.create(&nobody, data_of(&nobody, "{}"))?;
+    let own = stage.store.get_fenced(&nobody, &key)?;
+    ensure_eq(own, Some(anna.session(&key)?))?;
+    ensure_eq(stage.store.get_fenced(&elsewhere, &key)?, None)?;
+    ensure_eq(stage.store.get_fenced(&anna.ctx, &key)?, None)
+}

@@ -1,0 +1,106 @@
+//! C18: nothing that is printed tells a payload or a user.
+
+use std::error::Error;
+use std::fmt::Debug;
+
+use super::super::ensure::{Failure, Verdict, ensure_refused};
+use super::super::samples::scope;
+use super::super::stage::Stage;
+use crate::claim::Commit;
+use crate::error::{ErrorCode, GreenticError};
+use crate::options::UpdateOptions;
+
+const USER: &str = "zq-secret-user";
+const PAYLOAD: &str = "{\"zq-secret\":\"payload\"}";
+
+#[track_caller]
+fn ensure_silent(text: &str) -> Verdict {
+    if text.contains("zq-secret") {
+        return Err(Failure::new(format!("it tells a secret: {text}")));
+    }
+    Ok(())
+}
+
+#[track_caller]
+fn ensure_silent_debug(value: &impl Debug) -> Verdict {
+    ensure_silent(&format!("{value:?}"))?;
+    ensure_silent(&format!("{value:#?}"))
+}
+
+#[track_caller]
+fn ensure_silent_error(error: &GreenticError) -> Verdict {
+    ensure_silent_debug(error)?;
+    let mut cause: Option<&dyn Error> = Some(error);
+    while let Some(error) = cause {
+        ensure_silent(&error.to_string())?;
+        cause = error.source();
+    }
+    Ok(())
+}
+
+pub fn c18_errors_tell_no_secret(stage: &Stage) -> Verdict {
+    let anna = stage.user(USER);
+    let ben = stage.user("zq-secret-other");
+    let (chat, key) = (scope("chat"), stage.key("wait"));
+    let store = &stage.store;
+    anna.register(&chat, &key)?;
+    anna.register(&scope("other"), &stage.key("other"))?;
+    let bad = stage.actor("env-a", "tenant-a", None, "zq-secret user");
+    let refused = [
+        store
+            .update(&stage.key("missing"), anna.data(PAYLOAD))
+            .err(),
+        store.update(&key, ben.data(PAYLOAD)).err(),
+        store.create(&anna.ctx, ben.data(PAYLOAD)).err(),
+        store.create(&bad.ctx, bad.data(PAYLOAD)).err(),
+        ben.register(&chat, &key).err(),
+        store.clear(&ben.ctx, &anna.user, &chat).err(),
+        bad.find(&chat).err(),
+        anna.find_by_user().err(),
+    ];
+    for error in refused {
+        let error = error.ok_or_else(|| Failure::new("it was not refused"))?;
+        ensure_silent_error(&error)?;
+    }
+    Ok(())
+}
+
+pub fn c18_errors_of_verbs_tell_no_secret(stage: &Stage) -> Verdict {
+    let anna = stage.user(USER);
+    let (chat, key) = (scope("chat"), stage.key("wait"));
+    anna.register(&chat, &key)?;
+    let store = &stage.store;
+    let claim = anna.claimed(&chat, "zq-secret-message")?;
+    let stale = UpdateOptions::new().if_revision(9);
+    let claimed = store.update(&key, anna.data(PAYLOAD));
+    ensure_silent_error(&ensure_refused(claimed, ErrorCode::Conflict)?)?;
+    store.release(&claim.token)?;
+    let moved = store.update_with(&key, anna.data(PAYLOAD), stale);
+    ensure_silent_error(&ensure_refused(moved, ErrorCode::Conflict)?)?;
+    let lost = store.commit(&claim.token, Commit::Finish);
+    ensure_silent_error(&ensure_refused(lost, ErrorCode::Conflict)?)
+}
+
+pub fn c18_answers_tell_no_secret(stage: &Stage) -> Verdict {
+    let anna = stage.user(USER);
+    let (chat, key) = (scope("chat"), stage.key("wait"));
+    let store = &stage.store;
+    let data = anna.data(PAYLOAD);
+    store.register(&anna.ctx, &anna.user, &chat, &key, data.clone(), None)?;
+    ensure_silent_debug(&store.session(&key)?)?;
+    ensure_silent_debug(&store.get_fenced(&anna.ctx, &key)?)?;
+    ensure_silent_debug(&store.latest(&anna.ctx, &anna.user)?)?;
+    let claim = anna.claimed(&chat, "zq-secret-message")?;
+    ensure_silent_debug(&claim)?;
+    ensure_silent_debug(&claim.token)?;
+    ensure_silent_debug(&anna.claim(&chat, "zq-secret-message")?)?;
+    let update = UpdateOptions::new().claim(claim.token.clone());
+    ensure_silent_debug(&update)?;
+    let commit = Commit::park(scope("zq-secret-scope"), data, None);
+    ensure_silent_debug(&commit)?;
+    if let Commit::Park(next) = &commit {
+        ensure_silent_debug(next)?;
+    }
+    ensure_silent_debug(&store.health()?)?;
+    ensure_silent(&store.health()?.to_string())
+}

@@ -1,0 +1,227 @@
+//! One way to call a store, whichever face is tested.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use greentic_types::{ReplyScope, SessionData, SessionKey, TenantCtx, UserId};
+use pollster::block_on;
+
+use super::case::Face;
+use super::subject::Subject;
+use crate::Blocking;
+use crate::asynchronous::AsyncSessionStore;
+use crate::claim::{ClaimOutcome, ClaimToken, Commit};
+use crate::clock::Timestamp;
+use crate::error::{ErrorCode, GreenticError, SessionResult};
+use crate::options::{CreateOptions, ParkOptions, RemoveOptions, UpdateOptions};
+use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
+use crate::store::SessionStore;
+
+pub(super) enum Store {
+    Nine(Arc<dyn SessionStore>),
+    Blocking(Arc<dyn SessionStore>, Blocking),
+    Async(Arc<dyn AsyncSessionStore>),
+}
+
+// Calls a verb that only the full contract has.
+macro_rules! verb {
+    ($store:expr, $verb:ident ( $($argument:expr),* )) => {
+        match $store {
+            Self::Nine(_) => Err(no_verbs()),
+            Self::Blocking(_, blocking) => blocking.$verb($($argument),*),
+            Self::Async(store) => block_on(store.$verb($($argument),*)),
+        }
+    };
+}
+
+// Calls one of the nine methods, or what the async face has for it.
+macro_rules! published {
+    ($store:expr, $method:ident ( $($argument:expr),* ), $async_store:ident => $call:expr) => {
+        match $store {
+            Self::Nine(store) | Self::Blocking(store, _) => store.$method($($argument),*),
+            Self::Async($async_store) => $call,
+        }
+    };
+}
+
+impl Store {
+    pub fn new(subject: &Subject, face: Face) -> Self {
+        match (&subject.full, face) {
+            (None, _) => Self::Nine(Arc::clone(&subject.nine)),
+            (Some(full), Face::Async) => Self::Async(Arc::clone(full)),
+            (Some(full), Face::Blocking) => {
+                Self::Blocking(Arc::clone(&subject.nine), Blocking::from(Arc::clone(full)))
+            }
+        }
+    }
+
+    pub fn create(&self, ctx: &TenantCtx, data: SessionData) -> SessionResult<SessionKey> {
+        published!(self, create_session(ctx, data), store => {
+            match block_on(store.create(ctx, data, CreateOptions::new()))? {
+                CreateOutcome::Created(key) => Ok(key),
+                CreateOutcome::Exists => Err(GreenticError::new(
+                    ErrorCode::Unknown,
+                    "a fresh key is taken",
+                )),
+            }
+        })
+    }
+
+    pub fn get(&self, key: &SessionKey) -> SessionResult<Option<SessionData>> {
+        published!(self, get_session(key), store => {
+            Ok(block_on(store.get(key))?.map(|session| session.data.clone()))
+        })
+    }
+
+    pub fn update(&self, key: &SessionKey, data: SessionData) -> SessionResult<()> {
+        published!(self, update_session(key, data), store => {
+            block_on(store.update(key, data, UpdateOptions::new())).map(|_revision| ())
+        })
+    }
+
+    pub fn remove(&self, key: &SessionKey) -> SessionResult<()> {
+        published!(self, remove_session(key), store => {
+            block_on(store.remove(key, RemoveOptions::new()))
+        })
+    }
+
+    pub fn register(
+        &self,
+        ctx: &TenantCtx,
+        user: &UserId,
+        scope: &ReplyScope,
+        key: &SessionKey,
+        data: SessionData,
+        ttl: Option<Duration>,
+    ) -> SessionResult<()> {
+        published!(self, register_wait(ctx, user, scope, key, data, ttl), store => {
+            let options = ParkOptions { ttl, ..ParkOptions::new() };
+            block_on(store.park(ctx, user, scope, key, data, options)).map(|_outcome| ())
+        })
+    }
+
+    pub fn find(
+        &self,
+        ctx: &TenantCtx,
+        user: &UserId,
+        scope: &ReplyScope,
+    ) -> SessionResult<Option<SessionKey>> {
+        published!(self, find_wait_by_scope(ctx, user, scope), store => {
+            block_on(store.find(ctx, user, scope))
+        })
+    }
+
+    pub fn list(&self, ctx: &TenantCtx, user: &UserId) -> SessionResult<Vec<SessionKey>> {
+        published!(self, list_waits_for_user(ctx, user), store => {
+            block_on(store.waits(ctx, user))
+        })
+    }
+
+    pub fn clear(&self, ctx: &TenantCtx, user: &UserId, scope: &ReplyScope) -> SessionResult<()> {
+        published!(self, clear_wait(ctx, user, scope), store => {
+            block_on(store.clear(ctx, user, scope)).map(|_outcome| ())
+        })
+    }
+
+    #[allow(deprecated, reason = "it is part of the contract still")]
+    pub fn find_by_user(
+        &self,
+        ctx: &TenantCtx,
+        user: &UserId,
+    ) -> SessionResult<Option<(SessionKey, SessionData)>> {
+        published!(self, find_by_user(ctx, user), store => {
+            let found = block_on(store.latest(ctx, user))?;
+            Ok(found.map(|session| (session.key.clone(), session.data.clone())))
+        })
+    }
+
+    pub fn create_with(
+        &self,
+        ctx: &TenantCtx,
+        data: SessionData,
+        options: CreateOptions,
+    ) -> SessionResult<CreateOutcome> {
+        verb!(self, create(ctx, data, options))
+    }
+
+    pub fn session(&self, key: &SessionKey) -> SessionResult<Option<Arc<Session>>> {
+        verb!(self, get(key))
+    }
+
+    pub fn get_fenced(
+        &self,
+        ctx: &TenantCtx,
+        key: &SessionKey,
+    ) -> SessionResult<Option<Arc<Session>>> {
+        verb!(self, get_fenced(ctx, key))
+    }
+
+    pub fn update_with(
+        &self,
+        key: &SessionKey,
+        data: SessionData,
+        options: UpdateOptions,
+    ) -> SessionResult<u64> {
+        verb!(self, update(key, data, options))
+    }
+
+    pub fn remove_with(&self, key: &SessionKey, options: RemoveOptions) -> SessionResult<()> {
+        verb!(self, remove(key, options))
+    }
+
+    pub fn park(
+        &self,
+        ctx: &TenantCtx,
+        user: &UserId,
+        scope: &ReplyScope,
+        key: &SessionKey,
+        data: SessionData,
+        options: ParkOptions,
+    ) -> SessionResult<ParkOutcome> {
+        verb!(self, park(ctx, user, scope, key, data, options))
+    }
+
+    pub fn latest(&self, ctx: &TenantCtx, user: &UserId) -> SessionResult<Option<Arc<Session>>> {
+        verb!(self, latest(ctx, user))
+    }
+
+    pub fn clear_named(
+        &self,
+        ctx: &TenantCtx,
+        user: &UserId,
+        scope: &ReplyScope,
+    ) -> SessionResult<ClearOutcome> {
+        verb!(self, clear(ctx, user, scope))
+    }
+
+    pub fn claim(
+        &self,
+        ctx: &TenantCtx,
+        user: &UserId,
+        scope: &ReplyScope,
+        message_id: &str,
+        lease: Duration,
+    ) -> SessionResult<ClaimOutcome> {
+        verb!(self, claim(ctx, user, scope, message_id, lease))
+    }
+
+    pub fn renew(&self, token: &ClaimToken, lease: Duration) -> SessionResult<Timestamp> {
+        verb!(self, renew(token, lease))
+    }
+
+    pub fn release(&self, token: &ClaimToken) -> SessionResult<()> {
+        verb!(self, release(token))
+    }
+
+    pub fn commit(&self, token: &ClaimToken, commit: Commit) -> SessionResult<()> {
+        verb!(self, commit(token, commit))
+    }
+
+    pub fn health(&self) -> SessionResult<Health> {
+        verb!(self, health())
+    }
+}
+
+fn no_verbs() -> GreenticError {
+    GreenticError::new(ErrorCode::Unknown, "the subject has the nine methods only")
+}

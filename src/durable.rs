@@ -1,0 +1,3 @@
+//! The durable embedded store: one file, no server (feature `durable`).
+
+pub use crate::backend::durable::{Durability, DurableConfig, DurableSessionStore, Inconsistency};

@@ -1,0 +1,174 @@
+//! Keeps a claim while the work on it runs (C16).
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
+
+use futures_timer::Delay;
+
+use crate::asynchronous::AsyncSessionStore;
+use crate::claim::{Claim, ClaimToken};
+use crate::error::SessionErrorExt;
+
+/// A lease is renewed when a third of it has passed, so that two renewals may fail.
+const RENEWALS_PER_LEASE: u32 = 3;
+
+/// The shortest pause between two renewals.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
+
+impl Claim {
+    /// Runs `work` and renews the lease beside it, for as long as the work runs.
+    ///
+    /// The first renewal is made at once, and makes the lease end `lease` from then; the next ones
+    /// follow each third of it. `work` gets a [`LeaseWatch`] that tells when the claim was lost: then
+    /// another worker may have the wait, and the work should stop, since its commit will be refused.
+    /// Renewing stops when the work is done or the future is dropped.
+    ///
+    /// Work and renewals share one task and need no particular runtime. Work that blocks its thread
+    /// keeps the renewals from running: hand it to a blocking pool, or renew explicitly through
+    /// [`Blocking::renew`](crate::Blocking::renew).
+    ///
+    /// ```
+    /// # use greentic_session::inmemory::InMemorySessionStore;
+    /// # use greentic_session::{
+    /// #     AsyncSessionStore, ClaimOutcome, Commit, ParkOptions, ReplyScope, SessionData, SessionKey,
+    /// # };
+    /// # use greentic_types::{EnvId, FlowId, SessionCursor, TenantCtx, TenantId, UserId};
+    /// # use std::time::Duration;
+    /// # fn main() -> greentic_session::SessionResult<()> { pollster::block_on(async {
+    /// # let user = UserId::try_from("user-7")?;
+    /// # let ctx = TenantCtx::new(EnvId::try_from("dev")?, TenantId::try_from("tenant-42")?)
+    /// #     .with_user(Some(user.clone()));
+    /// # let data = SessionData {
+    /// #     tenant_ctx: ctx.clone(),
+    /// #     flow_id: FlowId::try_from("support.flow")?,
+    /// #     pack_id: None,
+    /// #     cursor: SessionCursor::new("node.wait_input"),
+    /// #     context_json: "{}".into(),
+    /// # };
+    /// # let store = InMemorySessionStore::new();
+    /// # let scope = ReplyScope {
+    /// #     conversation: "chat-1".into(), thread: None, reply_to: None, correlation: None,
+    /// # };
+    /// # let _ = store
+    /// #     .park(&ctx, &user, &scope, &SessionKey::new("run-1"), data, ParkOptions::new()).await?;
+    /// let lease = Duration::from_secs(30);
+    /// let ClaimOutcome::Claimed(claim) = store.claim(&ctx, &user, &scope, "msg-1", lease).await? else {
+    ///     return Ok(());
+    /// };
+    /// let reply = claim
+    ///     .run(&store, lease, async |watch| {
+    ///         // ... call slow services; give up when `watch.lost().await` returns ...
+    ///         format!("resumed, lease lost: {}", watch.is_lost())
+    ///     })
+    ///     .await;
+    /// store.commit(&claim.token, Commit::Finish).await?;
+    /// assert_eq!(reply, "resumed, lease lost: false");
+    /// # Ok(()) }) }
+    /// ```
+    pub async fn run<S, W, T>(&self, store: &S, lease: Duration, work: W) -> T
+    where
+        S: AsyncSessionStore + ?Sized,
+        W: AsyncFnOnce(LeaseWatch) -> T,
+    {
+        let watch = LeaseWatch::default();
+        let mut renewals = pin!(keep_renewed(store, &self.token, lease, &watch));
+        let mut work = pin!(work(watch.clone()));
+        let mut renewing = true;
+        poll_fn(|context| {
+            if renewing && renewals.as_mut().poll(context).is_ready() {
+                renewing = false;
+            }
+            work.as_mut().poll(context)
+        })
+        .await
+    }
+}
+
+/// Renews until the claim is lost, or may be lost, and says so.
+async fn keep_renewed<S: AsyncSessionStore + ?Sized>(
+    store: &S,
+    token: &ClaimToken,
+    lease: Duration,
+    watch: &LeaseWatch,
+) {
+    let pause = (lease / RENEWALS_PER_LEASE).max(SHORTEST_PAUSE);
+    // The lease counts from before the call that got it was made: it cannot end earlier.
+    let mut safe_until = Instant::now() + lease;
+    loop {
+        let asked = Instant::now();
+        match before(safe_until, store.renew(token, lease)).await {
+            Some(Ok(_)) => safe_until = asked + lease,
+            Some(Err(error)) if error.is_safe_to_repeat() => {}
+            Some(Err(_)) | None => return watch.tell_lost(),
+        }
+        if before(safe_until, Delay::new(pause)).await.is_none() {
+            return watch.tell_lost();
+        }
+    }
+}
+
+/// The output of a future, or none if it is not there at `end`.
+async fn before<F: Future>(end: Instant, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let mut end = pin!(Delay::new(end.saturating_duration_since(Instant::now())));
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => end.as_mut().poll(context).map(|()| None),
+    })
+    .await
+}
+
+/// Tells the work on a claim whether the claim still holds.
+///
+/// A lost claim never comes back.
+#[derive(Clone, Debug, Default)]
+pub struct LeaseWatch(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    lost: bool,
+    waiting: Vec<Waker>,
+}
+
+impl LeaseWatch {
+    /// Tells whether the claim was lost.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.state().lost
+    }
+
+    /// Waits until the claim is lost; for ever if it never is.
+    pub async fn lost(&self) {
+        poll_fn(|context| {
+            let mut state = self.state();
+            if state.lost {
+                return Poll::Ready(());
+            }
+            let known = state
+                .waiting
+                .iter()
+                .any(|waker| waker.will_wake(context.waker()));
+            if !known {
+                state.waiting.push(context.waker().clone());
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+
+    fn tell_lost(&self) {
+        let waiting = {
+            let mut state = self.state();
+            state.lost = true;
+            std::mem::take(&mut state.waiting)
+        };
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

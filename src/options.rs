@@ -1,0 +1,333 @@
+//! What a caller can ask of a single call, and what a store is built with.
+
+use std::num::NonZeroU128;
+use std::time::Duration;
+
+use crate::claim::ClaimToken;
+use crate::clock::{Timestamp, whole_millis};
+use crate::error::{SessionResult, invalid_input};
+use greentic_types::SessionKey;
+
+/// The latest deadline that is kept; a TTL that reaches beyond it means no deadline (C12).
+///
+/// It is the largest integer that every backend's script language holds exactly.
+const LATEST_DEADLINE: u64 = (1 << 53) - 1;
+
+/// The longest lease of a claim; longer work renews it.
+pub const MAX_LEASE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Settings that every backend shares.
+///
+/// ```
+/// use greentic_session::options::StoreOptions;
+/// use std::time::Duration;
+///
+/// let options = StoreOptions::new().default_ttl(Duration::from_secs(7 * 24 * 3600));
+/// assert_eq!(options.max_payload_bytes, 16 * 1024 * 1024);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoreOptions {
+    /// The TTL of sessions that are stored without one. Default: none, they stay until removed.
+    pub default_ttl: Option<Duration>,
+    /// The largest session, in bytes serialized as JSON. Default: 16 MiB.
+    pub max_payload_bytes: usize,
+    /// How long the id of a committed message stays known as a duplicate. Default: 24 hours.
+    pub message_window: Duration,
+    /// How many message ids are remembered for one owner; the oldest goes first. Default: 1,000.
+    pub max_messages: usize,
+}
+
+impl StoreOptions {
+    /// The defaults.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            default_ttl: None,
+            max_payload_bytes: 16 * 1024 * 1024,
+            message_window: Duration::from_secs(24 * 60 * 60),
+            max_messages: 1_000,
+        }
+    }
+
+    /// Sets [`StoreOptions::default_ttl`].
+    #[must_use]
+    pub const fn default_ttl(mut self, ttl: Duration) -> Self {
+        self.default_ttl = Some(ttl);
+        self
+    }
+
+    /// Sets [`StoreOptions::max_payload_bytes`].
+    #[must_use]
+    pub const fn max_payload_bytes(mut self, bytes: usize) -> Self {
+        self.max_payload_bytes = bytes;
+        self
+    }
+
+    /// Sets [`StoreOptions::message_window`].
+    #[must_use]
+    pub const fn message_window(mut self, window: Duration) -> Self {
+        self.message_window = window;
+        self
+    }
+
+    /// Sets [`StoreOptions::max_messages`].
+    #[must_use]
+    pub const fn max_messages(mut self, messages: usize) -> Self {
+        self.max_messages = messages;
+        self
+    }
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Names one intended change, so that a repeat of it is recognised (C14).
+///
+/// A store that repeats a call inside gives it an id of its own. A caller needs one only to repeat
+/// a conditional call after `Timeout`: the repeat with the same id succeeds if the first did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct OperationId(NonZeroU128);
+
+impl OperationId {
+    /// Makes a new random id.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(random_bits())
+    }
+
+    /// The id as a number, to be stored by the caller.
+    #[must_use]
+    pub const fn as_u128(self) -> u128 {
+        self.0.get()
+    }
+
+    /// An id from its number; 0 becomes 1.
+    #[must_use]
+    pub const fn from_u128(number: u128) -> Self {
+        match NonZeroU128::new(number) {
+            Some(number) => Self(number),
+            None => Self(NonZeroU128::MIN),
+        }
+    }
+}
+
+pub(crate) fn random_bits() -> NonZeroU128 {
+    NonZeroU128::new(uuid::Uuid::new_v4().as_u128()).unwrap_or(NonZeroU128::MIN)
+}
+
+/// How to create a session.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CreateOptions {
+    /// The key to use. Default: a fresh one that cannot be guessed.
+    pub key: Option<SessionKey>,
+    /// How long the session lives. Default: the store's default TTL.
+    pub ttl: Option<Duration>,
+    /// The id of this change. Default: none.
+    pub operation: Option<OperationId>,
+}
+
+impl CreateOptions {
+    /// The defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets [`CreateOptions::key`].
+    #[must_use]
+    pub fn key(mut self, key: SessionKey) -> Self {
+        self.key = Some(key);
+        self
+    }
+
+    /// Sets [`CreateOptions::ttl`].
+    #[must_use]
+    pub const fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(ttl);
+        self
+    }
+
+    /// Sets [`CreateOptions::operation`].
+    #[must_use]
+    pub const fn operation(mut self, operation: OperationId) -> Self {
+        self.operation = Some(operation);
+        self
+    }
+}
+
+/// How to update a session.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UpdateOptions {
+    /// The revision that the session must have. Default: any.
+    pub if_revision: Option<u64>,
+    /// The claim under which the caller works. Default: none, which a live claim refuses.
+    pub claim: Option<ClaimToken>,
+    /// The id of this change. Default: none.
+    pub operation: Option<OperationId>,
+}
+
+impl UpdateOptions {
+    /// The defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets [`UpdateOptions::if_revision`].
+    #[must_use]
+    pub const fn if_revision(mut self, revision: u64) -> Self {
+        self.if_revision = Some(revision);
+        self
+    }
+
+    /// Sets [`UpdateOptions::claim`].
+    #[must_use]
+    pub fn claim(mut self, token: ClaimToken) -> Self {
+        self.claim = Some(token);
+        self
+    }
+
+    /// Sets [`UpdateOptions::operation`].
+    #[must_use]
+    pub const fn operation(mut self, operation: OperationId) -> Self {
+        self.operation = Some(operation);
+        self
+    }
+}
+
+/// How to remove a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RemoveOptions {
+    /// The revision that the session must have. Default: any.
+    pub if_revision: Option<u64>,
+}
+
+impl RemoveOptions {
+    /// The defaults.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { if_revision: None }
+    }
+
+    /// Sets [`RemoveOptions::if_revision`].
+    #[must_use]
+    pub const fn if_revision(mut self, revision: u64) -> Self {
+        self.if_revision = Some(revision);
+        self
+    }
+}
+
+/// How to park a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ParkOptions {
+    /// How long the wait lives. Default: the store's default TTL.
+    pub ttl: Option<Duration>,
+    /// Registers only if no session waits on the scope. Default: false, the older is displaced.
+    pub if_absent: bool,
+    /// The id of this change. Default: none.
+    pub operation: Option<OperationId>,
+}
+
+impl ParkOptions {
+    /// The defaults.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            ttl: None,
+            if_absent: false,
+            operation: None,
+        }
+    }
+
+    /// Sets [`ParkOptions::ttl`].
+    #[must_use]
+    pub const fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(ttl);
+        self
+    }
+
+    /// Sets [`ParkOptions::if_absent`] to true.
+    #[must_use]
+    pub const fn if_absent(mut self) -> Self {
+        self.if_absent = true;
+        self
+    }
+
+    /// Sets [`ParkOptions::operation`].
+    #[must_use]
+    pub const fn operation(mut self, operation: OperationId) -> Self {
+        self.operation = Some(operation);
+        self
+    }
+}
+
+/// A checked TTL in milliseconds, at least 1; none means no deadline (C12).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ttl(pub Option<u64>);
+
+impl Ttl {
+    /// The TTL asked for, else the store's default.
+    pub fn resolve(asked: Option<Duration>, default: Option<Duration>) -> Self {
+        let millis = asked.or(default).map(|ttl| whole_millis(ttl).max(1));
+        Self(millis.filter(|millis| *millis < LATEST_DEADLINE))
+    }
+
+    /// The deadline, set in the same step as the data.
+    pub fn deadline(self, now: Timestamp) -> Option<Timestamp> {
+        let deadline = now.as_millis().saturating_add(self.0?);
+        (deadline <= LATEST_DEADLINE).then(|| Timestamp::from_millis(deadline))
+    }
+}
+
+/// A checked lease in milliseconds, from 1 to [`MAX_LEASE`].
+pub(crate) fn lease_millis(lease: Duration) -> SessionResult<u64> {
+    if lease > MAX_LEASE {
+        return Err(invalid_input(format!(
+            "the lease of {} s is over the limit of {} s; renew a shorter one instead",
+            lease.as_secs(),
+            MAX_LEASE.as_secs()
+        )));
+    }
+    Ok(whole_millis(lease).max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c12_absurd_ttls_are_bounded() {
+        let now = Timestamp::from_millis(1_000);
+        let deadline = |ttl| Ttl::resolve(Some(ttl), None).deadline(now);
+        assert_eq!(
+            deadline(Duration::ZERO),
+            Some(Timestamp::from_millis(1_001))
+        );
+        assert_eq!(
+            deadline(Duration::from_nanos(1)),
+            Some(Timestamp::from_millis(1_001))
+        );
+        assert_eq!(deadline(Duration::MAX), None);
+        assert_eq!(deadline(Duration::from_millis(LATEST_DEADLINE - 1)), None);
+        assert_eq!(Ttl::resolve(None, None).deadline(now), None);
+    }
+
+    #[test]
+    fn c16_an_overlong_lease_names_the_limit() {
+        assert!(
+            lease_millis(Duration::MAX)
+                .unwrap_err()
+                .message
+                .contains("86400")
+        );
+        assert_eq!(lease_millis(Duration::ZERO).unwrap(), 1);
+    }
+}

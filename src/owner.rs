@@ -1,0 +1,250 @@
+//! Who owns a session: the unit of routing, atomicity and isolation.
+
+use std::fmt;
+use std::sync::Arc;
+
+use greentic_types::{EnvId, SessionData, SessionKey, TeamId, TenantCtx, TenantId, UserId};
+
+use crate::error::{SessionResult, invalid_input};
+
+/// The longest id (env, tenant, team, user, flow, pack), in bytes.
+pub const MAX_ID_BYTES: usize = 1024;
+
+// A team named `-` must not meet "no team" (C4); `%` is not in the grammar of ids.
+const NO_TEAM: &str = "-";
+const TEAM_NAMED_DASH: &str = "%2D";
+// Starts the last part of an owner without a user; not in the grammar of ids either.
+const NO_USER: char = '@';
+
+/// What a tenant context says, with its duplicate fields reconciled (C1).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Identity<'a> {
+    pub env: &'a EnvId,
+    pub tenant: &'a TenantId,
+    pub team: Option<&'a TeamId>,
+    pub user: Option<&'a UserId>,
+}
+
+impl<'a> Identity<'a> {
+    /// Reads a context; refuses one that contradicts itself or breaks the id grammar (C1).
+    pub fn of(ctx: &'a TenantCtx) -> SessionResult<Self> {
+        check_id("env", ctx.env.as_str())?;
+        check_id("tenant", ctx.tenant.as_str())?;
+        agreed("tenant", Some(&ctx.tenant), Some(&ctx.tenant_id))?;
+        let team = agreed("team", ctx.team.as_ref(), ctx.team_id.as_ref())?;
+        let user = agreed("user", ctx.user.as_ref(), ctx.user_id.as_ref())?;
+        if let Some(team) = team {
+            check_id("team", team.as_str())?;
+        }
+        if let Some(user) = user {
+            check_id("user", user.as_str())?;
+        }
+        Ok(Self {
+            env: &ctx.env,
+            tenant: &ctx.tenant,
+            team,
+            user,
+        })
+    }
+
+    /// The part of an encoded owner that stands before the user.
+    pub fn place(&self) -> String {
+        self.encoded("")
+    }
+
+    fn encoded(&self, last: &str) -> String {
+        let team = match self.team.map(TeamId::as_str) {
+            None => NO_TEAM,
+            Some(NO_TEAM) => TEAM_NAMED_DASH,
+            Some(team) => team,
+        };
+        [self.env.as_str(), self.tenant.as_str(), team, last].join(":")
+    }
+
+    // C2: env, tenant and team of caller and data are equal.
+    fn require_same_place(&self, data: &Self) -> SessionResult<()> {
+        let part = if self.env != data.env {
+            "env"
+        } else if self.tenant != data.tenant {
+            "tenant"
+        } else if self.team != data.team {
+            "team"
+        } else {
+            return Ok(());
+        };
+        Err(invalid_input(format!(
+            "tenant context mismatch: the {part} of the session data is not the caller's {part}"
+        )))
+    }
+}
+
+/// An owner, encoded as `env:tenant:team:user`, or `env:tenant:team:@key` for a session without a
+/// user. Different owners never share an encoding.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Owner(Arc<str>);
+
+impl Owner {
+    /// The owner of a new session (C2): keyed by the caller's user, or by the session itself.
+    pub fn of_create(ctx: &TenantCtx, data: &SessionData, key: &SessionKey) -> SessionResult<Self> {
+        let caller = Identity::of(ctx)?;
+        let stored = Identity::of(&data.tenant_ctx)?;
+        caller.require_same_place(&stored)?;
+        if stored.user.is_some() && stored.user != caller.user {
+            return Err(foreign_user());
+        }
+        Ok(match caller.user {
+            Some(user) => Self::with_user(&caller, user),
+            None => Self(caller.encoded(&format!("{NO_USER}{}", key.as_str())).into()),
+        })
+    }
+
+    /// The owner of a wait (C2): the user is required and must be named by caller and data.
+    pub fn of_wait(ctx: &TenantCtx, user: &UserId, data: &SessionData) -> SessionResult<Self> {
+        let caller = Identity::of(ctx)?;
+        let owner = Self::of_identity(&caller, user)?.ok_or_else(user_not_named)?;
+        let stored = Identity::of(&data.tenant_ctx)?;
+        caller.require_same_place(&stored)?;
+        if stored.user.is_none() {
+            return Err(invalid_input(
+                "a wait needs a user, but the session data names none",
+            ));
+        }
+        if stored.user != Some(user) || caller.user.is_none() {
+            return Err(foreign_user());
+        }
+        Ok(owner)
+    }
+
+    /// The owner that a caller writes to by naming a user: the context's user, if any, is the same.
+    pub fn of_caller(ctx: &TenantCtx, user: &UserId) -> SessionResult<Self> {
+        Self::of_lookup(ctx, user)?.ok_or_else(user_not_named)
+    }
+
+    /// The owner that a caller reads from, or none where the context belongs to another user (C4).
+    pub fn of_lookup(ctx: &TenantCtx, user: &UserId) -> SessionResult<Option<Self>> {
+        Self::of_identity(&Identity::of(ctx)?, user)
+    }
+
+    fn of_identity(caller: &Identity<'_>, user: &UserId) -> SessionResult<Option<Self>> {
+        if caller.user == Some(user) {
+            return Ok(Some(Self::with_user(caller, user)));
+        }
+        check_id("user", user.as_str())?;
+        Ok(caller.user.is_none().then(|| Self::with_user(caller, user)))
+    }
+
+    /// An owner from its encoding, as a backend stored it.
+    #[cfg(any(feature = "redis", feature = "durable"))]
+    pub fn from_encoded(encoded: &str) -> Self {
+        Self(encoded.into())
+    }
+
+    fn with_user(identity: &Identity<'_>, user: &UserId) -> Self {
+        Self(identity.encoded(user.as_str()).into())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Tells whether look-ups by user find this owner's sessions.
+    pub fn has_user(&self) -> bool {
+        !self.last_part().starts_with(NO_USER)
+    }
+
+    /// Tells whether a caller of this identity may see the session `key` of this owner (C5).
+    pub fn admits(&self, caller: &Identity<'_>, key: &SessionKey) -> bool {
+        let Some(rest) = self.0.strip_prefix(caller.place().as_str()) else {
+            return false;
+        };
+        match caller.user {
+            Some(user) => rest == user.as_str(),
+            None => rest.strip_prefix(NO_USER) == Some(key.as_str()),
+        }
+    }
+
+    /// C3: an update changes no part of the identity. `names_user` tells whether the stored data
+    /// names its user, which it may leave to the owner.
+    pub fn require_unchanged(&self, names_user: bool, update: &Identity<'_>) -> SessionResult<()> {
+        let mut parts = self.0.splitn(4, ':');
+        let (env, tenant, team) = (parts.next(), parts.next(), parts.next());
+        let place = update.place();
+        let mut offered = place.splitn(4, ':');
+        let user_kept = match update.user {
+            Some(user) => names_user && parts.next() == Some(user.as_str()),
+            None => !names_user,
+        };
+        let changed = if offered.next() != env {
+            "env"
+        } else if offered.next() != tenant {
+            "tenant"
+        } else if offered.next() != team {
+            "team"
+        } else if !user_kept {
+            "user"
+        } else {
+            return Ok(());
+        };
+        Err(invalid_input(format!(
+            "tenant context mismatch: the {changed} of a session cannot change"
+        )))
+    }
+
+    fn last_part(&self) -> &str {
+        self.0.splitn(4, ':').nth(3).unwrap_or_default()
+    }
+}
+
+/// Hides the user (C18).
+impl fmt::Debug for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = self.0.strip_suffix(self.last_part()).unwrap_or_default();
+        write!(f, "Owner({place}…)")
+    }
+}
+
+/// A session key that another owner holds (C4). Nothing about that owner is told.
+pub(crate) fn foreign_key() -> greentic_types::GreenticError {
+    invalid_input("the session key is in use by another owner")
+}
+
+fn foreign_user() -> greentic_types::GreenticError {
+    invalid_input("tenant context mismatch: the user of the session data is not the caller's user")
+}
+
+fn user_not_named() -> greentic_types::GreenticError {
+    invalid_input("tenant context mismatch: the user named is not the context's user")
+}
+
+fn agreed<'a, T: PartialEq>(
+    part: &str,
+    one: Option<&'a T>,
+    other: Option<&'a T>,
+) -> SessionResult<Option<&'a T>> {
+    match (one, other) {
+        (Some(one), Some(other)) if one != other => Err(invalid_input(format!(
+            "contradictory tenant context: {part} and {part}_id differ"
+        ))),
+        (one, other) => Ok(other.or(one)),
+    }
+}
+
+/// Checks an id that its type should have checked, but whose field is public (C1).
+pub(crate) fn check_id(part: &str, id: &str) -> SessionResult<()> {
+    if id.is_empty() {
+        return Err(invalid_input(format!("the {part} id is empty")));
+    }
+    if id.len() > MAX_ID_BYTES {
+        return Err(invalid_input(format!(
+            "the {part} id is {} bytes long; the limit is {MAX_ID_BYTES}",
+            id.len()
+        )));
+    }
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    if !id.bytes().all(allowed) {
+        return Err(invalid_input(format!(
+            "the {part} id may hold ASCII letters, digits, '.', '-' and '_' only"
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,124 @@
+//! The stored form of [`SessionData`], its checks and its size limit (C1, C8).
+
+use std::io;
+
+#[cfg(any(feature = "redis", feature = "durable"))]
+use greentic_types::{ErrorCode, SessionKey};
+use greentic_types::{GreenticError, SessionData};
+
+#[cfg(any(feature = "redis", feature = "durable"))]
+use crate::error::printable;
+use crate::error::{SessionResult, invalid_input};
+use crate::owner::check_id;
+
+/// Refuses data that could not be read back, or that is over the limit (C1, C8).
+///
+/// The tenant context's own ids are checked where the owner is built.
+pub(crate) fn check(data: &SessionData, limit: usize) -> SessionResult<()> {
+    check_id("flow", data.flow_id.as_str())?;
+    if let Some(pack) = &data.pack_id {
+        check_id("pack", pack.as_str())?;
+    }
+    if let Some(impersonation) = &data.tenant_ctx.impersonation {
+        check_id("actor", impersonation.actor_id.as_str())?;
+    }
+    if let Some(deadline) = &data.tenant_ctx.deadline {
+        let millis = deadline.unix_millis();
+        if i64::try_from(millis).is_err() {
+            return Err(invalid_input(format!(
+                "the invocation deadline of {millis} ms is out of range"
+            )));
+        }
+    }
+    check_size(data, limit)
+}
+
+/// The stored bytes: plain JSON.
+#[cfg(any(feature = "redis", feature = "durable"))]
+pub(crate) fn encode(data: &SessionData) -> SessionResult<Vec<u8>> {
+    serde_json::to_vec(data).map_err(|error| unwritable(&error))
+}
+
+/// Reads stored bytes back.
+///
+/// # Errors
+/// `Internal` naming the key. The parser's own message may quote the payload, so only the
+/// position is told (C18).
+#[cfg(any(feature = "redis", feature = "durable"))]
+pub(crate) fn decode(key: &SessionKey, bytes: &[u8]) -> SessionResult<SessionData> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        unreadable(
+            key,
+            &format!("no session data at line {line}, column {column}"),
+        )
+    })
+}
+
+/// Stored data that this version cannot read; it is left as it is (C17).
+#[cfg(any(feature = "redis", feature = "durable"))]
+pub(crate) fn unreadable(key: &SessionKey, reason: &str) -> GreenticError {
+    let key = printable(key);
+    GreenticError::new(
+        ErrorCode::Internal,
+        format!("the record of session {key} cannot be read: {reason}"),
+    )
+}
+
+fn check_size(data: &SessionData, limit: usize) -> SessionResult<()> {
+    if surely_fits(data, limit) {
+        return Ok(());
+    }
+    let mut counter = ByteCounter(0);
+    serde_json::to_writer(&mut counter, data).map_err(|error| unwritable(&error))?;
+    if counter.0 > limit {
+        return Err(invalid_input(format!(
+            "the session is {} bytes serialized; the limit is {limit}",
+            counter.0
+        )));
+    }
+    Ok(())
+}
+
+// Sizing means serializing, so data far below the limit is let through by an upper bound: a byte
+// takes six at most (\u00XX), and all short fields together are bounded by their own count.
+fn surely_fits(data: &SessionData, limit: usize) -> bool {
+    const WORST_ESCAPE: usize = 6;
+    const FIELDS: usize = 64 * 1024;
+    let ctx = &data.tenant_ctx;
+    let free_text = [
+        Some(&data.context_json),
+        Some(&data.cursor.node_pointer),
+        data.cursor.wait_reason.as_ref(),
+        data.cursor.outbox_marker.as_ref(),
+        ctx.session_id.as_ref(),
+        ctx.flow_id.as_ref(),
+        ctx.node_id.as_ref(),
+        ctx.provider_id.as_ref(),
+        ctx.trace_id.as_ref(),
+        ctx.i18n_id.as_ref(),
+        ctx.correlation_id.as_ref(),
+        ctx.idempotency_key.as_ref(),
+        ctx.impersonation.as_ref().and_then(|by| by.reason.as_ref()),
+    ];
+    let text: usize = free_text.iter().flatten().map(|text| text.len()).sum();
+    ctx.attributes.is_empty() && text.saturating_mul(WORST_ESCAPE).saturating_add(FIELDS) <= limit
+}
+
+fn unwritable(error: &serde_json::Error) -> GreenticError {
+    let kind = error.classify();
+    invalid_input(format!("the session data cannot be serialized ({kind:?})"))
+}
+
+struct ByteCounter(usize);
+
+impl io::Write for ByteCounter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

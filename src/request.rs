@@ -1,0 +1,269 @@
+//! A call that passed all checks that need no storage: what every backend carries out.
+//!
+//! Limits, fences and digests are applied here, once, before any I/O (C1 to C4, C8, C12).
+
+use std::time::Duration;
+
+use greentic_types::{ReplyScope, SessionData, SessionKey, TenantCtx, UserId};
+
+use crate::claim::{ClaimToken, Commit, MessageDigest, TokenSecret};
+use crate::error::{SessionResult, invalid_input};
+use crate::options::{
+    CreateOptions, OperationId, ParkOptions, RemoveOptions, StoreOptions, Ttl, UpdateOptions,
+    lease_millis,
+};
+use crate::owner::{Identity, Owner};
+use crate::payload;
+use crate::scope::ScopeDigest;
+
+/// The longest session key, in bytes.
+pub const MAX_SESSION_KEY_BYTES: usize = 1024;
+
+pub(crate) struct Create {
+    pub owner: Owner,
+    pub key: SessionKey,
+    pub data: SessionData,
+    pub ttl: Ttl,
+    pub operation: Option<OperationId>,
+}
+
+impl Create {
+    pub fn new(
+        store: &StoreOptions,
+        ctx: &TenantCtx,
+        data: SessionData,
+        options: CreateOptions,
+    ) -> SessionResult<Self> {
+        let key = options.key.unwrap_or_else(fresh_key);
+        check_key(&key)?;
+        let owner = Owner::of_create(ctx, &data, &key)?;
+        payload::check(&data, store.max_payload_bytes)?;
+        Ok(Self {
+            owner,
+            key,
+            data,
+            ttl: Ttl::resolve(options.ttl, store.default_ttl),
+            operation: options.operation,
+        })
+    }
+}
+
+pub(crate) struct Update {
+    pub key: SessionKey,
+    pub data: SessionData,
+    pub if_revision: Option<u64>,
+    pub claim: Option<TokenSecret>,
+    pub operation: Option<OperationId>,
+}
+
+impl Update {
+    pub fn new(
+        store: &StoreOptions,
+        key: &SessionKey,
+        data: SessionData,
+        options: &UpdateOptions,
+    ) -> SessionResult<Self> {
+        check_key(key)?;
+        Identity::of(&data.tenant_ctx)?;
+        payload::check(&data, store.max_payload_bytes)?;
+        if options
+            .claim
+            .as_ref()
+            .is_some_and(|token| token.key != *key)
+        {
+            return Err(invalid_input("the claim token is for another session"));
+        }
+        Ok(Self {
+            key: key.clone(),
+            data,
+            if_revision: options.if_revision,
+            claim: options.claim.as_ref().map(|token| token.secret),
+            operation: options.operation,
+        })
+    }
+}
+
+pub(crate) struct Remove {
+    pub key: SessionKey,
+    pub if_revision: Option<u64>,
+}
+
+impl Remove {
+    pub fn new(key: &SessionKey, options: RemoveOptions) -> SessionResult<Self> {
+        check_key(key)?;
+        Ok(Self {
+            key: key.clone(),
+            if_revision: options.if_revision,
+        })
+    }
+}
+
+pub(crate) struct Park {
+    pub owner: Owner,
+    pub scope: ScopeDigest,
+    /// The scope as greentic-session 1.2 filed it.
+    #[cfg(feature = "redis")]
+    pub published: ScopeDigest,
+    pub key: SessionKey,
+    pub data: SessionData,
+    pub ttl: Ttl,
+    pub if_absent: bool,
+    pub operation: Option<OperationId>,
+}
+
+impl Park {
+    pub fn new(
+        store: &StoreOptions,
+        ctx: &TenantCtx,
+        user: &UserId,
+        scope: &ReplyScope,
+        key: &SessionKey,
+        data: SessionData,
+        options: &ParkOptions,
+    ) -> SessionResult<Self> {
+        check_key(key)?;
+        let owner = Owner::of_wait(ctx, user, &data)?;
+        let digest = ScopeDigest::of(scope)?;
+        payload::check(&data, store.max_payload_bytes)?;
+        Ok(Self {
+            owner,
+            scope: digest,
+            #[cfg(feature = "redis")]
+            published: digest.published(scope),
+            key: key.clone(),
+            data,
+            ttl: Ttl::resolve(options.ttl, store.default_ttl),
+            if_absent: options.if_absent,
+            operation: options.operation,
+        })
+    }
+}
+
+pub(crate) struct Clear {
+    pub owner: Owner,
+    pub scope: ScopeDigest,
+    /// The scope as greentic-session 1.2 filed it.
+    #[cfg(feature = "redis")]
+    pub published: ScopeDigest,
+}
+
+impl Clear {
+    pub fn new(ctx: &TenantCtx, user: &UserId, scope: &ReplyScope) -> SessionResult<Self> {
+        let owner = Owner::of_caller(ctx, user)?;
+        let digest = ScopeDigest::of(scope)?;
+        Ok(Self {
+            owner,
+            scope: digest,
+            #[cfg(feature = "redis")]
+            published: digest.published(scope),
+        })
+    }
+}
+
+pub(crate) struct Claim {
+    pub owner: Owner,
+    pub scope: ScopeDigest,
+    /// The scope as greentic-session 1.2 filed it.
+    #[cfg(feature = "redis")]
+    pub published: ScopeDigest,
+    pub message: MessageDigest,
+    /// Drawn by the caller, so that a repeat of the same call finds its own claim (C14).
+    pub secret: TokenSecret,
+    pub lease_millis: u64,
+}
+
+impl Claim {
+    pub fn new(
+        ctx: &TenantCtx,
+        user: &UserId,
+        scope: &ReplyScope,
+        message_id: &str,
+        lease: Duration,
+    ) -> SessionResult<Self> {
+        let owner = Owner::of_caller(ctx, user)?;
+        let digest = ScopeDigest::of(scope)?;
+        Ok(Self {
+            owner,
+            scope: digest,
+            #[cfg(feature = "redis")]
+            published: digest.published(scope),
+            message: MessageDigest::of(message_id)?,
+            secret: TokenSecret::random(),
+            lease_millis: lease_millis(lease)?,
+        })
+    }
+}
+
+pub(crate) struct Renew {
+    pub token: ClaimToken,
+    pub lease_millis: u64,
+}
+
+impl Renew {
+    pub fn new(token: &ClaimToken, lease: Duration) -> SessionResult<Self> {
+        Ok(Self {
+            token: token.clone(),
+            lease_millis: lease_millis(lease)?,
+        })
+    }
+}
+
+pub(crate) struct Finalize {
+    pub token: ClaimToken,
+    pub next: Next,
+}
+
+pub(crate) enum Next {
+    Park {
+        scope: ScopeDigest,
+        /// The scope as greentic-session 1.2 filed it.
+        #[cfg(feature = "redis")]
+        published: ScopeDigest,
+        data: Box<SessionData>,
+        ttl: Ttl,
+    },
+    Finish,
+}
+
+impl Finalize {
+    pub fn new(store: &StoreOptions, token: &ClaimToken, commit: Commit) -> SessionResult<Self> {
+        let next = match commit {
+            Commit::Finish => Next::Finish,
+            Commit::Park(next) => {
+                let identity = Identity::of(&next.data.tenant_ctx)?;
+                token.owner.require_unchanged(true, &identity)?;
+                payload::check(&next.data, store.max_payload_bytes)?;
+                let digest = ScopeDigest::of(&next.scope)?;
+                Next::Park {
+                    scope: digest,
+                    #[cfg(feature = "redis")]
+                    published: digest.published(&next.scope),
+                    ttl: Ttl::resolve(next.ttl, store.default_ttl),
+                    data: Box::new(next.data),
+                }
+            }
+        };
+        Ok(Self {
+            token: token.clone(),
+            next,
+        })
+    }
+}
+
+/// Refuses a key that no backend would store.
+pub(crate) fn check_key(key: &SessionKey) -> SessionResult<()> {
+    let length = key.as_str().len();
+    if length == 0 {
+        return Err(invalid_input("the session key is empty"));
+    }
+    if length > MAX_SESSION_KEY_BYTES {
+        return Err(invalid_input(format!(
+            "the session key is {length} bytes long; the limit is {MAX_SESSION_KEY_BYTES}"
+        )));
+    }
+    Ok(())
+}
+
+fn fresh_key() -> SessionKey {
+    SessionKey::new(uuid::Uuid::new_v4().to_string())
+}

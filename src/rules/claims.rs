@@ -1,0 +1,158 @@
+//! Claim, renew, release and commit (C16).
+
+use greentic_types::SessionKey;
+
+use super::waits::NextWait;
+use super::{Head, Lease, Ledger, Remembered, live_or_swept, purge, waiting};
+use crate::claim::{Claim, ClaimOutcome, ClaimToken};
+use crate::clock::{Timestamp, whole_millis};
+use crate::error::{Conflict, SessionResult, conflict};
+use crate::options::StoreOptions;
+use crate::request::{self, Next};
+
+pub(crate) fn claim<L: Ledger>(
+    ledger: &mut L,
+    now: Timestamp,
+    request: request::Claim,
+) -> SessionResult<ClaimOutcome> {
+    let remembered = ledger.remembered(&request.owner, &request.message)?;
+    if remembered.is_some_and(|remembered| now < remembered.until) {
+        return Ok(ClaimOutcome::Duplicate);
+    }
+    let Some((key, head)) = waiting(ledger, now, &request.owner, &request.scope)? else {
+        return Ok(ClaimOutcome::NoWait);
+    };
+    let Some(wait) = &head.wait else {
+        return Ok(ClaimOutcome::NoWait);
+    };
+    match &wait.lease {
+        Some(lease) if lease.secret == request.secret => {
+            return claimed(ledger, request, key, wait.attempt, lease);
+        }
+        Some(lease) if now < lease.until => {
+            return Ok(ClaimOutcome::Busy { until: lease.until });
+        }
+        _ => {}
+    }
+    let lease = Lease {
+        secret: request.secret,
+        until: lease_end(now, request.lease_millis),
+        fencing: ledger.next_number(&request.owner, now)?,
+    };
+    let attempt = wait.attempt.saturating_add(1);
+    let mut taken = head.clone();
+    if let Some(wait) = &mut taken.wait {
+        wait.attempt = attempt;
+        wait.lease = Some(lease.clone());
+    }
+    ledger.put(&key, Some(&head), taken, None)?;
+    claimed(ledger, request, key, attempt, &lease)
+}
+
+fn claimed<L: Ledger>(
+    ledger: &L,
+    request: request::Claim,
+    key: SessionKey,
+    attempt: u32,
+    lease: &Lease,
+) -> SessionResult<ClaimOutcome> {
+    let Some(session) = ledger.session(&key)? else {
+        return Ok(ClaimOutcome::NoWait);
+    };
+    Ok(ClaimOutcome::Claimed(Claim {
+        session,
+        attempt,
+        lease_until: lease.until,
+        token: ClaimToken {
+            owner: request.owner,
+            key,
+            message: request.message,
+            secret: request.secret,
+            fencing: lease.fencing,
+        },
+    }))
+}
+
+pub(crate) fn renew<L: Ledger>(
+    ledger: &mut L,
+    now: Timestamp,
+    request: &request::Renew,
+) -> SessionResult<Timestamp> {
+    let head = held(ledger, now, &request.token)?;
+    let until = lease_end(now, request.lease_millis);
+    let mut renewed = head.clone();
+    if let Some(lease) = renewed.wait.as_mut().and_then(|wait| wait.lease.as_mut()) {
+        lease.until = until;
+    }
+    ledger.put(&request.token.key, Some(&head), renewed, None)?;
+    Ok(until)
+}
+
+pub(crate) fn release<L: Ledger>(
+    ledger: &mut L,
+    now: Timestamp,
+    token: &ClaimToken,
+) -> SessionResult<()> {
+    let Some(head) = live_or_swept(ledger, now, &token.key)? else {
+        return Err(conflict(Conflict::ClaimLost));
+    };
+    let released = head.wait.as_ref().and_then(|wait| wait.released);
+    if head.owner == token.owner && released == Some(token.secret) {
+        return Ok(());
+    }
+    let head = held(ledger, now, token)?;
+    let mut freed = head.clone();
+    if let Some(wait) = &mut freed.wait {
+        wait.lease = None;
+        wait.released = Some(token.secret);
+    }
+    ledger.put(&token.key, Some(&head), freed, None)
+}
+
+pub(crate) fn commit<L: Ledger>(
+    ledger: &mut L,
+    now: Timestamp,
+    options: &StoreOptions,
+    request: request::Finalize,
+) -> SessionResult<()> {
+    let request::Finalize { token, next } = request;
+    let remembered = ledger.remembered(&token.owner, &token.message)?;
+    if remembered.is_some_and(|done| done.secret == token.secret && now < done.until) {
+        return Ok(());
+    }
+    let head = held(ledger, now, &token)?;
+    match next {
+        Next::Finish => purge(ledger, &token.key, &head)?,
+        Next::Park {
+            scope, data, ttl, ..
+        } => {
+            let next = NextWait {
+                owner: token.owner.clone(),
+                scope,
+                key: token.key.clone(),
+                data: *data,
+                ttl,
+                operation: None,
+            };
+            next.register(ledger, now, Some(&head))?;
+        }
+    }
+    let message = Remembered {
+        message: token.message,
+        secret: token.secret,
+        until: lease_end(now, whole_millis(options.message_window)),
+    };
+    ledger.remember(&token.owner, message, options.max_messages, now)
+}
+
+fn held<L: Ledger>(ledger: &mut L, now: Timestamp, token: &ClaimToken) -> SessionResult<Head> {
+    let head = live_or_swept(ledger, now, &token.key)?
+        .filter(|head| head.owner == token.owner)
+        .ok_or_else(|| conflict(Conflict::ClaimLost))?;
+    head.require_token(token.secret)?;
+    Ok(head)
+}
+
+fn lease_end(now: Timestamp, millis: u64) -> Timestamp {
+    Timestamp::from_millis(now.as_millis().saturating_add(millis))
+}

@@ -1,0 +1,61 @@
+//! Look-ups: what is waiting, and what was created last (C6, C10).
+
+use std::sync::Arc;
+
+use greentic_types::SessionKey;
+
+use super::{View, live, waiting};
+use crate::clock::Timestamp;
+use crate::error::{SessionResult, invalid_input};
+use crate::owner::Owner;
+use crate::scope::ScopeDigest;
+use crate::session::Session;
+
+/// C10: a scope routes to a session exactly if the session is listed.
+pub(crate) fn find<V: View>(
+    view: &V,
+    now: Timestamp,
+    owner: &Owner,
+    scope: &ScopeDigest,
+) -> SessionResult<Option<SessionKey>> {
+    Ok(waiting(view, now, owner, scope)?.map(|(key, _)| key))
+}
+
+/// C10: all waits, in order of registration.
+pub(crate) fn waits<V: View>(
+    view: &V,
+    now: Timestamp,
+    owner: &Owner,
+) -> SessionResult<Vec<SessionKey>> {
+    let mut keys = Vec::new();
+    for key in view.all_routed(owner)? {
+        if live(view, now, &key)?.is_some() {
+            keys.push(key);
+        }
+    }
+    Ok(keys)
+}
+
+/// C6: the one wait, else the latest created session; several waits are ambiguous.
+pub(crate) fn latest<V: View>(
+    view: &V,
+    now: Timestamp,
+    owner: &Owner,
+) -> SessionResult<Option<Arc<Session>>> {
+    let waits = waits(view, now, owner)?;
+    let key = match waits.as_slice() {
+        [] => view.latest_created(owner)?,
+        [only] => Some(only.clone()),
+        _ => return Err(multiple_waits()),
+    };
+    let Some(key) = key else { return Ok(None) };
+    match live(view, now, &key)? {
+        Some(_) => view.session(&key),
+        None => Ok(None),
+    }
+}
+
+/// The message is part of the published interface: callers look for "multiple waits".
+pub(crate) fn multiple_waits() -> greentic_types::GreenticError {
+    invalid_input("multiple waits exist for user; use scope-based routing instead")
+}

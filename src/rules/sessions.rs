@@ -1,0 +1,95 @@
+//! Create, update and remove (C3, C6, C7, C14, C15).
+
+use super::{Head, Ledger, live_or_swept, purge};
+use crate::clock::Timestamp;
+use crate::error::{SessionResult, not_found};
+use crate::owner::{Identity, foreign_key};
+use crate::request;
+use crate::session::CreateOutcome;
+
+pub(crate) fn create<L: Ledger>(
+    ledger: &mut L,
+    now: Timestamp,
+    request: request::Create,
+) -> SessionResult<CreateOutcome> {
+    let request::Create {
+        owner,
+        key,
+        data,
+        ttl,
+        operation,
+    } = request;
+    if let Some(taken) = live_or_swept(ledger, now, &key)? {
+        if taken.owner != owner {
+            return Err(foreign_key());
+        }
+        if taken.was_changed_by(operation) {
+            return Ok(CreateOutcome::Created(key));
+        }
+        return Ok(CreateOutcome::Exists);
+    }
+    let head = Head {
+        names_user: Identity::of(&data.tenant_ctx)?.user.is_some(),
+        revision: 1,
+        deadline: ttl.deadline(now),
+        created: now,
+        operation,
+        wait: None,
+        owner,
+    };
+    let owner = head.owner.clone();
+    ledger.put(&key, None, head, Some(data))?;
+    if owner.has_user() {
+        ledger.set_latest_created(&owner, Some(&key))?;
+    }
+    Ok(CreateOutcome::Created(key))
+}
+
+pub(crate) fn update<L: Ledger>(
+    ledger: &mut L,
+    now: Timestamp,
+    request: request::Update,
+) -> SessionResult<u64> {
+    let request::Update {
+        key,
+        data,
+        if_revision,
+        claim,
+        operation,
+    } = request;
+    let Some(head) = live_or_swept(ledger, now, &key)? else {
+        return Err(not_found(&key));
+    };
+    head.owner
+        .require_unchanged(head.names_user, &Identity::of(&data.tenant_ctx)?)?;
+    if head.was_changed_by(operation) {
+        return Ok(head.revision);
+    }
+    match claim {
+        Some(secret) => head.require_token(secret).map(|_held| ())?,
+        None => head.require_unclaimed(now)?,
+    }
+    head.require_revision(if_revision)?;
+    let mut changed = head.clone();
+    changed.revision += 1;
+    changed.operation = operation;
+    if let (None, Some(wait)) = (claim, &mut changed.wait) {
+        wait.lease = None;
+    }
+    let revision = changed.revision;
+    ledger.put(&key, Some(&head), changed, Some(data))?;
+    Ok(revision)
+}
+
+pub(crate) fn remove<L: Ledger>(
+    ledger: &mut L,
+    now: Timestamp,
+    request: &request::Remove,
+) -> SessionResult<()> {
+    let Some(head) = live_or_swept(ledger, now, &request.key)? else {
+        return Err(not_found(&request.key));
+    };
+    head.require_unclaimed(now)?;
+    head.require_revision(request.if_revision)?;
+    purge(ledger, &request.key, &head)
+}

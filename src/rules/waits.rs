@@ -1,0 +1,140 @@
+//! Park and clear (C9, C11, C15).
+
+use greentic_types::{SessionData, SessionKey};
+
+use super::{Head, Ledger, Wait, live_or_swept, purge, waiting};
+use crate::clock::Timestamp;
+use crate::error::SessionResult;
+use crate::options::{OperationId, Ttl};
+use crate::owner::{Owner, foreign_key};
+use crate::request;
+use crate::scope::ScopeDigest;
+use crate::session::{ClearOutcome, ParkOutcome};
+
+pub(crate) fn park<L: Ledger>(
+    ledger: &mut L,
+    now: Timestamp,
+    request: request::Park,
+) -> SessionResult<ParkOutcome> {
+    let request::Park {
+        owner,
+        scope,
+        key,
+        data,
+        ttl,
+        if_absent,
+        operation,
+        ..
+    } = request;
+    let stored = live_or_swept(ledger, now, &key)?;
+    if let Some(stored) = &stored {
+        if stored.owner != owner {
+            return Err(foreign_key());
+        }
+        // Also where another session has displaced it since: a repeat must not take the scope back.
+        if stored.was_changed_by(operation) {
+            return Ok(ParkOutcome::Registered {
+                revision: stored.revision,
+            });
+        }
+    }
+    let holder = waiting(ledger, now, &owner, &scope)?;
+    if let Some((holder, _)) = holder.filter(|_| if_absent) {
+        return Ok(ParkOutcome::Exists(holder));
+    }
+    if let Some(stored) = &stored {
+        stored.require_unclaimed(now)?;
+    }
+    let next = NextWait {
+        owner,
+        scope,
+        key,
+        data,
+        ttl,
+        operation,
+    };
+    let revision = next.register(ledger, now, stored.as_ref())?;
+    Ok(ParkOutcome::Registered { revision })
+}
+
+/// C11: removes the wait on a scope and its session, or does nothing.
+pub(crate) fn clear<L: Ledger>(
+    ledger: &mut L,
+    now: Timestamp,
+    request: &request::Clear,
+) -> SessionResult<ClearOutcome> {
+    let Some((key, head)) = waiting(ledger, now, &request.owner, &request.scope)? else {
+        return Ok(ClearOutcome::NoWait);
+    };
+    head.require_unclaimed(now)?;
+    purge(ledger, &key, &head)?;
+    Ok(ClearOutcome::Cleared(key))
+}
+
+/// A wait that is about to be registered: by a park, or by a commit that parks again.
+pub(super) struct NextWait {
+    pub owner: Owner,
+    pub scope: ScopeDigest,
+    pub key: SessionKey,
+    pub data: SessionData,
+    pub ttl: Ttl,
+    pub operation: Option<OperationId>,
+}
+
+impl NextWait {
+    /// C9: stores data and routing; whoever waited on the scope is displaced. Returns the revision.
+    pub fn register<L: Ledger>(
+        self,
+        ledger: &mut L,
+        now: Timestamp,
+        stored: Option<&Head>,
+    ) -> SessionResult<u64> {
+        let displaced = self.to_displace(ledger, now)?;
+        let order = ledger.next_number(&self.owner, now)?;
+        let revision = stored.map_or(1, |stored| stored.revision + 1);
+        let head = Head {
+            names_user: true,
+            revision,
+            deadline: self.ttl.deadline(now),
+            created: stored.map_or(now, |stored| stored.created),
+            operation: self.operation,
+            wait: Some(Wait {
+                scope: self.scope,
+                order,
+                since: now,
+                attempt: 0,
+                lease: None,
+                released: None,
+            }),
+            owner: self.owner,
+        };
+        // First the one step that another owner's race for a new key can refuse.
+        ledger.put(&self.key, stored, head, Some(self.data))?;
+        if let Some((key, head)) = displaced {
+            let idle = Head {
+                wait: None,
+                ..head.clone()
+            };
+            ledger.put(&key, Some(&head), idle, None)?;
+        }
+        Ok(revision)
+    }
+
+    // The session that waits on the scope now. It will stay readable by its key, keep its deadline,
+    // and wait no more.
+    fn to_displace<L: Ledger>(
+        &self,
+        ledger: &mut L,
+        now: Timestamp,
+    ) -> SessionResult<Option<(SessionKey, Head)>> {
+        let holder = ledger.routed(&self.owner, &self.scope)?;
+        let Some(holder) = holder.filter(|holder| *holder != self.key) else {
+            return Ok(None);
+        };
+        let Some(head) = live_or_swept(ledger, now, &holder)? else {
+            return Ok(None);
+        };
+        head.require_unclaimed(now)?;
+        Ok(Some((holder, head)))
+    }
+}

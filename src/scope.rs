@@ -1,0 +1,175 @@
+//! The digest by which a reply finds its wait.
+
+use std::fmt;
+
+use greentic_types::ReplyScope;
+use sha2::{Digest, Sha256};
+
+use crate::error::{SessionResult, invalid_input};
+
+/// The longest scope, in bytes over all four fields.
+pub const MAX_SCOPE_BYTES: usize = 64 * 1024;
+
+/// The SHA-256 under which a [`ReplyScope`] is stored; different scopes never share one (C4).
+///
+/// It equals [`ReplyScope::scope_hash`] wherever that hash is unambiguous: that is, unless a
+/// field holds a newline or an optional field is present and empty.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ScopeDigest([u8; 32]);
+
+impl ScopeDigest {
+    /// Digests a scope.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the scope is longer than [`MAX_SCOPE_BYTES`].
+    pub fn of(scope: &ReplyScope) -> SessionResult<Self> {
+        let fields = fields(scope);
+        let length: usize = fields.iter().flatten().map(|field| field.len()).sum();
+        if length > MAX_SCOPE_BYTES {
+            return Err(invalid_input(format!(
+                "the scope is {length} bytes long; the limit is {MAX_SCOPE_BYTES}"
+            )));
+        }
+        if is_ambiguous(&fields) {
+            return Ok(Self::of_length_prefixed(&fields));
+        }
+        Ok(Self::of_lines(&fields))
+    }
+
+    /// The digest under which greentic-session 1.2 filed the scope whose digest this is:
+    /// [`ReplyScope::scope_hash`].
+    pub(crate) fn published(self, scope: &ReplyScope) -> Self {
+        let fields = fields(scope);
+        if is_ambiguous(&fields) {
+            Self::of_lines(&fields)
+        } else {
+            self
+        }
+    }
+
+    /// The digest's own bytes.
+    #[cfg(feature = "durable")]
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// A digest from its bytes, as [`ScopeDigest::as_bytes`] gave them.
+    #[cfg(feature = "durable")]
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    fn of_lines(fields: &[Option<&str>; 4]) -> Self {
+        let mut hasher = Sha256::new();
+        for (position, field) in fields.iter().enumerate() {
+            if position > 0 {
+                hasher.update(b"\n");
+            }
+            hasher.update(field.unwrap_or_default());
+        }
+        Self(hasher.finalize().into())
+    }
+
+    // The unambiguous form holds exactly three newlines before it is hashed. This one starts with
+    // four, so that no scope of one form can be written as a scope of the other.
+    fn of_length_prefixed(fields: &[Option<&str>; 4]) -> Self {
+        let mut hasher = Sha256::new();
+        hasher.update(b"\n\n\n\n");
+        for field in fields {
+            let length = field.map_or(u64::MAX, |field| field.len() as u64);
+            hasher.update(length.to_be_bytes());
+            hasher.update(field.unwrap_or_default());
+        }
+        Self(hasher.finalize().into())
+    }
+}
+
+fn fields(scope: &ReplyScope) -> [Option<&str>; 4] {
+    [
+        Some(scope.conversation.as_str()),
+        scope.thread.as_deref(),
+        scope.reply_to.as_deref(),
+        scope.correlation.as_deref(),
+    ]
+}
+
+fn is_ambiguous(fields: &[Option<&str>; 4]) -> bool {
+    let empty_option = fields.iter().skip(1).any(|field| *field == Some(""));
+    empty_option || fields.iter().flatten().any(|field| field.contains('\n'))
+}
+
+impl fmt::Display for ScopeDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for ScopeDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ScopeDigest({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scope(fields: [Option<&str>; 4]) -> ReplyScope {
+        ReplyScope {
+            conversation: fields[0].unwrap_or_default().to_owned(),
+            thread: fields[1].map(str::to_owned),
+            reply_to: fields[2].map(str::to_owned),
+            correlation: fields[3].map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn c4_plain_scopes_keep_the_published_hash() {
+        for fields in [
+            [
+                Some("chat-1"),
+                Some("topic-9"),
+                Some("msg-3"),
+                Some("cid-7"),
+            ],
+            [Some("chat-1"), None, None, None],
+            [Some(""), None, Some("msg"), None],
+        ] {
+            let scope = scope(fields);
+            let digest = ScopeDigest::of(&scope).unwrap();
+            assert_eq!(digest.to_string(), scope.scope_hash());
+            assert_eq!(digest.published(&scope), digest);
+        }
+    }
+
+    #[test]
+    fn c4_scopes_that_share_the_published_hash_differ_here() {
+        let colliding = [
+            [Some("a\nb"), None, None, None],
+            [Some("a"), Some("b\n"), None, None],
+            [Some("a"), Some("b"), None, None],
+            [Some("a"), Some("b"), Some(""), None],
+            [Some("a"), Some("b"), None, Some("")],
+            [Some("a"), Some("b"), Some(""), Some("")],
+        ];
+        let digests: std::collections::HashSet<_> = colliding
+            .iter()
+            .map(|fields| ScopeDigest::of(&scope(*fields)).unwrap())
+            .collect();
+        assert_eq!(digests.len(), colliding.len());
+        for fields in colliding {
+            let scope = scope(fields);
+            let published = ScopeDigest::of(&scope).unwrap().published(&scope);
+            assert_eq!(published.to_string(), scope.scope_hash());
+        }
+    }
+
+    #[test]
+    fn c17_an_overlong_scope_names_the_limit() {
+        let long = "x".repeat(MAX_SCOPE_BYTES + 1);
+        let error = ScopeDigest::of(&scope([Some(&long), None, None, None])).unwrap_err();
+        assert!(error.message.contains("65536"));
+    }
+}

@@ -1,0 +1,95 @@
+//! Room that a purge left is given back to the file system, and nothing is lost by it.
+#![cfg(feature = "durable")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod durable_support;
+
+use durable_support::{Scratch, assert_consistent, ctx, data, key, scope, user};
+use greentic_session::durable::DurableSessionStore;
+use greentic_session::{
+    SessionBackendConfig, SessionStore, create_async_session_store, create_session_store,
+};
+
+#[test]
+fn compaction_gives_room_back_and_loses_nothing() {
+    let scratch = Scratch::new();
+    let store = scratch.open();
+    let large = "x".repeat(256 * 1024);
+    for index in 0..40 {
+        let name = format!("k-{index}");
+        store
+            .register_wait(
+                &ctx("u"),
+                &user("u"),
+                &scope(&name),
+                &key(&name),
+                data("u", &large),
+                None,
+            )
+            .unwrap();
+    }
+    for index in 1..40 {
+        store.remove_session(&key(&format!("k-{index}"))).unwrap();
+    }
+    assert!(store.compact().unwrap() > 5 * 1024 * 1024);
+    assert_eq!(
+        store.get_session(&key("k-0")).unwrap(),
+        Some(data("u", &large))
+    );
+    assert_consistent(&store);
+    store
+        .update_session(&key("k-0"), data("u", "small"))
+        .unwrap();
+    store.close().unwrap();
+    assert_eq!(
+        scratch.open().get_session(&key("k-0")).unwrap(),
+        Some(data("u", "small"))
+    );
+}
+
+#[test]
+fn a_mostly_free_file_is_compacted_when_it_is_opened() {
+    let scratch = Scratch::new();
+    let store = DurableSessionStore::open(scratch.config().compact_on_open(false)).unwrap();
+    let large = "x".repeat(1024 * 1024);
+    for index in 0..32 {
+        let name = format!("k-{index}");
+        store
+            .register_wait(
+                &ctx("u"),
+                &user("u"),
+                &scope(&name),
+                &key(&name),
+                data("u", &large),
+                None,
+            )
+            .unwrap();
+    }
+    // The last one stands at the end of the file, so that closing cannot cut it off.
+    for index in 0..31 {
+        store.remove_session(&key(&format!("k-{index}"))).unwrap();
+    }
+    store.close().unwrap();
+    let length = || std::fs::metadata(scratch.path()).unwrap().len();
+    let before = length();
+    assert!(before > 16 * 1024 * 1024, "{before}");
+    let store = scratch.open();
+    assert!(store.get_session(&key("k-31")).unwrap().is_some());
+    store.close().unwrap();
+    assert!(length() < before / 4, "{} of {before}", length());
+}
+
+#[test]
+fn the_factories_open_a_file() {
+    let scratch = Scratch::new();
+    let path = scratch.path();
+    let config = SessionBackendConfig::Durable { path: path.clone() };
+    let store = create_session_store(config).unwrap();
+    let created = store.create_session(&ctx("u"), data("u", "x")).unwrap();
+    drop(store);
+    let url = format!("redb://{}", path.display());
+    let config = SessionBackendConfig::from_url(&url).unwrap();
+    let store = create_async_session_store(config).unwrap();
+    let found = pollster::block_on(store.get(&created)).unwrap();
+    assert!(found.is_some());
+}

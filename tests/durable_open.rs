@@ -1,0 +1,244 @@
+//! Opening: what is refused, with which error, and that refusing changes nothing (C17).
+#![cfg(feature = "durable")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod durable_support;
+
+use std::path::Path;
+use std::time::Duration;
+
+use durable_support::{Scratch, assert_consistent, ctx, data, key, scope, user};
+use greentic_session::durable::{DurableConfig, DurableSessionStore};
+use greentic_session::{ErrorCode, GreenticError, SessionStore};
+
+const NEWER: u32 = 9;
+
+fn refused(config: DurableConfig) -> GreenticError {
+    let path = config.path.display().to_string();
+    let error = DurableSessionStore::open(config).expect_err("it must be refused");
+    assert!(error.message.contains(&path), "{error}");
+    error
+}
+
+fn refused_unchanged(path: &Path) -> GreenticError {
+    let before = std::fs::read(path).unwrap();
+    let error = refused(DurableConfig::new(path));
+    assert!(
+        std::fs::read(path).unwrap() == before,
+        "the file was changed"
+    );
+    error
+}
+
+/// A closed store with some sessions.
+fn filled() -> Scratch {
+    let scratch = Scratch::new();
+    let store = scratch.open();
+    for index in 0..50 {
+        let name = format!("k-{index}");
+        let data = data("u", &"x".repeat(2000));
+        store
+            .register_wait(
+                &ctx("u"),
+                &user("u"),
+                &scope(&name),
+                &key(&name),
+                data,
+                None,
+            )
+            .unwrap();
+    }
+    store.close().unwrap();
+    scratch
+}
+
+#[test]
+fn a_missing_directory_is_named() {
+    let scratch = Scratch::new();
+    let path = scratch.directory().join("no/such/sessions.redb");
+    let error = refused(DurableConfig::new(path));
+    assert_eq!(error.code, ErrorCode::InvalidInput);
+    assert!(error.message.contains("directory does not exist"));
+}
+
+#[test]
+fn a_directory_is_no_store() {
+    let scratch = Scratch::new();
+    let error = refused(DurableConfig::new(scratch.directory()));
+    assert_eq!(error.code, ErrorCode::InvalidInput);
+}
+
+#[test]
+fn foreign_files_are_left_as_they_are() {
+    let scratch = Scratch::new();
+    let contents: [&[u8]; 3] = [b"r", b"SQLite format 3\0 and more of it", &[0; 8192]];
+    for content in contents {
+        std::fs::write(scratch.path(), content).unwrap();
+        let error = refused_unchanged(&scratch.path());
+        assert_eq!(error.code, ErrorCode::InvalidInput);
+        assert!(error.message.contains("no session store"), "{error}");
+    }
+}
+
+#[test]
+fn another_programs_database_is_refused() {
+    let scratch = Scratch::new();
+    let database = redb::Database::create(scratch.path()).unwrap();
+    let txn = database.begin_write().unwrap();
+    let table = redb::TableDefinition::<&str, u64>::new("theirs");
+    txn.open_table(table).unwrap().insert("a", 1).unwrap();
+    txn.commit().unwrap();
+    drop(database);
+    let error = refused(scratch.config());
+    assert_eq!(error.code, ErrorCode::InvalidInput);
+    assert!(error.message.contains("no session store"), "{error}");
+}
+
+#[test]
+fn an_empty_file_becomes_a_store() {
+    let scratch = Scratch::new();
+    std::fs::write(scratch.path(), b"").unwrap();
+    let created = scratch
+        .open()
+        .create_session(&ctx("u"), data("u", "x"))
+        .unwrap();
+    assert!(scratch.open().get_session(&created).unwrap().is_some());
+}
+
+#[test]
+fn what_a_crash_left_of_a_creation_is_overwritten() {
+    let scratch = Scratch::new();
+    let half = scratch.directory().join("sessions.redb.new");
+    std::fs::write(&half, b"half of a store").unwrap();
+    assert_eq!(scratch.open().held().unwrap(), (0, 0));
+    assert!(!half.exists());
+}
+
+#[test]
+fn a_newer_version_is_refused_with_both_versions() {
+    let scratch = filled();
+    let database = redb::Database::open(scratch.path()).unwrap();
+    let txn = database.begin_write().unwrap();
+    let meta = redb::TableDefinition::<&[u8], &[u8]>::new("meta");
+    let format = [b"greentic-session".as_slice(), &NEWER.to_be_bytes()].concat();
+    txn.open_table(meta)
+        .unwrap()
+        .insert(b"format".as_slice(), format.as_slice())
+        .unwrap();
+    txn.commit().unwrap();
+    drop(database);
+    let error = refused(scratch.config());
+    assert_eq!(error.code, ErrorCode::InvalidInput);
+    assert!(error.message.contains("version 9"), "{error}");
+    assert!(error.message.contains("knows 1"), "{error}");
+}
+
+#[test]
+fn a_store_that_is_open_says_where() {
+    let scratch = Scratch::new();
+    let store = scratch.open();
+    let config = || scratch.config().open_timeout(Duration::from_millis(50));
+    let error = refused(config());
+    assert_eq!(error.code, ErrorCode::Unavailable);
+    let process = format!("process {}", std::process::id());
+    assert!(error.message.contains(&process), "{error}");
+    drop(store);
+    assert_consistent(&DurableSessionStore::open(config()).unwrap());
+}
+
+#[test]
+fn an_open_that_finds_the_store_busy_waits_for_it() {
+    let scratch = Scratch::new();
+    let store = scratch.open();
+    let waiting = scratch.config().open_timeout(Duration::from_secs(60));
+    let opener = std::thread::spawn(move || DurableSessionStore::open(waiting).map(drop));
+    drop(store);
+    opener.join().unwrap().unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn the_file_is_readable_by_its_owner_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let scratch = Scratch::new();
+    drop(scratch.open());
+    let mode = std::fs::metadata(scratch.path())
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_cannot_be_written_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let scratch = filled();
+    let read_only = std::fs::Permissions::from_mode(0o400);
+    std::fs::set_permissions(scratch.path(), read_only).unwrap();
+    // The super-user may write to it all the same.
+    if std::fs::OpenOptions::new()
+        .write(true)
+        .open(scratch.path())
+        .is_ok()
+    {
+        return;
+    }
+    assert_eq!(
+        refused_unchanged(&scratch.path()).code,
+        ErrorCode::Unavailable
+    );
+}
+
+#[test]
+fn a_cut_file_is_refused_or_read_and_never_panics() {
+    let scratch = filled();
+    let whole = std::fs::read(scratch.path()).unwrap();
+    for length in [10, 64, 319, 4096, 5000, whole.len() / 2, whole.len() - 1] {
+        std::fs::write(scratch.path(), &whole[..length]).unwrap();
+        let error = refused(scratch.config());
+        assert_eq!(error.code, ErrorCode::Internal, "{length}: {error}");
+    }
+}
+
+#[test]
+fn every_flipped_page_is_noticed_when_asked_for_and_never_panics() {
+    let scratch = filled();
+    let whole = std::fs::read(scratch.path()).unwrap();
+    for page in (0..whole.len()).step_by(4096) {
+        let mut damaged = whole.clone();
+        for byte in &mut damaged[page..page + 64] {
+            *byte ^= 0x55;
+        }
+        std::fs::write(scratch.path(), &damaged).unwrap();
+        look_around(scratch.config());
+        std::fs::write(scratch.path(), &damaged).unwrap();
+        look_around(scratch.config().check_on_open(true));
+    }
+}
+
+/// Opens and reads a store that may be damaged: what is read is right, or is an error that names
+/// the file or the session.
+fn look_around(config: DurableConfig) {
+    let path = config.path.display().to_string();
+    let is_checked = config.check_on_open;
+    let store = match DurableSessionStore::open(config) {
+        Ok(store) => store,
+        Err(error) => {
+            assert!(error.message.contains(&path), "{error}");
+            return;
+        }
+    };
+    for index in 0..50 {
+        let key = key(&format!("k-{index}"));
+        match store.get_session(&key) {
+            Ok(Some(found)) => assert_eq!(found, data("u", &"x".repeat(2000))),
+            Ok(None) => assert!(!is_checked, "a session was lost without a word"),
+            Err(error) => {
+                let named = error.message.contains(&path) || error.message.contains(key.as_str());
+                assert!(named && error.code == ErrorCode::Internal, "{error}");
+            }
+        }
+    }
+    let _ = store.inconsistencies();
+}

@@ -1,0 +1,31 @@
+//! The Redis store keeps the whole contract, on both faces.
+#![cfg(all(feature = "conformance", feature = "redis"))]
+
+mod redis_support;
+
+use std::sync::Arc;
+
+use greentic_session::StoreOptions;
+use greentic_session::conformance::{Need, Subject, run};
+use redis_support::Space;
+
+fn subject(space: Space, options: StoreOptions) -> Subject {
+    let store = Arc::new(space.store_with(options));
+    let space = Arc::new(space);
+    let (counted, shared, kept) = (Arc::clone(&space), Arc::clone(&space), space);
+    Subject::full(store)
+        .with_leftovers(move || counted.keys().len())
+        .with_options(move |options| subject(shared.another("made"), options))
+        .with_reopen(move |name| subject(kept.named(name), StoreOptions::new()))
+        .without(Need::Clock, "it is the server's")
+}
+
+#[test]
+fn redis_keeps_the_contract() {
+    let Some(space) = Space::or_skip("redis_keeps_the_contract") else {
+        return;
+    };
+    let report = run(&subject(space, StoreOptions::new()));
+    println!("{report}");
+    report.assert_complete();
+}

@@ -1,0 +1,95 @@
+//! What a call answers, in the words of the small world: comparable between a store and the model.
+
+use greentic_session::{Conflict, ErrorCode, GreenticError, SessionErrorExt};
+
+/// An instant, in whole ticks since the test began.
+pub type Tick = u64;
+/// A session key, by its number.
+pub type Key = usize;
+
+/// A session as a reader sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Seen {
+    pub key: Key,
+    pub content: u32,
+    /// Whether the stored context names the user (C2).
+    pub names_user: bool,
+    pub revision: u64,
+    pub deadline: Option<Tick>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Answer {
+    Done,
+    /// The call could not be made: it needs a claim that was never won.
+    Skipped,
+    Session(Option<Seen>),
+    Found(Option<Key>),
+    List(Vec<Key>),
+    Revision(u64),
+    Created(Key),
+    CreateExists,
+    ParkExists(Key),
+    Cleared(Key),
+    NothingToClear,
+    Claimed {
+        session: Seen,
+        attempt: u32,
+        until: Tick,
+    },
+    Busy(Tick),
+    Duplicate,
+    NoWait,
+    Until(Tick),
+    Failed(Failure),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Failure {
+    InvalidInput,
+    /// `InvalidInput` with the words that callers look for (C6).
+    MultipleWaits,
+    NotFound,
+    RevisionMoved {
+        expected: u64,
+        current: u64,
+    },
+    Claimed(Tick),
+    ClaimLost,
+    Unexpected(String),
+}
+
+impl Failure {
+    pub fn of(error: &GreenticError, ticks: impl Fn(u64) -> Tick) -> Self {
+        match (error.code, error.conflict()) {
+            (ErrorCode::InvalidInput, _) if error.message.contains("multiple waits") => {
+                Self::MultipleWaits
+            }
+            (ErrorCode::InvalidInput, _) => Self::InvalidInput,
+            (ErrorCode::NotFound, _) => Self::NotFound,
+            (ErrorCode::Conflict, Some(&Conflict::RevisionMoved { expected, current })) => {
+                Self::RevisionMoved { expected, current }
+            }
+            (ErrorCode::Conflict, Some(Conflict::Claimed { until })) => {
+                Self::Claimed(ticks(until.as_millis()))
+            }
+            (ErrorCode::Conflict, Some(Conflict::ClaimLost)) => Self::ClaimLost,
+            _ => Self::Unexpected(format!("{error:?}")),
+        }
+    }
+}
+
+impl Answer {
+    /// What the published face, which has no outcomes, makes of this answer.
+    pub fn on_published_face(self) -> Self {
+        match self {
+            Self::Revision(_) | Self::Cleared(_) | Self::NothingToClear => Self::Done,
+            Self::Session(found) => Self::Session(found.map(|seen| Seen {
+                revision: 0,
+                deadline: None,
+                ..seen
+            })),
+            other => other,
+        }
+    }
+}

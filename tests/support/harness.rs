@@ -1,0 +1,90 @@
+//! What a backend gives to be put to the proofs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use greentic_session::clock::{Clock, ManualClock, Timestamp};
+use greentic_session::inmemory::InMemorySessionStore;
+use greentic_session::{AsyncSessionStore, SessionStore, StoreOptions};
+
+/// An empty store of its own, and its time.
+///
+/// Time goes in ticks. Where it cannot be injected, a tick must be longer than all calls of one case
+/// take together: the model knows of no time but whole ticks.
+pub trait Harness: Send + Sync + 'static {
+    fn open(options: StoreOptions) -> Self
+    where
+        Self: Sized;
+
+    fn store(&self) -> Arc<dyn AsyncSessionStore>;
+
+    /// The same store on the face of greentic-session 1.2.
+    fn published(&self) -> Arc<dyn SessionStore>;
+
+    /// The length of a tick.
+    fn tick() -> Duration
+    where
+        Self: Sized;
+
+    /// The store's time.
+    fn now(&self) -> Timestamp;
+
+    /// Lets `step` pass: moves the clock, or sleeps.
+    fn advance(&self, step: Duration);
+
+    /// Closes the store and opens it again, where it outlives that.
+    fn reopen(&mut self) {}
+
+    /// How much is stored, after whatever clean-up the backend promises; 0 if nothing stayed
+    /// behind (C13).
+    fn leftovers(&self) -> usize;
+}
+
+/// The in-memory store under a clock that stands still.
+pub struct Memory {
+    store: Arc<InMemorySessionStore>,
+    clock: Arc<ManualClock>,
+}
+
+impl Memory {
+    pub fn store_itself(&self) -> &InMemorySessionStore {
+        &self.store
+    }
+}
+
+impl Harness for Memory {
+    fn open(options: StoreOptions) -> Self {
+        let clock = Arc::new(ManualClock::default());
+        let store = InMemorySessionStore::with_clock(options, Arc::clone(&clock));
+        Self {
+            store: Arc::new(store),
+            clock,
+        }
+    }
+
+    fn store(&self) -> Arc<dyn AsyncSessionStore> {
+        self.store.clone()
+    }
+
+    fn published(&self) -> Arc<dyn SessionStore> {
+        self.store.clone()
+    }
+
+    fn tick() -> Duration {
+        Duration::from_secs(1)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn advance(&self, step: Duration) {
+        self.clock.advance(step);
+    }
+
+    fn leftovers(&self) -> usize {
+        self.store.sweep().unwrap();
+        let (sessions, owners) = self.store.held();
+        sessions + owners
+    }
+}

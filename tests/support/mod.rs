@@ -1,0 +1,19 @@
+//! Proofs of the contract that any backend can be put to: one line per backend in a test file.
+#![allow(
+    dead_code,
+    clippy::expect_used,
+    clippy::large_enum_variant,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used
+)]
+
+pub mod answer;
+pub mod driver;
+pub mod harness;
+pub mod history;
+pub mod model;
+pub mod model_check;
+mod model_writes;
+pub mod op;
+pub mod world;

@@ -1,0 +1,188 @@
+//! Random sequences of calls on a store and on the model: both must answer the same, and show the
+//! same, all along.
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, FileFailurePersistence, TestCaseResult, TestRunner};
+
+use greentic_session::StoreOptions;
+
+use super::answer::{Answer, Tick};
+use super::driver::Driver;
+use super::harness::Harness;
+use super::model::{Limits, Model};
+use super::op::{Caller, Face, Op, Spread};
+use super::world::{PEOPLE, SCOPES};
+
+/// How often all that can be seen is compared, in steps.
+const OBSERVE_EVERY: usize = 4;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Call(Face, Op),
+    /// Makes an earlier call once more: the one so many steps ago (C14).
+    Again(usize),
+    Advance(Tick),
+    Reopen,
+}
+
+fn step(spread: &Spread) -> BoxedStrategy<Step> {
+    let face = prop_oneof![Just(Face::Async), Just(Face::Published)];
+    prop_oneof![
+        14 => (face, spread.op()).prop_map(|(face, op)| Step::Call(face, op)),
+        2 => (1..4_usize).prop_map(Step::Again),
+        3 => (1..4_u64).prop_map(Step::Advance),
+        1 => Just(Step::Reopen),
+    ]
+    .boxed()
+}
+
+fn limits() -> impl Strategy<Value = Limits> {
+    let default_ttl = prop::option::weighted(0.3, 2..6_u64);
+    (default_ttl, 1..12_u64, 1..3_usize).prop_map(|(default_ttl, message_window, max_messages)| {
+        Limits {
+            default_ttl,
+            message_window,
+            max_messages,
+        }
+    })
+}
+
+/// Runs `cases` random sequences; `regressions` is the file where failures are kept.
+pub fn check<H: Harness>(cases: u32, regressions: &'static str) {
+    let config = Config {
+        cases,
+        max_shrink_iters: 20_000,
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(regressions))),
+        ..Config::default()
+    };
+    let steps = |spread: Spread| prop::collection::vec(step(&spread), 1..60);
+    let steps = prop_oneof![steps(Spread::wide()), steps(Spread::narrow())];
+    let outcome = TestRunner::new(config).run(&(limits(), steps), |(limits, steps)| {
+        Run::<H>::new(limits).all(&steps)
+    });
+    if let Err(failure) = outcome {
+        panic!("{failure}");
+    }
+}
+
+struct Run<H> {
+    harness: H,
+    driver: Driver,
+    model: Model,
+}
+
+impl<H: Harness> Run<H> {
+    fn new(limits: Limits) -> Self {
+        let ticks = |ticks: Tick| H::tick() * u32::try_from(ticks).unwrap();
+        let mut options = StoreOptions::new()
+            .message_window(ticks(limits.message_window))
+            .max_messages(limits.max_messages);
+        options.default_ttl = limits.default_ttl.map(ticks);
+        let harness = H::open(options);
+        let driver = Driver::new(&harness, harness.now());
+        Self {
+            harness,
+            driver,
+            model: Model::new(limits),
+        }
+    }
+
+    fn all(mut self, steps: &[Step]) -> TestCaseResult {
+        for (index, step) in steps.iter().enumerate() {
+            match step {
+                Step::Call(face, op) => self.call(*face, op)?,
+                Step::Again(back) => {
+                    let earlier = index.checked_sub(*back).map(|earlier| &steps[earlier]);
+                    if let Some(Step::Call(face, op)) = earlier {
+                        self.call(*face, op)?;
+                    }
+                }
+                Step::Advance(ticks) => self.advance(*ticks),
+                Step::Reopen => {
+                    self.harness.reopen();
+                    self.driver.reconnect(&self.harness);
+                }
+            }
+            if index % OBSERVE_EVERY == 0 {
+                self.observe()?;
+            }
+        }
+        self.observe()?;
+        self.empty()
+    }
+
+    fn call(&mut self, face: Face, op: &Op) -> TestCaseResult {
+        if !self.can_be_named(op) {
+            return Ok(());
+        }
+        let told_less = face == Face::Published && Driver::is_published(op);
+        let expected = self.model.apply(op);
+        let expected = if told_less {
+            expected.on_published_face()
+        } else {
+            expected
+        };
+        let answer = self.driver.call(face, op);
+        prop_assert_eq!(answer, expected, "{:?} on the {:?} face", op, face);
+        Ok(())
+    }
+
+    // A fresh key can be named from the moment on that it was drawn.
+    fn can_be_named(&self, op: &Op) -> bool {
+        match op {
+            Op::Create { key: Some(key), .. }
+            | Op::Get(key)
+            | Op::GetFenced(_, key)
+            | Op::Update { key, .. }
+            | Op::Remove { key, .. }
+            | Op::Park { key, .. } => *key < self.model.keys(),
+            _ => true,
+        }
+    }
+
+    fn advance(&mut self, ticks: Tick) {
+        self.harness
+            .advance(H::tick() * u32::try_from(ticks).unwrap());
+        self.model.advance(ticks);
+    }
+
+    /// Compares all that anybody can see.
+    fn observe(&mut self) -> TestCaseResult {
+        for key in 0..self.model.keys() {
+            self.call(Face::Async, &Op::Get(key))?;
+            for by in PEOPLE {
+                self.call(Face::Async, &Op::GetFenced(by, key))?;
+            }
+        }
+        for ctx in PEOPLE {
+            let by = Caller {
+                ctx,
+                user: ctx.user.unwrap_or("ann"),
+            };
+            self.call(Face::Async, &Op::Waits(by))?;
+            self.call(Face::Async, &Op::Latest(by))?;
+            for scope in 0..SCOPES {
+                self.call(Face::Async, &Op::Find(by, scope))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// C13: once all leases, TTLs and windows are over and the rest is removed, nothing is left.
+    fn empty(mut self) -> TestCaseResult {
+        self.advance(20);
+        for key in 0..self.model.keys() {
+            let remove = Op::Remove {
+                key,
+                if_revision: None,
+            };
+            self.call(Face::Async, &remove)?;
+        }
+        for key in 0..self.model.keys() {
+            let gone = self.driver.call(Face::Async, &Op::Get(key));
+            prop_assert_eq!(gone, Answer::Session(None));
+        }
+        prop_assert_eq!(self.harness.leftovers(), 0, "something stayed behind");
+        Ok(())
+    }
+}

@@ -1,0 +1,47 @@
+//! Format, lints and documentation.
+
+use crate::Outcome;
+use crate::run::{LIBRARY, cargo, library, must};
+
+/// Checks that the code stands as rustfmt would put it.
+pub fn format() -> Outcome {
+    must(&mut cargo(&["fmt", "--all", "--check"]))
+}
+
+/// Lints the library with no feature, with each feature alone, and the workspace with all.
+pub fn clippy() -> Outcome {
+    clippy_with(&["--package", LIBRARY])?;
+    for feature in features()? {
+        clippy_with(&["--package", LIBRARY, "--features", &feature])?;
+    }
+    clippy_with(&["--workspace", "--all-features"])
+}
+
+fn clippy_with(selection: &[&str]) -> Outcome {
+    let mut arguments = vec!["clippy", "--quiet", "--locked", "--all-targets"];
+    arguments.extend(selection);
+    arguments.extend(["--", "-D", "warnings"]);
+    must(&mut cargo(&arguments))
+}
+
+/// The features of the library.
+pub fn features() -> Result<Vec<String>, String> {
+    let library = library()?;
+    let features = library["features"].as_object();
+    let features = features.ok_or("the library has no list of features")?;
+    let names = features.keys().filter(|name| *name != "default");
+    Ok(names.cloned().collect())
+}
+
+/// Builds the documentation; a broken link is an error.
+pub fn documentation() -> Outcome {
+    let arguments = [
+        "doc",
+        "--quiet",
+        "--locked",
+        "--no-deps",
+        "--all-features",
+        "--workspace",
+    ];
+    must(cargo(&arguments).env("RUSTDOCFLAGS", "-D warnings"))
+}

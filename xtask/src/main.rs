@@ -1,0 +1,40 @@
+//! The project's own commands.
+//!
+//! - `cargo xtask test`: every test, with real servers; a skipped test is a failure.
+//! - `cargo xtask ci`: everything a change must pass, the tests included.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod ci;
+mod examples;
+mod file_length;
+mod licence;
+mod licence_expression;
+mod lint;
+mod redis_binary;
+mod run;
+mod summary;
+mod test;
+mod tree;
+
+use std::env;
+use std::process::ExitCode;
+
+/// What a step answers: what went wrong, in words.
+type Outcome = Result<(), String>;
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = env::args().skip(1).collect();
+    let names: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let outcome = run::enter_repository().and_then(|()| match names[..] {
+        ["test"] => test::run(),
+        ["ci"] => ci::run(),
+        _ => Err("usage: cargo xtask test|ci".to_owned()),
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("error: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! `cargo xtask test`: every test, with real servers.
+
+use std::env;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::Outcome;
+use crate::redis_binary;
+use crate::run::{cargo, words_of};
+use crate::summary::Summary;
+
+/// Runs all tests. Fails if one failed or was skipped.
+pub fn run() -> Outcome {
+    redis_binary::ensure()?;
+    let skip_log = fresh_skip_log()?;
+    let mut total = Summary::default();
+    let mut troubles = Vec::new();
+    for mut leg in legs() {
+        leg.env("GREENTIC_SESSION_TEST_SERVERS", "1");
+        leg.env("GREENTIC_SESSION_SKIP_LOG", &skip_log);
+        if let Err(trouble) = run_leg(&mut leg, &mut total) {
+            troubles.push(trouble);
+        }
+    }
+    let skipped = fs::read_to_string(&skip_log).map_err(|error| error.to_string())?;
+    if !skipped.is_empty() {
+        troubles.push(format!("tests were skipped:\n{}", skipped.trim_end()));
+    }
+    for trouble in &troubles {
+        println!("{trouble}");
+    }
+    if total.ignored > 0 {
+        println!("{} ignored", total.ignored);
+    }
+    println!("{} passed, {} failed", total.passed, total.failed);
+    if troubles.is_empty() {
+        return Ok(());
+    }
+    Err("a test failed or was skipped".to_owned())
+}
+
+fn legs() -> Vec<Command> {
+    let all = [
+        "test",
+        "--workspace",
+        "--all-features",
+        "--locked",
+        "--no-fail-fast",
+    ];
+    let mut legs = vec![cargo(&all)];
+    if Path::new("tests/shuttle.rs").is_file() {
+        legs.push(shuttle());
+    }
+    legs
+}
+
+// The memory store with its locks replaced by ones that explore interleavings. Its own target
+// directory, because the flag would rebuild everything back and forth.
+fn shuttle() -> Command {
+    let arguments = [
+        "test",
+        "--locked",
+        "--features",
+        "conformance",
+        "--test",
+        "shuttle",
+    ];
+    let flags = env::var("RUSTFLAGS").unwrap_or_default();
+    let mut command = cargo(&arguments);
+    command.env("RUSTFLAGS", format!("{flags} --cfg shuttle").trim_start());
+    command.env("CARGO_TARGET_DIR", "target/shuttle");
+    command
+}
+
+// Passes on what the tests print, and counts it.
+fn run_leg(command: &mut Command, total: &mut Summary) -> Outcome {
+    let words = words_of(command);
+    println!("+ {words}");
+    let failure = |error: std::io::Error| format!("{words}: {error}");
+    let mut child = command.stdout(Stdio::piped()).spawn().map_err(failure)?;
+    let mut skipped = Vec::new();
+    if let Some(output) = child.stdout.take() {
+        for line in BufReader::new(output).split(b'\n') {
+            let line = line.map_err(failure)?;
+            let line = String::from_utf8_lossy(&line);
+            println!("{line}");
+            total.add_line(&line);
+            if line.starts_with("SKIPPED ") {
+                skipped.push(line.into_owned());
+            }
+        }
+    }
+    let status = child.wait().map_err(failure)?;
+    if !status.success() {
+        return Err(format!("{words}: {status}"));
+    }
+    if !skipped.is_empty() {
+        return Err(format!("{words}: {}", skipped.join("\n")));
+    }
+    Ok(())
+}
+
+// Tests append to it what they skip: what a passing test prints can stay unseen.
+fn fresh_skip_log() -> Result<PathBuf, String> {
+    let directory = env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    let failure = |error: std::io::Error| error.to_string();
+    fs::create_dir_all(&directory).map_err(failure)?;
+    let directory = fs::canonicalize(directory).map_err(failure)?;
+    let path = directory.join("skipped-tests.log");
+    fs::write(&path, "").map_err(failure)?;
+    Ok(path)
+}
