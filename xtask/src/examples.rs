@@ -1,7 +1,7 @@
 //! Every example runs, on a machine that has no server.
 
 use crate::Outcome;
-use crate::run::{LIBRARY, cargo, library, must};
+use crate::run::{cargo, library, must};
 
 /// Runs each example of the library with all features; each must end well.
 pub fn run() -> Outcome {
@@ -13,8 +13,6 @@ pub fn run() -> Outcome {
             "run",
             "--quiet",
             "--locked",
-            "--package",
-            LIBRARY,
             "--all-features",
             "--example",
             name,

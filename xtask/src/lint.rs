@@ -1,7 +1,7 @@
 //! Format, lints and documentation.
 
 use crate::Outcome;
-use crate::run::{LIBRARY, cargo, library, must};
+use crate::run::{cargo, library, must};
 
 /// Checks that the code stands as rustfmt would put it.
 pub fn format() -> Outcome {
@@ -10,9 +10,9 @@ pub fn format() -> Outcome {
 
 /// Lints the library with no feature, with each feature alone, and the workspace with all.
 pub fn clippy() -> Outcome {
-    clippy_with(&["--package", LIBRARY])?;
+    clippy_with(&[])?;
     for feature in features()? {
-        clippy_with(&["--package", LIBRARY, "--features", &feature])?;
+        clippy_with(&["--features", &feature])?;
     }
     clippy_with(&["--workspace", "--all-features"])
 }

@@ -6,7 +6,8 @@ use std::process::Command;
 
 use crate::Outcome;
 
-/// The package that this repository is about.
+/// The package that this repository is about: that of the root, so commands that mean it name no
+/// package. Its published self, which the tests compare it with, has the same name.
 pub const LIBRARY: &str = "greentic-session";
 
 /// Goes to the root of the repository, where all paths of this program begin.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::Outcome;
 use crate::lint::features;
-use crate::run::{LIBRARY, cargo, output};
+use crate::run::{cargo, output};
 
 struct Rule {
     feature: Option<&'static str>,
@@ -66,8 +66,6 @@ fn packages(feature: Option<&str>) -> Result<BTreeSet<String>, String> {
     let mut arguments = vec![
         "tree",
         "--locked",
-        "--package",
-        LIBRARY,
         "--edges",
         "normal,build",
         "--target",
