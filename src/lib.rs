@@ -50,3 +50,8 @@ pub use options::{
 };
 pub use session::{ClearOutcome, CreateOutcome, Health, HealthWarning, ParkOutcome, Session};
 pub use store::SessionStore;
+
+/// The code of the README, run as it stands there.
+#[cfg(all(doctest, feature = "conformance", feature = "redis"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
