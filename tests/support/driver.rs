@@ -18,19 +18,32 @@ use super::world::{KEYS, content, ctx, data, scope, user};
 
 /// One caller, with the claims that it won.
 pub struct Driver {
-    store: Arc<dyn AsyncSessionStore>,
-    published: Arc<dyn SessionStore>,
+    /// None while the store is closed.
+    faces: Option<Faces>,
     keys: Vec<SessionKey>,
     tokens: HashMap<Slot, ClaimToken>,
     started: Timestamp,
     tick: Duration,
 }
 
-impl Driver {
-    pub fn new<H: Harness>(harness: &H, started: Timestamp) -> Self {
+struct Faces {
+    store: Arc<dyn AsyncSessionStore>,
+    published: Arc<dyn SessionStore>,
+}
+
+impl Faces {
+    fn of<H: Harness>(harness: &H) -> Self {
         Self {
             store: harness.store(),
             published: harness.published(),
+        }
+    }
+}
+
+impl Driver {
+    pub fn new<H: Harness>(harness: &H, started: Timestamp) -> Self {
+        Self {
+            faces: Some(Faces::of(harness)),
             keys: (0..KEYS)
                 .map(|index| SessionKey::new(format!("key-{index}")))
                 .collect(),
@@ -40,14 +53,19 @@ impl Driver {
         }
     }
 
-    /// Goes on with a store that was opened again.
-    pub fn reconnect<H: Harness>(&mut self, harness: &H) {
-        self.store = harness.store();
-        self.published = harness.published();
+    /// Closes the store and goes on with it once it is open again.
+    pub fn reopen<H: Harness>(&mut self, harness: &mut H) {
+        self.faces = None;
+        harness.reopen();
+        self.faces = Some(Faces::of(harness));
+    }
+
+    fn faces(&self) -> &Faces {
+        self.faces.as_ref().expect("the store is open")
     }
 
     pub fn call(&mut self, face: Face, op: &Op) -> Answer {
-        let store = Arc::clone(&self.store);
+        let store = Arc::clone(&self.faces().store);
         let result = match face {
             Face::Async => pollster::block_on(self.ask(store.as_ref(), op)),
             Face::Published => match self.ask_published(op) {
@@ -244,7 +262,7 @@ impl Driver {
         if !Self::is_published(op) {
             return None;
         }
-        let store = Arc::clone(&self.published);
+        let store = Arc::clone(&self.faces().published);
         Some(match op {
             &Op::Create {
                 by, of, content, ..

@@ -32,7 +32,7 @@ pub trait Harness: Send + Sync + 'static {
     /// Lets `step` pass: moves the clock, or sleeps.
     fn advance(&self, step: Duration);
 
-    /// Closes the store and opens it again, where it outlives that.
+    /// Closes the store and opens it again, where it outlives that. Nobody else holds it.
     fn reopen(&mut self) {}
 
     /// How much is stored, after whatever clean-up the backend promises; 0 if nothing stayed

@@ -10,6 +10,8 @@
 
 pub mod answer;
 pub mod driver;
+#[cfg(feature = "durable")]
+pub mod durable;
 pub mod harness;
 pub mod history;
 pub mod model;

@@ -98,10 +98,7 @@ impl<H: Harness> Run<H> {
                     }
                 }
                 Step::Advance(ticks) => self.advance(*ticks),
-                Step::Reopen => {
-                    self.harness.reopen();
-                    self.driver.reconnect(&self.harness);
-                }
+                Step::Reopen => self.driver.reopen(&mut self.harness),
             }
             if index % OBSERVE_EVERY == 0 {
                 self.observe()?;
