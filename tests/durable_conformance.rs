@@ -1,6 +1,6 @@
 //! The durable store keeps the whole contract, on both faces, and no case is skipped.
 #![cfg(all(feature = "conformance", feature = "durable"))]
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use std::path::Path;
 use std::sync::Arc;
