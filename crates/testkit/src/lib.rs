@@ -1,4 +1,4 @@
-//! Real servers, a fault proxy and helpers for the tests of greentic-session.
+//! Real servers, a fault proxy, a faulty disk and helpers for the tests of greentic-session.
 //!
 //! Servers are real processes on free loopback ports, each with a temporary directory of its
 //! own. A server ends when its handle is dropped, and (where util-linux' `setpriv` is there)
@@ -16,6 +16,8 @@
 mod binaries;
 mod builder;
 mod cluster;
+#[cfg(feature = "disk")]
+mod disk;
 mod endpoint;
 mod lane;
 mod link;
@@ -34,6 +36,8 @@ mod wait;
 pub use binaries::ServerBinary;
 pub use builder::RedisServerBuilder;
 pub use cluster::RedisCluster;
+#[cfg(feature = "disk")]
+pub use disk::{DiskFault, FaultyDisk, Lasting};
 pub use endpoint::Endpoint;
 pub use lane::Flow;
 pub use proxy::{Accept, FaultProxy};

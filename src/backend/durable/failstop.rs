@@ -98,7 +98,9 @@ impl Kept {
         let mut block = Box::new([0; BLOCK]);
         let end = inner.len()?.min(self.cut.unwrap_or(u64::MAX));
         let there = usize::try_from(end.saturating_sub(start)).unwrap_or(BLOCK);
-        inner.read(start, &mut block[..there.min(BLOCK)])?;
+        if there > 0 {
+            inner.read(start, &mut block[..there.min(BLOCK)])?;
+        }
         Ok(block)
     }
 

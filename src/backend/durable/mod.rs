@@ -9,6 +9,8 @@ mod bytes;
 mod clock;
 mod config;
 mod failstop;
+#[cfg(test)]
+mod faults;
 mod format;
 mod holder;
 mod intake;

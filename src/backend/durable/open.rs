@@ -55,6 +55,23 @@ pub(super) fn open(config: &DurableConfig) -> SessionResult<Opened> {
     Ok(opened)
 }
 
+/// Opens a storage that is no file; an empty one becomes a store.
+#[cfg(test)]
+pub(super) fn open_on(
+    storage: impl StorageBackend,
+    config: &DurableConfig,
+) -> SessionResult<Opened> {
+    let place = Place(config.path.clone());
+    let failure = Failure::default();
+    let is_empty = storage.len().is_ok_and(|length| length == 0);
+    let database = open_database(storage, &place, config, &failure);
+    let database = database.map_err(|error| refusal(&place, error))?;
+    if is_empty {
+        initialise(&database, &place, &failure)?;
+    }
+    adopt(database, &place, failure)
+}
+
 fn check_location(place: &Place) -> SessionResult<()> {
     if place.0.is_dir() {
         return Err(place.error(

@@ -1,0 +1,357 @@
+//! A disk in memory that fails on purpose, for stores on redb.
+//!
+//! It keeps apart what the running system sees, what surely outlives a loss of power, and what was
+//! written since the last sync: of that, a loss of power leaves any part, in no order.
+
+use std::io::{Error, ErrorKind, Result};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use redb::StorageBackend;
+
+/// What a disk writes whole or not at all.
+const SECTOR: usize = 512;
+
+/// How an operation fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DiskFault {
+    /// A write stores a part of its bytes, and fails.
+    TornWrite,
+    /// A write, or a change of the length, stores nothing, and fails for want of room.
+    NoSpace,
+    /// A sync fails, and nothing is known to be safe.
+    FailedSync,
+    /// A read ends before its end.
+    ShortRead,
+}
+
+/// How long a fault lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lasting {
+    /// The next operation succeeds again.
+    Once,
+    /// All further operations of that kind fail.
+    Forever,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Read,
+    Write,
+    Resize,
+    Sync,
+}
+
+impl DiskFault {
+    fn strikes(self, kind: Kind) -> bool {
+        match self {
+            Self::TornWrite => kind == Kind::Write,
+            Self::NoSpace => matches!(kind, Kind::Write | Kind::Resize),
+            Self::FailedSync => kind == Kind::Sync,
+            Self::ShortRead => kind == Kind::Read,
+        }
+    }
+
+    fn error(self) -> Error {
+        match self {
+            Self::TornWrite => Error::other("the write was torn"),
+            Self::NoSpace => Error::new(ErrorKind::StorageFull, "no space left on the disk"),
+            Self::FailedSync => Error::other("the sync failed"),
+            Self::ShortRead => Error::new(ErrorKind::UnexpectedEof, "the read was short"),
+        }
+    }
+}
+
+struct Plan {
+    fault: DiskFault,
+    lasting: Lasting,
+    /// How many operations of the kind go well before.
+    left: usize,
+    has_struck: bool,
+}
+
+impl Plan {
+    /// Whether this operation is the one that fails.
+    fn strikes(&mut self, kind: Kind) -> bool {
+        if !self.fault.strikes(kind) {
+            return false;
+        }
+        if self.has_struck {
+            return self.lasting == Lasting::Forever;
+        }
+        self.has_struck = self.left == 0;
+        self.left = self.left.saturating_sub(1);
+        self.has_struck
+    }
+}
+
+enum Change {
+    Write(usize, Vec<u8>),
+    Resize(usize),
+}
+
+#[derive(Default)]
+struct Disk {
+    seen: Vec<u8>,
+    safe: Vec<u8>,
+    unsynced: Vec<Change>,
+    plan: Option<Plan>,
+    changes_since_fault: usize,
+}
+
+impl Disk {
+    fn strikes(&mut self, kind: Kind) -> Option<DiskFault> {
+        let had_struck = self.has_struck();
+        let strikes = self.plan.as_mut().is_some_and(|plan| plan.strikes(kind));
+        if had_struck && kind != Kind::Read {
+            self.changes_since_fault += 1;
+        }
+        let plan = self.plan.as_ref().filter(|_| strikes);
+        plan.map(|plan| plan.fault)
+    }
+
+    fn has_struck(&self) -> bool {
+        self.plan.as_ref().is_some_and(|plan| plan.has_struck)
+    }
+
+    fn change(&mut self, change: Change) {
+        apply(&mut self.seen, &change);
+        self.unsynced.push(change);
+    }
+}
+
+fn apply(bytes: &mut Vec<u8>, change: &Change) {
+    match change {
+        Change::Resize(length) => bytes.resize(*length, 0),
+        Change::Write(offset, data) => {
+            let end = offset + data.len();
+            if bytes.len() < end {
+                bytes.resize(end, 0);
+            }
+            bytes[*offset..end].copy_from_slice(data);
+        }
+    }
+}
+
+/// A storage for redb. Clones are the same disk.
+#[derive(Clone, Default)]
+pub struct FaultyDisk(Arc<Mutex<Disk>>);
+
+impl FaultyDisk {
+    /// An empty disk without faults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn holding(bytes: Vec<u8>) -> Self {
+        let disk = Disk {
+            seen: bytes.clone(),
+            safe: bytes,
+            ..Disk::default()
+        };
+        Self(Arc::new(Mutex::new(disk)))
+    }
+
+    fn disk(&self) -> MutexGuard<'_, Disk> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets the operation after `successes` more of the kind fail.
+    pub fn fail_after(&self, successes: usize, fault: DiskFault, lasting: Lasting) {
+        let mut disk = self.disk();
+        disk.changes_since_fault = 0;
+        disk.plan = Some(Plan {
+            fault,
+            lasting,
+            left: successes,
+            has_struck: false,
+        });
+    }
+
+    /// Whether the fault has struck.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.disk().has_struck()
+    }
+
+    /// How many writes, syncs and changes of the length were tried since the fault.
+    #[must_use]
+    pub fn changes_since_fault(&self) -> usize {
+        self.disk().changes_since_fault
+    }
+
+    /// A disk as the next process finds it when this one ends now: nothing written is lost.
+    #[must_use]
+    pub fn after_crash(&self) -> Self {
+        Self::holding(self.disk().seen.clone())
+    }
+
+    /// A disk as it is found when the power goes now. What was not synced is there in part: which
+    /// part is drawn from `seed`.
+    #[must_use]
+    pub fn after_power_loss(&self, seed: u64) -> Self {
+        let disk = self.disk();
+        let mut draw = Draw(seed);
+        let mut bytes = disk.safe.clone();
+        for change in &disk.unsynced {
+            match change {
+                Change::Resize(_) if draw.half() => apply(&mut bytes, change),
+                Change::Resize(_) => {}
+                Change::Write(offset, data) => {
+                    for (index, sector) in data.chunks(SECTOR).enumerate() {
+                        if draw.half() {
+                            let at = offset + index * SECTOR;
+                            apply(&mut bytes, &Change::Write(at, sector.to_vec()));
+                        }
+                    }
+                }
+            }
+        }
+        Self::holding(bytes)
+    }
+}
+
+/// Fair draws that come out the same for the same seed.
+struct Draw(u64);
+
+impl Draw {
+    fn half(&mut self) -> bool {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        (mixed ^ (mixed >> 31)) >> 63 == 1
+    }
+}
+
+impl std::fmt::Debug for FaultyDisk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let bytes = self.disk().seen.len();
+        f.debug_struct("FaultyDisk").field("bytes", &bytes).finish()
+    }
+}
+
+fn place(offset: u64) -> Result<usize> {
+    usize::try_from(offset).map_err(|_| ErrorKind::InvalidInput.into())
+}
+
+impl StorageBackend for FaultyDisk {
+    fn len(&self) -> Result<u64> {
+        Ok(self.disk().seen.len() as u64)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> Result<()> {
+        let mut disk = self.disk();
+        let offset = place(offset)?;
+        let fault = disk.strikes(Kind::Read);
+        let there = disk.seen.get(offset..offset + out.len());
+        let there = there.ok_or(ErrorKind::UnexpectedEof)?;
+        let Some(fault) = fault else {
+            out.copy_from_slice(there);
+            return Ok(());
+        };
+        let half = out.len() / 2;
+        out[..half].copy_from_slice(&there[..half]);
+        Err(fault.error())
+    }
+
+    fn set_len(&self, length: u64) -> Result<()> {
+        let mut disk = self.disk();
+        if let Some(fault) = disk.strikes(Kind::Resize) {
+            return Err(fault.error());
+        }
+        disk.change(Change::Resize(place(length)?));
+        Ok(())
+    }
+
+    fn sync_data(&self) -> Result<()> {
+        let mut disk = self.disk();
+        if let Some(fault) = disk.strikes(Kind::Sync) {
+            return Err(fault.error());
+        }
+        disk.safe = disk.seen.clone();
+        disk.unsynced.clear();
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> Result<()> {
+        let mut disk = self.disk();
+        let offset = place(offset)?;
+        let fault = disk.strikes(Kind::Write);
+        let stored = match fault {
+            None => data.len(),
+            Some(DiskFault::TornWrite) => data.len() / 2,
+            Some(_) => 0,
+        };
+        if stored > 0 {
+            disk.change(Change::Write(offset, data[..stored].to_vec()));
+        }
+        fault.map_or(Ok(()), |fault| Err(fault.error()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled() -> FaultyDisk {
+        let disk = FaultyDisk::new();
+        disk.set_len(4 * SECTOR as u64).unwrap();
+        disk.write(0, &[1; 4 * SECTOR]).unwrap();
+        disk.sync_data().unwrap();
+        disk
+    }
+
+    fn bytes(disk: &FaultyDisk) -> Vec<u8> {
+        disk.disk().seen.clone()
+    }
+
+    #[test]
+    fn a_loss_of_power_leaves_what_was_synced_and_parts_of_the_rest() {
+        let disk = filled();
+        disk.write(0, &[2; 4 * SECTOR]).unwrap();
+        assert_eq!(bytes(&disk.after_crash()), [2; 4 * SECTOR]);
+        let mut mixed = 0;
+        for seed in 0..64 {
+            let left = bytes(&disk.after_power_loss(seed));
+            for sector in left.chunks(SECTOR) {
+                assert!(sector.iter().all(|byte| *byte == sector[0]));
+            }
+            mixed += usize::from(left.contains(&1) && left.contains(&2));
+        }
+        assert!(mixed > 0);
+        disk.sync_data().unwrap();
+        assert_eq!(bytes(&disk.after_power_loss(1)), [2; 4 * SECTOR]);
+    }
+
+    #[test]
+    fn each_fault_strikes_its_kind_at_its_turn() {
+        let disk = filled();
+        disk.fail_after(1, DiskFault::TornWrite, Lasting::Once);
+        disk.write(0, &[3; SECTOR]).unwrap();
+        assert!(!disk.has_failed());
+        disk.write(0, &[4; SECTOR]).unwrap_err();
+        assert!(disk.has_failed());
+        assert_eq!(bytes(&disk)[..SECTOR / 2], [4; SECTOR / 2]);
+        assert_eq!(bytes(&disk)[SECTOR / 2..SECTOR], [3; SECTOR / 2]);
+        assert_eq!(disk.changes_since_fault(), 0);
+        disk.write(0, &[5; SECTOR]).unwrap();
+        assert_eq!(disk.changes_since_fault(), 1);
+
+        disk.fail_after(0, DiskFault::NoSpace, Lasting::Forever);
+        let full = disk.set_len(8 * SECTOR as u64).unwrap_err();
+        assert_eq!(full.kind(), ErrorKind::StorageFull);
+        disk.write(0, &[6; SECTOR]).unwrap_err();
+        disk.sync_data().unwrap();
+
+        disk.fail_after(0, DiskFault::FailedSync, Lasting::Once);
+        disk.write(0, &[7; SECTOR]).unwrap();
+        disk.sync_data().unwrap_err();
+        assert_eq!(disk.disk().safe[..SECTOR], [5; SECTOR]);
+
+        disk.fail_after(0, DiskFault::ShortRead, Lasting::Once);
+        let mut out = [0; SECTOR];
+        let short = StorageBackend::read(&disk, 0, &mut out).unwrap_err();
+        assert_eq!(short.kind(), ErrorKind::UnexpectedEof);
+        StorageBackend::read(&disk, 0, &mut out).unwrap();
+        assert_eq!(out, [7; SECTOR]);
+    }
+}

@@ -1,0 +1,60 @@
+//! Many writers share the commit that fails.
+
+use std::sync::Arc;
+
+use greentic_session_testkit::{DiskFault, FaultyDisk, Lasting};
+
+use super::run::{Run, data, fresh, key};
+use crate::clock::ManualClock;
+
+const WRITERS: usize = 8;
+const EACH: usize = 4;
+
+/// Each writer parks until it is refused; returns what was acknowledged.
+fn acknowledged(run: &Run) -> Vec<String> {
+    let write = |writer: usize| {
+        let names = (0..EACH).map(move |number| format!("k-{writer}-{number}"));
+        names
+            .take_while(|name| run.park(name, name, name, None).is_ok())
+            .collect::<Vec<_>>()
+    };
+    std::thread::scope(|threads| {
+        let start = |writer| threads.spawn(move || write(writer));
+        let writers: Vec<_> = (0..WRITERS).map(start).collect();
+        let names = writers.into_iter().map(|writer| writer.join().unwrap());
+        names.flatten().collect()
+    })
+}
+
+fn assert_holds(disk: &FaultyDisk, names: &[String], clock: &Arc<ManualClock>) {
+    let run = Run::open(disk, clock).unwrap();
+    assert_eq!(run.store.inconsistencies().unwrap(), []);
+    for name in names {
+        let found = run.face.get(&key(name)).unwrap();
+        let found = found.unwrap_or_else(|| panic!("{name} was acknowledged and is lost"));
+        assert_eq!(found.data, data(name));
+    }
+}
+
+#[test]
+fn c17_what_was_acknowledged_of_a_shared_commit_is_there() {
+    let empty = fresh();
+    let clock = Arc::new(ManualClock::default());
+    for fault in [DiskFault::TornWrite, DiskFault::FailedSync] {
+        for successes in 0.. {
+            let disk = empty.after_crash();
+            let run = Run::open(&disk, &clock).unwrap();
+            disk.fail_after(successes, fault, Lasting::Once);
+            let names = acknowledged(&run);
+            let seed = successes as u64;
+            for left in [disk.after_crash(), disk.after_power_loss(seed)] {
+                assert_holds(&left, &names, &clock);
+            }
+            let _ = run.close();
+            if !disk.has_failed() {
+                assert_eq!(names.len(), WRITERS * EACH);
+                break;
+            }
+        }
+    }
+}
