@@ -4,7 +4,7 @@
 mod support;
 
 use support::harness::Memory;
-use support::history;
+use support::history::{self, Play};
 
 #[test]
 fn c14_concurrent_calls_are_linearizable() {
@@ -14,4 +14,14 @@ fn c14_concurrent_calls_are_linearizable() {
 #[test]
 fn c14_concurrent_calls_are_linearizable_while_time_passes() {
     history::check::<Memory>(2_000, 2, true);
+}
+
+#[test]
+fn c16_concurrent_claims_are_linearizable() {
+    history::check_play::<Memory>(Play::Contest, 2_000, 5, false);
+}
+
+#[test]
+fn c16_concurrent_claims_are_linearizable_while_time_passes() {
+    history::check_play::<Memory>(Play::Contest, 2_000, 6, true);
 }

@@ -41,7 +41,7 @@ impl Faces {
 }
 
 impl Driver {
-    pub fn new<H: Harness>(harness: &H, started: Timestamp) -> Self {
+    pub fn new<H: Harness>(harness: &H, started: Timestamp, tick: Duration) -> Self {
         Self {
             faces: Some(Faces::of(harness)),
             keys: (0..KEYS)
@@ -49,7 +49,15 @@ impl Driver {
                 .collect(),
             tokens: HashMap::new(),
             started,
-            tick: H::tick(),
+            tick,
+        }
+    }
+
+    /// Another caller, who holds the same claims.
+    pub fn another<H: Harness>(&self, harness: &H) -> Self {
+        Self {
+            tokens: self.tokens.clone(),
+            ..Self::new(harness, self.started, self.tick)
         }
     }
 

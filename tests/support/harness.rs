@@ -9,8 +9,8 @@ use greentic_session::{AsyncSessionStore, SessionStore, StoreOptions};
 
 /// An empty store of its own, and its time.
 ///
-/// Time goes in ticks. Where it cannot be injected, a tick must be longer than all calls of one case
-/// take together: the model knows of no time but whole ticks.
+/// Time goes in ticks: the model knows no other. Where time cannot be injected, a tick must be longer
+/// than all calls of one case take together; [`drift`](Harness::drift) tells whether it was.
 pub trait Harness: Send + Sync + 'static {
     fn open(options: StoreOptions) -> Self
     where
@@ -21,7 +21,7 @@ pub trait Harness: Send + Sync + 'static {
     /// The same store on the face of greentic-session 1.2.
     fn published(&self) -> Arc<dyn SessionStore>;
 
-    /// The length of a tick.
+    /// The length of a tick, where time passes at all.
     fn tick() -> Duration
     where
         Self: Sized;
@@ -32,6 +32,12 @@ pub trait Harness: Send + Sync + 'static {
     /// Lets `step` pass: moves the clock, or sleeps.
     fn advance(&self, step: Duration);
 
+    /// How much time has passed beside what `advance` was asked for. Once that is a tick, the ticks
+    /// of the store and of the model have come apart, and what the case shows proves nothing.
+    fn drift(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// Closes the store and opens it again, where it outlives that. Nobody else holds it.
     fn reopen(&mut self) {}
 
@@ -39,6 +45,9 @@ pub trait Harness: Send + Sync + 'static {
     /// behind (C13).
     fn leftovers(&self) -> usize;
 }
+
+/// The length of a tick where no time is to pass: no case takes that long.
+pub const NEVER: Duration = Duration::from_secs(60 * 60);
 
 /// The in-memory store under a clock that stands still.
 pub struct Memory {

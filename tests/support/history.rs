@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
+use std::time::Duration;
 
 use greentic_session::StoreOptions;
 use proptest::prelude::*;
@@ -12,16 +13,28 @@ use stateright::semantics::{ConsistencyTester, LinearizabilityTester, Sequential
 
 use super::answer::{Answer, Tick};
 use super::driver::Driver;
-use super::harness::Harness;
+use super::harness::{Harness, NEVER};
 use super::model::{Limits, Model};
-use super::op::{Caller, Face, Op, Parked, Spread};
-use super::world::PEOPLE;
+use super::op::{Caller, Face, Op, Parked, Slot, Spread};
+use super::world::{MESSAGES, PEOPLE};
 
 const THREADS: usize = 4;
 const CALLS: std::ops::Range<usize> = 2..5;
 
-/// Calls before the threads start, so that there is something to fight over.
+/// Waits before the threads start, so that there is something to fight over.
 const PRELUDE: [usize; 2] = [0, 1];
+
+/// The claim on the first wait that all threads hold in a contest.
+const SHARED: Slot = THREADS;
+
+/// What the threads do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Play {
+    /// Any call.
+    Any,
+    /// Claim, renew, release, commit, and the writes that claims keep off.
+    Contest,
+}
 
 const LIMITS: Limits = Limits {
     default_ttl: None,
@@ -60,15 +73,22 @@ struct Recorded {
     answer: Answer,
 }
 
-/// Runs so many rounds, each with a store of its own. With `time`, one thread moves the clock.
+/// Runs so many rounds of any calls, each with a store of its own. With `time`, one thread moves the
+/// clock.
 pub fn check<H: Harness>(rounds: usize, seed: u8, time: bool) {
+    check_play::<H>(Play::Any, rounds, seed, time);
+}
+
+/// As [`check`], for calls of this kind.
+pub fn check_play<H: Harness>(play: Play, rounds: usize, seed: u8, time: bool) {
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
     for round in 0..rounds {
         let scripts: Vec<Vec<Event>> = (0..THREADS)
-            .map(|thread| drawn(&mut runner, thread, time && thread == 0))
+            .map(|thread| drawn(&mut runner, play, thread, time && thread == 0))
             .collect();
-        let (model, history) = play::<H>(scripts);
+        let tick = if time { H::tick() } else { NEVER };
+        let (model, history) = run::<H>(play, scripts, tick);
         if let Err(listing) = linearizable(model, &history) {
             panic!("round {round}: no order explains this history\n{listing}");
         }
@@ -76,14 +96,21 @@ pub fn check<H: Harness>(rounds: usize, seed: u8, time: bool) {
 }
 
 // Each thread has its own claims: slots are named by thread.
-fn drawn(runner: &mut TestRunner, thread: usize, time: bool) -> Vec<Event> {
+fn drawn(runner: &mut TestRunner, play: Play, thread: usize, time: bool) -> Vec<Event> {
+    let contest = play == Play::Contest;
     let spread = Spread {
         people: 1,
         keys: 3,
         scopes: 2,
         slots: thread..thread + 1,
+        shared: contest.then_some(SHARED),
     };
-    let call = spread.op().prop_filter("a key of the caller", |op| {
+    let call = if contest {
+        spread.contest()
+    } else {
+        spread.op()
+    };
+    let call = call.prop_filter("a key of the caller", |op| {
         !matches!(op, Op::Create { key: None, .. })
     });
     let call = call.prop_map(Event::Call).boxed();
@@ -96,19 +123,19 @@ fn drawn(runner: &mut TestRunner, thread: usize, time: bool) -> Vec<Event> {
     script.new_tree(runner).unwrap().current()
 }
 
-fn play<H: Harness>(scripts: Vec<Vec<Event>>) -> (Model, Vec<Recorded>) {
-    let window = H::tick() * u32::try_from(LIMITS.message_window).unwrap();
+fn run<H: Harness>(play: Play, scripts: Vec<Vec<Event>>, tick: Duration) -> (Model, Vec<Recorded>) {
+    let window = tick * u32::try_from(LIMITS.message_window).unwrap();
     let options = StoreOptions::new()
         .message_window(window)
         .max_messages(LIMITS.max_messages);
     let harness = Arc::new(H::open(options));
-    let started = harness.now();
     let mut model = Model::new(LIMITS);
-    let mut first = Driver::new(harness.as_ref(), started);
-    for index in PRELUDE {
-        let park = parked_at(index);
-        assert_eq!(first.call(Face::Async, &park), model.apply(&park));
+    let mut first = Driver::new(harness.as_ref(), harness.now(), tick);
+    let claim = (play == Play::Contest).then(claim_of_all);
+    for op in PRELUDE.into_iter().map(parked_at).chain(claim) {
+        assert_eq!(first.call(Face::Async, &op), model.apply(&op));
     }
+    let first = Arc::new(first);
     let order = Arc::new(AtomicU64::new(0));
     let start = Arc::new(Barrier::new(scripts.len()));
     let threads: Vec<_> = scripts
@@ -116,12 +143,13 @@ fn play<H: Harness>(scripts: Vec<Vec<Event>>) -> (Model, Vec<Recorded>) {
         .enumerate()
         .map(|(thread, script)| {
             let (harness, order, start) = (harness.clone(), order.clone(), start.clone());
+            let first = Arc::clone(&first);
             thread::spawn(move || {
-                let mut driver = Driver::new(harness.as_ref(), started);
+                let mut driver = first.another(harness.as_ref());
                 start.wait();
                 script
                     .into_iter()
-                    .map(|event| record(harness.as_ref(), &mut driver, &order, thread, event))
+                    .map(|event| record(harness.as_ref(), &mut driver, &order, thread, event, tick))
                     .collect::<Vec<_>>()
             })
         })
@@ -154,18 +182,33 @@ fn parked_at(index: usize) -> Op {
     }
 }
 
+fn claim_of_all() -> Op {
+    let ctx = PEOPLE[0];
+    Op::Claim {
+        by: Caller {
+            ctx,
+            user: ctx.user.unwrap(),
+        },
+        scope: PRELUDE[0],
+        message: MESSAGES[0],
+        lease: 2,
+        slot: SHARED,
+    }
+}
+
 fn record<H: Harness>(
     harness: &H,
     driver: &mut Driver,
     order: &AtomicU64,
     thread: usize,
     event: Event,
+    tick: Duration,
 ) -> Recorded {
     let invoked = order.fetch_add(1, Ordering::SeqCst);
     let answer = match &event {
         Event::Call(op) => driver.call(Face::Async, op),
         Event::Advance(ticks) => {
-            harness.advance(H::tick() * u32::try_from(*ticks).unwrap());
+            harness.advance(tick * u32::try_from(*ticks).unwrap());
             Answer::Done
         }
     };

@@ -18,4 +18,9 @@ pub mod model;
 pub mod model_check;
 mod model_writes;
 pub mod op;
+#[cfg(feature = "redis")]
+pub mod redis;
+#[cfg(feature = "redis")]
+#[path = "../redis_support/mod.rs"]
+pub mod redis_support;
 pub mod world;

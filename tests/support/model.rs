@@ -106,6 +106,19 @@ impl Model {
         self.done.retain(|done| now < done.until);
     }
 
+    /// How long until everything that has an end has ended: sessions, leases, message windows.
+    pub fn quiet_in(&self) -> Tick {
+        let entries = self.sessions.values();
+        let leases = entries.clone().filter_map(|entry| {
+            let lease = entry.wait.as_ref()?.lease.as_ref()?;
+            Some(lease.until)
+        });
+        let deadlines = entries.filter_map(|entry| entry.deadline);
+        let windows = self.done.iter().map(|done| done.until);
+        let last = leases.chain(deadlines).chain(windows).max();
+        last.map_or(0, |last| last.saturating_sub(self.now))
+    }
+
     pub fn apply(&mut self, op: &Op) -> Answer {
         self.outcome(op).unwrap_or_else(Answer::Failed)
     }

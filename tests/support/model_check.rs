@@ -1,6 +1,9 @@
 //! Random sequences of calls on a store and on the model: both must answer the same, and show the
 //! same, all along.
 
+use std::thread;
+use std::time::Duration;
+
 use proptest::prelude::*;
 use proptest::test_runner::{Config, FileFailurePersistence, TestCaseResult, TestRunner};
 
@@ -8,13 +11,24 @@ use greentic_session::StoreOptions;
 
 use super::answer::{Answer, Tick};
 use super::driver::Driver;
-use super::harness::Harness;
+use super::harness::{Harness, NEVER};
 use super::model::{Limits, Model};
 use super::op::{Caller, Face, Op, Spread};
 use super::world::{PEOPLE, SCOPES};
 
-/// How often all that can be seen is compared, in steps.
-const OBSERVE_EVERY: usize = 4;
+/// How many cases, and how.
+#[derive(Clone, Copy)]
+pub struct Plan {
+    pub cases: u32,
+    /// How many threads play cases side by side: where time is real, they mostly sleep.
+    pub threads: u32,
+    /// Whether time passes; if not, everything lasts longer than the case.
+    pub time: bool,
+    /// How often all that can be seen is compared, in steps.
+    pub observe_every: usize,
+    /// The file where failures are kept.
+    pub regressions: &'static str,
+}
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -25,15 +39,18 @@ enum Step {
     Reopen,
 }
 
-fn step(spread: &Spread) -> BoxedStrategy<Step> {
+fn step(spread: &Spread, time: bool) -> BoxedStrategy<Step> {
     let face = prop_oneof![Just(Face::Async), Just(Face::Published)];
-    prop_oneof![
+    let step = prop_oneof![
         14 => (face, spread.op()).prop_map(|(face, op)| Step::Call(face, op)),
         2 => (1..4_usize).prop_map(Step::Again),
-        3 => (1..4_u64).prop_map(Step::Advance),
         1 => Just(Step::Reopen),
-    ]
-    .boxed()
+    ];
+    if time {
+        prop_oneof![17 => step, 3 => (1..4_u64).prop_map(Step::Advance)].boxed()
+    } else {
+        step.boxed()
+    }
 }
 
 fn limits() -> impl Strategy<Value = Limits> {
@@ -47,21 +64,54 @@ fn limits() -> impl Strategy<Value = Limits> {
     })
 }
 
-/// Runs `cases` random sequences; `regressions` is the file where failures are kept.
+/// Runs so many random sequences on a store whose time is injected.
 pub fn check<H: Harness>(cases: u32, regressions: &'static str) {
-    let config = Config {
+    check_as::<H>(&Plan {
         cases,
+        threads: 1,
+        time: true,
+        observe_every: 4,
+        regressions,
+    });
+}
+
+/// Runs random sequences as planned.
+pub fn check_as<H: Harness>(plan: &Plan) {
+    thread::scope(|scope| {
+        for _ in 0..plan.threads {
+            scope.spawn(|| check_share::<H>(plan));
+        }
+    });
+}
+
+fn check_share<H: Harness>(plan: &Plan) {
+    let config = Config {
+        cases: plan.cases.div_ceil(plan.threads),
         max_shrink_iters: 20_000,
-        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(regressions))),
+        max_shrink_time: 60_000,
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(plan.regressions))),
         ..Config::default()
     };
-    let steps = |spread: Spread| prop::collection::vec(step(&spread), 1..60);
+    let steps = |spread: Spread| prop::collection::vec(step(&spread, plan.time), 1..60);
     let steps = prop_oneof![steps(Spread::wide()), steps(Spread::narrow())];
     let outcome = TestRunner::new(config).run(&(limits(), steps), |(limits, steps)| {
-        Run::<H>::new(limits).all(&steps)
+        judge::<H>(plan, limits, &steps)
     });
     if let Err(failure) = outcome {
         panic!("{failure}");
+    }
+}
+
+/// Plays a case in ticks that are long enough for it: only then does what it shows count.
+fn judge<H: Harness>(plan: &Plan, limits: Limits, steps: &[Step]) -> TestCaseResult {
+    let mut tick = if plan.time { H::tick() } else { NEVER };
+    loop {
+        let mut run = Run::<H>::new(limits, tick);
+        let verdict = run.all(steps, plan);
+        if run.harness.drift() < tick {
+            return verdict;
+        }
+        tick *= 2;
     }
 }
 
@@ -69,25 +119,27 @@ struct Run<H> {
     harness: H,
     driver: Driver,
     model: Model,
+    tick: Duration,
 }
 
 impl<H: Harness> Run<H> {
-    fn new(limits: Limits) -> Self {
-        let ticks = |ticks: Tick| H::tick() * u32::try_from(ticks).unwrap();
+    fn new(limits: Limits, tick: Duration) -> Self {
+        let ticks = |ticks: Tick| tick * u32::try_from(ticks).unwrap();
         let mut options = StoreOptions::new()
             .message_window(ticks(limits.message_window))
             .max_messages(limits.max_messages);
         options.default_ttl = limits.default_ttl.map(ticks);
         let harness = H::open(options);
-        let driver = Driver::new(&harness, harness.now());
+        let driver = Driver::new(&harness, harness.now(), tick);
         Self {
             harness,
             driver,
             model: Model::new(limits),
+            tick,
         }
     }
 
-    fn all(mut self, steps: &[Step]) -> TestCaseResult {
+    fn all(&mut self, steps: &[Step], plan: &Plan) -> TestCaseResult {
         for (index, step) in steps.iter().enumerate() {
             match step {
                 Step::Call(face, op) => self.call(*face, op)?,
@@ -100,12 +152,12 @@ impl<H: Harness> Run<H> {
                 Step::Advance(ticks) => self.advance(*ticks),
                 Step::Reopen => self.driver.reopen(&mut self.harness),
             }
-            if index % OBSERVE_EVERY == 0 {
+            if index % plan.observe_every == 0 {
                 self.observe()?;
             }
         }
         self.observe()?;
-        self.empty()
+        if plan.time { self.empty() } else { Ok(()) }
     }
 
     fn call(&mut self, face: Face, op: &Op) -> TestCaseResult {
@@ -139,7 +191,7 @@ impl<H: Harness> Run<H> {
 
     fn advance(&mut self, ticks: Tick) {
         self.harness
-            .advance(H::tick() * u32::try_from(ticks).unwrap());
+            .advance(self.tick * u32::try_from(ticks).unwrap());
         self.model.advance(ticks);
     }
 
@@ -166,8 +218,8 @@ impl<H: Harness> Run<H> {
     }
 
     /// C13: once all leases, TTLs and windows are over and the rest is removed, nothing is left.
-    fn empty(mut self) -> TestCaseResult {
-        self.advance(20);
+    fn empty(&mut self) -> TestCaseResult {
+        self.advance(self.model.quiet_in());
         for key in 0..self.model.keys() {
             let remove = Op::Remove {
                 key,

@@ -89,6 +89,8 @@ pub struct Spread {
     pub keys: usize,
     pub scopes: usize,
     pub slots: std::ops::Range<Slot>,
+    /// A claim that all callers hold.
+    pub shared: Option<Slot>,
 }
 
 impl Spread {
@@ -98,6 +100,7 @@ impl Spread {
             keys: KEYS + 2,
             scopes: SCOPES,
             slots: 0..3,
+            shared: None,
         }
     }
 
@@ -108,6 +111,7 @@ impl Spread {
             keys: 2,
             scopes: 2,
             slots: 0..2,
+            shared: None,
         }
     }
 
@@ -174,7 +178,7 @@ impl Spread {
     }
 
     fn update(&self) -> BoxedStrategy<Op> {
-        let claim = prop::option::weighted(0.4, self.slots.clone());
+        let claim = prop::option::weighted(0.4, self.held());
         let target = (0..self.keys, self.person(), prop::bool::weighted(0.1));
         (target, any::<u16>(), revision(), claim, operation())
             .prop_map(
@@ -233,10 +237,42 @@ impl Spread {
             .boxed()
     }
 
+    /// A claim to use.
+    fn held(&self) -> BoxedStrategy<Slot> {
+        let own = self.slots.clone();
+        match self.shared {
+            Some(shared) => prop_oneof![1 => own, 1 => Just(shared)].boxed(),
+            None => own.boxed(),
+        }
+    }
+
+    /// A call that uses a claim.
+    fn with_claim(&self) -> BoxedStrategy<Op> {
+        let again = (self.held(), 0..self.scopes, self.parked());
+        prop_oneof![
+            2 => (self.held(), 1..4_u64).prop_map(|(slot, lease)| Op::Renew(slot, lease)),
+            2 => self.held().prop_map(Op::Release),
+            2 => self.held().prop_map(Op::Finish),
+            3 => again.prop_map(|(slot, scope, next)| Op::ParkAgain(slot, scope, next)),
+        ]
+        .boxed()
+    }
+
+    /// A call of those that fight for a wait: claims, and the writes that claims keep off.
+    pub fn contest(&self) -> BoxedStrategy<Op> {
+        prop_oneof![
+            5 => self.claim(),
+            6 => self.with_claim(),
+            2 => self.park(),
+            2 => self.update(),
+            1 => (self.caller(), 0..self.scopes).prop_map(|(by, scope)| Op::Clear(by, scope)),
+            1 => (0..self.keys).prop_map(Op::Get),
+        ]
+        .boxed()
+    }
+
     /// Any call.
     pub fn op(&self) -> BoxedStrategy<Op> {
-        let slot = || self.slots.clone();
-        let again = (slot(), 0..self.scopes, self.parked());
         prop_oneof![
             4 => self.create(),
             1 => (0..self.keys).prop_map(Op::Get),
@@ -250,10 +286,7 @@ impl Spread {
             1 => self.caller().prop_map(Op::Latest),
             2 => (self.caller(), 0..self.scopes).prop_map(|(by, scope)| Op::Clear(by, scope)),
             6 => self.claim(),
-            2 => (slot(), 1..4_u64).prop_map(|(slot, lease)| Op::Renew(slot, lease)),
-            2 => slot().prop_map(Op::Release),
-            2 => slot().prop_map(Op::Finish),
-            3 => again.prop_map(|(slot, scope, next)| Op::ParkAgain(slot, scope, next)),
+            9 => self.with_claim(),
         ]
         .boxed()
     }
