@@ -68,6 +68,27 @@ fn a_directory_is_no_store() {
     assert_eq!(error.code, ErrorCode::InvalidInput);
 }
 
+#[cfg(unix)]
+#[test]
+fn what_is_no_regular_file_is_left_as_it_is() {
+    use std::os::unix::fs::FileTypeExt;
+    let scratch = Scratch::new();
+    let _socket = std::os::unix::net::UnixListener::bind(scratch.path()).unwrap();
+    let error = refused(scratch.config());
+    assert_eq!(error.code, ErrorCode::InvalidInput);
+    let kind = std::fs::metadata(scratch.path()).unwrap().file_type();
+    assert!(kind.is_socket());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_directory_that_takes_no_files_is_named() {
+    // Not even the super-user may create a file there.
+    let error = refused(DurableConfig::new("/proc/sessions.redb"));
+    assert_eq!(error.code, ErrorCode::Unavailable);
+    assert!(error.message.contains("cannot be opened"), "{error}");
+}
+
 #[test]
 fn foreign_files_are_left_as_they_are() {
     let scratch = Scratch::new();
@@ -169,25 +190,19 @@ fn the_file_is_readable_by_its_owner_only() {
     assert_eq!(mode & 0o777, 0o600);
 }
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 #[test]
 fn a_file_that_cannot_be_written_is_refused() {
-    use std::os::unix::fs::PermissionsExt;
-    let scratch = filled();
-    let read_only = std::fs::Permissions::from_mode(0o400);
-    std::fs::set_permissions(scratch.path(), read_only).unwrap();
-    // The super-user may write to it all the same.
-    if std::fs::OpenOptions::new()
-        .write(true)
-        .open(scratch.path())
-        .is_ok()
-    {
-        return;
-    }
-    assert_eq!(
-        refused_unchanged(&scratch.path()).code,
-        ErrorCode::Unavailable
-    );
+    // Nobody may write to a running program, not even the super-user.
+    let scratch = Scratch::new();
+    std::fs::copy("/bin/sleep", scratch.path()).unwrap();
+    let sleep = std::process::Command::new(scratch.path()).arg("60").spawn();
+    let mut sleep = sleep.unwrap();
+    let error = refused_unchanged(&scratch.path());
+    sleep.kill().unwrap();
+    sleep.wait().unwrap();
+    assert_eq!(error.code, ErrorCode::Unavailable);
+    assert!(error.message.contains("cannot be opened"), "{error}");
 }
 
 #[test]

@@ -73,11 +73,9 @@ pub(super) fn open_on(
 }
 
 fn check_location(place: &Place) -> SessionResult<()> {
-    if place.0.is_dir() {
-        return Err(place.error(
-            ErrorCode::InvalidInput,
-            "cannot be opened: it is a directory",
-        ));
+    if place.0.exists() && !place.0.is_file() {
+        let reason = "cannot be opened: it is not a regular file";
+        return Err(place.error(ErrorCode::InvalidInput, reason));
     }
     let directory = directory(&place.0);
     if !directory.is_dir() {

@@ -70,3 +70,22 @@ fn c17_faults_while_a_store_is_repaired_harm_nothing() {
         every_time(&crashed, fault);
     }
 }
+
+#[test]
+fn c17_faults_while_a_store_is_made_are_told() {
+    let clock = Arc::new(ManualClock::default());
+    for fault in FAULTS {
+        for successes in 0.. {
+            let disk = FaultyDisk::new();
+            disk.fail_after(successes, fault, Lasting::Forever);
+            let made = Run::open(&disk, &clock);
+            if !disk.has_failed() {
+                drop(made.unwrap());
+                break;
+            }
+            if let Err(error) = made {
+                assert!(error.message.contains(NAME), "{error}");
+            }
+        }
+    }
+}
