@@ -82,7 +82,7 @@ fn durable_keeps_the_contract() {
 #[test]
 fn durable_keeps_the_contract_with_relaxed_durability() {
     let sync_every = Duration::from_secs(3600);
-    assert_complete(&Kind::new(Durability::LosesAtMost { sync_every }));
+    assert_complete(&Kind::new(Durability::SurvivesProcessCrash { sync_every }));
 }
 
 #[test]

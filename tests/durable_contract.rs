@@ -346,9 +346,9 @@ fn c14_concurrent_writers_share_the_store() {
 }
 
 #[test]
-fn c17_what_may_be_lost_in_a_crash_is_not_lost_on_close() {
+fn c17_what_is_not_synced_yet_is_not_lost_on_close() {
     let scratch = Scratch::new();
-    let relaxed = Durability::LosesAtMost {
+    let relaxed = Durability::SurvivesProcessCrash {
         sync_every: Duration::from_secs(3600),
     };
     let config = scratch.config().durability(relaxed);

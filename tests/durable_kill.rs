@@ -19,9 +19,9 @@ use greentic_session::{Blocking, SessionStore};
 use killed::report::{Seen, Steps};
 use killed::worker::{self, WRITERS};
 
-const FILES: usize = 10;
 const KILLS_PER_FILE: usize = 21;
 const FILE: &str = "KILLED_CHILD_FILE";
+const RELAXED: &str = "KILLED_CHILD_IS_RELAXED";
 const ROUND: &str = "KILLED_CHILD_ROUND";
 
 /// Plays the child when the test below starts this program again; else it has nothing to do.
@@ -30,24 +30,34 @@ fn the_child_works_until_it_is_killed() {
     let (Ok(file), Ok(round)) = (std::env::var(FILE), std::env::var(ROUND)) else {
         return;
     };
-    worker::work(Path::new(&file), &round);
+    let is_relaxed = std::env::var_os(RELAXED).is_some();
+    worker::work(Path::new(&file), &round, is_relaxed);
 }
 
 #[test]
 fn c17_what_was_acknowledged_outlives_a_killed_process() {
+    kill_again_and_again(10, false);
+}
+
+#[test]
+fn c17_what_was_acknowledged_outlives_a_killed_process_also_before_it_is_synced() {
+    kill_again_and_again(5, true);
+}
+
+fn kill_again_and_again(files: usize, is_relaxed: bool) {
     let mut draw = Draw(0x5EED);
     let mut acknowledged = 0;
-    for file in 0..FILES {
+    for file in 0..files {
         let scratch = Scratch::new();
         let mut numbers = BTreeMap::new();
         for kill in 0..KILLS_PER_FILE {
             let round = format!("{file}-{kill}");
-            let steps = run_and_kill(&scratch.path(), &round, &mut draw);
+            let steps = run_and_kill(start(&scratch.path(), &round, is_relaxed), &mut draw);
             acknowledged += steps.acknowledged();
             verify(&scratch, &round, &steps, &mut numbers);
         }
     }
-    assert!(acknowledged > FILES * KILLS_PER_FILE, "{acknowledged}");
+    assert!(acknowledged > files * KILLS_PER_FILE, "{acknowledged}");
 }
 
 /// Fair draws, the same in each run of the test.
@@ -63,8 +73,7 @@ impl Draw {
 }
 
 /// Kills a child some milliseconds after it opened the store, or while it opens it.
-fn run_and_kill(file: &Path, round: &str, draw: &mut Draw) -> Steps {
-    let mut child = start(file, round);
+fn run_and_kill(mut child: Child, draw: &mut Draw) -> Steps {
     let (opened, is_open) = mpsc::channel();
     let lines = listen(&mut child, opened);
     if draw.below(4) > 0 {
@@ -78,8 +87,12 @@ fn run_and_kill(file: &Path, round: &str, draw: &mut Draw) -> Steps {
     Steps::read(&lines.join().unwrap())
 }
 
-fn start(file: &Path, round: &str) -> Child {
-    Command::new(std::env::current_exe().unwrap())
+fn start(file: &Path, round: &str, is_relaxed: bool) -> Child {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    if is_relaxed {
+        command.env(RELAXED, "");
+    }
+    command
         .args(["--exact", "the_child_works_until_it_is_killed"])
         .args(["--nocapture", "--test-threads=1"])
         .env(FILE, file)

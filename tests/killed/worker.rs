@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use greentic_session::durable::{DurableConfig, DurableSessionStore};
+use greentic_session::durable::{Durability, DurableConfig, DurableSessionStore};
 use greentic_session::{
     Blocking, ClaimOutcome, Commit, ParkOptions, SessionData, SessionResult, StoreOptions,
 };
@@ -16,6 +16,8 @@ pub const WRITERS: usize = 4;
 pub const OPENED: &str = "@ opened";
 /// Longer than the test runs.
 pub const LEASE: Duration = Duration::from_secs(3600);
+/// Some kills come before the first sync, some after several.
+const SYNC_EVERY: Duration = Duration::from_millis(8);
 /// Every so often a flow ends, and its session goes.
 pub const FINISH_EVERY: u32 = 7;
 
@@ -43,9 +45,14 @@ pub fn number_of(data: &SessionData) -> u32 {
 }
 
 /// Works until the process is killed.
-pub fn work(file: &Path, round: &str) {
+pub fn work(file: &Path, round: &str, is_relaxed: bool) {
     let options = StoreOptions::new().max_messages(3);
-    let config = DurableConfig::new(file).options(options);
+    let mut config = DurableConfig::new(file).options(options);
+    if is_relaxed {
+        config.durability = Durability::SurvivesProcessCrash {
+            sync_every: SYNC_EVERY,
+        };
+    }
     let store = Arc::new(DurableSessionStore::open(config).unwrap());
     say(&format!("\n{OPENED}"));
     std::thread::scope(|threads| {

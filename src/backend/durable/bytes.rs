@@ -45,6 +45,11 @@ impl Bytes {
         self.raw(&length.to_be_bytes()).raw(text.as_bytes())
     }
 
+    /// Any bytes, after their length.
+    pub fn long(self, bytes: &[u8]) -> Self {
+        self.u64(bytes.len() as u64).raw(bytes)
+    }
+
     pub fn into_vec(self) -> Vec<u8> {
         self.0
     }
@@ -81,12 +86,16 @@ impl<'a> Reader<'a> {
         Ok(u64::from_be_bytes(self.array()?))
     }
 
+    pub fn u128(&mut self) -> Result<u128, Damage> {
+        Ok(u128::from_be_bytes(self.array()?))
+    }
+
     pub fn instant(&mut self) -> Result<Timestamp, Damage> {
         Ok(Timestamp::from_millis(self.u64()?))
     }
 
     pub fn secret(&mut self) -> Result<TokenSecret, Damage> {
-        let number = u128::from_be_bytes(self.array()?);
+        let number = self.u128()?;
         let number = NonZeroU128::new(number).ok_or(Damage("a token is zero"))?;
         Ok(TokenSecret(number))
     }
@@ -94,6 +103,11 @@ impl<'a> Reader<'a> {
     pub fn text(&mut self) -> Result<&'a str, Damage> {
         let length = usize::from(u16::from_be_bytes(self.array()?));
         text(self.take(length)?)
+    }
+
+    pub fn long(&mut self) -> Result<&'a [u8], Damage> {
+        let length = self.u64()?;
+        self.take(usize::try_from(length).unwrap_or(usize::MAX))
     }
 
     pub fn end(&self) -> Result<(), Damage> {
@@ -108,7 +122,7 @@ pub(super) fn text(bytes: &[u8]) -> Result<&str, Damage> {
     std::str::from_utf8(bytes).map_err(|_| Damage("a text is not UTF-8"))
 }
 
-fn checksum(key: &[u8], body: &[u8]) -> u32 {
+pub(super) fn checksum(key: &[u8], body: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(key);
     hasher.update(body);

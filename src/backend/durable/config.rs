@@ -15,10 +15,10 @@ use crate::options::StoreOptions;
 pub enum Durability {
     /// An Ok is on the disk: it outlives the process, the system and a loss of power. The default.
     SurvivesPowerLoss,
-    /// An Ok is in the memory of this process, and on the disk at most `sync_every` later: a crash
-    /// of the process or the system loses the writes since. Closing the store loses nothing.
-    LosesAtMost {
-        /// How long a write may stay in memory alone.
+    /// An Ok outlives the process, however it ends, and is on the disk at most `sync_every` later: a
+    /// loss of power or a crash of the system loses the writes since. Closing loses nothing.
+    SurvivesProcessCrash {
+        /// How long a write may wait for the disk.
         sync_every: Duration,
     },
 }

@@ -89,7 +89,7 @@ pub(super) fn decode_head(body: &[u8]) -> Result<Head, Damage> {
         head.deadline = Some(reader.instant()?);
     }
     if has(HAS_OPERATION) {
-        let number = u128::from_be_bytes(reader.array()?);
+        let number = reader.u128()?;
         head.operation = Some(OperationId::from_u128(number));
     }
     if has(HAS_WAIT) {
@@ -222,14 +222,20 @@ pub(super) struct StoreState {
     pub number: u64,
     /// The bytes of all keys and values, to compare with the size of the file.
     pub live_bytes: u64,
+    /// The last commit that went to a journal, or the creation: drawn at random.
+    pub commit: u128,
 }
 
 impl StoreState {
+    /// How long it is.
+    pub const BYTES: usize = 40;
+
     pub fn encode(&self) -> Vec<u8> {
         Bytes::default()
             .u64(self.clock.as_millis())
             .u64(self.number)
             .u64(self.live_bytes)
+            .u128(self.commit)
             .into_vec()
     }
 
@@ -239,6 +245,7 @@ impl StoreState {
             clock: reader.instant()?,
             number: reader.u64()?,
             live_bytes: reader.u64()?,
+            commit: reader.u128()?,
         };
         reader.end()?;
         Ok(state)

@@ -23,11 +23,12 @@ use crate::payload;
 use crate::rules::{Head, Ledger, Remembered, Wait};
 use std::cell::Cell;
 
-struct Change {
-    table: Table,
-    key: Vec<u8>,
+/// What becomes of one row.
+pub(super) struct Change {
+    pub table: Table,
+    pub key: Vec<u8>,
     /// None removes the row.
-    value: Option<Vec<u8>>,
+    pub value: Option<Vec<u8>>,
 }
 
 pub(super) struct DurableLedger<'a, 'txn> {
@@ -35,7 +36,8 @@ pub(super) struct DurableLedger<'a, 'txn> {
     state: &'a mut StoreState,
     place: &'a Place,
     staged: Vec<Change>,
-    changed: bool,
+    /// What all operations wrote, in order.
+    done: Vec<Change>,
     trouble: Cell<Option<Trouble>>,
 }
 
@@ -46,7 +48,7 @@ impl<'a, 'txn> DurableLedger<'a, 'txn> {
             state,
             place,
             staged: Vec::new(),
-            changed: false,
+            done: Vec::new(),
             trouble: Cell::new(None),
         }
     }
@@ -56,9 +58,9 @@ impl<'a, 'txn> DurableLedger<'a, 'txn> {
         let staged = std::mem::take(&mut self.staged);
         let answer = result?;
         for change in staged {
-            self.changed = true;
             self.apply(&change)
                 .map_err(|error| self.half_done(&error))?;
+            self.done.push(change);
         }
         Ok(answer)
     }
@@ -68,8 +70,13 @@ impl<'a, 'txn> DurableLedger<'a, 'txn> {
         self.trouble.get()
     }
 
-    pub fn changed(&self) -> bool {
-        self.changed
+    /// What is to be committed.
+    pub fn into_changes(self) -> Vec<Change> {
+        self.done
+    }
+
+    pub fn has_changes(&self) -> bool {
+        !self.done.is_empty()
     }
 
     /// The first keys of what is due at `now`.
@@ -77,9 +84,10 @@ impl<'a, 'txn> DurableLedger<'a, 'txn> {
         due_keys(self.tables.table(Table::Due), now, limit).map_err(|error| self.failed(&error))
     }
 
-    /// Writes the state of the store, as part of this commit.
-    pub fn save_state(&mut self, now: Timestamp) -> SessionResult<()> {
+    /// Writes the state of the store, as part of this commit; it has a name if it goes to a journal.
+    pub fn save_state(&mut self, now: Timestamp, commit: Option<u128>) -> SessionResult<()> {
         self.state.clock = self.state.clock.max(now);
+        self.state.commit = commit.unwrap_or(self.state.commit);
         let state = *self.state;
         write_state(self.tables.table_mut(Table::Meta), &state)
             .map_err(|error| self.half_done(&error))

@@ -3,7 +3,8 @@
 //! Writers queue their operations ([`intake`]). One thread ([`writer`]) takes all that wait, carries
 //! them out by the rules over one transaction ([`ledger`]), commits once and then answers all of
 //! them. Readers never meet that thread: they look at the snapshot of the last commit ([`tables`])
-//! on their own thread ([`view`]). A write that fails stops all further ones ([`failstop`]).
+//! on their own thread ([`view`]). A write that fails stops all further ones ([`failstop`]). With
+//! relaxed durability, a [`journal`] keeps what was not synced yet for the next process.
 
 mod bytes;
 mod clock;
@@ -14,6 +15,7 @@ mod faults;
 mod format;
 mod holder;
 mod intake;
+mod journal;
 mod ledger;
 mod open;
 mod place;

@@ -9,14 +9,16 @@ use greentic_types::{ErrorCode, GreenticError};
 use redb::backends::FileBackend;
 use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, StorageBackend};
 
-use super::config::DurableConfig;
+use super::config::{Durability, DurableConfig};
 use super::failstop::{FailStop, Failure};
 use super::format::{FORMAT_VERSION, StoreState};
 use super::holder::{Holder, is_open};
+use super::journal::{self, Journal};
 use super::place::{Place, contained};
 use super::tables::{Table, read_state, write_state};
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
+use crate::options::random_bits;
 
 const RETRY_EVERY: Duration = Duration::from_millis(20);
 /// How a database of this library starts, whatever it holds.
@@ -35,6 +37,8 @@ pub(super) struct Opened {
     pub state: StoreState,
     pub failure: Failure,
     pub holder: Option<Holder>,
+    /// For what is not synced at once; none where everything is.
+    pub journal: Option<Journal>,
 }
 
 pub(super) fn open(config: &DurableConfig) -> SessionResult<Opened> {
@@ -47,10 +51,16 @@ pub(super) fn open(config: &DurableConfig) -> SessionResult<Opened> {
     let database = open_when_free(&place, config, &failure, deadline)?;
     let mut opened = adopt(database, &place, failure)?;
     opened.holder = Some(holder);
+    let recovered = contained(|| journal::recover(&opened.database, &place, opened.state));
+    opened.state = checked(recovered, &place, &opened.failure)?;
     if config.compact_on_open && is_mostly_free(&place, &opened.state) {
         tracing::info!(path = %place.0.display(), "compacting the session store");
         let compacted = contained(|| opened.database.compact());
         checked(compacted, &place, &opened.failure)?;
+    }
+    if config.durability != Durability::SurvivesPowerLoss {
+        let journal = Journal::create(&place).map_err(|error| cannot_open(&place, &error))?;
+        opened.journal = Some(journal);
     }
     Ok(opened)
 }
@@ -136,7 +146,7 @@ fn create(fresh: &Path, place: &Place, config: &DurableConfig) -> SessionResult<
 }
 
 /// A new file that only its owner can read: it holds conversations.
-fn private_file(path: &Path) -> std::io::Result<File> {
+pub(super) fn private_file(path: &Path) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(true);
     #[cfg(unix)]
@@ -212,6 +222,7 @@ fn initialise(database: &Database, place: &Place, failure: &Failure) -> SessionR
             clock: Timestamp::from_millis(0),
             number: 0,
             live_bytes: 0,
+            commit: random_bits().get(),
         };
         {
             let mut meta = txn.open_table(Table::Meta.definition())?;
@@ -257,6 +268,7 @@ fn adopt(database: Database, place: &Place, failure: Failure) -> SessionResult<O
         state,
         failure,
         holder: None,
+        journal: None,
     })
 }
 

@@ -94,17 +94,18 @@ impl DurableSessionStore {
 
     pub(super) fn start(
         config: DurableConfig,
-        opened: Opened,
+        mut opened: Opened,
         clock: impl Clock,
     ) -> SessionResult<Self> {
         let clock = StoreClock::new(clock, opened.state.clock);
-        let shared = Arc::new(Shared::new(config, clock, opened.failure));
-        let writer = Writer::new(Arc::clone(&shared), opened.database, opened.state)?;
+        let shared = Arc::new(Shared::new(config, clock, opened.failure.clone()));
+        let holder = opened.holder.take();
+        let writer = Writer::new(Arc::clone(&shared), opened)?;
         let mut store = Self {
             shared,
             writer: None,
             timer: None,
-            _holder: opened.holder,
+            _holder: holder,
         };
         let shared = Arc::clone(&store.shared);
         store.timer = Some(store.spawn("session-timer", move || shared.intake.keep_time())?);

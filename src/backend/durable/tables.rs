@@ -43,6 +43,15 @@ impl Table {
         Self::Due,
     ];
 
+    /// Its number in a journal; part of the file format.
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(number)).copied()
+    }
+
     pub const fn name(self) -> &'static str {
         match self {
             Self::Meta => "meta",

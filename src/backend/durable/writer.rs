@@ -9,7 +9,9 @@ use redb::{Database, ReadableDatabase, WriteTransaction};
 use super::config::Durability;
 use super::format::StoreState;
 use super::intake::{CompactCall, Next};
-use super::ledger::{DurableLedger, due_keys};
+use super::journal::Journal;
+use super::ledger::{Change, DurableLedger, due_keys};
+use super::open::Opened;
 use super::place::{Trouble, contained, trouble};
 use super::reply::Operation;
 use super::shared::Shared;
@@ -17,6 +19,7 @@ use super::sweep::Sweeper;
 use super::tables::{ReadTables, Table, WriteTables, write_state};
 use super::view::Snapshot;
 use crate::error::SessionResult;
+use crate::options::random_bits;
 
 /// How often an idle writer looks for what has expired.
 const IDLE: Duration = Duration::from_secs(1);
@@ -32,7 +35,9 @@ pub(super) struct Writer {
     database: Database,
     state: StoreState,
     sweeper: Sweeper,
-    /// Since when a commit is in memory alone.
+    /// Where commits go that are not synced at once; none if all are.
+    journal: Option<Journal>,
+    /// Since when a commit stands in the journal alone.
     unsynced: Option<Instant>,
 }
 
@@ -49,11 +54,12 @@ impl Stop {
 }
 
 impl Writer {
-    pub fn new(shared: Arc<Shared>, database: Database, state: StoreState) -> SessionResult<Self> {
+    pub fn new(shared: Arc<Shared>, opened: Opened) -> SessionResult<Self> {
         let writer = Self {
             shared,
-            database,
-            state,
+            database: opened.database,
+            state: opened.state,
+            journal: opened.journal,
             sweeper: Sweeper::default(),
             unsynced: None,
         };
@@ -82,17 +88,24 @@ impl Writer {
                 Next::Idle => self.rest(),
                 Next::Closed => break,
             }
-            if self.unsynced.is_some() && Instant::now() >= self.wake_at() {
+            if self.is_sync_due() {
                 self.sync();
             }
         }
         self.close()
     }
 
+    fn is_sync_due(&self) -> bool {
+        let is_long = self.journal.as_ref().is_some_and(Journal::is_long);
+        self.unsynced.is_some() && (is_long || Instant::now() >= self.wake_at())
+    }
+
     fn wake_at(&self) -> Instant {
         let idle = Instant::now() + IDLE;
         match (self.unsynced, self.shared.config.durability) {
-            (Some(since), Durability::LosesAtMost { sync_every }) => idle.min(since + sync_every),
+            (Some(since), Durability::SurvivesProcessCrash { sync_every }) => {
+                idle.min(since + sync_every)
+            }
             _ => idle,
         }
     }
@@ -151,19 +164,21 @@ impl Writer {
     }
 
     fn transact(&mut self, batch: &[Arc<dyn Operation>], budget: usize) -> Result<(), Stop> {
-        let is_immediate = self.shared.config.durability == Durability::SurvivesPowerLoss;
-        let txn = self.begin(is_immediate)?;
-        let changed = self.fill(&txn, batch, budget)?;
+        let follows = self.state.commit;
+        let txn = self.begin(self.journal.is_none())?;
+        let changes = self.fill(&txn, batch, budget)?;
         // A commit that fails may be done; but nothing is after a write that failed before it.
         if let Some(cause) = self.shared.failure.cause() {
             return Err(Stop::NotDone(Trouble::Io, cause.to_owned()));
         }
-        if !changed {
+        if changes.is_empty() {
             let aborted = txn.abort();
             return aborted.map_err(|error| Stop::before_commit(&error.into()));
         }
         self.commit(txn)?;
-        if !is_immediate {
+        if let Some(journal) = &mut self.journal {
+            let noted = journal.append(follows, &self.state, &changes);
+            noted.map_err(|error| Stop::Unknown(error.to_string()))?;
             self.unsynced.get_or_insert_with(Instant::now);
         }
         if let Err(error) = self.show_commit() {
@@ -187,13 +202,13 @@ impl Writer {
         Ok(txn)
     }
 
-    /// Runs the batch over a transaction; tells whether anything is to be committed.
+    /// Runs the batch over a transaction, and tells what is to be committed.
     fn fill(
         &mut self,
         txn: &WriteTransaction,
         batch: &[Arc<dyn Operation>],
         budget: usize,
-    ) -> Result<bool, Stop> {
+    ) -> Result<Vec<Change>, Stop> {
         let shared = Arc::clone(&self.shared);
         let tables = WriteTables::open(txn).map_err(|error| Stop::before_commit(&error))?;
         let mut ledger = DurableLedger::new(tables, &mut self.state, &shared.place);
@@ -212,11 +227,12 @@ impl Writer {
         if let (Err(error), Some(trouble)) = (&swept, ledger.trouble()) {
             return Err(not_done(trouble, error));
         }
-        if ledger.changed() {
-            let saved = ledger.save_state(now);
+        if ledger.has_changes() {
+            let commit = self.journal.as_ref().map(|_| random_bits().get());
+            let saved = ledger.save_state(now, commit);
             saved.map_err(|error| not_done(Trouble::Io, &error))?;
         }
-        Ok(ledger.changed())
+        Ok(ledger.into_changes())
     }
 
     fn commit(&self, txn: WriteTransaction) -> Result<(), Stop> {
@@ -243,7 +259,7 @@ impl Writer {
         self.shared.clock.now().since(self.state.clock) >= IDLE
     }
 
-    /// Puts on the disk what is in memory alone, and the time.
+    /// Puts on the disk what stands in the journal alone, and the time.
     fn sync(&mut self) {
         self.unsynced = None;
         if self.shared.failure.cause().is_some() {
@@ -257,9 +273,16 @@ impl Writer {
             self.commit(txn)
         });
         match synced {
-            Ok(Ok(())) => {}
+            Ok(Ok(())) => self.clear_journal(),
             Ok(Err(stop)) => self.give_up(&[], &stop),
             Err(panic) => self.shared.failure.set(panic),
+        }
+    }
+
+    fn clear_journal(&mut self) {
+        let cleared = self.journal.as_mut().map_or(Ok(()), Journal::clear);
+        if let Err(error) = cleared {
+            self.shared.failure.set(&error);
         }
     }
 
@@ -275,6 +298,10 @@ impl Writer {
     /// Compacts the file while nobody reads, and tells how many bytes it gave back.
     fn compact_file(&mut self) -> SessionResult<u64> {
         let shared = Arc::clone(&self.shared);
+        // Compaction syncs the file, and what is in it must not be in the journal too.
+        if self.unsynced.is_some() {
+            self.sync();
+        }
         if let Some(cause) = shared.failure.cause() {
             return Err(shared.place.stopped(cause));
         }
@@ -341,7 +368,12 @@ impl Writer {
             return Err(shared.place.stopped(cause));
         }
         match closed {
-            Ok(Ok(())) => Ok(()),
+            Ok(Ok(())) => {
+                if let Some(journal) = self.journal.take() {
+                    journal.remove();
+                }
+                Ok(())
+            }
             Ok(Err(error)) => Err(shared.place.storage_error(&error.into())),
             Err(panic) => Err(shared.place.damaged(panic)),
         }

@@ -2,7 +2,7 @@
 //! is found afterwards is what was acknowledged (C17).
 
 mod opening;
-mod run;
+pub(super) mod run;
 mod sharing;
 
 use std::sync::Arc;

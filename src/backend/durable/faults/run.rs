@@ -35,7 +35,7 @@ pub(super) fn user() -> UserId {
     UserId::try_from("u").unwrap()
 }
 
-pub(super) fn ctx() -> TenantCtx {
+pub(in super::super) fn ctx() -> TenantCtx {
     let env = EnvId::try_from("dev").unwrap();
     TenantCtx::new(env, TenantId::try_from("acme").unwrap()).with_user(Some(user()))
 }
@@ -49,7 +49,7 @@ pub(super) fn scope(name: &str) -> ReplyScope {
     }
 }
 
-pub(super) fn data(context: &str) -> SessionData {
+pub(in super::super) fn data(context: &str) -> SessionData {
     SessionData {
         tenant_ctx: ctx(),
         flow_id: FlowId::try_from("flow").unwrap(),
