@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use greentic_session::{
     RedisConfig, RedisSessionStore, ReplyScope, SessionData, SessionKey, StoreOptions,
 };
-use greentic_session_testkit::{Reply, TestRedis, redis_or_skip};
+use greentic_session_testkit::{RedisServer, Reply, TestRedis, redis_or_skip, servers_or_skip};
 use greentic_types::{EnvId, FlowId, SessionCursor, TenantCtx, TenantId, UserId};
 
 /// A namespace that no other test uses; its keys go when it is dropped.
@@ -24,6 +24,13 @@ impl Space {
     /// None if there is no Redis for the test `name`, which has been said.
     pub fn or_skip(name: &str) -> Option<Self> {
         Some(Self::on(Arc::new(redis_or_skip(name)?), name))
+    }
+
+    /// On a server that the test has for itself; None if the test is to be skipped, which has been
+    /// said.
+    pub fn alone_or_skip(name: &str) -> Option<Self> {
+        let redis = || TestRedis::from(RedisServer::start());
+        servers_or_skip(name).then(|| Self::on(Arc::new(redis()), name))
     }
 
     pub fn on(redis: Arc<TestRedis>, name: &str) -> Self {

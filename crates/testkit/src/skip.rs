@@ -61,6 +61,13 @@ impl TestRedis {
     }
 }
 
+/// A server of its own, for a test that does more to it than call it.
+impl From<RedisServer> for TestRedis {
+    fn from(server: RedisServer) -> Self {
+        Self::at(server.url(), Some(Arc::new(server)))
+    }
+}
+
 /// A Redis for the test called `name`; None if the test is to be skipped, which has been said.
 ///
 /// # Panics

@@ -132,13 +132,17 @@ impl Connections {
         Err(failure)
     }
 
-    /// The next connection in turn; if it cannot be opened, any that is open.
+    /// The next connection in turn. A call waits for it to open only where no other is open.
     async fn link(&self, runtime: &Runtime, patience: Patience) -> Result<Arc<Link>, Failure> {
         let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.slots.len();
-        match self.slots[turn].link(runtime, patience).await {
-            Ok(link) => Ok(link),
-            Err(failure) => self.slots.iter().find_map(Slot::open).ok_or(failure),
+        let slot = &self.slots[turn];
+        if let Some(link) = slot.open_soon(runtime) {
+            return Ok(link);
         }
+        if let Some(link) = self.slots.iter().find_map(Slot::open) {
+            return Ok(link);
+        }
+        slot.link(runtime, patience).await
     }
 
     /// Whether no connection is open.

@@ -128,6 +128,14 @@ pub(super) fn moved(expected: Option<u64>, current: u64) -> GreenticError {
     conflict(Conflict::RevisionMoved { expected, current })
 }
 
+/// C14: the session has moved since an attempt of this call that was done or not done.
+pub(super) fn overtaken() -> GreenticError {
+    GreenticError::new(
+        ErrorCode::Timeout,
+        "the connection was lost, and the update was done or not done; the session has moved since",
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -77,6 +77,11 @@ impl Slot {
         }
     }
 
+    /// The connection, if it is open; if not, it will be, without anybody waiting for it.
+    pub fn open_soon(&self, runtime: &Runtime) -> Option<Arc<Link>> {
+        self.enter(runtime).ok()
+    }
+
     /// The connection; opens it if it is not open.
     ///
     /// At least one attempt is made that begins after this call. Further ones follow only while the

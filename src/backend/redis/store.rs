@@ -10,7 +10,7 @@ use super::args::{Args, named, shown};
 use super::config::RedisConfig;
 use super::connection::Connections;
 use super::keys::Keys;
-use super::reply::{Answer, moved, unexpected};
+use super::reply::{Answer, moved, overtaken, unexpected};
 use super::script::Script;
 use super::{health, scripts};
 use crate::backend::{Backend, Owned};
@@ -184,7 +184,7 @@ impl Backend for RedisSessionStore {
             .owned(request.claim.map(shown).unwrap_or_default())
             .owned(named(request.operation))
             .owned(payload::encode(&request.data)?);
-        let mut answer = self.answer(args).await?;
+        let (mut answer, repeated) = self.run(args).await?;
         match answer.status.as_str() {
             "OK" => answer.number(),
             "NOT_FOUND" => Err(not_found(&request.key)),
@@ -194,6 +194,7 @@ impl Backend for RedisSessionStore {
                 owner.require_unchanged(names_user, &identity)?;
                 answer.unexpected()
             }
+            "MOVED" if repeated => Err(overtaken()),
             "MOVED" => Err(moved(request.if_revision, answer.number()?)),
             _ => answer.unexpected(),
         }
