@@ -14,10 +14,10 @@ use std::path::PathBuf;
 use redb::{Database, WriteTransaction};
 
 use super::bytes::{Bytes, Damage, Reader, checksum};
-use super::format::StoreState;
 use super::ledger::Change;
 use super::open::private_file;
 use super::place::Place;
+use super::state::StoreState;
 use super::tables::{Table, write_state};
 
 /// From this length on the file is synced early, so that an opening need not carry out more.

@@ -6,10 +6,9 @@
 use greentic_types::{GreenticError, SessionData, SessionKey};
 
 use super::format::{Damage, decode_digest, unseal};
-use super::format::{
-    Due, MessageRow, OwnerState, RouteRow, StoreState, encode_head, owner_key, seal,
-};
+use super::format::{Due, MessageRow, OwnerState, RouteRow, encode_head, owner_key, seal};
 use super::place::{Place, Trouble, trouble};
+use super::state::StoreState;
 use super::tables::{Table, WriteTables, write_state};
 use super::view::{
     Row, Rows, message, message_key, numbered_key, owner_state, route, route_key, scan,

@@ -21,6 +21,7 @@ mod open;
 mod place;
 mod reply;
 mod shared;
+mod state;
 mod store;
 mod sweep;
 mod tables;

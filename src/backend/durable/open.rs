@@ -11,10 +11,11 @@ use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, St
 
 use super::config::{Durability, DurableConfig};
 use super::failstop::{FailStop, Failure};
-use super::format::{FORMAT_VERSION, StoreState};
+use super::format::FORMAT_VERSION;
 use super::holder::{Holder, is_open};
 use super::journal::{self, Journal};
 use super::place::{Place, contained};
+use super::state::StoreState;
 use super::tables::{Table, read_state, write_state};
 use crate::clock::Timestamp;
 use crate::error::SessionResult;

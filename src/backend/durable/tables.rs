@@ -2,7 +2,8 @@
 
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 
-use super::format::{Damage, StoreState, seal, unseal};
+use super::format::{Damage, seal, unseal};
+use super::state::StoreState;
 
 type Key = &'static [u8];
 type Value = &'static [u8];

@@ -7,7 +7,6 @@ use greentic_types::GreenticError;
 use redb::{Database, ReadableDatabase, WriteTransaction};
 
 use super::config::Durability;
-use super::format::StoreState;
 use super::intake::{CompactCall, Next};
 use super::journal::Journal;
 use super::ledger::{Change, DurableLedger, due_keys};
@@ -15,6 +14,7 @@ use super::open::Opened;
 use super::place::{Trouble, contained, trouble};
 use super::reply::Operation;
 use super::shared::Shared;
+use super::state::StoreState;
 use super::sweep::Sweeper;
 use super::tables::{ReadTables, Table, WriteTables, write_state};
 use super::view::Snapshot;
