@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use durable_support::{MINUTE, Scratch, assert_consistent, ctx, data, key, scope, user};
-use greentic_session::clock::{Clock, ManualClock, Timestamp};
+use greentic_session::clock::ManualClock;
 use greentic_session::durable::{Durability, DurableSessionStore};
 use greentic_session::{
     Blocking, ClaimOutcome, ClearOutcome, Commit, CreateOptions, ErrorCode, ParkOptions,
@@ -237,50 +237,6 @@ fn c16_the_oldest_message_is_forgotten_first() {
     assert_eq!(claim("m-1").unwrap(), ClaimOutcome::NoWait);
     assert_eq!(claim("m-2").unwrap(), ClaimOutcome::Duplicate);
     assert_eq!(claim("m-3").unwrap(), ClaimOutcome::Duplicate);
-    assert_consistent(&store);
-}
-
-#[test]
-fn c12_time_goes_on_where_it_was_when_the_wall_clock_was_set_back() {
-    let scratch = Scratch::new();
-    let clock = Arc::new(ManualClock::default());
-    let started = clock.now();
-    let (store, face) = blocking(scratch.open_at(&clock));
-    let park = |face: &Blocking<DurableSessionStore>, name: &str| {
-        let ttl = ParkOptions::new().ttl(2 * MINUTE);
-        face.park(
-            &ctx("u"),
-            &user("u"),
-            &scope(name),
-            &key(name),
-            data("u", name),
-            ttl,
-        )
-    };
-    let _ = park(&face, "early").unwrap();
-    clock.advance(MINUTE);
-    let _ = park(&face, "late").unwrap();
-    clock.advance(MINUTE);
-    assert_eq!(face.get(&key("early")).unwrap(), None);
-    drop(face);
-    drop(store);
-
-    clock.set(Timestamp::from_millis(started.as_millis() - 3_600_000));
-    let (store, face) = blocking(scratch.open_at(&clock));
-    assert_eq!(
-        face.get(&key("early")).unwrap(),
-        None,
-        "it must not come back"
-    );
-    assert!(face.get(&key("late")).unwrap().is_some());
-    let warnings = face.health().unwrap().warnings;
-    assert_eq!(warnings[0].code, "clock_set_back");
-    clock.advance(MINUTE);
-    assert_eq!(
-        face.get(&key("late")).unwrap(),
-        None,
-        "time must not stand still"
-    );
     assert_consistent(&store);
 }
 

@@ -4,7 +4,7 @@
 //! written since the last sync: of that, a loss of power leaves any part, in no order.
 
 use std::io::{Error, ErrorKind, Result};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use redb::StorageBackend;
 
@@ -96,6 +96,8 @@ struct Disk {
     unsynced: Vec<Change>,
     plan: Option<Plan>,
     changes_since_fault: usize,
+    /// Syncs take until this ends.
+    is_stalled: bool,
 }
 
 impl Disk {
@@ -134,7 +136,13 @@ fn apply(bytes: &mut Vec<u8>, change: &Change) {
 
 /// A storage for redb. Clones are the same disk.
 #[derive(Clone, Default)]
-pub struct FaultyDisk(Arc<Mutex<Disk>>);
+pub struct FaultyDisk(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    disk: Mutex<Disk>,
+    goes_on: Condvar,
+}
 
 impl FaultyDisk {
     /// An empty disk without faults.
@@ -149,11 +157,26 @@ impl FaultyDisk {
             safe: bytes,
             ..Disk::default()
         };
-        Self(Arc::new(Mutex::new(disk)))
+        Self(Arc::new(Shared {
+            disk: Mutex::new(disk),
+            goes_on: Condvar::new(),
+        }))
     }
 
     fn disk(&self) -> MutexGuard<'_, Disk> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let disk = self.0.disk.lock();
+        disk.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets no sync end until the disk [goes on](Self::go_on).
+    pub fn stall(&self) {
+        self.disk().is_stalled = true;
+    }
+
+    /// Lets syncs end again.
+    pub fn go_on(&self) {
+        self.disk().is_stalled = false;
+        self.0.goes_on.notify_all();
     }
 
     /// Lets the operation after `successes` more of the kind fail.
@@ -263,7 +286,9 @@ impl StorageBackend for FaultyDisk {
     }
 
     fn sync_data(&self) -> Result<()> {
-        let mut disk = self.disk();
+        let stalled = |disk: &mut Disk| disk.is_stalled;
+        let disk = self.0.goes_on.wait_while(self.disk(), stalled);
+        let mut disk = disk.unwrap_or_else(PoisonError::into_inner);
         if let Some(fault) = disk.strikes(Kind::Sync) {
             return Err(fault.error());
         }

@@ -45,11 +45,14 @@ pub struct DurableConfig {
     pub cache_bytes: usize,
     /// How many operations share one commit at most. Default: 1,024.
     pub max_batch: usize,
+    /// How many operations wait for the writer at most; further ones are refused at once, with
+    /// `RateLimited`. Default: 16,384.
+    pub max_queued: usize,
     /// How long the writer waits for others to join a commit, if the last commit was shared too; a
     /// lone caller never waits. Default: 200 µs.
     pub linger: Duration,
-    /// How long an operation waits to be taken up, and then again to be on the disk. One that was
-    /// not taken up is not done. Default: 10 s.
+    /// How long an operation waits to be taken up, and then again to be on the disk; then it ends in
+    /// `Timeout`. The message tells one that was not taken up, and so not done. Default: 10 s.
     pub timeout: Duration,
     /// How long opening waits for a file that is open already. Default: 2 s.
     pub open_timeout: Duration,
@@ -73,6 +76,7 @@ impl DurableConfig {
             durability: Durability::SurvivesPowerLoss,
             cache_bytes: 64 * 1024 * 1024,
             max_batch: 1024,
+            max_queued: 16 * 1024,
             linger: Duration::from_micros(200),
             timeout: Duration::from_secs(10),
             open_timeout: Duration::from_secs(2),
@@ -138,6 +142,13 @@ impl DurableConfig {
     #[must_use]
     pub const fn max_batch(mut self, operations: usize) -> Self {
         self.max_batch = if operations == 0 { 1 } else { operations };
+        self
+    }
+
+    /// Sets [`DurableConfig::max_queued`]; 0 becomes 1.
+    #[must_use]
+    pub const fn max_queued(mut self, operations: usize) -> Self {
+        self.max_queued = if operations == 0 { 1 } else { operations };
         self
     }
 

@@ -2,13 +2,13 @@
 //!
 //! Each place in it belongs to a caller that waits: a caller that goes away takes its operation
 //! along, and one that was not taken up in time is refused, with nothing done. So a slow disk holds
-//! callers back, and the queue never outgrows them.
+//! callers back. When all places are taken, further callers are refused at once.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use greentic_types::ErrorCode;
+use greentic_types::{ErrorCode, GreenticError};
 use parking_lot::{Condvar, Mutex};
 
 use super::ledger::DurableLedger;
@@ -29,6 +29,15 @@ pub(super) type CompactCall = Call<Compaction, u64>;
 enum Work {
     Operation(Arc<dyn Operation>),
     Compact(Arc<CompactCall>),
+}
+
+impl Work {
+    fn refuse(self, error: GreenticError) {
+        match self {
+            Self::Operation(operation) => operation.refuse(error),
+            Self::Compact(call) => call.finish(|_| Err(error)),
+        }
+    }
 }
 
 /// What the writer is to do next.
@@ -68,16 +77,18 @@ pub(super) struct Intake {
     work: Condvar,
     timer: Condvar,
     timeout: Duration,
+    places: usize,
     place: Place,
 }
 
 impl Intake {
-    pub fn new(timeout: Duration, place: Place) -> Self {
+    pub fn new(timeout: Duration, places: usize, place: Place) -> Self {
         Self {
             state: Mutex::default(),
             work: Condvar::new(),
             timer: Condvar::new(),
             timeout,
+            places,
             place,
         }
     }
@@ -112,6 +123,12 @@ impl Intake {
         let mut state = self.state.lock();
         state.last_ticket += 1;
         let ticket = Ticket(state.last_ticket);
+        if state.waiting.len() >= self.places {
+            drop(state);
+            let reason = "is too busy: its queue is full, and nothing was done";
+            work.refuse(self.place.error(ErrorCode::RateLimited, reason));
+            return ticket;
+        }
         state.waiting.insert(ticket, Waiting { deadline, work });
         if state.waiting.len() >= state.wanted {
             self.work.notify_one();
@@ -235,10 +252,7 @@ impl Intake {
                     ErrorCode::Timeout,
                     "is too busy: the call was not taken up in time, and nothing was done",
                 );
-                match work {
-                    Work::Operation(operation) => operation.refuse(error),
-                    Work::Compact(call) => call.finish(|_| Err(error)),
-                }
+                work.refuse(error);
             }));
         }
         if state

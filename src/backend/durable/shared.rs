@@ -25,7 +25,7 @@ impl Shared {
     pub fn new(config: DurableConfig, clock: StoreClock, failure: Failure) -> Self {
         let place = Place(config.path.clone());
         Self {
-            intake: Intake::new(config.timeout, place.clone()),
+            intake: Intake::new(config.timeout, config.max_queued, place.clone()),
             config,
             place,
             clock,

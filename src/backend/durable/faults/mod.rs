@@ -2,8 +2,10 @@
 //! is found afterwards is what was acknowledged (C17).
 
 mod opening;
+mod repair;
 pub(super) mod run;
 mod sharing;
+mod stall;
 
 use std::sync::Arc;
 

@@ -66,7 +66,14 @@ pub(super) fn key(name: &str) -> SessionKey {
 impl Run {
     /// No page stays in the cache, so that each look reads from the disk.
     pub fn open(disk: &FaultyDisk, clock: &Arc<ManualClock>) -> SessionResult<Self> {
-        let config = DurableConfig::new(NAME).cache_bytes(0);
+        Self::open_with(DurableConfig::new(NAME).cache_bytes(0), disk, clock)
+    }
+
+    pub fn open_with(
+        config: DurableConfig,
+        disk: &FaultyDisk,
+        clock: &Arc<ManualClock>,
+    ) -> SessionResult<Self> {
         let opened = open_on(disk.clone(), &config)?;
         let store = DurableSessionStore::start(config, opened, Arc::clone(clock))?;
         let store = Arc::new(store);
