@@ -25,7 +25,8 @@ fn round_trip(space: &Space, session: &str, on: &ReplyScope) -> SessionResult<()
     store.update_session(&key, data(&ctx, "2"))?;
     let found = store.find_wait_by_scope(&ctx, &user, on)?;
     assert_eq!(found.as_ref(), Some(&key));
-    assert_eq!(store.list_waits_for_user(&ctx, &user)?, [key.clone()]);
+    let listed = store.list_waits_for_user(&ctx, &user)?;
+    assert_eq!(listed.as_slice(), std::slice::from_ref(&key));
     let stored = store.get_session(&key)?.map(|data| data.context_json);
     assert_eq!(stored.as_deref(), Some("2"));
     store.clear_wait(&ctx, &user, on)?;

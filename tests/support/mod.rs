@@ -23,4 +23,5 @@ pub mod redis;
 #[cfg(feature = "redis")]
 #[path = "../redis_support/mod.rs"]
 pub mod redis_support;
+pub mod torture;
 pub mod world;

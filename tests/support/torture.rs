@@ -1,0 +1,324 @@
+//! Many workers, every message delivered several times in any order, workers that stall and crash:
+//! each message must count once, and none may be lost (C16).
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use greentic_session::{
+    AsyncSessionStore, Claim, ClaimOutcome, Commit, Conflict, GreenticError, ParkOptions,
+    ReplyScope, SessionData, SessionErrorExt, SessionKey,
+};
+use greentic_types::{EnvId, FlowId, SessionCursor, TenantCtx, TenantId, UserId};
+
+/// Of a hundred deliveries, at how many the worker stalls until its lease has run out, goes away
+/// before its commit, and goes away after it.
+const STALLS: u64 = 5;
+const CRASHES: u64 = 2;
+const CRASHES_AFTER: u64 = 2;
+
+/// Between two disturbances.
+const PAUSE: Duration = Duration::from_millis(2);
+
+pub struct Torture<'a> {
+    pub messages: usize,
+    /// How often each message is delivered.
+    pub times: usize,
+    pub workers: usize,
+    /// How many flows wait, each of a user of its own; the messages are spread over them.
+    pub flows: usize,
+    pub lease: Duration,
+    /// The store that a worker uses: the same, or another on the same sessions.
+    pub open: &'a (dyn Fn() -> Arc<dyn AsyncSessionStore> + Sync),
+    /// Lets time pass for the store: sleeps, or moves its clock.
+    pub pass: &'a (dyn Fn(Duration) + Sync),
+    /// Called over and over beside the workers, with the number of commits so far.
+    pub disturb: &'a (dyn Fn(usize) + Sync),
+}
+
+/// What was counted. A commit is counted by its Ok, an effect by what the sessions hold in the end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub messages: usize,
+    pub deliveries: usize,
+    /// Deliveries that were made again because nobody had answered for them.
+    pub redeliveries: usize,
+    /// Claims on a wait that another worker's lease had ended on.
+    pub takeovers: usize,
+    /// Commits that were refused because the claim was taken over.
+    pub refused: usize,
+    pub duplicates: usize,
+    pub commits: usize,
+    /// Calls whose outcome nobody told: they were made again.
+    pub unanswered: usize,
+    pub crashes_after_commit: usize,
+    pub lost: usize,
+    pub doubled: usize,
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} messages, {} deliveries, {} redeliveries, {} takeovers, {} late commits refused, {} \
+             duplicates refused, {} unanswered calls, lost = {}, doubled = {}",
+            self.messages,
+            self.deliveries,
+            self.redeliveries,
+            self.takeovers,
+            self.refused,
+            self.duplicates,
+            self.unanswered,
+            self.lost,
+            self.doubled
+        )
+    }
+}
+
+impl Tally {
+    /// Each message was counted once, and every further delivery was told so.
+    pub fn assert_exact(&self) {
+        assert_eq!((self.lost, self.doubled), (0, 0), "{self}");
+        assert_eq!(self.commits, self.messages, "{self}");
+        let further = self.deliveries - self.messages + self.crashes_after_commit;
+        assert_eq!(self.duplicates, further, "{self}");
+        assert!(
+            self.takeovers > 0 && self.refused > 0,
+            "nothing was tortured: {self}"
+        );
+    }
+}
+
+/// A message: its flow, and its place among the flow's messages.
+#[derive(Clone, Copy)]
+struct Message {
+    flow: usize,
+    number: usize,
+}
+
+struct Run<'a> {
+    torture: &'a Torture<'a>,
+    queue: Mutex<VecDeque<Message>>,
+    /// Deliveries that nobody has answered for yet.
+    open: AtomicUsize,
+    tally: Mutex<Tally>,
+    ended: AtomicBool,
+}
+
+/// One that fails ends all.
+struct EndOnPanic<'a>(&'a AtomicBool);
+
+impl Drop for EndOnPanic<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Torture<'_> {
+    /// # Panics
+    /// If a call fails for a reason that no disturbance explains.
+    pub fn run(&self) -> Tally {
+        let store = (self.open)();
+        for flow in 0..self.flows {
+            let state = "0".repeat(self.messages_of(flow));
+            let (ctx, user, scope) = (ctx(flow), user(flow), scope());
+            let (key, data) = (key(flow), data(flow, state));
+            let park = store.park(&ctx, &user, &scope, &key, data, ParkOptions::new());
+            let _parked = pollster::block_on(park).unwrap();
+        }
+        let run = Run {
+            torture: self,
+            queue: Mutex::new(self.deliveries()),
+            open: AtomicUsize::new(self.messages * self.times),
+            tally: Mutex::default(),
+            ended: AtomicBool::new(false),
+        };
+        thread::scope(|scope| {
+            scope.spawn(|| run.disturb());
+            let run = &run;
+            for worker in 0..self.workers {
+                scope.spawn(move || {
+                    let _end = EndOnPanic(&run.ended);
+                    run.work(worker);
+                    run.ended.store(true, Ordering::Relaxed);
+                });
+            }
+        });
+        let mut tally = run.tally.into_inner().unwrap();
+        tally.messages = self.messages;
+        tally.deliveries = self.messages * self.times;
+        for flow in 0..self.flows {
+            let session = pollster::block_on(store.get(&key(flow))).unwrap();
+            let state = session.unwrap().data.context_json.clone();
+            tally.lost += state.bytes().filter(|count| *count == b'0').count();
+            tally.doubled += state.bytes().filter(|count| *count > b'1').count();
+        }
+        tally
+    }
+
+    fn messages_of(&self, flow: usize) -> usize {
+        (flow..self.messages).step_by(self.flows).count()
+    }
+
+    /// All deliveries, in any order.
+    fn deliveries(&self) -> VecDeque<Message> {
+        let message = |index: usize| Message {
+            flow: index % self.flows,
+            number: index / self.flows,
+        };
+        let all = (0..self.messages).map(message);
+        let mut all: Vec<_> = all.cycle().take(self.messages * self.times).collect();
+        let mut dice = Dice(1);
+        for last in (1..all.len()).rev() {
+            all.swap(last, dice.below(last as u64 + 1) as usize);
+        }
+        all.into()
+    }
+}
+
+impl Run<'_> {
+    fn disturb(&self) {
+        while !self.has_ended() {
+            let commits = self.tally.lock().unwrap().commits;
+            (self.torture.disturb)(commits);
+            thread::sleep(PAUSE);
+        }
+    }
+
+    fn work(&self, worker: usize) {
+        let store = (self.torture.open)();
+        let mut dice = Dice(worker as u64 + 2);
+        while self.open.load(Ordering::SeqCst) > 0 && !self.has_ended() {
+            let Some(message) = self.queue.lock().unwrap().pop_front() else {
+                thread::yield_now();
+                continue;
+            };
+            if self.answer(store.as_ref(), message, dice.below(100)) {
+                self.open.fetch_sub(1, Ordering::SeqCst);
+            } else {
+                self.count(|tally| tally.redeliveries += 1);
+                self.queue.lock().unwrap().push_back(message);
+            }
+        }
+    }
+
+    /// Handles one delivery; false if the channel must deliver again.
+    fn answer(&self, store: &dyn AsyncSessionStore, message: Message, chance: u64) -> bool {
+        let Message { flow, number } = message;
+        let (ctx, user, scope) = (ctx(flow), user(flow), scope());
+        let (id, lease) = (format!("message-{number}"), self.torture.lease);
+        let claimed = store.claim(&ctx, &user, &scope, &id, lease);
+        let claim = match pollster::block_on(claimed) {
+            Ok(ClaimOutcome::Claimed(claim)) => claim,
+            Ok(ClaimOutcome::Duplicate) => {
+                self.count(|tally| tally.duplicates += 1);
+                return true;
+            }
+            Ok(ClaimOutcome::Busy { .. }) => {
+                (self.torture.pass)(lease / 20);
+                return false;
+            }
+            Ok(ClaimOutcome::NoWait) => panic!("the flow is lost"),
+            Err(error) => {
+                self.unanswered(&error);
+                return false;
+            }
+        };
+        if claim.attempt > 1 {
+            self.count(|tally| tally.takeovers += 1);
+        }
+        if chance < STALLS {
+            (self.torture.pass)(lease + lease / 2);
+        } else if chance < STALLS + CRASHES {
+            return false;
+        }
+        let committed = self.commit(store, &claim, message);
+        if committed && chance >= 100 - CRASHES_AFTER {
+            self.count(|tally| tally.crashes_after_commit += 1);
+            return false;
+        }
+        committed
+    }
+
+    /// Counts the message in the flow's state, and parks the flow again.
+    fn commit(&self, store: &dyn AsyncSessionStore, claim: &Claim, message: Message) -> bool {
+        let mut state = claim.session.data.context_json.clone().into_bytes();
+        state[message.number] += 1;
+        let state = String::from_utf8(state).unwrap();
+        loop {
+            let next = Commit::park(scope(), data(message.flow, state.clone()), None);
+            let Err(error) = pollster::block_on(store.commit(&claim.token, next)) else {
+                self.count(|tally| tally.commits += 1);
+                return true;
+            };
+            if error.conflict() == Some(&Conflict::ClaimLost) {
+                self.count(|tally| tally.refused += 1);
+                return false;
+            }
+            self.unanswered(&error);
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
+    }
+
+    fn unanswered(&self, error: &GreenticError) {
+        assert!(error.is_safe_to_repeat(), "{error:?}");
+        self.count(|tally| tally.unanswered += 1);
+    }
+
+    fn count(&self, change: impl FnOnce(&mut Tally)) {
+        change(&mut self.tally.lock().unwrap());
+    }
+}
+
+fn ctx(flow: usize) -> TenantCtx {
+    let env = EnvId::try_from("dev").unwrap();
+    TenantCtx::new(env, TenantId::try_from("acme").unwrap()).with_user(Some(user(flow)))
+}
+
+fn user(flow: usize) -> UserId {
+    UserId::try_from(format!("user-{flow}").as_str()).unwrap()
+}
+
+fn key(flow: usize) -> SessionKey {
+    SessionKey::new(format!("flow-{flow}"))
+}
+
+fn scope() -> ReplyScope {
+    ReplyScope {
+        conversation: "chat".into(),
+        thread: None,
+        reply_to: None,
+        correlation: None,
+    }
+}
+
+/// The state is a digit for each message: how often it was counted.
+fn data(flow: usize, state: String) -> SessionData {
+    SessionData {
+        tenant_ctx: ctx(flow),
+        flow_id: FlowId::try_from("flow").unwrap(),
+        pack_id: None,
+        cursor: SessionCursor::new("node"),
+        context_json: state,
+    }
+}
+
+/// Chance that is the same in each run (xorshift).
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+}
