@@ -211,7 +211,9 @@ fn a_version_that_never_was_is_refused_and_left_alone() {
         .unwrap();
     txn.commit().unwrap();
     drop(database);
+    let before = std::fs::read(scratch.path()).unwrap();
     let refused = DurableSessionStore::open(scratch.config()).unwrap_err();
+    assert!(std::fs::read(scratch.path()).unwrap() == before);
     assert_eq!(refused.code, ErrorCode::Internal);
     assert!(refused.message.contains("version 0"), "{refused}");
 }

@@ -110,7 +110,7 @@ fn another_programs_database_is_refused() {
     txn.open_table(table).unwrap().insert("a", 1).unwrap();
     txn.commit().unwrap();
     drop(database);
-    let error = refused(scratch.config());
+    let error = refused_unchanged(&scratch.path());
     assert_eq!(error.code, ErrorCode::InvalidInput);
     assert!(error.message.contains("no session store"), "{error}");
 }
@@ -148,7 +148,7 @@ fn a_newer_version_is_refused_with_both_versions() {
         .unwrap();
     txn.commit().unwrap();
     drop(database);
-    let error = refused(scratch.config());
+    let error = refused_unchanged(&scratch.path());
     assert_eq!(error.code, ErrorCode::InvalidInput);
     assert!(error.message.contains("version 9"), "{error}");
     assert!(error.message.contains("knows 1"), "{error}");

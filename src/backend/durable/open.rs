@@ -48,6 +48,7 @@ pub(super) fn open(config: &DurableConfig) -> SessionResult<Opened> {
     check_location(&place)?;
     let holder = Holder::acquire(&place, deadline)?;
     create_if_absent(&place, config)?;
+    look_first(&place)?;
     let failure = Failure::default();
     let database = open_when_free(&place, config, &failure, deadline)?;
     let mut opened = adopt(database, &place, failure)?;
@@ -155,6 +156,19 @@ pub(super) fn private_file(path: &Path) -> std::io::Result<File> {
     options.open(path)
 }
 
+/// Refuses what is not ours without writing to it: opening for writing leaves its marks. A file that
+/// was not closed cannot be looked at so; it is opened, and its version looked at then.
+fn look_first(place: &Place) -> SessionResult<()> {
+    let version = contained(|| {
+        let database = Builder::new().open_read_only(&place.0)?;
+        format_version(&database)
+    });
+    match version {
+        Ok(Ok(version)) => check_version(version, place),
+        _ => Ok(()),
+    }
+}
+
 fn open_when_free(
     place: &Place,
     config: &DurableConfig,
@@ -240,21 +254,9 @@ fn initialise(database: &Database, place: &Place, failure: &Failure) -> SessionR
 /// Reads what kind of database it is, and brings an older store up to this version.
 fn adopt(database: Database, place: &Place, failure: Failure) -> SessionResult<Opened> {
     let version = contained(|| format_version(&database));
-    match checked(version, place, &failure)? {
-        None => return Err(not_ours(place)),
-        Some(FORMAT_VERSION) => {}
-        Some(newer) if newer > FORMAT_VERSION => {
-            let reason = format!(
-                "has format version {newer}; this version of the library knows {FORMAT_VERSION} at most"
-            );
-            return Err(place.error(ErrorCode::InvalidInput, reason));
-        }
-        // Each older version gets an arm here that takes it one version up, in one transaction.
-        Some(unknown) => {
-            let reason = format!("has format version {unknown}, which never existed");
-            return Err(place.damaged(reason));
-        }
-    }
+    let version = checked(version, place, &failure)?;
+    // Each older version will be taken one version up from here, in one transaction.
+    check_version(version, place)?;
     let state = contained(|| {
         let meta = database
             .begin_read()?
@@ -273,8 +275,26 @@ fn adopt(database: Database, place: &Place, failure: Failure) -> SessionResult<O
     })
 }
 
+/// Refuses other databases, and versions that this library does not know.
+fn check_version(version: Option<u32>, place: &Place) -> SessionResult<()> {
+    match version {
+        None => Err(not_ours(place)),
+        Some(FORMAT_VERSION) => Ok(()),
+        Some(newer) if newer > FORMAT_VERSION => {
+            let reason = format!(
+                "has format version {newer}; this version of the library knows {FORMAT_VERSION} at most"
+            );
+            Err(place.error(ErrorCode::InvalidInput, reason))
+        }
+        Some(unknown) => {
+            let reason = format!("has format version {unknown}, which never existed");
+            Err(place.damaged(reason))
+        }
+    }
+}
+
 /// The version of a session store; none if it is another database.
-fn format_version(database: &Database) -> Result<Option<u32>, redb::Error> {
+fn format_version(database: &impl ReadableDatabase) -> Result<Option<u32>, redb::Error> {
     let txn = database.begin_read()?;
     let meta = match txn.open_table(Table::Meta.definition()) {
         Ok(meta) => meta,
