@@ -1,7 +1,9 @@
 //! Every write, sync and read of a script of operations fails once, each in its own run, and what
 //! is found afterwards is what was acknowledged (C17).
 
+mod compaction;
 mod opening;
+mod relaxed;
 mod repair;
 pub(super) mod run;
 mod sharing;

@@ -76,13 +76,16 @@ impl Run {
     ) -> SessionResult<Self> {
         let opened = open_on(disk.clone(), &config)?;
         let store = DurableSessionStore::start(config, opened, Arc::clone(clock))?;
-        let store = Arc::new(store);
-        Ok(Self {
+        Ok(Self::of(Arc::new(store), Arc::clone(clock)))
+    }
+
+    pub fn of(store: Arc<DurableSessionStore>, clock: Arc<ManualClock>) -> Self {
+        Self {
             face: Blocking::from(Arc::clone(&store)),
             store,
-            clock: Arc::clone(clock),
+            clock,
             token: None,
-        })
+        }
     }
 
     pub fn close(self) -> SessionResult<()> {

@@ -1,0 +1,74 @@
+//! With relaxed durability, a disk that fails loses nothing as long as the system runs: what was
+//! acknowledged stands in the journal.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use greentic_session_testkit::{DiskFault, FaultyDisk, Lasting};
+
+use super::run::{Run, fresh, key};
+use crate::backend::durable::config::{Durability, DurableConfig};
+use crate::backend::durable::journal::{Journal, recover};
+use crate::backend::durable::open::open_on;
+use crate::backend::durable::place::Place;
+use crate::backend::durable::store::DurableSessionStore;
+use crate::clock::ManualClock;
+
+const SESSIONS: usize = 6;
+
+/// Opens a store whose journal stands in a directory; each commit is followed by a sync.
+fn open(disk: &FaultyDisk, directory: &tempfile::TempDir) -> Run {
+    let sync_every = Duration::ZERO;
+    let config = DurableConfig::new(directory.path().join("faulty.redb"))
+        .cache_bytes(0)
+        .durability(Durability::SurvivesProcessCrash { sync_every });
+    let place = Place(config.path.clone());
+    let mut opened = open_on(disk.clone(), &config).unwrap();
+    opened.state = recover(&opened.database, &place, opened.state).unwrap();
+    opened.journal = Some(Journal::create(&place).unwrap());
+    let clock = Arc::new(ManualClock::default());
+    let store = DurableSessionStore::start(config, opened, Arc::clone(&clock));
+    Run::of(Arc::new(store.unwrap()), clock)
+}
+
+fn names() -> impl Iterator<Item = String> {
+    (0..SESSIONS).map(|index| format!("k-{index}"))
+}
+
+fn every_time(fault: DiskFault) {
+    let empty = fresh();
+    for successes in 0.. {
+        let (disk, directory) = (empty.after_crash(), tempfile::tempdir().unwrap());
+        let run = open(&disk, &directory);
+        disk.fail_after(successes, fault, Lasting::Forever);
+        let acknowledged = names()
+            .take_while(|name| run.park(name, name, name, None).is_ok())
+            .count();
+        let _ = run.close();
+
+        let run = open(&disk.after_crash(), &directory);
+        assert_eq!(run.store.inconsistencies().unwrap(), []);
+        for name in names().take(acknowledged) {
+            let found = run.face.get(&key(&name)).unwrap();
+            assert!(
+                found.is_some(),
+                "{fault:?} after {successes}: {name} is lost"
+            );
+        }
+        if !disk.has_failed() {
+            assert_eq!(acknowledged, SESSIONS);
+            return;
+        }
+    }
+}
+
+#[test]
+fn c17_what_the_journal_has_is_there_after_the_disk_failed() {
+    for fault in [
+        DiskFault::TornWrite,
+        DiskFault::NoSpace,
+        DiskFault::FailedSync,
+    ] {
+        every_time(fault);
+    }
+}
