@@ -2,17 +2,20 @@
 //! renewals, and refuses them when told to.
 #![allow(clippy::unwrap_used)]
 
+use std::future::{Future, pending, poll_fn};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use greentic_session::clock::Timestamp;
+use greentic_session::clock::{ManualClock, Timestamp};
 use greentic_session::inmemory::InMemorySessionStore;
 use greentic_session::{
-    AsyncSessionStore, Claim, ClaimOutcome, ClaimToken, ClearOutcome, Commit, CreateOptions,
-    CreateOutcome, ErrorCode, GreenticError, Health, ParkOptions, ParkOutcome, RemoveOptions,
-    ReplyScope, Session, SessionData, SessionKey, SessionResult, UpdateOptions,
+    AsyncSessionStore, Blocking, Claim, ClaimOutcome, ClaimToken, ClearOutcome, Commit, Conflict,
+    CreateOptions, CreateOutcome, ErrorCode, GreenticError, Health, ParkOptions, ParkOutcome,
+    RemoveOptions, ReplyScope, Session, SessionData, SessionErrorExt, SessionKey, SessionResult,
+    StoreOptions, UpdateOptions,
 };
 use greentic_types::{EnvId, FlowId, SessionCursor, TenantCtx, TenantId, UserId};
 
@@ -139,36 +142,43 @@ impl AsyncSessionStore for Observed {
     }
 }
 
+fn user() -> UserId {
+    UserId::try_from("user-7").unwrap()
+}
+
+fn ctx() -> TenantCtx {
+    let env = EnvId::try_from("dev").unwrap();
+    TenantCtx::new(env, TenantId::try_from("tenant-42").unwrap()).with_user(Some(user()))
+}
+
+fn scope() -> ReplyScope {
+    ReplyScope {
+        conversation: "chat-1".into(),
+        thread: None,
+        reply_to: None,
+        correlation: None,
+    }
+}
+
 async fn claimed(store: &dyn AsyncSessionStore) -> Claim {
-    let user = UserId::try_from("user-7").unwrap();
-    let ctx = TenantCtx::new(
-        EnvId::try_from("dev").unwrap(),
-        TenantId::try_from("tenant-42").unwrap(),
-    )
-    .with_user(Some(user.clone()));
     let data = SessionData {
-        tenant_ctx: ctx.clone(),
+        tenant_ctx: ctx(),
         flow_id: FlowId::try_from("support.flow").unwrap(),
         pack_id: None,
         cursor: SessionCursor::new("node.wait_input"),
         context_json: "{}".into(),
     };
-    let scope = ReplyScope {
-        conversation: "chat-1".into(),
-        thread: None,
-        reply_to: None,
-        correlation: None,
-    };
     let key = SessionKey::new("run-1");
-    let parked = store
-        .park(&ctx, &user, &scope, &key, data, ParkOptions::new())
-        .await;
-    assert!(parked.is_ok());
-    match store
-        .claim(&ctx, &user, &scope, "message-1", LONG)
-        .await
-        .unwrap()
-    {
+    let (ctx, user, scope) = (ctx(), user(), scope());
+    let parked = store.park(&ctx, &user, &scope, &key, data, ParkOptions::new());
+    assert!(parked.await.is_ok());
+    claim_as(store, "message-1").await
+}
+
+async fn claim_as(store: &dyn AsyncSessionStore, message: &str) -> Claim {
+    let (ctx, user, scope) = (ctx(), user(), scope());
+    let claimed = store.claim(&ctx, &user, &scope, message, LONG);
+    match claimed.await.unwrap() {
         ClaimOutcome::Claimed(claim) => claim,
         other => unreachable!("nobody else is here: {other:?}"),
     }
@@ -203,11 +213,20 @@ fn c16_the_lease_is_renewed_until_the_work_is_done() {
 #[test]
 fn c16_the_work_is_told_when_another_worker_took_over() {
     pollster::block_on(async {
-        let store = Observed::default();
+        let clock = Arc::new(ManualClock::default());
+        let store = Observed {
+            inner: InMemorySessionStore::with_clock(StoreOptions::new(), Arc::clone(&clock)),
+            ..Observed::default()
+        };
         let claim = claimed(&store).await;
-        store.release(&claim.token).await.unwrap();
         claim
-            .run(&store, SHORT, async |watch| watch.lost().await)
+            .run(&store, SHORT, async |watch| {
+                clock.advance(LONG);
+                let other = claim_as(&store, "message-2").await;
+                assert_eq!(other.attempt, 2);
+                assert!(!watch.is_lost(), "nobody has told yet");
+                watch.lost().await;
+            })
             .await;
         let refused = store
             .commit(&claim.token, Commit::Finish)
@@ -215,6 +234,46 @@ fn c16_the_work_is_told_when_another_worker_took_over() {
             .unwrap_err();
         assert_eq!(refused.code, ErrorCode::Conflict);
     });
+}
+
+#[test]
+fn c16_renewing_stops_when_the_work_is_dropped() {
+    pollster::block_on(async {
+        let store = Observed::default();
+        let claim = claimed(&store).await;
+        let mut run = Box::pin(claim.run(&store, LONG / 4, async |_watch| {
+            pending::<()>().await;
+        }));
+        while store.renewals() < 2 {
+            let polled = poll_fn(|context| Poll::Ready(run.as_mut().poll(context))).await;
+            assert!(polled.is_pending());
+            pause().await;
+        }
+        drop(run);
+        let after = store.renewals();
+        futures_timer::Delay::new(LONG / 8).await; // more than a third of the lease
+        assert_eq!(store.renewals(), after);
+        store.commit(&claim.token, Commit::Finish).await.unwrap();
+    });
+}
+
+/// Work that cannot await renews between its steps, and learns the same.
+#[test]
+fn c16_blocking_work_renews_by_itself() {
+    let clock = Arc::new(ManualClock::default());
+    let inner = InMemorySessionStore::with_clock(StoreOptions::new(), Arc::clone(&clock));
+    let inner = Arc::new(inner);
+    let store = Blocking::from(Arc::clone(&inner));
+    let claim = pollster::block_on(claimed(inner.as_ref()));
+    for _step in 0..5 {
+        clock.advance(LONG - SHORT);
+        store.renew(&claim.token, LONG).unwrap();
+    }
+    clock.advance(LONG);
+    let other = pollster::block_on(claim_as(inner.as_ref(), "message-2"));
+    assert_eq!(other.attempt, 2);
+    let lost = store.renew(&claim.token, LONG).unwrap_err();
+    assert_eq!(lost.conflict(), Some(&Conflict::ClaimLost));
 }
 
 #[test]

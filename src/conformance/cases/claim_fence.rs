@@ -76,6 +76,36 @@ pub fn c16_the_rest_of_the_owner_is_free(stage: &Stage) -> Verdict {
     Ok(stage.store.commit(&claim.token, Commit::Finish)?)
 }
 
+pub fn c16_a_claim_of_another_owner_stops_nobody(stage: &Stage) -> Verdict {
+    let (anna, ben) = (stage.user("anna"), stage.user("ben"));
+    let (chat, other) = (scope("chat"), scope("other"));
+    let (own, foreign) = (stage.key("own"), stage.key("foreign"));
+    let store = &stage.store;
+    ben.register(&chat, &foreign)?;
+    let claim = ben.claimed(&chat, "message")?;
+    // Whose it is counts before who holds it.
+    ensure_invalid(store.update(&foreign, anna.data("stolen")))?;
+    ensure_invalid(anna.register(&chat, &foreign))?;
+    ensure_claimed(store.remove(&foreign))?;
+    anna.clear(&chat)?;
+    for scope in [&chat, &other, &chat] {
+        anna.register(scope, &own)?;
+    }
+    store.update(&own, anna.data("changed"))?;
+    anna.ensure_stored(&own, "changed")?;
+    anna.ensure_waits(&[(&chat, &own)])?;
+    ensure_eq(anna.find_by_user()?, Some(own.clone()))?;
+    let same_message = anna.claimed(&chat, "message")?;
+    store.commit(&same_message.token, Commit::Finish)?;
+    anna.register(&chat, &own)?;
+    anna.clear(&chat)?;
+    let created = anna.create("{}")?;
+    store.remove(&created)?;
+    ben.ensure_stored(&foreign, foreign.as_str())?;
+    ben.ensure_waits(&[(&chat, &foreign)])?;
+    Ok(store.commit(&claim.token, Commit::Finish)?)
+}
+
 pub fn c16_a_released_wait_can_be_written(stage: &Stage) -> Verdict {
     let anna = stage.user("anna");
     let (chat, key) = (scope("chat"), stage.key("wait"));
@@ -203,6 +233,23 @@ pub fn c16_a_lease_that_ran_out_stops_nobody(stage: &Stage) -> Verdict {
         }
     }
     Ok(())
+}
+
+pub fn c16_a_lease_that_ran_out_changes_no_read(stage: &Stage) -> Verdict {
+    let anna = stage.user("anna");
+    let (chat, key) = (scope("chat"), stage.key("wait"));
+    anna.register_for(&chat, &key, LONG)?;
+    let before = anna.session(&key)?;
+    let _lost = anna.claimed_for(&chat, "message", SHORT)?;
+    stage.pass(SHORT, || Ok(true))?;
+    ensure_eq(anna.session(&key)?, before.clone())?;
+    ensure_eq(stage.store.get_fenced(&anna.ctx, &key)?, Some(before))?;
+    anna.ensure_stored(&key, key.as_str())?;
+    anna.ensure_waits(&[(&chat, &key)])?;
+    ensure_eq(anna.find_by_user()?, Some(key.clone()))?;
+    let _created = anna.create("{}")?;
+    ensure_eq(anna.find_by_user()?, Some(key))?;
+    ensure_eq(anna.claimed(&chat, "message")?.attempt, 2)
 }
 
 pub fn c16_a_late_worker_goes_on_until_taken_over(stage: &Stage) -> Verdict {

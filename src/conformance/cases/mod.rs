@@ -232,11 +232,13 @@ table! { $
     claim_fence::c16_no_published_method_writes_past_a_claim [Verbs];
     claim_fence::c16_no_verb_writes_past_a_claim [Verbs];
     claim_fence::c16_the_rest_of_the_owner_is_free [Verbs];
+    claim_fence::c16_a_claim_of_another_owner_stops_nobody [Verbs];
     claim_fence::c16_a_released_wait_can_be_written [Verbs];
     claim_fence::c16_the_token_may_update [Verbs];
     claim_fence::c16_a_token_is_for_its_own_session [Verbs];
     claim_fence::c16_a_claim_that_was_taken_over_is_void [Verbs];
     claim_fence::c16_a_lease_that_ran_out_stops_nobody [Verbs];
+    claim_fence::c16_a_lease_that_ran_out_changes_no_read [Verbs];
     claim_fence::c16_a_late_worker_goes_on_until_taken_over [Verbs];
 
     commits::c16_finish_removes_and_remembers [Verbs];
