@@ -57,7 +57,7 @@ pub enum SessionBackendConfig {
 
 impl SessionBackendConfig {
     /// Reads the URL of any backend of this build: `memory:`, `redb:///path` with the cargo feature
-    /// `durable`, or `redis://...` with the cargo feature `redis`. Contacts no server.
+    /// `durable`, or with the cargo feature `redis` a `redis` URL of any kind. Contacts no server.
     ///
     /// # Errors
     /// `InvalidInput` if the URL is wrong, or its backend is not part of this build. The message
@@ -67,7 +67,7 @@ impl SessionBackendConfig {
         match scheme {
             Some("memory") if url == "memory:" => Ok(Self::InMemory),
             Some("redb") => Self::from_durable_url(url),
-            Some("redis" | "rediss") => Self::from_redis_url(url),
+            Some(scheme) if is_redis(scheme) => Self::from_redis_url(url),
             // The scheme is not repeated: in `user:password@host` it is the user.
             _ => Err(invalid_input(format!(
                 "not the URL of a session store; {SUPPORTED}"
@@ -130,8 +130,9 @@ enum Backend {
     Redis(RedisConfig),
 }
 
-const SUPPORTED: &str = "there are memory:, redb:///path (cargo feature `durable`) and redis:// \
-                         (cargo feature `redis`)";
+const SUPPORTED: &str = "there are memory:, redb:///path (cargo feature `durable`), and redis://, \
+                         redis-sentinel:// and redis-cluster:// (cargo feature `redis`; rediss for \
+                         TLS)";
 
 impl FromStr for SessionBackendConfig {
     type Err = GreenticError;
@@ -210,6 +211,13 @@ pub fn create_async_session_store(
     }
 }
 
+/// Whether a scheme is one of `redis`, `redis-sentinel` and `redis-cluster`, with or without TLS.
+fn is_redis(scheme: &str) -> bool {
+    let rest = scheme.strip_prefix("redis").unwrap_or("?");
+    let kind = rest.strip_prefix('s').unwrap_or(rest);
+    matches!(kind, "" | "-sentinel" | "-cluster")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -226,7 +234,10 @@ mod tests {
             "postgres://hunter2",
             "redis://:hunter2@",
             "redis:hunter2",
-            "rediss://:hunter2@localhost",
+            "rediss://:hunter2@",
+            "redis-sentinel://:hunter2@localhost",
+            "redis-cluster://:hunter2@localhost/1",
+            "redis-hunter2://localhost",
         ] {
             let error = SessionBackendConfig::from_url(url).unwrap_err();
             assert_eq!(error.code, ErrorCode::InvalidInput, "{url}");
@@ -241,8 +252,17 @@ mod tests {
         assert_eq!(format!("{config:?}"), "InMemory");
         #[cfg(feature = "redis")]
         {
-            let config: SessionBackendConfig = "redis://localhost/3".parse().unwrap();
-            assert!(matches!(config, SessionBackendConfig::Redis(_)));
+            for url in [
+                "redis://localhost/3",
+                "rediss://localhost",
+                "redis-sentinel://localhost/main",
+                "rediss-sentinel://localhost/main",
+                "redis-cluster://localhost,other",
+                "rediss-cluster://localhost",
+            ] {
+                let config: SessionBackendConfig = url.parse().unwrap();
+                assert!(matches!(config, SessionBackendConfig::Redis(_)), "{url}");
+            }
         }
         #[cfg(not(feature = "redis"))]
         {

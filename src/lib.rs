@@ -38,7 +38,7 @@ mod sync;
 
 pub use asynchronous::AsyncSessionStore;
 #[cfg(feature = "redis")]
-pub use backend::redis::{RedisConfig, RedisSessionStore};
+pub use backend::redis::{Pem, RedisConfig, RedisSessionStore};
 pub use blocking::Blocking;
 pub use claim::{Claim, ClaimOutcome, ClaimToken, Commit};
 pub use config::{SessionBackendConfig, create_async_session_store, create_session_store};

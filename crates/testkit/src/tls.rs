@@ -16,16 +16,19 @@ pub struct TlsFiles {
 #[cfg(feature = "tls")]
 impl TlsFiles {
     /// Writes an authority of its own, and a certificate for `localhost` and `127.0.0.1`
-    /// signed by it, into `directory`.
+    /// signed by it, into `directory`. A client may show the certificate too.
     ///
     /// # Panics
     /// If they cannot be made or written.
     #[must_use]
     pub fn generate(directory: &std::path::Path) -> Self {
-        use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+        use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
         let key = || KeyPair::generate().expect("a key pair");
         let mut params = CertificateParams::default();
+        // Two names: OpenSSL takes a certificate for its own issuer if they have the same.
+        let name = &mut params.distinguished_name;
+        name.push(DnType::CommonName, "tests' authority");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority = CertifiedIssuer::self_signed(params, key()).expect("an authority");
         let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];

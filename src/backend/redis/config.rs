@@ -4,8 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::address::{Login, Secret};
 use super::namespace;
-use super::url::Server;
+use super::tls::{Pem, Tls};
+use super::url::{Place, RedisUrl};
 use crate::error::{GreenticError, SessionResult, invalid_input};
 use crate::options::StoreOptions;
 
@@ -28,7 +30,7 @@ const MOST_CONNECTIONS: usize = 64;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct RedisConfig {
-    pub(super) server: Server,
+    pub(super) reach: Box<Reach>,
     /// What all keys start with. Default: `greentic:session`.
     ///
     /// 1 to 256 bytes without white space, control characters, `*?[]{}^\`, or a colon at an end.
@@ -45,34 +47,125 @@ pub struct RedisConfig {
     ///
     /// It is above the connect timeout so that a call whose connection is lost can be made again.
     pub response_timeout: Duration,
-    /// How many connections carry all calls. Default: 2; 1 to 64.
+    /// How many connections to each server carry all calls. Default: 2; 1 to 64.
     pub connections: usize,
+    /// How many replicas must have a write before its call is Ok. Default: 0, which does not ask.
+    pub min_replicas: u32,
+    /// How long a write waits for the replicas. Default: 1 second; below the response timeout.
+    pub min_replicas_timeout: Duration,
+}
+
+/// Where the servers are, and how they let us in.
+#[derive(Clone)]
+pub(super) struct Reach {
+    pub place: Place,
+    pub login: Login,
+    pub sentinel_login: Login,
+    /// The URL asks for TLS.
+    pub secure: bool,
+    pub tls: Tls,
 }
 
 impl RedisConfig {
-    /// Reads `redis://[user:password@]host[:port][/database][?parameters]`; contacts no server.
+    /// Reads a URL; contacts no server.
     ///
-    /// The port is 6379 and the database 0 unless given. Parameters: `namespace`, `ttl_ms` (the
-    /// default TTL), `connections`, `connect_timeout_ms`, `response_timeout_ms`. Special characters
-    /// in the user name or password must be percent-encoded.
+    /// | where the data is | URL |
+    /// |---|---|
+    /// | one server | `redis://[user:password@]host[:port][/database]` |
+    /// | the master that sentinels name | `redis-sentinel://[user:password@]host[:port],.../master-name[/database]` |
+    /// | a cluster, by some of its nodes | `redis-cluster://[user:password@]host[:port],...` |
+    ///
+    /// `rediss`, `rediss-sentinel` and `rediss-cluster` ask for TLS. The port is 6379, of sentinels
+    /// 26379, and the database 0 unless given. Special characters in the user name or password must
+    /// be percent-encoded.
+    ///
+    /// Parameters, behind a `?`: `namespace`, `ttl_ms` (the default TTL), `connections`,
+    /// `connect_timeout_ms`, `response_timeout_ms`, `min_replicas`, `min_replicas_timeout_ms`; the
+    /// paths `tls_ca`, `tls_cert` and `tls_key`; `sentinel_user` and `sentinel_password` where the
+    /// sentinels ask for a login of their own.
     ///
     /// # Errors
     /// `InvalidInput` if the URL is wrong. The message never repeats user name or password.
     pub fn from_url(url: &str) -> SessionResult<Self> {
-        let (server, parameters) = Server::parse(url)?;
+        let url = RedisUrl::parse(url)?;
         let mut config = Self {
-            server,
+            reach: Box::new(Reach {
+                place: url.place,
+                login: url.login,
+                sentinel_login: Login::default(),
+                secure: url.tls,
+                tls: Tls::default(),
+            }),
             namespace: namespace::DEFAULT.to_owned(),
             options: StoreOptions::new(),
             connect_timeout: Duration::from_secs(2),
             response_timeout: Duration::from_secs(5),
             connections: 2,
+            min_replicas: 0,
+            min_replicas_timeout: Duration::from_secs(1),
         };
-        for (name, value) in parameters {
+        for (name, value) in url.parameters {
             config.set(&name, value)?;
         }
         config.check()?;
         Ok(config)
+    }
+
+    /// Sets the user, instead of one in the URL.
+    #[must_use]
+    pub fn username(mut self, user: impl Into<String>) -> Self {
+        self.reach.login.user = Some(user.into());
+        self
+    }
+
+    /// Sets the password, instead of one in the URL.
+    #[must_use]
+    pub fn password(mut self, password: impl Into<String>) -> Self {
+        self.reach.login.password = Some(Secret::new(password));
+        self
+    }
+
+    /// Sets the user that we are at the sentinels. Default: none.
+    #[must_use]
+    pub fn sentinel_username(mut self, user: impl Into<String>) -> Self {
+        self.reach.sentinel_login.user = Some(user.into());
+        self
+    }
+
+    /// Sets the password that the sentinels ask for. Default: none.
+    #[must_use]
+    pub fn sentinel_password(mut self, password: impl Into<String>) -> Self {
+        self.reach.sentinel_login.password = Some(Secret::new(password));
+        self
+    }
+
+    /// Trusts servers whose certificate is signed by one of these authorities, and no others.
+    /// Default: the public authorities.
+    #[must_use]
+    pub fn tls_authority(mut self, authorities: impl Into<Pem>) -> Self {
+        self.reach.tls.authority = Some(authorities.into());
+        self
+    }
+
+    /// Shows a client certificate, with the chain behind it, to servers that ask for one.
+    #[must_use]
+    pub fn tls_identity(mut self, certificate: impl Into<Pem>, key: impl Into<Pem>) -> Self {
+        self.reach.tls.certificate = Some(certificate.into());
+        self.reach.tls.key = Some(key.into());
+        self
+    }
+
+    /// Sets [`RedisConfig::min_replicas`] and [`RedisConfig::min_replicas_timeout`].
+    ///
+    /// An Ok then means that so many replicas have the write. If they do not confirm it in time the
+    /// call is `Timeout`: the write is done and may be lost in a failover; repeating it is safe. A
+    /// connection serves nothing else while a write waits on it: so calls that write get as many
+    /// connections of their own, and each carries one write per round trip to the replicas.
+    #[must_use]
+    pub const fn min_replicas(mut self, count: u32, timeout: Duration) -> Self {
+        self.min_replicas = count;
+        self.min_replicas_timeout = timeout;
+        self
     }
 
     /// Sets [`RedisConfig::namespace`].
@@ -110,18 +203,6 @@ impl RedisConfig {
         self
     }
 
-    fn set(&mut self, name: &str, value: String) -> SessionResult<()> {
-        match name {
-            "namespace" => self.namespace = value,
-            "ttl_ms" => self.options.default_ttl = Some(millis(name, &value)?),
-            "connect_timeout_ms" => self.connect_timeout = millis(name, &value)?,
-            "response_timeout_ms" => self.response_timeout = millis(name, &value)?,
-            "connections" => self.connections = number(name, &value)?,
-            _ => return Err(unknown_parameter(name)),
-        }
-        Ok(())
-    }
-
     /// Checks what the setters take unchecked.
     pub(super) fn check(&self) -> SessionResult<()> {
         namespace::check(&self.namespace)?;
@@ -129,10 +210,24 @@ impl RedisConfig {
             return Err(invalid_input("a Redis store has 1 to 64 connections"));
         }
         let allowed = Duration::from_millis(1)..=LONGEST_TIMEOUT;
-        let timeouts = [self.connect_timeout, self.response_timeout];
+        let timeouts = [
+            self.connect_timeout,
+            self.response_timeout,
+            self.min_replicas_timeout,
+        ];
         if !timeouts.iter().all(|timeout| allowed.contains(timeout)) {
             return Err(invalid_input(
                 "a timeout of a Redis store is 1 ms to 1 hour",
+            ));
+        }
+        if self.min_replicas > 0 && self.min_replicas_timeout >= self.response_timeout {
+            return Err(invalid_input(
+                "the timeout of min_replicas must be below the response timeout",
+            ));
+        }
+        if !self.reach.secure && self.reach.tls != Tls::default() {
+            return Err(invalid_input(
+                "TLS certificates need a URL that asks for TLS, such as rediss://",
             ));
         }
         Ok(())
@@ -151,43 +246,16 @@ impl FromStr for RedisConfig {
 impl fmt::Debug for RedisConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisConfig")
-            .field("server", &self.server)
+            .field("place", &self.reach.place.shown(self.reach.secure))
             .field("namespace", &self.namespace)
             .field("options", &self.options)
             .field("connect_timeout", &self.connect_timeout)
             .field("response_timeout", &self.response_timeout)
             .field("connections", &self.connections)
-            .finish()
+            .field("min_replicas", &self.min_replicas)
+            .field("min_replicas_timeout", &self.min_replicas_timeout)
+            .finish_non_exhaustive()
     }
-}
-
-fn millis(name: &str, value: &str) -> SessionResult<Duration> {
-    match number(name, value)? {
-        0 => Err(invalid_input(format!(
-            "the parameter `{name}` must be at least 1"
-        ))),
-        millis => Ok(Duration::from_millis(millis)),
-    }
-}
-
-fn number<T: FromStr>(name: &str, value: &str) -> SessionResult<T> {
-    value
-        .parse()
-        .map_err(|_| invalid_input(format!("the parameter `{name}` must be a whole number")))
-}
-
-/// Names the parameter only if it looks like one: the rest of a torn password may not.
-fn unknown_parameter(name: &str) -> GreenticError {
-    let is_plain = name.len() <= 32 && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-    let shown = if is_plain {
-        format!(" `{name}`")
-    } else {
-        String::new()
-    };
-    invalid_input(format!(
-        "unknown parameter{shown} in a Redis URL; known are namespace, ttl_ms, connections, \
-         connect_timeout_ms, response_timeout_ms"
-    ))
 }
 
 #[cfg(test)]
@@ -198,13 +266,22 @@ mod tests {
     #[test]
     fn a_url_sets_everything() {
         let url = "redis://h/2?namespace=my:app&ttl_ms=5&connections=3\
-                   &connect_timeout_ms=10&response_timeout_ms=20";
+                   &connect_timeout_ms=10&response_timeout_ms=20&min_replicas=1\
+                   &min_replicas_timeout_ms=9&sentinel_user=u&sentinel_password=p";
         let config: RedisConfig = url.parse().unwrap();
         assert_eq!(config.namespace, "my:app");
         assert_eq!(config.options.default_ttl, Some(Duration::from_millis(5)));
         assert_eq!(config.connections, 3);
         assert_eq!(config.connect_timeout, Duration::from_millis(10));
         assert_eq!(config.response_timeout, Duration::from_millis(20));
+        assert_eq!(config.min_replicas, 1);
+        assert_eq!(config.min_replicas_timeout, Duration::from_millis(9));
+        assert_eq!(config.reach.sentinel_login.user.as_deref(), Some("u"));
+        assert!(config.reach.sentinel_login.password.is_some());
+        let url = "rediss://h?tls_ca=/ca&tls_cert=/c&tls_key=/k";
+        let tls = RedisConfig::from_url(url).unwrap().reach.tls;
+        assert_eq!(tls.authority, Some(Pem::File("/ca".into())));
+        assert!(tls.certificate.is_some() && tls.key.is_some());
     }
 
     #[test]
@@ -220,6 +297,9 @@ mod tests {
             "namespace=",
             "namespace=a:b:",
             "tls=1",
+            "tls_ca=/no/tls/without/rediss",
+            "min_replicas=-1",
+            "min_replicas=1&min_replicas_timeout_ms=5000",
         ];
         for parameter in wrong {
             let url = format!("redis://:hunter2@localhost?{parameter}");
@@ -256,6 +336,10 @@ mod tests {
     #[test]
     fn c18_debug_shows_no_credentials() {
         let config = RedisConfig::from_url("redis://admin:hunter2@localhost:7/1").unwrap();
+        let config = config.username("admin").password("hunter2");
+        let config = config
+            .sentinel_username("admin")
+            .sentinel_password("hunter2");
         let shown = format!("{config:?}");
         assert!(shown.contains("localhost:7/1"), "{shown}");
         assert!(

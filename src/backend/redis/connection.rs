@@ -1,7 +1,6 @@
 //! The connections of a store, and the calls that go over them.
 
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -12,10 +11,11 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::backoff::pause;
 use super::config::RedisConfig;
 use super::failure::Failure;
-use super::link::Link;
+use super::pool::Pool;
+use super::replication::Replication;
 use super::runtime::Runtime;
 use super::script::{Call, Reply};
-use super::slot::{Patience, Slot};
+use super::slot::Patience;
 use super::topology::Topology;
 use crate::error::SessionResult;
 
@@ -23,8 +23,8 @@ use crate::error::SessionResult;
 ///
 /// The futures run on any executor, and may be dropped at any time.
 pub(super) struct Connections {
-    slots: Box<[Slot]>,
-    next: AtomicUsize,
+    pool: Pool,
+    replication: Option<Replication>,
     runtime: OnceLock<Arc<Runtime>>,
     connect_timeout: Duration,
     response_timeout: Duration,
@@ -37,11 +37,9 @@ impl Connections {
     /// `InvalidInput` if the configuration is wrong.
     pub fn new(config: &RedisConfig) -> SessionResult<Self> {
         config.check()?;
-        let topology = Arc::new(Topology::of(config));
-        let slot = Slot::new(topology, config.connect_timeout);
         Ok(Self {
-            slots: (0..config.connections).map(|_| slot.another()).collect(),
-            next: AtomicUsize::new(0),
+            pool: Pool::new(Topology::of(config)?, config),
+            replication: Replication::of(config),
             runtime: OnceLock::new(),
             connect_timeout: config.connect_timeout,
             response_timeout: config.response_timeout,
@@ -59,18 +57,20 @@ impl Connections {
     /// script failed.
     pub async fn run(&self, call: Call<'_>) -> SessionResult<Reply> {
         let task = Task {
+            key: call.key(),
             mutating: call.mutating,
             text: Some(&call),
         };
         self.perform(call.by_sha1(), task).await
     }
 
-    /// Runs a plain command that changes nothing.
+    /// Runs a plain command that changes nothing, on a key if it has one.
     ///
     /// # Errors
     /// As [`Connections::run`].
-    pub async fn command(&self, command: Cmd) -> SessionResult<Reply> {
+    pub async fn command(&self, command: Cmd, key: &[u8]) -> SessionResult<Reply> {
         let task = Task {
+            key,
             mutating: false,
             text: None,
         };
@@ -93,7 +93,7 @@ impl Connections {
     ) -> SessionResult<Reply> {
         let mut course = Course::new(self);
         loop {
-            let failure = match self.attempt(runtime, &command, &course).await {
+            let failure = match self.attempt(runtime, &command, &task, &course).await {
                 Ok(value) => {
                     let repeated = course.unknown;
                     return Ok(Reply { value, repeated });
@@ -118,37 +118,36 @@ impl Connections {
         &self,
         runtime: &Runtime,
         command: &Cmd,
+        task: &Task<'_>,
         course: &Course,
     ) -> Result<redis::Value, Failure> {
-        let link = self.link(runtime, course.patience()).await?;
-        let failure = match timeout_at(course.deadline, link.send(command)).await {
-            Ok(Ok(value)) => return Ok(value),
-            Ok(Err(error)) => Failure::of_call(&error),
-            Err(_elapsed) => Failure::NoAnswer,
-        };
-        if failure.ends_connection() {
+        let replication = self.replication.as_ref().filter(|_| task.mutating);
+        let patience = course.patience();
+        let link = self
+            .pool
+            .link(runtime, patience, replication.is_some())
+            .await?;
+        let sent = timeout_at(course.deadline, async {
+            match replication {
+                None => link.send(command).await,
+                Some(replication) => {
+                    let answers = link.send_all(&replication.wrap(command, task.key)).await;
+                    return replication.unwrap(answers.map_err(|error| Failure::of_call(&error))?);
+                }
+            }
+            .map_err(|error| Failure::of_call(&error))
+        });
+        let answer = sent.await.unwrap_or(Err(Failure::NoAnswer));
+        if answer.as_ref().is_err_and(Failure::ends_connection) {
             link.retire();
         }
-        Err(failure)
-    }
-
-    /// The next connection in turn. A call waits for it to open only where no other is open.
-    async fn link(&self, runtime: &Runtime, patience: Patience) -> Result<Arc<Link>, Failure> {
-        let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.slots.len();
-        let slot = &self.slots[turn];
-        if let Some(link) = slot.open_soon(runtime) {
-            return Ok(link);
-        }
-        if let Some(link) = self.slots.iter().find_map(Slot::open) {
-            return Ok(link);
-        }
-        slot.link(runtime, patience).await
+        answer
     }
 
     /// Whether no connection is open.
     #[cfg(test)]
     pub fn are_closed(&self) -> bool {
-        self.slots.iter().all(|slot| slot.open().is_none())
+        self.pool.is_closed()
     }
 
     fn runtime(&self) -> io::Result<&Runtime> {
@@ -162,6 +161,7 @@ impl Connections {
 
 /// What is asked of the server.
 struct Task<'a> {
+    key: &'a [u8],
     /// A lost connection leaves it unknown whether it was done.
     mutating: bool,
     /// The call to send again by its text if the server does not know the script.

@@ -8,7 +8,7 @@ use std::io;
 use greentic_types::{ErrorCode, GreenticError};
 use redis::{ErrorKind, ProtocolVersion, RedisError};
 
-use super::url::Server;
+use super::address::Address;
 
 /// Why an attempt failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub(super) enum Failure {
     Lost,
     /// No answer came in time: done or not done.
     NoAnswer,
+    /// The master has it, but too few of its replicas said so in time.
+    NotReplicated { replicas: i64, wanted: u32 },
     /// The server's last word.
     Final(ErrorCode, String),
 }
@@ -44,8 +46,12 @@ const NOT_NOW: [&str; 7] = [
 
 impl Failure {
     /// Judges an error of the opening words of a connection.
-    pub fn of_opening(server: &Server, protocol: ProtocolVersion, error: &RedisError) -> Self {
-        let address = server.address();
+    pub fn of_opening(
+        address: &Address,
+        database: i64,
+        protocol: ProtocolVersion,
+        error: &RedisError,
+    ) -> Self {
         let detail = error.detail().unwrap_or_default();
         let denied = |reason: &str| Self::Denied(format!("{address} {reason}"));
         let unreachable = |reason: &str| Self::Unreachable(format!("{address} {reason}"));
@@ -67,9 +73,7 @@ impl Failure {
             _ if protocol == ProtocolVersion::RESP3 && detail.starts_with("unknown command") => {
                 Self::NoResp3
             }
-            _ if detail.contains("DB index") => {
-                denied(&format!("has no database {}", server.database))
-            }
+            _ if detail.contains("DB index") => denied(&format!("has no database {database}")),
             (_, code) if NOT_NOW.contains(&code) => unreachable(&format!("answers {code}")),
             (_, code) => denied(&format!("refuses the connection: {code}")),
         }
@@ -109,8 +113,8 @@ impl Failure {
     pub fn ends_connection(&self) -> bool {
         match self {
             Self::Lost | Self::NoAnswer => true,
-            // The server is a replica: a new connection may lead to the master.
-            Self::NotNow(code) => matches!(*code, "READONLY" | "MASTERDOWN"),
+            // A replica, or a server that was restarted: a new connection may lead to the master.
+            Self::NotNow(code) => matches!(*code, "READONLY" | "MASTERDOWN" | "LOADING"),
             _ => false,
         }
     }
@@ -135,6 +139,13 @@ impl Failure {
             Self::NoAnswer => (
                 ErrorCode::Timeout,
                 "no answer in time; the call was done or not done".to_owned(),
+            ),
+            Self::NotReplicated { replicas, wanted } => (
+                ErrorCode::Timeout,
+                format!(
+                    "{replicas} of {wanted} replicas confirmed the call in time: it is done, and \
+                     may be lost if the master fails; repeat it"
+                ),
             ),
             Self::Final(code, message) => (code, message),
         };
@@ -273,11 +284,11 @@ mod tests {
             "s3cret s3cret",
             "ERR user_script:12: s3cret",
         ];
-        let server = Server::parse("redis://me:s3cret@localhost").unwrap().0;
+        let server = Address::new("localhost", 6379);
         for line in lines {
             let error = answer(line);
             let call = Failure::of_call(&error).into_error();
-            let opening = Failure::of_opening(&server, ProtocolVersion::RESP2, &error);
+            let opening = Failure::of_opening(&server, 0, ProtocolVersion::RESP2, &error);
             assert!(!format!("{call:?}").contains("s3cret"), "{call:?}");
             assert!(!format!("{opening:?}").contains("s3cret"), "{opening:?}");
         }

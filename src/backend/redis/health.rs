@@ -18,7 +18,7 @@ const MEMORY_IS_SHORT: f64 = 0.9;
 /// `Unavailable` or `Timeout` if the server does not answer.
 pub(super) async fn ask(connections: &Connections) -> SessionResult<Health> {
     let started = Instant::now();
-    let reply = connections.command(redis::cmd("INFO")).await?;
+    let reply = connections.command(redis::cmd("INFO"), b"").await?;
     let mut health = Health::new("redis", started.elapsed());
     let text = text_of(&reply.value).unwrap_or_default();
     let info = Info::parse(&text);
@@ -38,7 +38,7 @@ pub(super) async fn ask(connections: &Connections) -> SessionResult<Health> {
 async fn saves_snapshots(connections: &Connections) -> bool {
     let mut command = redis::cmd("CONFIG");
     command.arg("GET").arg("save");
-    let Ok(reply) = connections.command(command).await else {
+    let Ok(reply) = connections.command(command, b"").await else {
         return true;
     };
     match reply.value {

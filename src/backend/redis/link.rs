@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Cmd, RedisConnectionInfo, RedisResult, Value};
+use redis::{AsyncConnectionConfig, Cmd, Pipeline, RedisConnectionInfo, RedisResult, Value};
 use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 
@@ -25,8 +26,10 @@ pub(super) struct Link {
 
 impl Link {
     /// Speaks the protocol's opening words over a fresh socket. Must run on the I/O runtime.
-    pub async fn over(stream: TcpStream, settings: &RedisConnectionInfo) -> RedisResult<Self> {
-        tune(&stream)?;
+    pub async fn over<S>(stream: S, settings: &RedisConnectionInfo) -> RedisResult<Self>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let config = AsyncConnectionConfig::new()
             .set_response_timeout(None) // the caller has a deadline over all attempts
             .set_pipeline_buffer_size(QUEUE);
@@ -50,6 +53,14 @@ impl Link {
         let mut connection = self.connection.clone();
         let value = connection.send_packed_command(command).await?;
         value.extract_error()
+    }
+
+    /// Sends commands at once, and waits for all their answers, which may be errors.
+    pub async fn send_all(&self, commands: &Pipeline) -> RedisResult<Vec<Value>> {
+        let mut connection = self.connection.clone();
+        connection
+            .send_packed_commands(commands, 0, commands.len())
+            .await
     }
 
     /// Keeps further calls off this connection; those that are on it go on.
@@ -78,7 +89,7 @@ impl Drop for Retire {
 }
 
 /// Sends small writes at once, and notices a peer that is gone while nothing is sent.
-fn tune(stream: &TcpStream) -> io::Result<()> {
+pub(super) fn tune(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let keepalive = TcpKeepalive::new()
         .with_time(Duration::from_secs(15))

@@ -7,22 +7,31 @@
 //! An operation ([`store`]) is one script on the server ([`scripts`]), which carries out the same
 //! rules as `crate::rules`. All names of keys are made by [`keys`] and by its twin in the scripts.
 
+mod address;
 mod args;
 mod backoff;
 mod config;
 mod connection;
 mod failure;
+mod greeting;
 mod health;
 mod keys;
 mod link;
 mod namespace;
+mod node;
+mod parameters;
+mod pool;
 mod record;
+mod replication;
 mod reply;
 mod runtime;
 mod script;
 mod scripts;
+mod sentinel;
 mod slot;
+mod slots;
 mod store;
+mod tls;
 mod topology;
 mod url;
 
@@ -31,4 +40,5 @@ mod tests;
 
 pub use config::RedisConfig;
 pub use store::RedisSessionStore;
+pub use tls::Pem;
 pub(crate) use url::without_credentials;

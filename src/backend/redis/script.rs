@@ -36,6 +36,11 @@ pub(super) struct Call<'a> {
 }
 
 impl Call<'_> {
+    /// The key that decides where the call goes.
+    pub fn key(&self) -> &[u8] {
+        self.keys.first().map(AsRef::as_ref).unwrap_or_default()
+    }
+
     /// The short form, for a server that has the script in its cache.
     pub fn by_sha1(&self) -> Cmd {
         self.command("EVALSHA", self.script.sha1())

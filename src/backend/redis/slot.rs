@@ -140,7 +140,8 @@ impl Slot {
             sleep_until(outage.pause_until).await;
         }
         let began = Instant::now();
-        let opened = self.topology.open(self.connect_timeout).await;
+        // It ends before the patience of the call that waits for it, so that the call can say why.
+        let opened = self.topology.open(self.connect_timeout.mul_f32(0.9)).await;
         let (state, failure) = match opened {
             Ok(link) => (State::Open(Arc::new(link)), None),
             Err(failure) => {

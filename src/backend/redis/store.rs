@@ -144,12 +144,16 @@ impl Backend for RedisSessionStore {
         let name = self.keys.session(key);
         let mut command = redis::cmd("GET");
         command.arg(&name);
-        let reply = self.connections.command(command).await.map_err(|error| {
-            if error.code == ErrorCode::Internal && error.message.contains("WRONGTYPE") {
-                return self.keys.unreadable(name.as_bytes(), "its type is wrong");
-            }
-            error
-        })?;
+        let reply = self
+            .connections
+            .command(command, name.as_bytes())
+            .await
+            .map_err(|error| {
+                if error.code == ErrorCode::Internal && error.message.contains("WRONGTYPE") {
+                    return self.keys.unreadable(name.as_bytes(), "its type is wrong");
+                }
+                error
+            })?;
         match reply.value {
             Value::Nil => Ok(None),
             Value::BulkString(bytes) => payload::decode(key, &bytes).map(Some),

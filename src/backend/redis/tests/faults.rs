@@ -103,7 +103,7 @@ fn c14_a_read_whose_answer_is_lost_was_not_repeated() {
     proxy.replies_once(Flow::SwallowThenClose);
     let mut get = redis::cmd("GET");
     get.arg("counter");
-    let reply = wait(connections.command(get)).unwrap();
+    let reply = wait(connections.command(get, b"counter")).unwrap();
     assert_eq!(redis::from_redis_value::<i64>(reply.value).unwrap(), 1);
     assert!(!reply.repeated);
 }

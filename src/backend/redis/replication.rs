@@ -1,0 +1,66 @@
+//! Waiting until replicas have a write.
+
+use std::time::Duration;
+
+use redis::{Cmd, Pipeline, Value};
+
+use super::config::RedisConfig;
+use super::failure::Failure;
+use super::slots::hashed_part;
+
+/// A write that leaves nothing.
+///
+/// WAIT looks at the last write of its own connection only. A call that finds its work done by an
+/// earlier attempt writes nothing, and WAIT would agree at once; behind this write it has to wait
+/// for all that the call has seen.
+const MARK: &str = "redis.call('SET', KEYS[1], '') return redis.call('DEL', KEYS[1])";
+
+/// How many replicas must have a write before its call is Ok.
+pub(super) struct Replication {
+    count: u32,
+    timeout: Duration,
+    prefix: String,
+}
+
+impl Replication {
+    /// None if a write need not wait.
+    pub fn of(config: &RedisConfig) -> Option<Self> {
+        (config.min_replicas > 0).then(|| Self {
+            count: config.min_replicas,
+            timeout: config.min_replicas_timeout,
+            prefix: format!("{}:sync:", config.namespace),
+        })
+    }
+
+    /// The command on `key`, and the wait behind it, in one round trip.
+    pub fn wrap(&self, command: &Cmd, key: &[u8]) -> Pipeline {
+        // In the same slot as the key.
+        let mark = [self.prefix.as_bytes(), b"{", hashed_part(key), b"}"].concat();
+        let mut pipeline = redis::pipe();
+        pipeline.add_command(command.clone());
+        pipeline.cmd("EVAL").arg(MARK).arg(1).arg(mark);
+        let millis = u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX);
+        pipeline.cmd("WAIT").arg(self.count).arg(millis);
+        pipeline
+    }
+
+    /// The command's answer, if enough replicas have all that it is built on.
+    pub fn unwrap(&self, answers: Vec<Value>) -> Result<Value, Failure> {
+        let mut answers = answers.into_iter();
+        let answer = answers.next().unwrap_or(Value::Nil);
+        let answer = answer
+            .extract_error()
+            .map_err(|error| Failure::of_call(&error))?;
+        let replicas = match (answers.next(), answers.next()) {
+            (Some(Value::Int(_)), Some(Value::Int(replicas))) => replicas,
+            _ => 0,
+        };
+        if replicas >= i64::from(self.count) {
+            return Ok(answer);
+        }
+        Err(Failure::NotReplicated {
+            replicas,
+            wanted: self.count,
+        })
+    }
+}

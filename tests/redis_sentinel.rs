@@ -1,0 +1,169 @@
+//! The master that sentinels name: failover, durability, and what is said when nobody names one.
+#![allow(clippy::print_stdout, clippy::unwrap_used)]
+#![cfg(all(feature = "conformance", feature = "redis"))]
+
+mod topology_support;
+
+use std::sync::Arc;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use greentic_session::store::SessionStore;
+use greentic_session::{
+    Blocking, CreateOptions, ErrorCode, OperationId, RedisConfig, RedisSessionStore, SessionKey,
+};
+use greentic_session_testkit::{RedisServer, Reply, SentinelGroup, servers_or_skip, wait_until};
+use topology_support::load::{Load, Outcome};
+use topology_support::samples::{ctx, data};
+use topology_support::sentinel_url;
+
+const LIMIT: Duration = Duration::from_secs(60);
+/// How long the writers run before the fault, and after it.
+const WARM: Duration = Duration::from_secs(1);
+
+fn refusal(url: &str) -> String {
+    let config = RedisConfig::from_url(url).unwrap();
+    let config = config.connect_timeout(Duration::from_secs(2));
+    let store = RedisSessionStore::new(config).unwrap();
+    let error = store.get_session(&SessionKey::new("any")).unwrap_err();
+    assert_eq!(error.code, ErrorCode::Unavailable, "{error}");
+    error.message
+}
+
+#[test]
+fn c17_what_is_wrong_with_a_url_of_sentinels_is_said() {
+    if !servers_or_skip("c17_what_is_wrong_with_a_url_of_sentinels_is_said") {
+        return;
+    }
+    let group = SentinelGroup::start(0);
+    let sentinels = group.sentinel_addresses().join(",");
+    let unknown = refusal(&format!("redis-sentinel://{sentinels}/other"));
+    assert!(unknown.contains("knows no master `other`"), "{unknown}");
+
+    let at_a_sentinel = refusal(&group.sentinels()[0].url());
+    assert!(
+        at_a_sentinel.contains("redis-sentinel://"),
+        "{at_a_sentinel}"
+    );
+
+    let server = group.master().address();
+    let at_a_server = refusal(&format!("redis-sentinel://{server}/main"));
+    assert!(at_a_server.contains("is no sentinel"), "{at_a_server}");
+
+    for sentinel in &group.sentinels()[..2] {
+        sentinel.kill();
+    }
+    let store = RedisSessionStore::from_url(sentinel_url(&group)).unwrap();
+    assert_eq!(store.get_session(&SessionKey::new("any")).unwrap(), None);
+    group.sentinels()[2].kill();
+    let gone = refusal(&sentinel_url(&group));
+    assert!(gone.contains("cannot reach 127.0.0.1"), "{gone}");
+}
+
+#[test]
+fn sentinels_and_servers_have_passwords_of_their_own() {
+    if !servers_or_skip("sentinels_and_servers_have_passwords_of_their_own") {
+        return;
+    }
+    let group = SentinelGroup::start(0);
+    for (servers, password) in [(group.sentinels(), "theirs"), (group.nodes(), "its")] {
+        for server in servers {
+            let set = match password {
+                "its" => ["CONFIG", "SET", "requirepass", password].to_vec(),
+                _ => ["ACL", "SETUSER", "default", "resetpass", ">theirs"].to_vec(),
+            };
+            let _ = server.command(&set).accepted();
+        }
+    }
+    let config = RedisConfig::from_url(&sentinel_url(&group)).unwrap();
+    let ask = |config| {
+        let store = RedisSessionStore::new(config).unwrap();
+        store.get_session(&SessionKey::new("any"))
+    };
+    let both = config.clone().password("its").sentinel_password("theirs");
+    assert_eq!(ask(both).unwrap(), None);
+    for config in [
+        config.clone().password("its"),
+        config.sentinel_password("theirs"),
+    ] {
+        let error = ask(config).unwrap_err();
+        assert_eq!(error.code, ErrorCode::Unavailable);
+        assert!(error.message.contains("password"), "{error}");
+    }
+}
+
+fn is_master(server: &RedisServer) -> bool {
+    let role = server.try_command(&["ROLE"]);
+    matches!(role, Ok(Reply::Array(fields)) if fields[0].text() == "master")
+}
+
+/// Kills the master under load. Tells what became of the calls, and how long after the promotion
+/// the first one succeeded.
+fn fail_over(config: impl FnOnce(RedisConfig) -> RedisConfig) -> (Outcome, Duration) {
+    let group = SentinelGroup::start(1);
+    let load = Load::on(config(
+        RedisConfig::from_url(&sentinel_url(&group)).unwrap(),
+    ));
+    sleep(WARM);
+    let old = group.kill_master();
+    let replica = &group.nodes()[1];
+    wait_until("the replica is promoted", LIMIT, || is_master(replica));
+    let promoted = Instant::now();
+    // It comes back as a replica, which min_replicas waits for.
+    group.wait_for_failover(old.port());
+    old.restart();
+    wait_until("the old master follows", LIMIT, || {
+        let info = replica.command(&["INFO", "replication"]).text();
+        info.contains("state=online")
+    });
+    sleep(WARM);
+    let outcome = load.end();
+    let recovery = outcome.recovery(promoted);
+    (outcome, recovery)
+}
+
+#[test]
+fn writes_go_on_after_a_failover() {
+    if !servers_or_skip("writes_go_on_after_a_failover") {
+        return;
+    }
+    let (outcome, recovery) = fail_over(|config| config);
+    println!("Sentinel: {outcome}; first Ok {recovery:?} after the promotion");
+    assert!(outcome.acknowledged() > 0);
+}
+
+#[test]
+fn min_replicas_loses_nothing_in_a_failover() {
+    if !servers_or_skip("min_replicas_loses_nothing_in_a_failover") {
+        return;
+    }
+    let second = Duration::from_secs(1);
+    let (outcome, recovery) = fail_over(|config| config.min_replicas(1, second));
+    println!("Sentinel, min_replicas 1: {outcome}; first Ok {recovery:?} after the promotion");
+    assert_eq!(outcome.lost, 0, "{outcome}");
+}
+
+/// Also a repeat, which finds its work done and writes nothing.
+#[test]
+fn c17_too_few_replicas_are_a_timeout() {
+    if !servers_or_skip("c17_too_few_replicas_are_a_timeout") {
+        return;
+    }
+    let server = RedisServer::start();
+    let config = RedisConfig::from_url(&server.url()).unwrap();
+    let config = config
+        .min_replicas(1, Duration::from_millis(50))
+        .connections(3);
+    let store = Blocking::from(Arc::new(RedisSessionStore::new(config).unwrap()));
+    let (ctx, key) = (ctx("anna"), SessionKey::new("run-1"));
+    let options = CreateOptions::new()
+        .key(key.clone())
+        .operation(OperationId::random());
+    for _ in 0..4 {
+        let created = store.create(&ctx, data(&ctx, "{}"), options.clone());
+        let error = created.unwrap_err();
+        assert_eq!(error.code, ErrorCode::Timeout);
+        assert!(error.message.contains("0 of 1 replicas"), "{error}");
+    }
+    assert_eq!(store.get(&key).unwrap().unwrap().revision, 1);
+}

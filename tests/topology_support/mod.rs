@@ -1,0 +1,133 @@
+//! Redis in each of its topologies, as real processes.
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+pub mod load;
+pub mod samples;
+
+use std::path::Path;
+use std::process;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use greentic_session::conformance::{Need, Subject};
+use greentic_session::{RedisConfig, RedisSessionStore, StoreOptions};
+use greentic_session_testkit::{RedisServer, SentinelGroup, ServerBinary, TlsFiles};
+use tempfile::TempDir;
+
+/// The servers behind a store.
+pub enum Servers {
+    Single(RedisServer),
+    Tls(RedisServer, TempDir),
+    Sentinel(SentinelGroup),
+}
+
+impl Servers {
+    pub fn single() -> Self {
+        Self::Single(RedisServer::start())
+    }
+
+    pub fn valkey() -> Self {
+        Self::Single(RedisServer::builder().binary(ServerBinary::Valkey).start())
+    }
+
+    /// A server that asks its clients for a certificate.
+    pub fn tls() -> Self {
+        let directory = TempDir::new().unwrap();
+        let server = RedisServer::builder()
+            .tls(TlsFiles::generate(directory.path()))
+            .config("tls-auth-clients", "yes")
+            .start();
+        Self::Tls(server, directory)
+    }
+
+    pub fn sentinel() -> Self {
+        Self::Sentinel(SentinelGroup::start(1))
+    }
+
+    pub fn config(&self) -> RedisConfig {
+        let url = match self {
+            Self::Single(server) => server.url(),
+            Self::Tls(server, _) => server.tls_url(),
+            Self::Sentinel(group) => sentinel_url(group),
+        };
+        let config = RedisConfig::from_url(&url).unwrap();
+        match self {
+            Self::Tls(_, directory) => with_certificates(config, directory.path()),
+            _ => config,
+        }
+    }
+
+    /// The servers that take writes.
+    fn masters(&self) -> Vec<&RedisServer> {
+        match self {
+            Self::Single(server) | Self::Tls(server, _) => vec![server],
+            Self::Sentinel(group) => vec![group.master()],
+        }
+    }
+
+    /// How many keys of the namespace there are.
+    fn count(&self, namespace: &str) -> usize {
+        let pattern = format!("{namespace}:*");
+        let masters = self.masters();
+        masters.iter().map(|server| count(server, &pattern)).sum()
+    }
+}
+
+pub fn sentinel_url(group: &SentinelGroup) -> String {
+    let sentinels = group.sentinel_addresses().join(",");
+    format!("redis-sentinel://{sentinels}/{}", group.master_name())
+}
+
+/// The authority, and the server's own certificate as the client's.
+pub fn with_certificates(config: RedisConfig, directory: &Path) -> RedisConfig {
+    config
+        .tls_authority(directory.join("authority.pem"))
+        .tls_identity(directory.join("server.pem"), directory.join("server.key"))
+}
+
+/// The whole conformance suite's view of a store on these servers.
+pub fn subject(servers: &Arc<Servers>) -> Subject {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    named(
+        servers,
+        format!("test:{}-{count}", process::id()),
+        StoreOptions::new(),
+    )
+}
+
+fn named(servers: &Arc<Servers>, namespace: String, options: StoreOptions) -> Subject {
+    let config = servers.config().namespace(&*namespace).options(options);
+    let store = Arc::new(RedisSessionStore::new(config).unwrap());
+    let (counted, made, reopened) = (
+        Arc::clone(servers),
+        Arc::clone(servers),
+        Arc::clone(servers),
+    );
+    let (whole, inner) = (namespace.clone(), namespace);
+    let number = AtomicUsize::new(0);
+    Subject::full(store)
+        .with_leftovers(move || counted.count(&whole))
+        .with_options(move |options| {
+            let number = number.fetch_add(1, Ordering::Relaxed);
+            named(&made, format!("made:{}-{number}", process::id()), options)
+        })
+        .with_reopen(move |name| named(&reopened, format!("{inner}:{name}"), StoreOptions::new()))
+        .without(Need::Clock, "it is the server's")
+}
+
+fn count(server: &RedisServer, pattern: &str) -> usize {
+    let mut found = 0;
+    let mut cursor = "0".to_owned();
+    loop {
+        let page = server.command(&["SCAN", &cursor, "MATCH", pattern, "COUNT", "1000"]);
+        let [next, keys] = page.array() else {
+            panic!("SCAN answers a cursor and keys")
+        };
+        found += keys.array().len();
+        cursor = next.text();
+        if cursor == "0" {
+            return found;
+        }
+    }
+}
