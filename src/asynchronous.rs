@@ -6,6 +6,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use greentic_types::{ReplyScope, SessionData, SessionKey, TenantCtx, UserId};
 
+use crate::admin::{
+    EraseMode, ErasePage, ExportPage, ExportRecord, ImportMode, ImportOutcome, MAX_PAGE,
+    OwnerSelection, RevokeOutcome, ScanCursor, ScanFilter, ScanPage, Stats, VerifyMode, VerifyPage,
+};
 use crate::claim::{ClaimOutcome, ClaimToken, Commit};
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
@@ -204,4 +208,110 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
     /// # Errors
     /// `Unavailable` or `Timeout` if the backend does not answer.
     async fn health(&self) -> SessionResult<Health>;
+
+    /// Looks at the next `limit` or so of what is stored, and tells the sessions that the filter
+    /// means (C21). No payload is told, and live traffic goes on.
+    ///
+    /// A session that is there from the first page to the last is in one of them. It is in no other
+    /// on the memory and the durable store; on Redis it may be, while the server resizes its tables.
+    /// `limit` is bounded by [`MAX_PAGE`].
+    ///
+    /// # Errors
+    /// `InvalidInput` if the cursor is of another store, or the filter has an id that no session can
+    /// have.
+    async fn scan(
+        &self,
+        filter: &ScanFilter,
+        after: Option<&ScanCursor>,
+        limit: usize,
+    ) -> SessionResult<ScanPage>;
+
+    /// Counts the sessions that a filter means, by a whole scan (C21).
+    ///
+    /// # Errors
+    /// As [`scan`](Self::scan).
+    async fn stats(&self, filter: &ScanFilter) -> SessionResult<Stats> {
+        let mut stats = Stats::new();
+        let mut after = None;
+        loop {
+            let page = self.scan(filter, after.as_ref(), MAX_PAGE).await?;
+            for info in &page.sessions {
+                stats.add(info, page.now);
+            }
+            stats.unreadable += page.unreadable.len() as u64;
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(stats),
+            }
+        }
+    }
+
+    /// Erases what belongs to the selected owners, among the next `limit` or so of what is stored
+    /// (C22): sessions, waits, look-ups and remembered message ids.
+    ///
+    /// A claim does not stop it: the token is void. Each owner that a page comes by is erased in one
+    /// atomic step. What is stored meanwhile may stay: whoever must be sure makes a second run, which
+    /// finds nothing.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the cursor is of another store, or the selection has an id that no owner can
+    /// have.
+    async fn erase(
+        &self,
+        selection: &OwnerSelection,
+        mode: EraseMode,
+        after: Option<&ScanCursor>,
+        limit: usize,
+    ) -> SessionResult<ErasePage>;
+
+    /// Compares the next `limit` or so of sessions and index entries with each other, and repairs
+    /// what contradicts if asked to (C23).
+    ///
+    /// # Errors
+    /// `InvalidInput` if the cursor is of another store.
+    async fn verify(
+        &self,
+        mode: VerifyMode,
+        after: Option<&ScanCursor>,
+        limit: usize,
+    ) -> SessionResult<VerifyPage>;
+
+    /// Sets the deadline of a session anew, `ttl` from now, and returns it (C24).
+    ///
+    /// Everything that ends with the session moves along in the same atomic step; data, revision,
+    /// wait and claim stay. A TTL acts as in [`park`](Self::park): none means the store's default.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such session.
+    async fn extend(
+        &self,
+        key: &SessionKey,
+        ttl: Option<Duration>,
+    ) -> SessionResult<Option<Timestamp>>;
+
+    /// Takes a claim from its worker: the token is void, and the wait can be claimed at once (C25).
+    ///
+    /// For a worker that is stuck with a long lease. What it does outside the store goes on.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such session.
+    async fn revoke(&self, key: &SessionKey) -> SessionResult<RevokeOutcome>;
+
+    /// Reads the next `limit` or so of what is stored, to be imported elsewhere (C26).
+    ///
+    /// It finds what [`scan`](Self::scan) finds, and the remembered message ids.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the cursor is of another store.
+    async fn export(&self, after: Option<&ScanCursor>, limit: usize) -> SessionResult<ExportPage>;
+
+    /// Stores an exported record, so that what waited goes on waiting (C26).
+    ///
+    /// Key, owner, data, revision, deadline, scope and attempt are kept, and so is the order of an
+    /// owner's waits. No claim moves. Message ids are added to those that are known already.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the record contradicts itself, passes a limit, or its key is another
+    /// owner's (C4); `Conflict` if a live claim holds what is to be replaced (C16).
+    async fn import(&self, record: ExportRecord, mode: ImportMode) -> SessionResult<ImportOutcome>;
 }

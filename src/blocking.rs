@@ -39,6 +39,12 @@ impl<S: AsyncSessionStore> Blocking<S> {
     }
 }
 
+impl<S: ?Sized> Blocking<S> {
+    pub(crate) fn inner(&self) -> &S {
+        &self.0
+    }
+}
+
 impl<S: ?Sized> Clone for Blocking<S> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use serde::{Deserialize, Serialize};
+
 /// An instant in milliseconds since the Unix epoch.
 ///
 /// ```
@@ -14,8 +16,21 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// let instant = Timestamp::from_millis(1_500);
 /// assert_eq!(instant.as_millis(), 1_500);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "u64", into = "u64")]
 pub struct Timestamp(NonZeroU64);
+
+impl From<u64> for Timestamp {
+    fn from(millis: u64) -> Self {
+        Self::from_millis(millis)
+    }
+}
+
+impl From<Timestamp> for u64 {
+    fn from(instant: Timestamp) -> Self {
+        instant.as_millis()
+    }
+}
 
 impl Timestamp {
     /// Makes an instant; 0 becomes 1.

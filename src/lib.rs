@@ -10,6 +10,7 @@
 //! - [`create_session_store`] and [`create_async_session_store`] open a backend.
 //! - [`error`] tells what each failure means and what to do about it.
 
+pub mod admin;
 mod asynchronous;
 mod backend;
 mod blocking;

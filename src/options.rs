@@ -11,7 +11,7 @@ use greentic_types::SessionKey;
 /// The latest deadline that is kept; a TTL that reaches beyond it means no deadline (C12).
 ///
 /// It is the largest integer that every backend's script language holds exactly.
-const LATEST_DEADLINE: u64 = (1 << 53) - 1;
+pub(crate) const LATEST_DEADLINE: u64 = (1 << 53) - 1;
 
 /// The longest lease of a claim; longer work renews it.
 pub const MAX_LEASE: Duration = Duration::from_secs(24 * 60 * 60);

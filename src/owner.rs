@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use greentic_types::{EnvId, SessionData, SessionKey, TeamId, TenantCtx, TenantId, UserId};
 
+use crate::admin::OwnerParts;
 use crate::error::{SessionResult, invalid_input};
 
 /// The longest id (env, tenant, team, user, flow, pack), in bytes.
@@ -131,6 +132,47 @@ impl Owner {
         }
         check_id("user", user.as_str())?;
         Ok(caller.user.is_none().then(|| Self::with_user(caller, user)))
+    }
+
+    /// The owner of these parts (C1); without a user it is the session's own.
+    pub fn of_parts(parts: &OwnerParts, key: &SessionKey) -> SessionResult<Self> {
+        let identity = Identity {
+            env: &parts.env,
+            tenant: &parts.tenant,
+            team: parts.team.as_ref(),
+            user: parts.user.as_ref(),
+        };
+        let ids = [
+            ("env", Some(parts.env.as_str())),
+            ("tenant", Some(parts.tenant.as_str())),
+            ("team", parts.team.as_ref().map(TeamId::as_str)),
+            ("user", parts.user.as_ref().map(UserId::as_str)),
+        ];
+        for (part, id) in ids {
+            id.map_or(Ok(()), |id| check_id(part, id))?;
+        }
+        Ok(match identity.user {
+            Some(user) => Self::with_user(&identity, user),
+            None => Self(
+                identity
+                    .encoded(&format!("{NO_USER}{}", key.as_str()))
+                    .into(),
+            ),
+        })
+    }
+
+    /// The parts of the encoding.
+    pub fn parts(&self) -> OwnerParts {
+        let mut parts = self.0.splitn(4, ':').map(str::to_owned);
+        let mut next = || parts.next().unwrap_or_default();
+        let (env, tenant) = (EnvId(next()), TenantId(next()));
+        let team = match next().as_str() {
+            NO_TEAM => None,
+            TEAM_NAMED_DASH => Some(TeamId(NO_TEAM.to_owned())),
+            team => Some(TeamId(team.to_owned())),
+        };
+        let user = self.has_user().then(|| UserId(next()));
+        OwnerParts::new(env, tenant, team, user)
     }
 
     /// An owner from its encoding, as a backend stored it.

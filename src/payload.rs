@@ -3,9 +3,11 @@
 use std::io;
 
 #[cfg(any(feature = "redis", feature = "durable"))]
-use greentic_types::{ErrorCode, SessionKey};
+use greentic_types::{ErrorCode, FlowId, PackId, SessionCursor, SessionKey};
 use greentic_types::{GreenticError, SessionData};
 
+#[cfg(any(feature = "redis", feature = "durable"))]
+use crate::backend::Summary;
 #[cfg(any(feature = "redis", feature = "durable"))]
 use crate::error::printable;
 use crate::error::{SessionResult, invalid_input};
@@ -46,13 +48,55 @@ pub(crate) fn encode(data: &SessionData) -> SessionResult<Vec<u8>> {
 /// position is told (C18).
 #[cfg(any(feature = "redis", feature = "durable"))]
 pub(crate) fn decode(key: &SessionKey, bytes: &[u8]) -> SessionResult<SessionData> {
-    serde_json::from_slice(bytes).map_err(|error| {
-        let (line, column) = (error.line(), error.column());
-        unreadable(
-            key,
-            &format!("no session data at line {line}, column {column}"),
-        )
+    serde_json::from_slice(bytes).map_err(|error| no_data(key, &error))
+}
+
+#[cfg(any(feature = "redis", feature = "durable"))]
+fn no_data(key: &SessionKey, error: &serde_json::Error) -> GreenticError {
+    let (line, column) = (error.line(), error.column());
+    unreadable(
+        key,
+        &format!("no session data at line {line}, column {column}"),
+    )
+}
+
+/// What a scan tells of stored bytes. The data's last field is the long one: bytes that end in the
+/// midst of it will do, and it is not looked at.
+///
+/// # Errors
+/// `Internal` naming the key, as [`decode`] does.
+#[cfg(any(feature = "redis", feature = "durable"))]
+pub(crate) fn summary(key: &SessionKey, bytes: &[u8], size: usize) -> SessionResult<Summary> {
+    const LAST_FIELD: &[u8] = b",\"context_json\":";
+    // Quotes inside of strings are escaped, so that this is no text that somebody stored.
+    let last = bytes
+        .windows(LAST_FIELD.len())
+        .position(|window| window == LAST_FIELD);
+    let outline = last.and_then(|end| {
+        let mut json = bytes.get(..end)?.to_vec();
+        json.push(b'}');
+        serde_json::from_slice::<Outline>(&json).ok()
+    });
+    let outline = match outline {
+        Some(outline) => outline,
+        None => serde_json::from_slice(bytes).map_err(|error| no_data(key, &error))?,
+    };
+    Ok(Summary {
+        flow: outline.flow_id,
+        pack: outline.pack_id,
+        node: outline.cursor.node_pointer,
+        bytes: u64::try_from(size).unwrap_or(u64::MAX),
     })
+}
+
+/// The short fields of the stored form.
+#[cfg(any(feature = "redis", feature = "durable"))]
+#[derive(serde::Deserialize)]
+struct Outline {
+    flow_id: FlowId,
+    #[serde(default)]
+    pack_id: Option<PackId>,
+    cursor: SessionCursor,
 }
 
 /// Stored data that this version cannot read; it is left as it is (C17).
@@ -63,6 +107,13 @@ pub(crate) fn unreadable(key: &SessionKey, reason: &str) -> GreenticError {
         ErrorCode::Internal,
         format!("the record of session {key} cannot be read: {reason}"),
     )
+}
+
+/// The size of the stored form, in bytes.
+pub(crate) fn size(data: &SessionData) -> SessionResult<u64> {
+    let mut counter = ByteCounter(0);
+    serde_json::to_writer(&mut counter, data).map_err(|error| unwritable(&error))?;
+    Ok(u64::try_from(counter.0).unwrap_or(u64::MAX))
 }
 
 fn check_size(data: &SessionData, limit: usize) -> SessionResult<()> {

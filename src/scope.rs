@@ -48,14 +48,12 @@ impl ScopeDigest {
     }
 
     /// The digest's own bytes.
-    #[cfg(feature = "durable")]
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
     /// A digest from its bytes, as [`ScopeDigest::as_bytes`] gave them.
-    #[cfg(feature = "durable")]
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)

@@ -9,6 +9,10 @@ use std::task::Poll;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use greentic_session::admin::{
+    EraseMode, ErasePage, ExportPage, ExportRecord, ImportMode, ImportOutcome, OwnerSelection,
+    RevokeOutcome, ScanCursor, ScanFilter, ScanPage, VerifyMode, VerifyPage,
+};
 use greentic_session::clock::{ManualClock, Timestamp};
 use greentic_session::inmemory::InMemorySessionStore;
 use greentic_session::{
@@ -139,6 +143,54 @@ impl AsyncSessionStore for Observed {
 
     async fn health(&self) -> SessionResult<Health> {
         self.inner.health().await
+    }
+
+    async fn scan(
+        &self,
+        filter: &ScanFilter,
+        after: Option<&ScanCursor>,
+        limit: usize,
+    ) -> SessionResult<ScanPage> {
+        self.inner.scan(filter, after, limit).await
+    }
+
+    async fn erase(
+        &self,
+        selection: &OwnerSelection,
+        mode: EraseMode,
+        after: Option<&ScanCursor>,
+        limit: usize,
+    ) -> SessionResult<ErasePage> {
+        self.inner.erase(selection, mode, after, limit).await
+    }
+
+    async fn verify(
+        &self,
+        mode: VerifyMode,
+        after: Option<&ScanCursor>,
+        limit: usize,
+    ) -> SessionResult<VerifyPage> {
+        self.inner.verify(mode, after, limit).await
+    }
+
+    async fn extend(
+        &self,
+        key: &SessionKey,
+        ttl: Option<Duration>,
+    ) -> SessionResult<Option<Timestamp>> {
+        self.inner.extend(key, ttl).await
+    }
+
+    async fn revoke(&self, key: &SessionKey) -> SessionResult<RevokeOutcome> {
+        self.inner.revoke(key).await
+    }
+
+    async fn export(&self, after: Option<&ScanCursor>, limit: usize) -> SessionResult<ExportPage> {
+        self.inner.export(after, limit).await
+    }
+
+    async fn import(&self, record: ExportRecord, mode: ImportMode) -> SessionResult<ImportOutcome> {
+        self.inner.import(record, mode).await
     }
 }
 

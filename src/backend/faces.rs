@@ -6,7 +6,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use greentic_types::{ReplyScope, SessionData, SessionKey, TenantCtx, UserId};
 
-use super::Backend;
+use super::{Admin, Backend, admin};
+use crate::admin::{
+    EraseMode, ErasePage, ExportPage, ExportRecord, ImportMode, ImportOutcome, OwnerSelection,
+    RevokeOutcome, ScanCursor, ScanFilter, ScanPage, VerifyMode, VerifyPage, page_limit,
+};
 use crate::asynchronous::AsyncSessionStore;
 use crate::blocking::wait_for;
 use crate::claim::{ClaimOutcome, ClaimToken, Commit};
@@ -139,6 +143,68 @@ impl<B: Backend> AsyncSessionStore for B {
 
     async fn health(&self) -> SessionResult<Health> {
         Backend::health(self).await
+    }
+
+    async fn scan(
+        &self,
+        filter: &ScanFilter,
+        after: Option<&ScanCursor>,
+        limit: usize,
+    ) -> SessionResult<ScanPage> {
+        filter.check()?;
+        admin::scan(self, filter, after, page_limit(limit)).await
+    }
+
+    async fn erase(
+        &self,
+        selection: &OwnerSelection,
+        mode: EraseMode,
+        after: Option<&ScanCursor>,
+        limit: usize,
+    ) -> SessionResult<ErasePage> {
+        selection.check()?;
+        admin::erase(self, selection, mode, after, page_limit(limit)).await
+    }
+
+    async fn verify(
+        &self,
+        mode: VerifyMode,
+        after: Option<&ScanCursor>,
+        limit: usize,
+    ) -> SessionResult<VerifyPage> {
+        Admin::verify(self, mode, after, page_limit(limit)).await
+    }
+
+    async fn extend(
+        &self,
+        key: &SessionKey,
+        ttl: Option<Duration>,
+    ) -> SessionResult<Option<Timestamp>> {
+        let request = request::Extend::new(self.options(), key, ttl)?;
+        Admin::extend(self, request).await
+    }
+
+    async fn revoke(&self, key: &SessionKey) -> SessionResult<RevokeOutcome> {
+        check_key(key)?;
+        Admin::revoke(self, key).await
+    }
+
+    async fn export(&self, after: Option<&ScanCursor>, limit: usize) -> SessionResult<ExportPage> {
+        admin::export(self, after, page_limit(limit)).await
+    }
+
+    async fn import(&self, record: ExportRecord, mode: ImportMode) -> SessionResult<ImportOutcome> {
+        match record {
+            ExportRecord::Session(session) => {
+                let request = request::Import::new(self.options(), *session, mode)?;
+                Admin::import(self, request).await
+            }
+            ExportRecord::Messages(messages) => {
+                let request = request::ImportMessages::new(&messages)?;
+                Admin::import_messages(self, request).await?;
+                Ok(ImportOutcome::Imported)
+            }
+        }
     }
 }
 

@@ -20,7 +20,10 @@ use crate::request;
 use crate::scope::ScopeDigest;
 use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
 
+mod admin;
 mod faces;
+
+pub(crate) use admin::{Admin, Depth, Detail, Erased, Found, FoundOwner, Summary, Walked};
 
 /// A session with the owner that it belongs to.
 pub(crate) struct Owned {
@@ -32,7 +35,7 @@ pub(crate) struct Owned {
 ///
 /// The futures of a backend that needs no I/O are ready at the first poll, so that blocking callers
 /// pay nothing for them.
-pub(crate) trait Backend: Send + Sync + 'static {
+pub(crate) trait Backend: Admin {
     fn options(&self) -> &StoreOptions;
 
     fn create(

@@ -1,4 +1,4 @@
-//! The conformance suite: the contract C1 to C20 as named cases, for anyone who has a store to test.
+//! The conformance suite: the contract C1 to C26 as named cases, for anyone who has a store to test.
 //!
 //! A [`Subject`] is a store with what the suite may know of it: how its time is moved, how another
 //! store with other options is opened, how to count what it holds. Each case brings a tenant of its

@@ -9,6 +9,7 @@ use super::case::Face;
 use super::ensure::{Failure, Verdict};
 use super::store::Store;
 use super::subject::{Subject, Time};
+use crate::admin::{ScanFilter, SessionInfo};
 use crate::options::StoreOptions;
 
 /// A deadline far enough that no run reaches it without moving a clock.
@@ -42,6 +43,14 @@ impl Stage {
         let make = self.subject.make.as_ref();
         let make = make.ok_or_else(|| Failure::new("the subject makes no other stores"))?;
         Ok(Self::new(make(options), self.face))
+    }
+
+    /// Another store, empty, in which this case's names mean the same.
+    pub fn elsewhere(&self, options: StoreOptions) -> Verdict<Self> {
+        Ok(Self {
+            run: self.run.clone(),
+            ..self.with_options(options)?
+        })
     }
 
     /// Opens the store of a name that belongs to this case.
@@ -137,6 +146,25 @@ impl Stage {
             }
         }
         super::ensure::ensure_eq(left, expected)
+    }
+
+    /// Everything that a filter finds, in pages of this size.
+    pub fn scan_all(&self, filter: &ScanFilter, limit: usize) -> Verdict<Vec<SessionInfo>> {
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.store.scan(filter, after.as_ref(), limit)?;
+            found.extend(page.sessions);
+            match page.next {
+                // A cursor must survive being printed.
+                Some(next) => after = Some(next.to_string().parse()?),
+                None => return Ok(found),
+            }
+        }
+    }
+
+    /// The filter of this case's tenant.
+    pub fn tenant_filter(&self) -> ScanFilter {
+        ScanFilter::new().tenant(self.ctx("env-a", "tenant-a").tenant)
     }
 
     /// Different scopes, for a case that needs many.

@@ -9,6 +9,10 @@ use pollster::block_on;
 use super::case::Face;
 use super::subject::Subject;
 use crate::Blocking;
+use crate::admin::{
+    EraseMode, ErasePage, ExportPage, ExportRecord, ImportMode, ImportOutcome, OwnerSelection,
+    RevokeOutcome, ScanCursor, ScanFilter, ScanPage, Stats, VerifyMode, VerifyPage,
+};
 use crate::asynchronous::AsyncSessionStore;
 use crate::claim::{ClaimOutcome, ClaimToken, Commit};
 use crate::clock::Timestamp;
@@ -215,6 +219,58 @@ impl Store {
 
     pub fn commit(&self, token: &ClaimToken, commit: Commit) -> SessionResult<()> {
         verb!(self, commit(token, commit))
+    }
+
+    pub fn scan(
+        &self,
+        filter: &ScanFilter,
+        after: Option<&ScanCursor>,
+        limit: usize,
+    ) -> SessionResult<ScanPage> {
+        verb!(self, scan(filter, after, limit))
+    }
+
+    pub fn stats(&self, filter: &ScanFilter) -> SessionResult<Stats> {
+        verb!(self, stats(filter))
+    }
+
+    pub fn erase(
+        &self,
+        selection: &OwnerSelection,
+        mode: EraseMode,
+        after: Option<&ScanCursor>,
+        limit: usize,
+    ) -> SessionResult<ErasePage> {
+        verb!(self, erase(selection, mode, after, limit))
+    }
+
+    pub fn verify(
+        &self,
+        mode: VerifyMode,
+        after: Option<&ScanCursor>,
+        limit: usize,
+    ) -> SessionResult<VerifyPage> {
+        verb!(self, verify(mode, after, limit))
+    }
+
+    pub fn extend(
+        &self,
+        key: &SessionKey,
+        ttl: Option<Duration>,
+    ) -> SessionResult<Option<Timestamp>> {
+        verb!(self, extend(key, ttl))
+    }
+
+    pub fn revoke(&self, key: &SessionKey) -> SessionResult<RevokeOutcome> {
+        verb!(self, revoke(key))
+    }
+
+    pub fn export(&self, after: Option<&ScanCursor>, limit: usize) -> SessionResult<ExportPage> {
+        verb!(self, export(after, limit))
+    }
+
+    pub fn import(&self, record: ExportRecord, mode: ImportMode) -> SessionResult<ImportOutcome> {
+        verb!(self, import(record, mode))
     }
 
     pub fn health(&self) -> SessionResult<Health> {

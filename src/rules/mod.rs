@@ -3,6 +3,7 @@
 //! The memory and the durable store run this code. The Redis store runs the same rules as scripts
 //! on the server; the conformance suite holds all of them to one behaviour.
 
+mod admin;
 mod claims;
 mod reads;
 mod sessions;
@@ -20,6 +21,7 @@ use crate::owner::Owner;
 use crate::scope::ScopeDigest;
 use crate::session::Session;
 
+pub(crate) use admin::{extend, forget, import, import_messages, revoke};
 pub(crate) use claims::{claim, commit, release, renew};
 #[cfg(feature = "redis")]
 pub(crate) use reads::multiple_waits;
@@ -53,6 +55,13 @@ pub(crate) struct Wait {
     pub lease: Option<Lease>,
     /// The last token that was given back, so that giving it back again succeeds (C14).
     pub released: Option<TokenSecret>,
+}
+
+impl Wait {
+    /// Tells whether the scope is known: greentic-session 1.2 filed waits by scope alone.
+    pub fn is_known(&self) -> bool {
+        *self.scope.as_bytes() != [0; 32]
+    }
 }
 
 /// The right of one worker; live until its end, and void after any write by somebody else.
@@ -128,6 +137,10 @@ pub(crate) trait View {
         owner: &Owner,
         message: &MessageDigest,
     ) -> SessionResult<Option<Remembered>>;
+    /// All remembered messages, oldest first.
+    fn messages(&self, owner: &Owner) -> SessionResult<Vec<Remembered>>;
+    /// Tells whether a wait of the owner has this order.
+    fn is_ordered(&self, owner: &Owner, order: u64) -> SessionResult<bool>;
 }
 
 /// What a write needs of a storage: exclusive until the whole operation is done, then all at once.
@@ -148,6 +161,10 @@ pub(crate) trait Ledger: View {
     /// A number above all that the owner was given before; at least the time in milliseconds, so
     /// that it grows also after the owner was forgotten.
     fn next_number(&mut self, owner: &Owner, now: Timestamp) -> SessionResult<u64>;
+    /// Numbers that are given from now on are above this one.
+    fn skip_numbers(&mut self, number: u64);
+    /// Forgets all messages of an owner, and tells which they were.
+    fn forget_messages(&mut self, owner: &Owner) -> SessionResult<Vec<Remembered>>;
     /// Remembers a message, and forgets what is over `limit` or its window, oldest first.
     fn remember(
         &mut self,

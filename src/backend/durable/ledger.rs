@@ -19,7 +19,7 @@ use crate::clock::Timestamp;
 use crate::error::SessionResult;
 use crate::owner::{Owner, foreign_key};
 use crate::payload;
-use crate::rules::{Head, Ledger, Remembered, Wait};
+use crate::rules::{Head, Ledger, Remembered, View, Wait};
 use std::cell::Cell;
 
 /// What becomes of one row.
@@ -145,6 +145,19 @@ impl<'a, 'txn> DurableLedger<'a, 'txn> {
         self.stage(table, key, None);
     }
 
+    /// Writes one row alone: a repair. Rows of the index of deadlines have no body and no seal.
+    pub fn add_row(&mut self, table: Table, key: Vec<u8>, body: Option<&[u8]>) {
+        match body {
+            Some(body) => self.write(table, key, body),
+            None => self.stage(table, key, Some(Vec::new())),
+        }
+    }
+
+    /// Removes one row alone: a repair.
+    pub fn drop_row(&mut self, table: Table, key: Vec<u8>) {
+        self.remove(table, key);
+    }
+
     /// Removes an entry of the index of deadlines alone.
     pub fn remove_due(&mut self, key: Vec<u8>) {
         self.remove(Table::Due, key);
@@ -169,16 +182,27 @@ impl<'a, 'txn> DurableLedger<'a, 'txn> {
     ) -> SessionResult<()> {
         let mut state = owner_state(self, owner)?;
         change(&mut state);
+        self.write_owner(owner, &state);
+        Ok(())
+    }
+
+    /// Writes the state of an owner; one that is empty has no row.
+    pub fn write_owner(&mut self, owner: &Owner, state: &OwnerState) {
         let key = owner_key(owner).into_vec();
         if state.is_empty() {
             self.remove(Table::Owners, key);
         } else {
             self.write(Table::Owners, key, &state.encode());
         }
-        Ok(())
     }
 
-    fn add_route(&mut self, owner: &Owner, wait: &Wait, key: &SessionKey) -> SessionResult<()> {
+    pub fn write_head(&mut self, key: &SessionKey, head: &Head) {
+        let bytes = key.as_str().as_bytes().to_vec();
+        self.write(Table::Sessions, bytes, &encode_head(head));
+    }
+
+    /// Leads from the owner's list and from the scope to a wait.
+    pub fn index_route(&mut self, owner: &Owner, wait: &Wait, key: &SessionKey) {
         let order = numbered_key(owner, wait.order);
         self.write(Table::Order, order, key.as_str().as_bytes());
         let row = RouteRow {
@@ -187,6 +211,10 @@ impl<'a, 'txn> DurableLedger<'a, 'txn> {
         };
         let scope = route_key(owner, &wait.scope);
         self.write(Table::Routes, scope, &row.encode());
+    }
+
+    fn add_route(&mut self, owner: &Owner, wait: &Wait, key: &SessionKey) -> SessionResult<()> {
+        self.index_route(owner, wait, key);
         self.change_owner(owner, |state| state.waits = state.waits.saturating_add(1))
     }
 
@@ -290,7 +318,7 @@ impl Ledger for DurableLedger<'_, '_> {
         if let Some(data) = data {
             self.write(Table::Payloads, bytes.to_vec(), &payload::encode(&data)?);
         }
-        self.write(Table::Sessions, bytes.to_vec(), &encode_head(&new));
+        self.write_head(key, &new);
         let due = Due::Session(key.clone());
         self.reschedule(&due, old.and_then(|head| head.deadline), new.deadline);
         let before = old.and_then(|head| head.wait.as_ref());
@@ -326,6 +354,18 @@ impl Ledger for DurableLedger<'_, '_> {
     fn next_number(&mut self, _owner: &Owner, now: Timestamp) -> SessionResult<u64> {
         self.state.number = now.as_millis().max(self.state.number.saturating_add(1));
         Ok(self.state.number)
+    }
+
+    fn skip_numbers(&mut self, number: u64) {
+        self.state.number = self.state.number.max(number);
+    }
+
+    fn forget_messages(&mut self, owner: &Owner) -> SessionResult<Vec<Remembered>> {
+        let messages = self.messages(owner)?;
+        for known in &messages {
+            self.forget(owner, &known.message)?;
+        }
+        Ok(messages)
     }
 
     fn remember(

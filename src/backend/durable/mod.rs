@@ -6,6 +6,7 @@
 //! on their own thread ([`view`]). A write that fails stops all further ones ([`failstop`]). With
 //! relaxed durability, a [`journal`] keeps what was not synced yet for the next process.
 
+mod admin;
 mod bytes;
 mod clock;
 mod config;
@@ -19,6 +20,7 @@ mod journal;
 mod ledger;
 mod open;
 mod place;
+mod repair;
 mod reply;
 mod shared;
 mod state;

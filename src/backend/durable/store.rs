@@ -203,7 +203,7 @@ impl DurableSessionStore {
     }
 
     /// Queues an operation for the writer; it is on the disk when the answer comes.
-    async fn write<T: Send + 'static>(
+    pub(super) async fn write<T: Send + 'static>(
         &self,
         write: impl FnOnce(&mut DurableLedger<'_, '_>, Timestamp) -> SessionResult<T> + Send + 'static,
     ) -> SessionResult<T> {
@@ -211,7 +211,7 @@ impl DurableSessionStore {
     }
 
     /// Looks at the last commit, on the caller's thread.
-    async fn read<T: Send>(
+    pub(super) async fn read<T: Send>(
         &self,
         look: impl FnOnce(&Snapshot, Timestamp) -> SessionResult<T> + Send,
     ) -> SessionResult<T> {

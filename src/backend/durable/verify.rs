@@ -2,17 +2,18 @@
 
 use std::fmt;
 
-use greentic_types::SessionKey;
+use greentic_types::{GreenticError, SessionKey};
 use redb::ReadableTable;
 
+use super::admin::{Mark, tour};
 use super::format::{
-    Due, MessageRow, OwnerState, RouteRow, decode_digest, decode_head, decode_key, split_owner_key,
-    unseal,
+    Damage, Due, MessageRow, OwnerState, RouteRow, decode_digest, decode_head, decode_key,
+    split_owner_key, unseal,
 };
 use super::tables::{ReadTables, Table};
 use super::view::{Rows, Snapshot, message, numbered_key, owner_state, route, route_key};
+use crate::admin::{Finding, FindingKind, ScanCursor, VerifyPage};
 use crate::error::{SessionResult, printable};
-use crate::owner::Owner;
 use crate::rules::{Head, View};
 
 /// Two rows of the file that contradict each other, or one that cannot be read.
@@ -39,30 +40,88 @@ impl fmt::Display for Inconsistency {
     }
 }
 
-struct Walk<'a> {
-    snapshot: &'a Snapshot,
-    found: Vec<Inconsistency>,
-}
-
 /// Tells everything that is wrong with a commit.
 pub(super) fn inconsistencies(snapshot: &Snapshot) -> SessionResult<Vec<Inconsistency>> {
-    let mut walk = Walk {
-        snapshot,
-        found: Vec::new(),
+    let mut found = Vec::new();
+    let mut report = |table: Table, session, reason: &str| {
+        found.push(Inconsistency {
+            table: table.name(),
+            session,
+            reason: reason.to_owned(),
+        });
     };
     let mut bytes = 0;
-    for table in Table::ALL {
-        bytes += walk.table(table)?;
+    for table in CHECKED {
+        let failed = |error: redb::StorageError| snapshot.place.storage_error(&error.into());
+        for entry in snapshot.tables.table(table).iter().map_err(failed)? {
+            let (key, value) = entry.map_err(failed)?;
+            let (key, value) = (key.value(), value.value());
+            bytes += u64::try_from(key.len() + value.len()).unwrap_or_default();
+            if let Err(fault) = Check(snapshot).row(table, key, value) {
+                report(table, session_of_row(table, key), &fault.reason);
+            }
+        }
     }
     let place = &snapshot.place;
     let state = super::tables::read_state(snapshot.tables.table(Table::Meta));
     match state.map_err(|error| place.storage_error(&error))? {
         Some(Ok(state)) if state.live_bytes == bytes => {}
-        Some(Ok(_)) => walk.report(Table::Meta, None, "the count of live bytes is wrong"),
-        Some(Err(damage)) => walk.report(Table::Meta, None, damage.0),
-        None => walk.report(Table::Meta, None, "the state is missing"),
+        Some(Ok(_)) => report(Table::Meta, None, "the count of live bytes is wrong"),
+        Some(Err(damage)) => report(Table::Meta, None, damage.0),
+        None => report(Table::Meta, None, "the state is missing"),
     }
-    Ok(walk.found)
+    Ok(found)
+}
+
+/// The session that a row belongs to, if it belongs to one alone.
+pub(super) fn session_of_row(table: Table, key: &[u8]) -> Option<SessionKey> {
+    let by_session = matches!(table, Table::Sessions | Table::Payloads);
+    by_session.then(|| decode_key(key).ok()).flatten()
+}
+
+/// Every table but that of the store's own state.
+const CHECKED: [Table; 8] = [
+    Table::Sessions,
+    Table::Payloads,
+    Table::Routes,
+    Table::Order,
+    Table::Owners,
+    Table::Messages,
+    Table::Ages,
+    Table::Due,
+];
+
+/// A row that is at fault.
+pub(super) struct Faulty {
+    pub table: Table,
+    pub key: Vec<u8>,
+}
+
+/// C23: checks the next rows of one commit. The rows at fault come along, to be repaired.
+pub(super) fn page(
+    snapshot: &Snapshot,
+    after: Option<&ScanCursor>,
+    limit: usize,
+) -> SessionResult<(VerifyPage, Vec<Faulty>)> {
+    let (mut checked, mut findings, mut faulty) = (0, Vec::new(), Vec::new());
+    let mark = Mark::of(after, &CHECKED)?;
+    let next = tour(snapshot, &CHECKED, mark, limit, |table, rows| {
+        checked += rows.len() as u64;
+        for row in rows {
+            if let Err(fault) = Check(snapshot).row(table, &row.key, &row.value) {
+                findings.push(fault.finding(table, &row.key));
+                let key = row.key;
+                faulty.push(Faulty { table, key });
+            }
+        }
+        Ok(())
+    })?;
+    let page = VerifyPage {
+        checked,
+        findings,
+        next,
+    };
+    Ok((page, faulty))
 }
 
 /// Sessions, and owners with state of their own.
@@ -73,50 +132,63 @@ pub(super) fn count(tables: &ReadTables) -> Result<(u64, u64), redb::Error> {
     Ok((sessions, owners))
 }
 
-type Checked = Result<(), String>;
+/// What is wrong with a row.
+pub(super) struct Fault {
+    pub kind: FindingKind,
+    pub reason: String,
+    /// It is the row itself that cannot be read, and not one that it leads to.
+    pub is_damaged: bool,
+}
 
-fn expect(truth: bool, otherwise: &str) -> Checked {
-    if truth {
-        Ok(())
-    } else {
-        Err(otherwise.to_owned())
+impl Fault {
+    pub fn finding(self, table: Table, key: &[u8]) -> Finding {
+        let session = session_of_row(table, key);
+        Finding::new(self.kind, table.name(), session, self.reason)
     }
 }
 
-impl Walk<'_> {
-    fn report(&mut self, table: Table, session: Option<SessionKey>, reason: &str) {
-        self.found.push(Inconsistency {
-            table: table.name(),
-            session,
-            reason: reason.to_owned(),
-        });
-    }
-
-    /// Looks at each row of a table, and returns the bytes that they take.
-    fn table(&mut self, table: Table) -> SessionResult<u64> {
-        let snapshot = self.snapshot;
-        let failed = |error: redb::StorageError| snapshot.place.storage_error(&error.into());
-        if table == Table::Meta {
-            return Ok(0);
+impl From<Damage> for Fault {
+    fn from(damage: Damage) -> Self {
+        Self {
+            kind: FindingKind::Unreadable,
+            reason: damage.0.to_owned(),
+            is_damaged: true,
         }
-        let mut bytes = 0;
-        for entry in snapshot.tables.table(table).iter().map_err(failed)? {
-            let (key, value) = entry.map_err(failed)?;
-            let (key, value) = (key.value(), value.value());
-            bytes += u64::try_from(key.len() + value.len()).unwrap_or_default();
-            if let Err(reason) = self.row(table, key, value) {
-                let by_session = matches!(table, Table::Sessions | Table::Payloads);
-                let session = by_session.then(|| decode_key(key).ok()).flatten();
-                self.report(table, session, &reason);
-            }
-        }
-        Ok(bytes)
     }
+}
 
-    fn row(&self, table: Table, key: &[u8], value: &[u8]) -> Checked {
+/// A row that this one leads to cannot be read.
+impl From<GreenticError> for Fault {
+    fn from(error: GreenticError) -> Self {
+        Self {
+            kind: FindingKind::Unreadable,
+            reason: error.message,
+            is_damaged: false,
+        }
+    }
+}
+
+type Checked = Result<(), Fault>;
+
+fn expect(truth: bool, kind: FindingKind, otherwise: &str) -> Checked {
+    if truth {
+        return Ok(());
+    }
+    Err(Fault {
+        kind,
+        reason: otherwise.to_owned(),
+        is_damaged: false,
+    })
+}
+
+/// Compares one row with those that it leads to.
+pub(super) struct Check<'a, R>(pub &'a R);
+
+impl<R: Rows> Check<'_, R> {
+    pub fn row(&self, table: Table, key: &[u8], value: &[u8]) -> Checked {
         let body = match table {
             Table::Due => value,
-            _ => unseal(key, value).map_err(|damage| damage.0.to_owned())?,
+            _ => unseal(key, value)?,
         };
         match table {
             Table::Meta => Ok(()),
@@ -131,111 +203,129 @@ impl Walk<'_> {
         }
     }
 
-    fn head(&self, key: &SessionKey) -> Result<Head, String> {
-        let head = self.snapshot.head(key).map_err(|error| error.message)?;
-        head.ok_or_else(|| "the session is missing".to_owned())
+    fn head(&self, key: &SessionKey) -> Result<Head, Fault> {
+        self.0.head(key)?.ok_or_else(|| Fault {
+            kind: FindingKind::Dangling,
+            reason: "the session is missing".to_owned(),
+            is_damaged: false,
+        })
     }
 
-    fn has(&self, table: Table, key: &[u8]) -> Result<bool, String> {
-        let found = self.snapshot.get(table, key, |_| Ok(()));
-        Ok(found.map_err(|error| error.message)?.is_some())
+    fn has(&self, table: Table, key: &[u8]) -> Result<bool, Fault> {
+        Ok(self.0.get(table, key, |_| Ok(()))?.is_some())
     }
 
     fn session(&self, key: &[u8], body: &[u8]) -> Checked {
-        let head = decode_head(body).map_err(|damage| damage.0.to_owned())?;
-        let key = decode_key(key).map_err(|damage| damage.0.to_owned())?;
-        let data = self.snapshot.session(&key).map_err(|error| error.message)?;
-        expect(data.is_some(), "the data is missing")?;
+        let missing = FindingKind::Missing;
+        let head = decode_head(body)?;
+        let has_data = self.has(Table::Payloads, key)?;
+        expect(has_data, FindingKind::Orphan, "the data is missing")?;
+        let key = decode_key(key)?;
+        self.0.session(&key)?;
         if let Some(deadline) = head.deadline {
             let due = Due::Session(key.clone()).key(deadline);
-            expect(self.has(Table::Due, &due)?, "the deadline is not indexed")?;
+            let indexed = self.has(Table::Due, &due)?;
+            expect(indexed, missing, "the deadline is not indexed")?;
         }
         let Some(wait) = &head.wait else {
             return Ok(());
         };
         let order = numbered_key(&head.owner, wait.order);
-        expect(self.has(Table::Order, &order)?, "the wait is not listed")?;
-        let routed =
-            route(self.snapshot, &head.owner, &wait.scope).map_err(|error| error.message)?;
+        let listed = self.has(Table::Order, &order)?;
+        expect(listed, missing, "the wait is not listed")?;
+        let routed = route(self.0, &head.owner, &wait.scope)?;
         let is_routed = routed.is_some_and(|row| row.key == key && row.order == wait.order);
-        expect(is_routed, "the wait is not routed to")
+        expect(is_routed, missing, "the wait is not routed to")
     }
 
     fn payload(&self, key: &[u8]) -> Checked {
-        expect(self.has(Table::Sessions, key)?, "the session is missing")
+        let has_head = self.has(Table::Sessions, key)?;
+        expect(has_head, FindingKind::Orphan, "the session is missing")
     }
 
     fn route(&self, key: &[u8], body: &[u8]) -> Checked {
-        let row = RouteRow::decode(body).map_err(|damage| damage.0.to_owned())?;
+        let row = RouteRow::decode(body)?;
         let head = self.head(&row.key)?;
         let waits = head.wait.as_ref().is_some_and(|wait| {
             wait.order == row.order && route_key(&head.owner, &wait.scope) == key
         });
-        expect(waits, "the session does not wait there")
+        expect(
+            waits,
+            FindingKind::Dangling,
+            "the session does not wait there",
+        )
     }
 
     fn order(&self, key: &[u8], body: &[u8]) -> Checked {
-        let session = decode_key(body).map_err(|damage| damage.0.to_owned())?;
-        let head = self.head(&session)?;
+        let head = self.head(&decode_key(body)?)?;
         let wait = head.wait.as_ref();
         let waits = wait.is_some_and(|wait| numbered_key(&head.owner, wait.order) == key);
-        expect(waits, "the session does not wait there")
+        expect(
+            waits,
+            FindingKind::Dangling,
+            "the session does not wait there",
+        )
     }
 
     fn owner(&self, key: &[u8], body: &[u8]) -> Checked {
-        let state = OwnerState::decode(body).map_err(|damage| damage.0.to_owned())?;
-        let (owner, _) = split_owner_key(key).map_err(|damage| damage.0.to_owned())?;
-        expect(!state.is_empty(), "an owner without state was kept")?;
-        let count = |table| self.snapshot.starting_with(table, key, usize::MAX);
-        let waits = count(Table::Order).map_err(|error| error.message)?.len();
-        let routes = count(Table::Routes).map_err(|error| error.message)?.len();
-        let messages = count(Table::Messages).map_err(|error| error.message)?.len();
-        let ages = count(Table::Ages).map_err(|error| error.message)?.len();
-        expect(waits == state.waits as usize, "the count of waits is wrong")?;
-        expect(waits == routes, "waits and routes differ")?;
+        let missing = FindingKind::Missing;
+        let state = OwnerState::decode(body)?;
+        let (owner, _) = split_owner_key(key)?;
+        let dangling = FindingKind::Dangling;
         expect(
-            messages == state.messages as usize,
-            "the count of messages is wrong",
+            !state.is_empty(),
+            dangling,
+            "an owner without state was kept",
         )?;
-        expect(messages == ages, "messages and their ages differ")?;
+        let count = |table| Ok::<_, Fault>(self.0.starting_with(table, key, usize::MAX)?.len());
+        let (waits, routes) = (count(Table::Order)?, count(Table::Routes)?);
+        let (messages, ages) = (count(Table::Messages)?, count(Table::Ages)?);
+        let counted = waits == state.waits as usize;
+        expect(counted, missing, "the count of waits is wrong")?;
+        expect(waits == routes, missing, "waits and routes differ")?;
+        let counted = messages == state.messages as usize;
+        expect(counted, missing, "the count of messages is wrong")?;
+        expect(messages == ages, missing, "messages and their ages differ")?;
         match &state.latest_created {
-            Some(latest) => expect(self.head(latest)?.owner == owner, "the latest is another's"),
+            Some(latest) => {
+                let own = self.head(latest)?.owner == owner;
+                expect(own, dangling, "the latest is another's")
+            }
             None => Ok(()),
         }
     }
 
     fn message(&self, key: &[u8], body: &[u8]) -> Checked {
-        let row = MessageRow::decode(body).map_err(|damage| damage.0.to_owned())?;
-        let (owner, digest) = split_owner_key(key).map_err(|damage| damage.0.to_owned())?;
-        let digest = decode_digest(digest).map_err(|damage| damage.0.to_owned())?;
-        let age = numbered_key(&owner, row.age);
-        expect(self.has(Table::Ages, &age)?, "the age is not indexed")?;
+        let missing = FindingKind::Missing;
+        let row = MessageRow::decode(body)?;
+        let (owner, digest) = split_owner_key(key)?;
+        let digest = decode_digest(digest)?;
+        let age = self.has(Table::Ages, &numbered_key(&owner, row.age))?;
+        expect(age, missing, "the age is not indexed")?;
         let due = Due::Message(owner.clone(), digest).key(row.until);
-        expect(self.has(Table::Due, &due)?, "the end is not indexed")?;
-        self.owner_exists(&owner)
-    }
-
-    fn owner_exists(&self, owner: &Owner) -> Checked {
-        let state = owner_state(self.snapshot, owner).map_err(|error| error.message)?;
-        expect(!state.is_empty(), "the owner is missing")
+        let indexed = self.has(Table::Due, &due)?;
+        expect(indexed, missing, "the end is not indexed")?;
+        let state = owner_state(self.0, &owner)?;
+        expect(!state.is_empty(), missing, "the owner is missing")
     }
 
     fn age(&self, key: &[u8], body: &[u8]) -> Checked {
-        let (owner, _) = split_owner_key(key).map_err(|damage| damage.0.to_owned())?;
-        let digest = decode_digest(body).map_err(|damage| damage.0.to_owned())?;
-        let row = message(self.snapshot, &owner, &digest).map_err(|error| error.message)?;
+        let (owner, _) = split_owner_key(key)?;
+        let row = message(self.0, &owner, &decode_digest(body)?)?;
         let points_back = row.is_some_and(|row| numbered_key(&owner, row.age) == key);
-        expect(points_back, "the message is missing")
+        expect(points_back, FindingKind::Dangling, "the message is missing")
     }
 
     fn due(&self, key: &[u8]) -> Checked {
-        let (at, due) = Due::from_key(key).map_err(|damage| damage.0.to_owned())?;
+        let (at, due) = Due::from_key(key)?;
         let deadline = match &due {
             Due::Session(session) => self.head(session)?.deadline,
-            Due::Message(owner, digest) => message(self.snapshot, owner, digest)
-                .map_err(|error| error.message)?
-                .map(|row| row.until),
+            Due::Message(owner, digest) => message(self.0, owner, digest)?.map(|row| row.until),
         };
-        expect(deadline == Some(at), "nothing ends then")
+        expect(
+            deadline == Some(at),
+            FindingKind::Dangling,
+            "nothing ends then",
+        )
     }
 }

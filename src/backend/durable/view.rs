@@ -36,6 +36,24 @@ pub(super) struct Row {
     pub value: Vec<u8>,
 }
 
+/// Rows in order of their keys, after this one.
+pub(super) fn rows_after(
+    table: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    after: Option<&[u8]>,
+    limit: usize,
+) -> Result<Vec<Row>, redb::Error> {
+    let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+    let rows = table.range::<&[u8]>((from, Bound::Unbounded))?;
+    let row = |entry: Result<_, redb::StorageError>| {
+        let (key, value): (redb::AccessGuard<'_, &[u8]>, redb::AccessGuard<'_, &[u8]>) = entry?;
+        Ok(Row {
+            key: key.value().to_vec(),
+            value: value.value().to_vec(),
+        })
+    };
+    rows.take(limit).map(row).collect()
+}
+
 /// The rows of a table from a key on, as long as they start with it.
 pub(super) fn scan(
     table: &impl ReadableTable<&'static [u8], &'static [u8]>,
@@ -61,6 +79,19 @@ pub(super) fn scan(
 pub(super) struct Snapshot {
     pub tables: ReadTables,
     pub place: Place,
+}
+
+impl Snapshot {
+    /// The next rows of a table, in order of their keys.
+    pub fn after(
+        &self,
+        table: Table,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> SessionResult<Vec<Row>> {
+        rows_after(self.tables.table(table), after, limit)
+            .map_err(|error| self.place.storage_error(&error))
+    }
 }
 
 impl Rows for Snapshot {
@@ -204,5 +235,22 @@ impl<R: Rows> View for R {
             secret: row.secret,
             until: row.until,
         }))
+    }
+
+    fn messages(&self, owner: &Owner) -> SessionResult<Vec<Remembered>> {
+        let prefix = owner_key(owner).into_vec();
+        let mut messages = Vec::new();
+        for row in self.starting_with(Table::Ages, &prefix, usize::MAX)? {
+            let digest = unseal(&row.key, &row.value)
+                .and_then(format::decode_digest)
+                .map_err(|damage| unreadable_row(Table::Ages, damage))?;
+            messages.extend(self.remembered(owner, &digest)?);
+        }
+        Ok(messages)
+    }
+
+    fn is_ordered(&self, owner: &Owner, order: u64) -> SessionResult<bool> {
+        let found = self.get(Table::Order, &numbered_key(owner, order), |_| Ok(()))?;
+        Ok(found.is_some())
     }
 }

@@ -7,12 +7,22 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Slot;
 
 use super::stored::Stored;
-use super::{Padded, SHARDS, shrink};
+use super::{Padded, SHARDS, shrink, smallest};
 use crate::sync::RwLock;
 
 /// The key's hash, computed once and used for the shard and for the table in it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct KeyHash(u64);
+
+impl KeyHash {
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+
+    pub const fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+}
 
 pub(super) struct Keys {
     shards: Box<[Padded<RwLock<HashTable<Stored>>>]>,
@@ -88,6 +98,23 @@ impl Keys {
         let (removed, _) = found.ok()?.remove();
         shrink(&mut shard, |stored| self.rehash(stored));
         Some(removed)
+    }
+
+    /// The next `limit` keys of a shard, by hash; more only where hashes are the same.
+    pub fn after(
+        &self,
+        shard: usize,
+        after: Option<KeyHash>,
+        limit: usize,
+    ) -> Vec<(KeyHash, SessionKey)> {
+        let shard = self.shards[shard].0.read();
+        let hashed = shard.iter().map(|stored| {
+            let key = &stored.session.key;
+            (self.hash(key), key)
+        });
+        let next = smallest(hashed.filter(|(hash, _)| Some(*hash) > after), limit);
+        let owned = next.into_iter().map(|(hash, key)| (hash, key.clone()));
+        owned.collect()
     }
 
     pub fn len(&self) -> usize {

@@ -51,6 +51,12 @@ impl MemoryLedger<'_> {
         Ok(true)
     }
 
+    /// How many waits an owner has in the index.
+    pub fn waits(&self, owner: &Owner) -> usize {
+        let state = self.state(owner);
+        state.map_or(0, |state| state.routes.as_slice().len())
+    }
+
     fn hash(&self, owner: &Owner) -> OwnerHash {
         match self.home {
             Some((home, hash)) if home == owner => hash,
@@ -88,7 +94,7 @@ impl MemoryLedger<'_> {
         if let Some(old) = old_order {
             routes.remove(old);
         }
-        routes.push(Route {
+        routes.insert(Route {
             order: wait.order,
             scope: wait.scope,
             key: hash,
@@ -152,6 +158,16 @@ impl View for MemoryLedger<'_> {
         let state = self.state(owner);
         Ok(state.and_then(|state| state.remembered(message).cloned()))
     }
+
+    fn messages(&self, owner: &Owner) -> SessionResult<Vec<Remembered>> {
+        let state = self.state(owner).into_iter();
+        Ok(state.flat_map(OwnerState::messages).cloned().collect())
+    }
+
+    fn is_ordered(&self, owner: &Owner, order: u64) -> SessionResult<bool> {
+        let state = self.state(owner);
+        Ok(state.is_some_and(|state| state.routes.has(order)))
+    }
 }
 
 impl Ledger for MemoryLedger<'_> {
@@ -180,6 +196,7 @@ impl Ledger for MemoryLedger<'_> {
             (_, fresh) => {
                 let mut replaced = None;
                 let changed = self.keys.change(hash, key, |stored| {
+                    let fresh = fresh.or_else(|| stored.with_deadline(new.deadline));
                     stored.set_head(new.clone());
                     replaced = fresh.map(|session| std::mem::replace(&mut stored.session, session));
                 });
@@ -218,6 +235,15 @@ impl Ledger for MemoryLedger<'_> {
 
     fn next_number(&mut self, _owner: &Owner, now: Timestamp) -> SessionResult<u64> {
         Ok(self.shard.next_number(now))
+    }
+
+    fn skip_numbers(&mut self, number: u64) {
+        self.shard.skip_numbers(number);
+    }
+
+    fn forget_messages(&mut self, owner: &Owner) -> SessionResult<Vec<Remembered>> {
+        let hash = self.hash(owner);
+        Ok(self.shard.forget_messages(hash, owner))
     }
 
     fn remember(

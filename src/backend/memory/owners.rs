@@ -9,7 +9,7 @@ use hashbrown::hash_table::Entry as Slot;
 
 use super::keys::KeyHash;
 use super::routes::Routes;
-use super::{Padded, SHARDS, shrink};
+use super::{Padded, SHARDS, shrink, smallest};
 use crate::claim::MessageDigest;
 use crate::clock::Timestamp;
 use crate::owner::Owner;
@@ -48,6 +48,11 @@ impl OwnerState {
             .find(|known| known.message == *message)
     }
 
+    /// All remembered messages, oldest first.
+    pub fn messages(&self) -> impl Iterator<Item = &Remembered> {
+        self.messages.as_deref().into_iter().flatten()
+    }
+
     /// When the last of the remembered messages is forgotten.
     fn messages_due(&self) -> Option<Timestamp> {
         let messages = self.messages.as_deref()?;
@@ -74,6 +79,24 @@ impl OwnerShard {
     pub fn next_number(&mut self, now: Timestamp) -> u64 {
         self.last_number = now.as_millis().max(self.last_number.saturating_add(1));
         self.last_number
+    }
+
+    /// The last number that was given.
+    pub const fn last_number(&self) -> u64 {
+        self.last_number
+    }
+
+    /// Numbers that are given from now on are above this one.
+    pub fn skip_numbers(&mut self, number: u64) {
+        self.last_number = self.last_number.max(number);
+    }
+
+    /// The next `limit` owners, by hash; more only where hashes are the same.
+    pub fn after(&self, after: Option<OwnerHash>, limit: usize) -> Vec<(OwnerHash, Owner)> {
+        let hashed = self.table.iter().map(|state| (state.hash, &state.owner));
+        let next = smallest(hashed.filter(|(hash, _)| Some(*hash) > after), limit);
+        let owned = next.into_iter().map(|(hash, owner)| (hash, owner.clone()));
+        owned.collect()
     }
 
     pub fn get(&self, hash: OwnerHash, owner: &Owner) -> Option<&OwnerState> {
@@ -125,6 +148,22 @@ impl OwnerShard {
         }
         let after = state.messages_due();
         reschedule(&mut self.due_messages, hash, before, after);
+    }
+
+    /// Forgets all messages of an owner, and tells which they were.
+    pub fn forget_messages(&mut self, hash: OwnerHash, owner: &Owner) -> Vec<Remembered> {
+        let (mut forgotten, mut due) = (None, None);
+        self.change(hash, owner, |state| {
+            due = state.messages_due();
+            forgotten = state.messages.take();
+        });
+        reschedule(&mut self.due_messages, hash, due, None);
+        forgotten.map(|all| Vec::from(*all)).unwrap_or_default()
+    }
+
+    /// Tells whether a session's deadline is scheduled.
+    pub fn is_scheduled(&self, hash: KeyHash, deadline: Timestamp) -> bool {
+        self.due_sessions.contains(&(deadline, hash))
     }
 
     pub fn reschedule_session(
@@ -183,6 +222,16 @@ fn pop_due<T: Ord>(due: &mut BTreeSet<(Timestamp, T)>, now: Timestamp) -> Option
 /// The owner's hash, computed once for the shard, the table in it and all look-ups of one call.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct OwnerHash(u64);
+
+impl OwnerHash {
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+
+    pub const fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+}
 
 pub(super) struct Owners {
     shards: Box<[Padded<Mutex<OwnerShard>>]>,

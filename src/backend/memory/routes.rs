@@ -45,17 +45,26 @@ impl Routes {
         }
     }
 
-    /// Adds a wait; its order is above all others.
-    pub fn push(&mut self, route: Route) {
+    /// Adds a wait in its order, which is above all others unless it was imported.
+    pub fn insert(&mut self, route: Route) {
         match self {
             Self::None => *self = Self::One(route),
             Self::One(first) => {
-                let by_order = vec![*first, route];
+                let mut by_order = vec![*first, route];
+                by_order.sort_unstable_by_key(|route| route.order);
                 let by_scope = None;
                 *self = Self::Many(Box::new(ManyRoutes { by_order, by_scope }));
             }
-            Self::Many(many) => many.push(route),
+            Self::Many(many) => many.insert(route),
         }
+    }
+
+    /// Tells whether a wait has this order.
+    pub fn has(&self, order: u64) -> bool {
+        let routes = self.as_slice();
+        routes
+            .binary_search_by_key(&order, |route| route.order)
+            .is_ok()
     }
 
     pub fn remove(&mut self, order: u64) {
@@ -90,8 +99,11 @@ impl ManyRoutes {
         }
     }
 
-    fn push(&mut self, route: Route) {
-        self.by_order.push(route);
+    fn insert(&mut self, route: Route) {
+        let position = self
+            .by_order
+            .partition_point(|other| other.order < route.order);
+        self.by_order.insert(position, route);
         match &mut self.by_scope {
             Some(index) => {
                 index.insert(route.scope, route.order);

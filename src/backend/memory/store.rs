@@ -37,9 +37,9 @@ const SWEEP_BUDGET: usize = 4;
 /// # Ok::<(), greentic_session::GreenticError>(())
 /// ```
 pub struct InMemorySessionStore {
-    keys: Keys,
-    owners: Owners,
-    clock: Box<dyn Clock>,
+    pub(super) keys: Keys,
+    pub(super) owners: Owners,
+    pub(super) clock: Box<dyn Clock>,
     options: StoreOptions,
 }
 
@@ -121,7 +121,11 @@ impl InMemorySessionStore {
     }
 
     /// Does something under the lock of an owner.
-    fn locked<R>(&self, owner: &Owner, act: impl FnOnce(&mut MemoryLedger<'_>) -> R) -> R {
+    pub(super) fn locked<R>(
+        &self,
+        owner: &Owner,
+        act: impl FnOnce(&mut MemoryLedger<'_>) -> R,
+    ) -> R {
         let hash = self.owners.hash(owner);
         let mut shard = self.owners.shard(self.owners.index(hash)).lock();
         let shard: &mut OwnerShard = &mut shard;
@@ -144,7 +148,7 @@ impl InMemorySessionStore {
 
     /// Writes under the lock of an owner. The time is read under the lock, so that it goes on for
     /// the owner from each write to the next.
-    fn write<R>(
+    pub(super) fn write<R>(
         &self,
         owner: &Owner,
         write: impl FnOnce(&mut MemoryLedger<'_>, Timestamp) -> SessionResult<R>,
@@ -157,7 +161,7 @@ impl InMemorySessionStore {
     }
 
     /// Writes a session that is known by its key alone.
-    fn write_session<R>(
+    pub(super) fn write_session<R>(
         &self,
         key: &SessionKey,
         write: impl FnOnce(&mut MemoryLedger<'_>, Timestamp) -> SessionResult<R>,
@@ -181,7 +185,7 @@ impl InMemorySessionStore {
     }
 
     /// Frees a key that an expired session of another owner still holds (C4, C12).
-    fn evict_expired(&self, key: &SessionKey, owner: &Owner) -> SessionResult<()> {
+    pub(super) fn evict_expired(&self, key: &SessionKey, owner: &Owner) -> SessionResult<()> {
         let holder = self.keys.read(key, |stored| {
             let foreign = stored.owner() != owner;
             (foreign && self.if_live(stored).is_none()).then(|| stored.owner().clone())

@@ -50,6 +50,16 @@ impl Stored {
         *self.rest = Rest::from(head);
     }
 
+    /// The session with another deadline; none if it has this one.
+    pub fn with_deadline(&self, deadline: Option<Timestamp>) -> Option<Arc<Session>> {
+        let moved = self.session.deadline != deadline;
+        moved.then(|| {
+            let mut session = (*self.session).clone();
+            session.deadline = deadline;
+            Arc::new(session)
+        })
+    }
+
     pub fn owner(&self) -> &Owner {
         &self.rest.owner
     }

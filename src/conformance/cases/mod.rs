@@ -7,17 +7,21 @@ mod claim_fence;
 mod claims;
 mod commits;
 mod concurrency;
+mod erasure;
 mod expiry;
 mod failure;
 mod identity;
 mod leases;
 mod leftovers;
+mod operator;
 mod owners;
 mod payloads;
 mod race;
+mod scans;
 mod secrets;
 mod sessions;
 mod time;
+mod transfer;
 mod waits;
 
 use super::case::{Case, Need};
@@ -272,4 +276,39 @@ table! { $
     anywhere::c20_digests_are_the_published_ones;
     anywhere::c20_different_inputs_never_share_a_key;
     anywhere::c20_a_derived_key_is_a_session_key;
+
+    scans::c21_a_scan_finds_every_session [Verbs];
+    scans::c21_a_scan_tells_what_is_stored [Verbs];
+    scans::c21_filters_leave_the_rest_out [Verbs];
+    scans::c21_a_filter_by_age [Verbs, Clock];
+    scans::c21_a_scan_spares_what_has_expired [Verbs];
+    scans::c21_a_stable_session_is_found_under_writes [Verbs];
+    scans::c21_bad_cursors_and_filters_are_refused [Verbs];
+    scans::c21_stats_count_a_scan [Verbs];
+
+    erasure::c22_erase_leaves_nothing_of_a_tenant [Verbs, Leftovers, Options];
+    erasure::c22_erase_takes_one_person_from_all_teams [Verbs];
+    erasure::c22_a_claim_does_not_stop_erase [Verbs];
+    erasure::c22_erase_finds_owners_that_have_message_ids_alone [Verbs];
+    erasure::c22_a_dry_run_changes_nothing [Verbs];
+
+    scans::c23_a_sound_store_has_no_findings [Verbs, Options];
+
+    operator::c24_extend_moves_the_deadline [Verbs];
+    operator::c24_the_new_deadline_is_exact [Verbs, Clock];
+    operator::c24_extend_keeps_everything_else [Verbs];
+    operator::c24_extend_moves_the_look_up_along [Verbs];
+    operator::c24_a_missing_session_is_not_extended [Verbs];
+    operator::c25_revoke_frees_the_wait_and_voids_the_token [Verbs];
+    operator::c25_only_a_claim_is_revoked [Verbs];
+
+    transfer::c26_a_wait_works_after_a_move [Verbs, Options];
+    transfer::c26_the_order_of_waits_moves [Verbs, Options];
+    transfer::c26_committed_messages_move [Verbs, Options];
+    transfer::c26_idle_sessions_and_look_ups_move [Verbs, Options];
+    transfer::c26_an_import_if_absent_changes_nothing [Verbs];
+    transfer::c26_an_import_replaces [Verbs];
+    transfer::c26_an_import_keeps_the_fence [Verbs];
+    transfer::c26_what_is_over_is_not_imported [Verbs];
+    transfer::c26_nothing_is_left_after_an_import [Verbs, Options, Leftovers];
 }

@@ -2,6 +2,8 @@
 //!
 //! Limits, fences and digests are applied here, once, before any I/O (C1 to C4, C8, C12).
 
+mod admin;
+
 use std::time::Duration;
 
 use greentic_types::{ReplyScope, SessionData, SessionKey, TenantCtx, UserId};
@@ -15,6 +17,8 @@ use crate::options::{
 use crate::owner::{Identity, Owner};
 use crate::payload;
 use crate::scope::ScopeDigest;
+
+pub(crate) use admin::{Extend, Import, ImportMessages};
 
 /// The longest session key, in bytes.
 pub const MAX_SESSION_KEY_BYTES: usize = 1024;

@@ -1,0 +1,167 @@
+//! Which sessions a scan is about. Written once, for all backends.
+
+use std::fmt;
+use std::time::Duration;
+
+use greentic_types::{EnvId, FlowId, TeamId, TenantId, UserId};
+
+use super::info::{SessionInfo, StateKind};
+use crate::clock::Timestamp;
+use crate::error::SessionResult;
+use crate::owner::check_id;
+
+/// Which sessions to look at; all that is set must hold. Default: every session.
+///
+/// ```
+/// use greentic_session::admin::{ScanFilter, StateKind};
+/// use std::time::Duration;
+///
+/// let stuck = ScanFilter::new().state(StateKind::Claimed).older_than(Duration::from_secs(3600));
+/// assert!(stuck.tenant.is_none());
+/// ```
+#[derive(Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ScanFilter {
+    /// The env of the owner. Default: any.
+    pub env: Option<EnvId>,
+    /// The tenant of the owner. Default: any.
+    pub tenant: Option<TenantId>,
+    /// The team of the owner. Default: any, also none.
+    pub team: Option<TeamId>,
+    /// The user of the owner. Default: any, also none.
+    pub user: Option<UserId>,
+    /// The flow. Default: any.
+    pub flow: Option<FlowId>,
+    /// The state. Default: any.
+    pub state: Option<StateKind>,
+    /// Sessions that wait, or that do not wait but were created, at least this long ago. Default:
+    /// any.
+    pub older_than: Option<Duration>,
+    /// Sessions whose deadline comes within this time. Default: any, also none.
+    pub expires_within: Option<Duration>,
+}
+
+impl ScanFilter {
+    /// Every session.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets [`ScanFilter::env`].
+    #[must_use]
+    pub fn env(mut self, env: EnvId) -> Self {
+        self.env = Some(env);
+        self
+    }
+
+    /// Sets [`ScanFilter::tenant`].
+    #[must_use]
+    pub fn tenant(mut self, tenant: TenantId) -> Self {
+        self.tenant = Some(tenant);
+        self
+    }
+
+    /// Sets [`ScanFilter::team`].
+    #[must_use]
+    pub fn team(mut self, team: TeamId) -> Self {
+        self.team = Some(team);
+        self
+    }
+
+    /// Sets [`ScanFilter::user`].
+    #[must_use]
+    pub fn user(mut self, user: UserId) -> Self {
+        self.user = Some(user);
+        self
+    }
+
+    /// Sets [`ScanFilter::flow`].
+    #[must_use]
+    pub fn flow(mut self, flow: FlowId) -> Self {
+        self.flow = Some(flow);
+        self
+    }
+
+    /// Sets [`ScanFilter::state`].
+    #[must_use]
+    pub const fn state(mut self, state: StateKind) -> Self {
+        self.state = Some(state);
+        self
+    }
+
+    /// Sets [`ScanFilter::older_than`].
+    #[must_use]
+    pub const fn older_than(mut self, age: Duration) -> Self {
+        self.older_than = Some(age);
+        self
+    }
+
+    /// Sets [`ScanFilter::expires_within`].
+    #[must_use]
+    pub const fn expires_within(mut self, time: Duration) -> Self {
+        self.expires_within = Some(time);
+        self
+    }
+
+    /// Tells whether a session that was read at `now` is meant.
+    #[must_use]
+    pub fn matches(&self, info: &SessionInfo, now: Timestamp) -> bool {
+        let owner = &info.owner;
+        wanted(self.env.as_ref(), Some(&owner.env))
+            && wanted(self.tenant.as_ref(), Some(&owner.tenant))
+            && wanted(self.team.as_ref(), owner.team.as_ref())
+            && wanted(self.user.as_ref(), owner.user.as_ref())
+            && wanted(self.flow.as_ref(), Some(&info.flow))
+            && wanted(self.state.as_ref(), Some(&info.state.kind()))
+            && self.is_old_enough(info, now)
+            && self.expires_soon_enough(info, now)
+    }
+
+    /// Refuses ids that no session can have (C1).
+    pub(crate) fn check(&self) -> SessionResult<()> {
+        let ids = [
+            ("env", self.env.as_ref().map(EnvId::as_str)),
+            ("tenant", self.tenant.as_ref().map(TenantId::as_str)),
+            ("team", self.team.as_ref().map(TeamId::as_str)),
+            ("user", self.user.as_ref().map(UserId::as_str)),
+            ("flow", self.flow.as_ref().map(FlowId::as_str)),
+        ];
+        ids.into_iter()
+            .filter_map(|(part, id)| id.map(|id| check_id(part, id)))
+            .collect()
+    }
+
+    /// An age that nobody knows is none: greentic-session 1.2 kept no times.
+    fn is_old_enough(&self, info: &SessionInfo, now: Timestamp) -> bool {
+        let age = info.age(now);
+        self.older_than
+            .is_none_or(|limit| age.is_some_and(|age| age >= limit))
+    }
+
+    fn expires_soon_enough(&self, info: &SessionInfo, now: Timestamp) -> bool {
+        let left = info.deadline.map(|deadline| deadline.since(now));
+        self.expires_within
+            .is_none_or(|limit| left.is_some_and(|left| left <= limit))
+    }
+}
+
+fn wanted<T: PartialEq>(filter: Option<&T>, value: Option<&T>) -> bool {
+    filter.is_none() || filter == value
+}
+
+/// Hides the user (C18).
+impl fmt::Debug for ScanFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScanFilter")
+            .field("env", &self.env)
+            .field("tenant", &self.tenant)
+            .field("team", &self.team)
+            .field("user", &self.user.as_ref().map(|_| "…"))
+            .field("flow", &self.flow)
+            .field("state", &self.state)
+            .field("older_than", &self.older_than)
+            .field("expires_within", &self.expires_within)
+            .finish()
+    }
+}

@@ -1,0 +1,144 @@
+//! Counts over a scan.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::info::{SessionInfo, StateKind};
+use crate::clock::Timestamp;
+
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+
+/// How many sessions there are, by all that an operator asks for.
+///
+/// Its size grows with the number of tenants and flows, not with the number of sessions.
+///
+/// ```
+/// use greentic_session::admin::{ScanFilter, Stats};
+/// use greentic_session::inmemory::InMemorySessionStore;
+/// use greentic_session::Blocking;
+///
+/// let store = Blocking::new(InMemorySessionStore::new());
+/// assert_eq!(store.stats(&ScanFilter::new())?, Stats::new());
+/// # Ok::<(), greentic_session::GreenticError>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// All sessions.
+    pub total: Counts,
+    /// By env.
+    pub by_env: BTreeMap<String, Counts>,
+    /// By env and tenant.
+    pub by_tenant: BTreeMap<(String, String), Counts>,
+    /// By flow.
+    pub by_flow: BTreeMap<String, Counts>,
+    /// How long they wait, or are there where they do not wait.
+    pub ages: Histogram,
+    /// How long they still live.
+    pub expiries: Histogram,
+    /// Sessions that cannot be read (C17); they are in no other count.
+    pub unreadable: u64,
+}
+
+impl Stats {
+    /// Nothing counted yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Counts a session that was read at `now`.
+    pub fn add(&mut self, info: &SessionInfo, now: Timestamp) {
+        let (env, tenant) = (info.owner.env.as_str(), info.owner.tenant.as_str());
+        let flow = info.flow.as_str();
+        self.total.add(info);
+        self.by_env.entry(env.to_owned()).or_default().add(info);
+        let place = (env.to_owned(), tenant.to_owned());
+        self.by_tenant.entry(place).or_default().add(info);
+        self.by_flow.entry(flow.to_owned()).or_default().add(info);
+        self.ages.add(info.age(now));
+        let left = info.deadline.map(|deadline| deadline.since(now));
+        self.expiries.add(left);
+    }
+}
+
+/// Sessions by state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counts {
+    /// Those that wait, and that nobody holds.
+    pub waiting: u64,
+    /// Those that a worker holds.
+    pub claimed: u64,
+    /// Those that do not wait.
+    pub idle: u64,
+    /// The size of their data, in bytes of JSON.
+    pub bytes: u64,
+}
+
+impl Counts {
+    /// All of them.
+    #[must_use]
+    pub const fn sessions(&self) -> u64 {
+        self.waiting + self.claimed + self.idle
+    }
+
+    fn add(&mut self, info: &SessionInfo) {
+        match info.state.kind() {
+            StateKind::Waiting => self.waiting += 1,
+            StateKind::Claimed => self.claimed += 1,
+            StateKind::Idle => self.idle += 1,
+        }
+        self.bytes = self.bytes.saturating_add(info.bytes);
+    }
+}
+
+/// Durations, sorted into a few bins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Histogram {
+    /// How many are below the bound of the same place in [`Histogram::BOUNDS`]; the last are above
+    /// all bounds.
+    pub bins: [u64; 6],
+    /// How many have no such duration: no deadline, or an age that nobody knows.
+    pub none: u64,
+}
+
+impl Histogram {
+    /// Where the bins end: one minute, one hour, one day, one week, 30 days.
+    pub const BOUNDS: [Duration; 5] = [
+        Duration::from_secs(MINUTE),
+        Duration::from_secs(HOUR),
+        Duration::from_secs(DAY),
+        Duration::from_secs(7 * DAY),
+        Duration::from_secs(30 * DAY),
+    ];
+
+    fn add(&mut self, duration: Option<Duration>) {
+        match duration {
+            Some(duration) => {
+                let bin = Self::BOUNDS.iter().filter(|bound| duration >= **bound);
+                self.bins[bin.count()] += 1;
+            }
+            None => self.none += 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_falls_below_the_bound_that_it_does_not_reach() {
+        let mut histogram = Histogram::default();
+        for seconds in [0, 59, 60, HOUR, DAY - 1, 7 * DAY, 30 * DAY, u64::MAX / 1000] {
+            histogram.add(Some(Duration::from_secs(seconds)));
+        }
+        histogram.add(None);
+        assert_eq!(histogram.bins, [2, 1, 2, 0, 1, 2]);
+        assert_eq!(histogram.none, 1);
+    }
+}

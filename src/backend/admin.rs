@@ -1,0 +1,309 @@
+//! What an operator's verbs need of a backend, and how those verbs come about: once, for all.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+
+use greentic_types::{FlowId, PackId, SessionData, SessionKey};
+
+use super::Backend;
+use crate::admin::{
+    EraseMode, ErasePage, ExportPage, ExportRecord, ExportedMessage, ExportedMessages,
+    ExportedSession, ExportedWait, Finding, ImportOutcome, OwnerSelection, RevokeOutcome,
+    ScanCursor, ScanFilter, ScanPage, SessionInfo, SessionState, VerifyMode, VerifyPage,
+};
+use crate::clock::Timestamp;
+use crate::error::SessionResult;
+use crate::owner::Owner;
+use crate::request;
+use crate::rules::{Head, Remembered};
+use crate::session::Session;
+
+/// What a walk reads of a session besides its head.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// What a scan tells. Owners are not walked.
+    Summary,
+    /// Nothing.
+    Heads,
+    /// All of it.
+    Full,
+}
+
+/// A piece of a walk over all that is stored.
+pub(crate) struct Walked {
+    pub now: Timestamp,
+    /// Sessions, also expired ones that are still there.
+    pub sessions: Vec<Found>,
+    /// Owners with something that is no session of theirs.
+    pub owners: Vec<FoundOwner>,
+    pub unreadable: Vec<Finding>,
+    pub next: Option<ScanCursor>,
+}
+
+impl Walked {
+    pub const fn new(now: Timestamp) -> Self {
+        Self {
+            now,
+            sessions: Vec::new(),
+            owners: Vec::new(),
+            unreadable: Vec::new(),
+            next: None,
+        }
+    }
+}
+
+pub(crate) struct Found {
+    pub key: SessionKey,
+    pub head: Head,
+    /// Its user created it last (C6).
+    pub latest: bool,
+    /// No claim of it had a higher number (C16).
+    pub fencing: u64,
+    pub detail: Detail,
+}
+
+pub(crate) enum Detail {
+    None,
+    Summary(Summary),
+    Session(Arc<Session>),
+}
+
+pub(crate) struct Summary {
+    pub flow: FlowId,
+    pub pack: Option<PackId>,
+    pub node: String,
+    pub bytes: u64,
+}
+
+impl Summary {
+    pub fn of(data: &SessionData, bytes: u64) -> Self {
+        Self {
+            flow: data.flow_id.clone(),
+            pack: data.pack_id.clone(),
+            node: data.cursor.node_pointer.clone(),
+            bytes,
+        }
+    }
+}
+
+pub(crate) struct FoundOwner {
+    pub owner: Owner,
+    /// Oldest first; also those whose window is over, if they are still there.
+    pub messages: Vec<Remembered>,
+}
+
+/// What was erased of one owner.
+pub(crate) struct Erased {
+    pub sessions: u64,
+    pub messages: u64,
+}
+
+/// What a backend must be able to do for an operator. All arguments are checked already.
+pub(crate) trait Admin: Send + Sync + 'static {
+    /// Reads the next `limit` or so of what is stored.
+    fn walk(
+        &self,
+        depth: Depth,
+        after: Option<&ScanCursor>,
+        limit: usize,
+    ) -> impl Future<Output = SessionResult<Walked>> + Send;
+
+    /// Erases all of an owner, in one atomic step: these sessions, all that wait, and whatever else
+    /// there is. Counts what was live.
+    fn forget(
+        &self,
+        owner: &Owner,
+        keys: Vec<SessionKey>,
+    ) -> impl Future<Output = SessionResult<Erased>> + Send;
+
+    fn verify(
+        &self,
+        mode: VerifyMode,
+        after: Option<&ScanCursor>,
+        limit: usize,
+    ) -> impl Future<Output = SessionResult<VerifyPage>> + Send;
+
+    fn extend(
+        &self,
+        request: request::Extend,
+    ) -> impl Future<Output = SessionResult<Option<Timestamp>>> + Send;
+
+    fn revoke(&self, key: &SessionKey)
+    -> impl Future<Output = SessionResult<RevokeOutcome>> + Send;
+
+    fn import(
+        &self,
+        request: request::Import,
+    ) -> impl Future<Output = SessionResult<ImportOutcome>> + Send;
+
+    fn import_messages(
+        &self,
+        request: request::ImportMessages,
+    ) -> impl Future<Output = SessionResult<()>> + Send;
+}
+
+/// C21: what is live, and what the filter means.
+pub(super) async fn scan<B: Backend>(
+    backend: &B,
+    filter: &ScanFilter,
+    after: Option<&ScanCursor>,
+    limit: usize,
+) -> SessionResult<ScanPage> {
+    let walked = backend.walk(Depth::Summary, after, limit).await?;
+    let now = walked.now;
+    let live = walked.sessions.into_iter();
+    let live = live.filter(|found| found.head.is_live(now));
+    let infos = live.filter_map(|found| info(found, now));
+    Ok(ScanPage {
+        sessions: infos.filter(|info| filter.matches(info, now)).collect(),
+        unreadable: walked.unreadable,
+        now,
+        next: walked.next,
+    })
+}
+
+fn info(found: Found, now: Timestamp) -> Option<SessionInfo> {
+    let Detail::Summary(summary) = found.detail else {
+        return None;
+    };
+    Some(SessionInfo {
+        key: found.key,
+        state: state(&found.head, now),
+        owner: found.head.owner.parts(),
+        flow: summary.flow,
+        pack: summary.pack,
+        node: summary.node,
+        revision: found.head.revision,
+        created: known(found.head.created),
+        deadline: found.head.deadline,
+        bytes: summary.bytes,
+    })
+}
+
+fn state(head: &Head, now: Timestamp) -> SessionState {
+    let Some(wait) = &head.wait else {
+        return SessionState::Idle;
+    };
+    let (since, attempt) = (known(wait.since), wait.attempt);
+    let scope = wait.is_known().then_some(wait.scope);
+    match &wait.lease {
+        Some(lease) if now < lease.until => SessionState::Claimed {
+            since,
+            scope,
+            attempt,
+            until: lease.until,
+        },
+        _ => SessionState::Waiting {
+            since,
+            scope,
+            attempt,
+        },
+    }
+}
+
+/// Where greentic-session 1.2 kept no time, the head says the epoch.
+fn known(instant: Timestamp) -> Option<Timestamp> {
+    (instant > Timestamp::from_millis(1)).then_some(instant)
+}
+
+/// C22: each selected owner that the walk comes by, at once.
+pub(super) async fn erase<B: Backend>(
+    backend: &B,
+    selection: &OwnerSelection,
+    mode: EraseMode,
+    after: Option<&ScanCursor>,
+    limit: usize,
+) -> SessionResult<ErasePage> {
+    let walked = backend.walk(Depth::Heads, after, limit).await?;
+    let mut page = ErasePage {
+        sessions: 0,
+        messages: 0,
+        unreadable: walked.unreadable,
+        next: walked.next,
+    };
+    let mut owners: BTreeMap<Owner, Vec<SessionKey>> = BTreeMap::new();
+    for found in walked.sessions {
+        if selection.matches(&found.head.owner.parts()) {
+            page.sessions += u64::from(found.head.is_live(walked.now));
+            owners.entry(found.head.owner).or_default().push(found.key);
+        }
+    }
+    for found in walked.owners {
+        if selection.matches(&found.owner.parts()) {
+            let live = found.messages.iter();
+            let live = live.filter(|message| walked.now < message.until);
+            page.messages += live.count() as u64;
+            owners.entry(found.owner).or_default();
+        }
+    }
+    if mode == EraseMode::DryRun {
+        return Ok(page);
+    }
+    (page.sessions, page.messages) = (0, 0);
+    for (owner, keys) in owners {
+        let erased = backend.forget(&owner, keys).await?;
+        page.sessions += erased.sessions;
+        page.messages += erased.messages;
+    }
+    Ok(page)
+}
+
+/// C26: what is live, in the form that another store imports.
+pub(super) async fn export<B: Backend>(
+    backend: &B,
+    after: Option<&ScanCursor>,
+    limit: usize,
+) -> SessionResult<ExportPage> {
+    let walked = backend.walk(Depth::Full, after, limit).await?;
+    let now = walked.now;
+    let live = walked.sessions.into_iter();
+    let live = live.filter(|found| found.head.is_live(now));
+    let sessions = live.filter_map(exported).map(ExportRecord::Session);
+    let owners = walked.owners.into_iter();
+    let messages = owners.filter_map(|found| exported_messages(&found, now));
+    Ok(ExportPage {
+        records: sessions
+            .chain(messages.map(ExportRecord::Messages))
+            .collect(),
+        unreadable: walked.unreadable,
+        next: walked.next,
+    })
+}
+
+fn exported(found: Found) -> Option<Box<ExportedSession>> {
+    let Detail::Session(session) = found.detail else {
+        return None;
+    };
+    let head = found.head;
+    Some(Box::new(ExportedSession {
+        key: found.key,
+        owner: head.owner.parts(),
+        data: Session::into_data(session),
+        revision: head.revision,
+        created: known(head.created),
+        deadline: head.deadline,
+        latest: found.latest,
+        fencing: found.fencing,
+        wait: head.wait.map(|wait| ExportedWait {
+            scope: wait.scope.to_string(),
+            order: wait.order,
+            since: known(wait.since),
+            attempt: wait.attempt,
+        }),
+    }))
+}
+
+fn exported_messages(found: &FoundOwner, now: Timestamp) -> Option<ExportedMessages> {
+    let live = found.messages.iter().filter(|known| now < known.until);
+    let messages: Vec<_> = live
+        .map(|known| ExportedMessage {
+            digest: hex::encode(known.message.0),
+            until: known.until,
+        })
+        .collect();
+    (!messages.is_empty()).then(|| ExportedMessages {
+        owner: found.owner.parts(),
+        messages,
+    })
+}

@@ -1,0 +1,118 @@
+//! C24 and C25: an operator moves a deadline, and takes a claim from a stuck worker.
+
+use super::super::ensure::{
+    Verdict, ensure, ensure_claim_lost, ensure_eq, ensure_invalid, ensure_refused,
+};
+use super::super::samples::scope;
+use super::super::stage::{LONG, SHORT, Stage, TICK};
+use crate::admin::RevokeOutcome;
+use crate::claim::Commit;
+use crate::error::ErrorCode;
+use crate::options::{CreateOptions, UpdateOptions};
+
+pub fn c24_extend_moves_the_deadline(stage: &Stage) -> Verdict {
+    let anna = stage.user("anna");
+    let (short, long) = (stage.key("short"), stage.key("long"));
+    anna.register_for(&scope("short"), &short, LONG)?;
+    anna.register_for(&scope("long"), &long, LONG)?;
+    let until = stage.store.extend(&long, Some(LONG * 2))?;
+    ensure_eq(anna.session(&long)?.deadline, until)?;
+    ensure(until.is_some(), "a deadline was asked for")?;
+    ensure_eq(stage.store.extend(&long, None)?, None)?;
+    ensure_eq(anna.session(&long)?.deadline, None)?;
+    let _until = stage.store.extend(&short, Some(SHORT))?;
+    stage.expire(&short, SHORT)?;
+    anna.ensure_no_wait(&scope("short"))?;
+    anna.ensure_waits(&[(&scope("long"), &long)])
+}
+
+pub fn c24_the_new_deadline_is_exact(stage: &Stage) -> Verdict {
+    let anna = stage.user("anna");
+    let (chat, key) = (scope("chat"), stage.key("wait"));
+    anna.register_for(&chat, &key, SHORT)?;
+    stage.advance(SHORT - TICK)?;
+    let _until = stage.store.extend(&key, Some(LONG))?;
+    stage.advance(LONG - TICK)?;
+    anna.ensure_waits(&[(&chat, &key)])?;
+    stage.advance(TICK)?;
+    anna.ensure_gone(&key)?;
+    anna.ensure_waits(&[])
+}
+
+pub fn c24_extend_keeps_everything_else(stage: &Stage) -> Verdict {
+    let anna = stage.user("anna");
+    let (one, two) = (scope("one"), scope("two"));
+    let (first, second) = (stage.key("first"), stage.key("second"));
+    anna.register(&one, &first)?;
+    anna.register(&two, &second)?;
+    let claim = anna.claimed(&one, "message")?;
+    let _until = stage.store.extend(&first, Some(LONG))?;
+    let session = anna.session(&first)?;
+    ensure_eq(session.revision, 1)?;
+    ensure_eq(&session.data, &anna.data(first.as_str()))?;
+    anna.ensure_waits(&[(&one, &first), (&two, &second)])?;
+    stage.store.commit(&claim.token, Commit::Finish)?;
+    anna.ensure_waits(&[(&two, &second)])
+}
+
+pub fn c24_extend_moves_the_look_up_along(stage: &Stage) -> Verdict {
+    let anna = stage.user("anna");
+    let (named, passing) = (stage.key("named"), stage.key("passing"));
+    let short = CreateOptions::new().ttl(SHORT * 10);
+    let _created = anna.create_with(short.key(named.clone()))?;
+    let _until = stage.store.extend(&named, Some(LONG))?;
+    // Another's deadline tells that the first one has passed.
+    anna.register_for(&scope("passing"), &passing, SHORT * 10)?;
+    stage.expire(&passing, SHORT * 10)?;
+    ensure_eq(anna.find_by_user()?, Some(named))
+}
+
+pub fn c24_a_missing_session_is_not_extended(stage: &Stage) -> Verdict {
+    let anna = stage.user("anna");
+    let (chat, key) = (scope("chat"), stage.key("wait"));
+    let extend = || stage.store.extend(&key, Some(LONG));
+    ensure_refused(extend(), ErrorCode::NotFound)?;
+    anna.register_for(&chat, &key, SHORT)?;
+    stage.expire(&key, SHORT)?;
+    ensure_refused(extend(), ErrorCode::NotFound)?;
+    let empty = greentic_types::SessionKey::new("");
+    ensure_invalid(stage.store.extend(&empty, None)).map(|_refused| ())
+}
+
+pub fn c25_revoke_frees_the_wait_and_voids_the_token(stage: &Stage) -> Verdict {
+    let anna = stage.user("anna");
+    let (chat, key) = (scope("chat"), stage.key("wait"));
+    anna.register(&chat, &key)?;
+    let stuck = anna.claimed(&chat, "message")?;
+    let revoked = RevokeOutcome::Revoked {
+        until: stuck.lease_until,
+        attempt: 1,
+    };
+    ensure_eq(stage.store.revoke(&key)?, revoked)?;
+    ensure_claim_lost(stage.store.renew(&stuck.token, LONG))?;
+    ensure_claim_lost(stage.store.release(&stuck.token))?;
+    ensure_claim_lost(stage.store.commit(&stuck.token, Commit::Finish))?;
+    let update = UpdateOptions::new().claim(stuck.token.clone());
+    ensure_claim_lost(stage.store.update_with(&key, anna.data("late"), update))?;
+    let claim = anna.claimed(&chat, "message")?;
+    ensure_eq(claim.attempt, 2)?;
+    ensure(
+        claim.token.fencing_number() > stuck.token.fencing_number(),
+        "fencing numbers grow",
+    )?;
+    Ok(stage.store.commit(&claim.token, Commit::Finish)?)
+}
+
+pub fn c25_only_a_claim_is_revoked(stage: &Stage) -> Verdict {
+    let anna = stage.user("anna");
+    let (chat, key) = (scope("chat"), stage.key("wait"));
+    ensure_refused(stage.store.revoke(&key), ErrorCode::NotFound)?;
+    anna.register(&chat, &key)?;
+    ensure_eq(stage.store.revoke(&key)?, RevokeOutcome::NotClaimed)?;
+    let created = anna.create("{}")?;
+    ensure_eq(stage.store.revoke(&created)?, RevokeOutcome::NotClaimed)?;
+    let claim = anna.claimed(&chat, "message")?;
+    stage.store.release(&claim.token)?;
+    ensure_eq(stage.store.revoke(&key)?, RevokeOutcome::NotClaimed)?;
+    anna.ensure_waits(&[(&chat, &key)])
+}

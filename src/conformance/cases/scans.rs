@@ -1,0 +1,260 @@
+//! C21 and C23: what an operator sees.
+
+use std::collections::BTreeMap;
+
+use greentic_types::{EnvId, FlowId, SessionKey, TeamId, UserId};
+
+use super::super::ensure::{Failure, Verdict, ensure, ensure_eq, ensure_invalid};
+use super::super::samples::scope;
+use super::super::stage::{LONG, SHORT, Stage, TICK};
+use crate::admin::{
+    ScanCursor, ScanFilter, ScopeDigest, SessionInfo, SessionState, StateKind, Stats, VerifyMode,
+};
+use crate::options::{ParkOptions, StoreOptions};
+
+fn keys(found: &[SessionInfo]) -> Vec<&str> {
+    let mut keys: Vec<&str> = found.iter().map(|info| info.key.as_str()).collect();
+    keys.sort_unstable();
+    keys
+}
+
+#[track_caller]
+fn ensure_found(found: &[SessionInfo], expected: &[&SessionKey]) -> Verdict {
+    let mut expected: Vec<&str> = expected.iter().map(|key| key.as_str()).collect();
+    expected.sort_unstable();
+    let mut found = keys(found);
+    // A server that resizes its tables may show a session twice.
+    found.dedup();
+    ensure_eq(found, expected)
+}
+
+pub fn c21_a_scan_finds_every_session(stage: &Stage) -> Verdict {
+    let nobody = stage.ctx("env-a", "tenant-a");
+    let mut expected = Vec::new();
+    for name in ["anna", "ben", "cleo"] {
+        let user = stage.user(name);
+        for (number, scope) in stage.scopes(20).iter().enumerate() {
+            let key = stage.key(&format!("{name} {number}\n:ü*"));
+            user.register(scope, &key)?;
+            expected.push(key);
+        }
+        expected.push(user.create("{}")?);
+    }
+    let data = super::super::actor::data_of(&nobody, "{}");
+    expected.push(stage.store.create(&nobody, data)?);
+    let expected: Vec<&SessionKey> = expected.iter().collect();
+    for limit in [0, 1, 7, 1_000, usize::MAX] {
+        let found = stage.scan_all(&stage.tenant_filter(), limit)?;
+        ensure_found(&found, &expected)?;
+    }
+    Ok(())
+}
+
+pub fn c21_a_scan_tells_what_is_stored(stage: &Stage) -> Verdict {
+    let anna = stage.actor("env-a", "tenant-a", Some("-"), "anna");
+    let (chat, key) = (scope("chat"), stage.key("wait"));
+    let _parked = anna.park(&chat, &key, ParkOptions::new().ttl(LONG))?;
+    let one = |stage: &Stage| {
+        let mut found = stage.scan_all(&stage.tenant_filter(), 100)?;
+        found
+            .pop()
+            .ok_or_else(|| Failure::new("the session is not found"))
+    };
+    let info = one(stage)?;
+    let session = anna.session(&key)?;
+    ensure_eq(&info.key, &key)?;
+    ensure_eq(info.owner.env.as_str(), "env-a")?;
+    ensure_eq(&info.owner.tenant, &anna.ctx.tenant)?;
+    ensure_eq(info.owner.team.as_ref().map(TeamId::as_str), Some("-"))?;
+    ensure_eq(info.owner.user.as_ref(), Some(&anna.user))?;
+    ensure_eq(&info.flow, &session.data.flow_id)?;
+    ensure_eq(info.pack.as_ref(), session.data.pack_id.as_ref())?;
+    ensure_eq(&info.node, &session.data.cursor.node_pointer)?;
+    ensure_eq(info.revision, 1)?;
+    ensure_eq(info.deadline, session.deadline)?;
+    let bytes = serde_json::to_vec(&session.data).map_or(0, |json| json.len() as u64);
+    ensure_eq(info.bytes, bytes)?;
+    let digest = ScopeDigest::of(&chat)?;
+    match info.state {
+        SessionState::Waiting {
+            scope,
+            attempt,
+            since,
+        } => {
+            ensure_eq(scope, Some(digest))?;
+            ensure_eq(attempt, 0)?;
+            ensure_eq(since, info.created)?;
+        }
+        other => return Err(Failure::new(format!("it waits, but is {other:?}"))),
+    }
+    let claim = anna.claimed(&chat, "message")?;
+    match one(stage)?.state {
+        SessionState::Claimed { until, attempt, .. } => {
+            ensure_eq(until, claim.lease_until)?;
+            ensure_eq(attempt, 1)?;
+        }
+        other => return Err(Failure::new(format!("it is claimed, but is {other:?}"))),
+    }
+    Ok(())
+}
+
+pub fn c21_filters_leave_the_rest_out(stage: &Stage) -> Verdict {
+    let anna = stage.user("anna");
+    let ben = stage.actor("env-b", "tenant-a", Some("team-b"), "ben");
+    let (waiting, claimed) = (stage.key("waiting"), stage.key("claimed"));
+    anna.register_for(&scope("waiting"), &waiting, LONG)?;
+    anna.register_for(&scope("claimed"), &claimed, LONG * 10)?;
+    let _claim = anna.claimed(&scope("claimed"), "message")?;
+    let idle = ben.create("{}")?;
+    let all = stage.tenant_filter();
+    let flow = anna.data("").flow_id;
+    let cases: [(ScanFilter, &[&SessionKey]); 11] = [
+        (all.clone(), &[&waiting, &claimed, &idle]),
+        (all.clone().env(EnvId("env-b".to_owned())), &[&idle]),
+        (all.clone().team(TeamId("team-b".to_owned())), &[&idle]),
+        (
+            all.clone().user(UserId("anna".to_owned())),
+            &[&waiting, &claimed],
+        ),
+        (all.clone().flow(flow), &[&waiting, &claimed, &idle]),
+        (all.clone().flow(FlowId("other".to_owned())), &[]),
+        (all.clone().state(StateKind::Waiting), &[&waiting]),
+        (all.clone().state(StateKind::Claimed), &[&claimed]),
+        (all.clone().state(StateKind::Idle), &[&idle]),
+        (all.clone().expires_within(LONG * 2), &[&waiting]),
+        (all.older_than(LONG), &[]),
+    ];
+    for (filter, expected) in cases {
+        ensure_found(&stage.scan_all(&filter, 10)?, expected)?;
+    }
+    Ok(())
+}
+
+pub fn c21_a_filter_by_age(stage: &Stage) -> Verdict {
+    let anna = stage.user("anna");
+    let (old, new) = (stage.key("old"), stage.key("new"));
+    anna.register(&scope("old"), &old)?;
+    let created = anna.create("{}")?;
+    stage.advance(SHORT)?;
+    anna.register(&scope("new"), &new)?;
+    let older = |age| stage.scan_all(&stage.tenant_filter().older_than(age), 10);
+    ensure_found(&older(SHORT)?, &[&old, &created])?;
+    ensure_found(&older(SHORT + TICK)?, &[])?;
+    // Waiting counts from the registration.
+    anna.register(&scope("again"), &created)?;
+    ensure_found(&older(SHORT)?, &[&old])
+}
+
+pub fn c21_a_scan_spares_what_has_expired(stage: &Stage) -> Verdict {
+    let anna = stage.user("anna");
+    let (gone, kept) = (stage.key("gone"), stage.key("kept"));
+    anna.register_for(&scope("gone"), &gone, SHORT)?;
+    anna.register(&scope("kept"), &kept)?;
+    stage.expire(&gone, SHORT)?;
+    ensure_found(&stage.scan_all(&stage.tenant_filter(), 10)?, &[&kept])
+}
+
+pub fn c21_a_stable_session_is_found_under_writes(stage: &Stage) -> Verdict {
+    let (anna, ben) = (stage.user("anna"), stage.user("ben"));
+    let mut stable = Vec::new();
+    for (number, scope) in stage.scopes(60).iter().enumerate() {
+        stable.push(stage.key(&format!("stable-{number}")));
+        anna.register(scope, &stable[number])?;
+    }
+    let (mut seen, mut after) = (BTreeMap::new(), None::<ScanCursor>);
+    for round in 0.. {
+        let page = stage
+            .store
+            .scan(&stage.tenant_filter(), after.as_ref(), 5)?;
+        for info in page.sessions {
+            *seen.entry(info.key.as_str().to_owned()).or_insert(0) += 1;
+        }
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+        // The store grows and shrinks beside the scan.
+        let key = stage.key(&format!("passing-{round}"));
+        ben.register(&scope(&format!("chat-{round}")), &key)?;
+        if round % 2 == 0 {
+            stage.store.remove(&key)?;
+        }
+        stage
+            .store
+            .update(&stable[round % 60], anna.data("changed"))?;
+    }
+    for key in &stable {
+        ensure(
+            seen.contains_key(key.as_str()),
+            "a scan misses a session that was there all along",
+        )?;
+    }
+    Ok(())
+}
+
+pub fn c21_bad_cursors_and_filters_are_refused(stage: &Stage) -> Verdict {
+    ensure_invalid("".parse::<ScanCursor>())?;
+    ensure_invalid("a b".parse::<ScanCursor>())?;
+    let all = ScanFilter::new();
+    for text in ["zz", "0", "k", "s:zz", "k9999999:0", "n0:xyz"] {
+        let cursor: ScanCursor = text.parse()?;
+        ensure_invalid(stage.store.scan(&all, Some(&cursor), 1))?;
+        ensure_invalid(stage.store.export(Some(&cursor), 1))?;
+        ensure_invalid(stage.store.verify(VerifyMode::Check, Some(&cursor), 1))?;
+    }
+    let bad = ScanFilter::new().user(UserId("a:b".to_owned()));
+    ensure_invalid(stage.store.scan(&bad, None, 1)).map(|_refused| ())
+}
+
+pub fn c21_stats_count_a_scan(stage: &Stage) -> Verdict {
+    let anna = stage.user("anna");
+    ensure_eq(stage.store.stats(&stage.tenant_filter())?, Stats::new())?;
+    anna.register_for(&scope("one"), &stage.key("one"), LONG)?;
+    anna.register(&scope("two"), &stage.key("two"))?;
+    let _claim = anna.claimed(&scope("two"), "message")?;
+    let _created = anna.create("{}")?;
+    let stats = stage.store.stats(&stage.tenant_filter())?;
+    let total = stats.total;
+    ensure_eq(
+        [total.waiting, total.claimed, total.idle, total.sessions()],
+        [1, 1, 1, 3],
+    )?;
+    ensure_eq(stats.by_env.get("env-a"), Some(&total))?;
+    let flow = anna.data("").flow_id;
+    ensure_eq(stats.by_flow.get(flow.as_str()), Some(&total))?;
+    let place = ("env-a".to_owned(), anna.ctx.tenant.as_str().to_owned());
+    ensure_eq(stats.by_tenant.get(&place), Some(&total))?;
+    ensure_eq(stats.expiries.none, 2)?;
+    ensure_eq(stats.ages.none, 0)
+}
+
+pub fn c23_a_sound_store_has_no_findings(stage: &Stage) -> Verdict {
+    let stage = &stage.with_options(StoreOptions::new())?;
+    let (anna, ben) = (stage.user("anna"), stage.user("ben"));
+    for (number, scope) in stage.scopes(40).iter().enumerate() {
+        anna.register_for(scope, &stage.key(&format!("wait-{number}")), LONG)?;
+    }
+    let _created = ben.create("{}")?;
+    let gone = stage.key("gone");
+    ben.register_for(&scope("gone"), &gone, SHORT)?;
+    stage.expire(&gone, SHORT)?;
+    let claim = anna.claimed(&scope("chat-1"), "message")?;
+    stage
+        .store
+        .commit(&claim.token, crate::claim::Commit::Finish)?;
+    let _claim = anna.claimed(&scope("chat-2"), "message-2")?;
+    for mode in [VerifyMode::Check, VerifyMode::Repair] {
+        let (mut checked, mut after) = (0, None::<ScanCursor>);
+        loop {
+            let page = stage.store.verify(mode, after.as_ref(), 10)?;
+            checked += page.checked;
+            ensure_eq(page.findings, Vec::new())?;
+            match page.next {
+                Some(next) => after = Some(next),
+                None => break,
+            }
+        }
+        ensure(checked >= 40, "not everything is looked at")?;
+    }
+    anna.ensure_stored(&stage.key("wait-3"), stage.key("wait-3").as_str())
+}

@@ -1,0 +1,263 @@
+//! C26: from one store to another.
+
+use greentic_types::UserId;
+
+use super::super::actor::{Actor, data_of};
+use super::super::ensure::{Failure, Verdict, ensure, ensure_claimed, ensure_eq, ensure_invalid};
+use super::super::samples::{ODD_PAYLOADS, scope};
+use super::super::stage::{LONG, SHORT, Stage};
+use crate::admin::{ExportRecord, ExportedSession, ImportMode, ImportOutcome, ScanCursor};
+use crate::claim::{ClaimOutcome, Commit};
+use crate::clock::Timestamp;
+use crate::options::StoreOptions;
+
+/// All records of the store that the case's tenant owns, as text and back.
+fn exported(stage: &Stage) -> Verdict<Vec<ExportRecord>> {
+    let tenant = stage.ctx("env-a", "tenant-a").tenant;
+    let (mut records, mut after) = (Vec::new(), None::<ScanCursor>);
+    loop {
+        let page = stage.store.export(after.as_ref(), 3)?;
+        ensure(page.unreadable.is_empty(), "all can be read")?;
+        records.extend(page.records.into_iter().filter(|record| match record {
+            ExportRecord::Session(session) => session.owner.tenant == tenant,
+            ExportRecord::Messages(messages) => messages.owner.tenant == tenant,
+        }));
+        match page.next {
+            Some(next) => after = Some(next.to_string().parse()?),
+            None => break,
+        }
+    }
+    records.iter().map(as_text_and_back).collect()
+}
+
+fn as_text_and_back(record: &ExportRecord) -> Verdict<ExportRecord> {
+    let text = serde_json::to_string(record).map_err(|error| Failure::new(error.to_string()))?;
+    serde_json::from_str(&text).map_err(|error| Failure::new(error.to_string()))
+}
+
+/// Moves everything to a store of its own. Records may come in any order.
+fn moved(stage: &Stage) -> Verdict<Stage> {
+    let target = stage.elsewhere(StoreOptions::new())?;
+    for record in exported(stage)?.into_iter().rev() {
+        let outcome = target.store.import(record, ImportMode::IfAbsent)?;
+        ensure_eq(outcome, ImportOutcome::Imported)?;
+    }
+    Ok(target)
+}
+
+fn one_session(stage: &Stage) -> Verdict<ExportedSession> {
+    let found = exported(stage)?
+        .into_iter()
+        .find_map(|record| match record {
+            ExportRecord::Session(session) => Some(*session),
+            ExportRecord::Messages(_) => None,
+        });
+    found.ok_or_else(|| Failure::new("the session is not exported"))
+}
+
+fn import(stage: &Stage, session: &ExportedSession, mode: ImportMode) -> Verdict<ImportOutcome> {
+    let record = ExportRecord::Session(Box::new(session.clone()));
+    Ok(stage.store.import(record, mode)?)
+}
+
+fn in_place<'s>(stage: &'s Stage, actor: &Actor<'_>) -> Actor<'s> {
+    Actor {
+        stage,
+        ctx: actor.ctx.clone(),
+        user: actor.user.clone(),
+    }
+}
+
+pub fn c26_a_wait_works_after_a_move(stage: &Stage) -> Verdict {
+    let anna = stage.actor("env-a", "tenant-a", Some("-"), "anna");
+    for (number, payload) in ODD_PAYLOADS.iter().enumerate() {
+        let chat = scope(&format!("chat-{number}"));
+        let key = stage.key(&format!("wait-{number}"));
+        let data = anna.data(payload);
+        let ttl = (number % 2 == 0).then_some(LONG);
+        let store = &stage.store;
+        store.register(&anna.ctx, &anna.user, &chat, &key, data.clone(), ttl)?;
+        store.update(&key, data)?;
+    }
+    let stuck = anna.claimed(&scope("chat-0"), "first")?;
+    let target = moved(stage)?;
+    let there = in_place(&target, &anna);
+    for (number, payload) in ODD_PAYLOADS.iter().enumerate() {
+        let key = stage.key(&format!("wait-{number}"));
+        let (before, after) = (anna.session(&key)?, there.session(&key)?);
+        ensure_eq(&after.data, &before.data)?;
+        ensure_eq(&after.data.context_json.as_str(), payload)?;
+        ensure_eq(after.revision, 2)?;
+        ensure_eq(after.deadline, before.deadline)?;
+        let claim = there.claimed(&scope(&format!("chat-{number}")), "second")?;
+        ensure_eq(claim.attempt, if number == 0 { 2 } else { 1 })?;
+        if number == 0 {
+            let (old, new) = (stuck.token.fencing_number(), claim.token.fencing_number());
+            ensure(new > old, "fencing numbers grow over a move")?;
+        }
+    }
+    Ok(())
+}
+
+pub fn c26_the_order_of_waits_moves(stage: &Stage) -> Verdict {
+    let anna = stage.user("anna");
+    let scopes = stage.scopes(40);
+    let keys: Vec<_> = (0..40).map(|n| stage.key(&format!("{n}"))).collect();
+    for (scope, key) in scopes.iter().zip(&keys) {
+        anna.register(scope, key)?;
+    }
+    let target = moved(stage)?;
+    let there = in_place(&target, &anna);
+    let waits: Vec<_> = scopes.iter().zip(&keys).collect();
+    there.ensure_waits(&waits)?;
+    let (last, newest) = (scope("newest"), stage.key("newest"));
+    there.register(&last, &newest)?;
+    there.ensure_waits(&[waits, vec![(&last, &newest)]].concat())
+}
+
+pub fn c26_committed_messages_move(stage: &Stage) -> Verdict {
+    let anna = stage.user("anna");
+    let (chat, key) = (scope("chat"), stage.key("wait"));
+    anna.register(&chat, &key)?;
+    for message in ["first", "second"] {
+        let claim = anna.claimed(&chat, message)?;
+        anna.commit_park(&claim, &chat, "again")?;
+    }
+    let target = moved(stage)?;
+    let there = in_place(&target, &anna);
+    for message in ["first", "second"] {
+        ensure_eq(there.claim(&chat, message)?, ClaimOutcome::Duplicate)?;
+    }
+    let claim = there.claimed(&chat, "third")?;
+    target.store.commit(&claim.token, Commit::Finish)?;
+    // Once more: nothing is forgotten, and nothing is known twice.
+    for record in exported(stage)? {
+        let _outcome = target.store.import(record, ImportMode::IfAbsent)?;
+    }
+    for message in ["first", "second", "third"] {
+        ensure_eq(there.claim(&chat, message)?, ClaimOutcome::Duplicate)?;
+    }
+    Ok(())
+}
+
+pub fn c26_idle_sessions_and_look_ups_move(stage: &Stage) -> Verdict {
+    let anna = stage.user("anna");
+    let nobody = stage.ctx("env-a", "tenant-a");
+    let first = anna.create("first")?;
+    let second = anna.create("second")?;
+    let plain = stage.store.create(&nobody, data_of(&nobody, "plain"))?;
+    // The data may leave the user out (C2).
+    let ben = stage.user("ben");
+    let silent = stage.store.create(&ben.ctx, data_of(&nobody, "silent"))?;
+    let target = moved(stage)?;
+    let there = in_place(&target, &anna);
+    there.ensure_stored(&first, "first")?;
+    there.ensure_stored(&plain, "plain")?;
+    ensure_eq(there.find_by_user()?.as_ref(), Some(&second))?;
+    ensure_eq(
+        in_place(&target, &ben).find_by_user()?,
+        Some(silent.clone()),
+    )?;
+    ensure_eq(target.store.get_fenced(&nobody, &silent)?, None)?;
+    target.store.remove(&second)?;
+    ensure_eq(there.find_by_user()?, None)
+}
+
+pub fn c26_an_import_if_absent_changes_nothing(stage: &Stage) -> Verdict {
+    let anna = stage.user("anna");
+    let (chat, key) = (scope("chat"), stage.key("wait"));
+    anna.register(&chat, &key)?;
+    let record = one_session(stage)?;
+    let absent = |record: &ExportedSession| import(stage, record, ImportMode::IfAbsent);
+    stage.store.update(&key, anna.data("newer"))?;
+    ensure_eq(absent(&record)?, ImportOutcome::Exists)?;
+    anna.ensure_stored(&key, "newer")?;
+    // Another session that waits on the same scope.
+    let mut other = record;
+    other.key = stage.key("other");
+    ensure_eq(absent(&other)?, ImportOutcome::Exists)?;
+    anna.ensure_gone(&other.key)?;
+    anna.ensure_waits(&[(&chat, &key)])?;
+    other.wait = None;
+    ensure_eq(absent(&other)?, ImportOutcome::Imported)?;
+    anna.ensure_waits(&[(&chat, &key)])
+}
+
+pub fn c26_an_import_replaces(stage: &Stage) -> Verdict {
+    let anna = stage.user("anna");
+    let (chat, key) = (scope("chat"), stage.key("wait"));
+    anna.register(&chat, &key)?;
+    let mut record = one_session(stage)?;
+    stage.store.update(&key, anna.data("newer"))?;
+    let claim = anna.claimed(&chat, "message")?;
+    let record_of = |record: &ExportedSession| ExportRecord::Session(Box::new(record.clone()));
+    ensure_claimed(stage.store.import(record_of(&record), ImportMode::Replace))?;
+    stage.store.release(&claim.token)?;
+    let replace = |record: &ExportedSession| import(stage, record, ImportMode::Replace);
+    ensure_eq(replace(&record)?, ImportOutcome::Imported)?;
+    anna.ensure_stored(&key, key.as_str())?;
+    ensure_eq(anna.session(&key)?.revision, 1)?;
+    anna.ensure_waits(&[(&chat, &key)])?;
+    // The scope is taken by another: that one is displaced.
+    record.key = stage.key("other");
+    ensure_eq(replace(&record)?, ImportOutcome::Imported)?;
+    anna.ensure_waits(&[(&chat, &record.key)])?;
+    anna.ensure_stored(&key, key.as_str())?;
+    // Without its wait it goes on without.
+    record.wait = None;
+    ensure_eq(replace(&record)?, ImportOutcome::Imported)?;
+    anna.ensure_waits(&[])
+}
+
+pub fn c26_an_import_keeps_the_fence(stage: &Stage) -> Verdict {
+    let (anna, ben) = (stage.user("anna"), stage.user("ben"));
+    let (chat, key) = (scope("chat"), stage.key("wait"));
+    anna.register(&chat, &key)?;
+    let sound = one_session(stage)?;
+    let mut foreign = sound.clone();
+    foreign.owner.user = Some(ben.user.clone());
+    let mut whose = foreign.clone();
+    whose.data = ben.data("{}");
+    let mut odd = sound.clone();
+    odd.owner.user = Some(UserId("a:b".to_owned()));
+    let mut torn = sound.clone();
+    if let Some(wait) = &mut torn.wait {
+        wait.scope.pop();
+    }
+    for record in [foreign, whose, odd, torn] {
+        for mode in [ImportMode::IfAbsent, ImportMode::Replace] {
+            let record = ExportRecord::Session(Box::new(record.clone()));
+            ensure_invalid(stage.store.import(record, mode))?;
+        }
+    }
+    anna.ensure_waits(&[(&chat, &key)])?;
+    anna.ensure_stored(&key, key.as_str())
+}
+
+pub fn c26_what_is_over_is_not_imported(stage: &Stage) -> Verdict {
+    let anna = stage.user("anna");
+    let key = stage.key("wait");
+    anna.register(&scope("chat"), &key)?;
+    let mut record = one_session(stage)?;
+    stage.store.remove(&key)?;
+    record.deadline = Some(Timestamp::from_millis(1));
+    let outcome = import(stage, &record, ImportMode::Replace)?;
+    ensure_eq(outcome, ImportOutcome::Expired)?;
+    anna.ensure_gone(&key)?;
+    anna.ensure_waits(&[])
+}
+
+pub fn c26_nothing_is_left_after_an_import(stage: &Stage) -> Verdict {
+    // Two clocks that show the same: deadlines are instants.
+    let stage = &stage.elsewhere(StoreOptions::new())?;
+    let anna = stage.user("anna");
+    let (chat, key) = (scope("chat"), stage.key("wait"));
+    anna.register_for(&chat, &key, SHORT * 20)?;
+    let created = anna.create("{}")?;
+    let target = moved(stage)?;
+    let there = in_place(&target, &anna);
+    target.store.remove(&created)?;
+    stage.expire(&key, SHORT * 20)?;
+    target.pass(SHORT * 20, || Ok(there.find(&chat)?.is_none()))?;
+    target.ensure_nothing_left()
+}

@@ -1,0 +1,136 @@
+//! Checked calls of an operator.
+
+use std::time::Duration;
+
+use greentic_types::{SessionData, SessionKey};
+
+use super::check_key;
+use crate::admin::{ExportedMessages, ExportedSession, ExportedWait, ImportMode, ScopeDigest};
+use crate::claim::MessageDigest;
+use crate::clock::Timestamp;
+use crate::error::{SessionResult, invalid_input};
+use crate::options::{LATEST_DEADLINE, StoreOptions, Ttl};
+use crate::owner::{Identity, Owner};
+use crate::payload;
+
+pub(crate) struct Extend {
+    pub key: SessionKey,
+    pub ttl: Ttl,
+}
+
+impl Extend {
+    pub fn new(
+        store: &StoreOptions,
+        key: &SessionKey,
+        ttl: Option<Duration>,
+    ) -> SessionResult<Self> {
+        check_key(key)?;
+        Ok(Self {
+            key: key.clone(),
+            ttl: Ttl::resolve(ttl, store.default_ttl),
+        })
+    }
+}
+
+pub(crate) struct Import {
+    pub mode: ImportMode,
+    pub owner: Owner,
+    pub key: SessionKey,
+    pub data: SessionData,
+    pub revision: u64,
+    pub created: Option<Timestamp>,
+    pub deadline: Option<Timestamp>,
+    pub latest: bool,
+    pub fencing: u64,
+    pub wait: Option<ImportedWait>,
+}
+
+pub(crate) struct ImportedWait {
+    pub scope: ScopeDigest,
+    pub order: u64,
+    pub since: Option<Timestamp>,
+    pub attempt: u32,
+}
+
+impl ImportedWait {
+    fn new(wait: ExportedWait) -> SessionResult<Self> {
+        Ok(Self {
+            scope: ScopeDigest::from_bytes(digest("scope", &wait.scope)?),
+            order: exact("order", wait.order)?,
+            since: wait.since,
+            attempt: wait.attempt,
+        })
+    }
+}
+
+impl Import {
+    /// The data must be the owner's, as it must be on create and park (C2).
+    pub fn new(
+        store: &StoreOptions,
+        session: ExportedSession,
+        mode: ImportMode,
+    ) -> SessionResult<Self> {
+        let key = session.key;
+        check_key(&key)?;
+        let owner = Owner::of_parts(&session.owner, &key)?;
+        let identity = Identity::of(&session.data.tenant_ctx)?;
+        owner.require_unchanged(identity.user.is_some(), &identity)?;
+        payload::check(&session.data, store.max_payload_bytes)?;
+        if session.wait.is_some() && identity.user.is_none() {
+            return Err(invalid_input(
+                "a wait needs a user, but the session data names none",
+            ));
+        }
+        Ok(Self {
+            mode,
+            data: session.data,
+            revision: exact("revision", session.revision.max(1))?,
+            created: session.created,
+            deadline: session
+                .deadline
+                .filter(|deadline| deadline.as_millis() <= LATEST_DEADLINE),
+            latest: session.latest && owner.has_user(),
+            fencing: exact("fencing", session.fencing)?,
+            wait: session.wait.map(ImportedWait::new).transpose()?,
+            owner,
+            key,
+        })
+    }
+}
+
+pub(crate) struct ImportMessages {
+    pub owner: Owner,
+    /// Oldest first, each with the end of its window.
+    pub messages: Vec<(MessageDigest, Timestamp)>,
+}
+
+impl ImportMessages {
+    pub fn new(record: &ExportedMessages) -> SessionResult<Self> {
+        if record.owner.user.is_none() {
+            return Err(invalid_input("messages belong to a user; none is named"));
+        }
+        let messages = record.messages.iter().map(|message| {
+            let digest = MessageDigest(digest("message", &message.digest)?);
+            Ok((digest, message.until))
+        });
+        Ok(Self {
+            owner: Owner::of_parts(&record.owner, &SessionKey::new("-"))?,
+            messages: messages.collect::<SessionResult<_>>()?,
+        })
+    }
+}
+
+fn digest(what: &str, text: &str) -> SessionResult<[u8; 32]> {
+    let mut digest = [0; 32];
+    let decoded = hex::decode_to_slice(text, &mut digest);
+    decoded.map_err(|_| invalid_input(format!("the {what} digest is no SHA-256 in hex")))?;
+    Ok(digest)
+}
+
+/// A number that every backend's script language holds exactly, also a few steps on.
+fn exact(what: &str, number: u64) -> SessionResult<u64> {
+    if number > LATEST_DEADLINE / 2 {
+        return Err(invalid_input(format!("the {what} of {number} is too high")));
+    }
+    Ok(number)
+}

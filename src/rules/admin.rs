@@ -1,0 +1,194 @@
+//! What an operator does to sessions: extend, revoke, forget and import (C22, C24, C25, C26).
+
+use greentic_types::SessionKey;
+
+use super::{Head, Ledger, Remembered, Wait, live_or_swept, purge};
+use crate::admin::{ImportMode, ImportOutcome, RevokeOutcome};
+use crate::backend::Erased;
+use crate::claim::TokenSecret;
+use crate::clock::Timestamp;
+use crate::error::{SessionResult, not_found};
+use crate::options::StoreOptions;
+use crate::owner::{Identity, Owner, foreign_key};
+use crate::request;
+
+/// C24: the deadline alone, anew; the storage moves what ends with the session along.
+pub(crate) fn extend<L: Ledger>(
+    ledger: &mut L,
+    now: Timestamp,
+    request: &request::Extend,
+) -> SessionResult<Option<Timestamp>> {
+    let Some(head) = live_or_swept(ledger, now, &request.key)? else {
+        return Err(not_found(&request.key));
+    };
+    let deadline = request.ttl.deadline(now);
+    let extended = Head {
+        deadline,
+        ..head.clone()
+    };
+    ledger.put(&request.key, Some(&head), extended, None)?;
+    Ok(deadline)
+}
+
+/// C25: also a claim whose lease ran out, but which nobody took over yet.
+pub(crate) fn revoke<L: Ledger>(
+    ledger: &mut L,
+    now: Timestamp,
+    key: &SessionKey,
+) -> SessionResult<RevokeOutcome> {
+    let Some(head) = live_or_swept(ledger, now, key)? else {
+        return Err(not_found(key));
+    };
+    let mut freed = head.clone();
+    let Some(wait) = &mut freed.wait else {
+        return Ok(RevokeOutcome::NotClaimed);
+    };
+    let Some(lease) = wait.lease.take() else {
+        return Ok(RevokeOutcome::NotClaimed);
+    };
+    let attempt = wait.attempt;
+    ledger.put(key, Some(&head), freed, None)?;
+    Ok(RevokeOutcome::Revoked {
+        until: lease.until,
+        attempt,
+    })
+}
+
+/// C22: a claim does not stop it.
+pub(crate) fn forget<L: Ledger>(
+    ledger: &mut L,
+    now: Timestamp,
+    owner: &Owner,
+    mut keys: Vec<SessionKey>,
+) -> SessionResult<Erased> {
+    let mut sessions = 0;
+    keys.extend(ledger.all_routed(owner)?);
+    for key in keys {
+        let Some(head) = ledger.head(&key)?.filter(|head| head.owner == *owner) else {
+            continue;
+        };
+        purge(ledger, &key, &head)?;
+        sessions += u64::from(head.is_live(now));
+    }
+    ledger.set_latest_created(owner, None)?;
+    let messages = ledger.forget_messages(owner)?;
+    let messages = messages.iter().filter(|known| now < known.until).count() as u64;
+    Ok(Erased { sessions, messages })
+}
+
+/// C26: stores a session as it was elsewhere.
+pub(crate) fn import<L: Ledger>(
+    ledger: &mut L,
+    now: Timestamp,
+    request: request::Import,
+) -> SessionResult<ImportOutcome> {
+    if request.deadline.is_some_and(|deadline| deadline <= now) {
+        return Ok(ImportOutcome::Expired);
+    }
+    let stored = live_or_swept(ledger, now, &request.key)?;
+    if stored
+        .as_ref()
+        .is_some_and(|head| head.owner != request.owner)
+    {
+        return Err(foreign_key());
+    }
+    let displaced = to_displace(ledger, now, &request)?;
+    let taken = [stored.as_ref(), displaced.as_ref().map(|(_, head)| head)];
+    for head in taken.into_iter().flatten() {
+        if request.mode == ImportMode::IfAbsent {
+            return Ok(ImportOutcome::Exists);
+        }
+        head.require_unclaimed(now)?;
+    }
+    ledger.skip_numbers(request.fencing);
+    let head = Head {
+        names_user: Identity::of(&request.data.tenant_ctx)?.user.is_some(),
+        revision: request.revision,
+        deadline: request.deadline,
+        created: request.created.unwrap_or(now),
+        operation: None,
+        wait: imported_wait(ledger, now, &request, stored.as_ref())?,
+        owner: request.owner,
+    };
+    let owner = head.owner.clone();
+    ledger.put(&request.key, stored.as_ref(), head, Some(request.data))?;
+    if let Some((key, head)) = displaced {
+        let idle = Head {
+            wait: None,
+            ..head.clone()
+        };
+        ledger.put(&key, Some(&head), idle, None)?;
+    }
+    if request.latest {
+        ledger.set_latest_created(&owner, Some(&request.key))?;
+    } else if ledger.latest_created(&owner)?.as_ref() == Some(&request.key) {
+        ledger.set_latest_created(&owner, None)?;
+    }
+    Ok(ImportOutcome::Imported)
+}
+
+/// Another session that waits on the scope.
+fn to_displace<L: Ledger>(
+    ledger: &mut L,
+    now: Timestamp,
+    request: &request::Import,
+) -> SessionResult<Option<(SessionKey, Head)>> {
+    let Some(wait) = &request.wait else {
+        return Ok(None);
+    };
+    let holder = ledger.routed(&request.owner, &wait.scope)?;
+    let Some(holder) = holder.filter(|holder| *holder != request.key) else {
+        return Ok(None);
+    };
+    Ok(live_or_swept(ledger, now, &holder)?.map(|head| (holder, head)))
+}
+
+/// The wait with its old place in the list; one that is taken makes it the next that is free.
+fn imported_wait<L: Ledger>(
+    ledger: &mut L,
+    now: Timestamp,
+    request: &request::Import,
+    stored: Option<&Head>,
+) -> SessionResult<Option<Wait>> {
+    let Some(wait) = &request.wait else {
+        return Ok(None);
+    };
+    let before = stored.and_then(|head| head.wait.as_ref());
+    let stays =
+        before.is_some_and(|before| before.order == wait.order && before.scope == wait.scope);
+    let mut order = wait.order;
+    while !stays && ledger.is_ordered(&request.owner, order)? {
+        order += 1;
+    }
+    ledger.skip_numbers(order);
+    Ok(Some(Wait {
+        scope: wait.scope,
+        order,
+        since: wait.since.unwrap_or(now),
+        attempt: wait.attempt,
+        lease: None,
+        released: None,
+    }))
+}
+
+/// C26: adds to what is known; nothing that is known is forgotten earlier.
+pub(crate) fn import_messages<L: Ledger>(
+    ledger: &mut L,
+    now: Timestamp,
+    options: &StoreOptions,
+    request: request::ImportMessages,
+) -> SessionResult<()> {
+    for (message, until) in request.messages {
+        let known = ledger.remembered(&request.owner, &message)?;
+        if until <= now || known.is_some_and(|known| known.until >= until) {
+            continue;
+        }
+        let remembered = Remembered {
+            message,
+            secret: TokenSecret::random(),
+            until,
+        };
+        ledger.remember(&request.owner, remembered, options.max_messages, now)?;
+    }
+    Ok(())
+}
