@@ -7,6 +7,8 @@ use std::sync::Arc;
 use greentic_types::{FlowId, PackId, SessionData, SessionKey};
 
 use super::Backend;
+#[cfg(feature = "redis")]
+use crate::admin::ScopeDigest;
 use crate::admin::{
     EraseMode, ErasePage, ExportPage, ExportRecord, ExportedMessage, ExportedMessages,
     ExportedSession, ExportedWait, Finding, ImportOutcome, OwnerSelection, RevokeOutcome,
@@ -89,8 +91,22 @@ impl Summary {
 
 pub(crate) struct FoundOwner {
     pub owner: Owner,
+    /// The scope under which greentic-session 1.2 filed a wait, if that is what was found.
+    #[cfg(feature = "redis")]
+    pub published: Option<ScopeDigest>,
     /// Oldest first; also those whose window is over, if they are still there.
     pub messages: Vec<Remembered>,
+}
+
+impl FoundOwner {
+    pub const fn new(owner: Owner, messages: Vec<Remembered>) -> Self {
+        Self {
+            owner,
+            #[cfg(feature = "redis")]
+            published: None,
+            messages,
+        }
+    }
 }
 
 /// What was erased of one owner.
@@ -114,7 +130,7 @@ pub(crate) trait Admin: Send + Sync + 'static {
     fn forget(
         &self,
         owner: &Owner,
-        keys: Vec<SessionKey>,
+        request: request::Forget,
     ) -> impl Future<Output = SessionResult<Erased>> + Send;
 
     fn verify(
@@ -222,11 +238,12 @@ pub(super) async fn erase<B: Backend>(
         unreadable: walked.unreadable,
         next: walked.next,
     };
-    let mut owners: BTreeMap<Owner, Vec<SessionKey>> = BTreeMap::new();
+    let mut owners: BTreeMap<Owner, request::Forget> = BTreeMap::new();
     for found in walked.sessions {
         if selection.matches(&found.head.owner.parts()) {
             page.sessions += u64::from(found.head.is_live(walked.now));
-            owners.entry(found.head.owner).or_default().push(found.key);
+            let forget = owners.entry(found.head.owner).or_default();
+            forget.keys.push(found.key);
         }
     }
     for found in walked.owners {
@@ -234,15 +251,17 @@ pub(super) async fn erase<B: Backend>(
             let live = found.messages.iter();
             let live = live.filter(|message| walked.now < message.until);
             page.messages += live.count() as u64;
-            owners.entry(found.owner).or_default();
+            let _forget = owners.entry(found.owner).or_default();
+            #[cfg(feature = "redis")]
+            _forget.published.extend(found.published);
         }
     }
     if mode == EraseMode::DryRun {
         return Ok(page);
     }
     (page.sessions, page.messages) = (0, 0);
-    for (owner, keys) in owners {
-        let erased = backend.forget(&owner, keys).await?;
+    for (owner, request) in owners {
+        let erased = backend.forget(&owner, request).await?;
         page.sessions += erased.sessions;
         page.messages += erased.messages;
     }

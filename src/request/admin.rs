@@ -32,6 +32,15 @@ impl Extend {
     }
 }
 
+/// What is known of one owner's data, and is to go.
+#[derive(Default)]
+pub(crate) struct Forget {
+    pub keys: Vec<SessionKey>,
+    /// The scopes under which greentic-session 1.2 filed waits of the owner.
+    #[cfg(feature = "redis")]
+    pub published: Vec<ScopeDigest>,
+}
+
 pub(crate) struct Import {
     pub mode: ImportMode,
     pub owner: Owner,
@@ -53,7 +62,7 @@ pub(crate) struct ImportedWait {
 }
 
 impl ImportedWait {
-    fn new(wait: ExportedWait) -> SessionResult<Self> {
+    fn new(wait: &ExportedWait) -> SessionResult<Self> {
         Ok(Self {
             scope: ScopeDigest::from_bytes(digest("scope", &wait.scope)?),
             order: exact("order", wait.order)?,
@@ -91,7 +100,7 @@ impl Import {
                 .filter(|deadline| deadline.as_millis() <= LATEST_DEADLINE),
             latest: session.latest && owner.has_user(),
             fencing: exact("fencing", session.fencing)?,
-            wait: session.wait.map(ImportedWait::new).transpose()?,
+            wait: session.wait.as_ref().map(ImportedWait::new).transpose()?,
             owner,
             key,
         })

@@ -18,7 +18,7 @@ use crate::owner::{Identity, Owner};
 use crate::payload;
 use crate::scope::ScopeDigest;
 
-pub(crate) use admin::{Extend, Import, ImportMessages};
+pub(crate) use admin::{Extend, Forget, Import, ImportMessages};
 
 /// The longest session key, in bytes.
 pub const MAX_SESSION_KEY_BYTES: usize = 1024;

@@ -59,9 +59,9 @@ pub(crate) fn forget<L: Ledger>(
     ledger: &mut L,
     now: Timestamp,
     owner: &Owner,
-    mut keys: Vec<SessionKey>,
+    request: request::Forget,
 ) -> SessionResult<Erased> {
-    let mut sessions = 0;
+    let (mut sessions, mut keys) = (0, request.keys);
     keys.extend(ledger.all_routed(owner)?);
     for key in keys {
         let Some(head) = ledger.head(&key)?.filter(|head| head.owner == *owner) else {

@@ -131,7 +131,7 @@ fn found_owner(snapshot: &Snapshot, row: &Row) -> SessionResult<FoundOwner> {
     let owner = split_owner_key(&row.key).map(|(owner, _)| owner);
     let owner = owner.map_err(|damage| super::view::unreadable_row(Table::Owners, damage))?;
     let messages = snapshot.messages(&owner)?;
-    Ok(FoundOwner { owner, messages })
+    Ok(FoundOwner::new(owner, messages))
 }
 
 const WALKED: [Table; 2] = [Table::Sessions, Table::Owners];
@@ -182,9 +182,9 @@ impl Admin for DurableSessionStore {
             .await
     }
 
-    async fn forget(&self, owner: &Owner, keys: Vec<SessionKey>) -> SessionResult<Erased> {
+    async fn forget(&self, owner: &Owner, request: request::Forget) -> SessionResult<Erased> {
         let owner = owner.clone();
-        self.write(move |ledger, now| rules::forget(ledger, now, &owner, keys))
+        self.write(move |ledger, now| rules::forget(ledger, now, &owner, request))
             .await
     }
 

@@ -185,7 +185,7 @@ impl InMemorySessionStore {
 
     fn found_owner(&self, owner: Owner) -> SessionResult<FoundOwner> {
         let messages = self.locked(&owner, |ledger| ledger.messages(&owner))?;
-        Ok(FoundOwner { owner, messages })
+        Ok(FoundOwner::new(owner, messages))
     }
 }
 
@@ -219,8 +219,10 @@ impl Admin for InMemorySessionStore {
         Ok(walked)
     }
 
-    async fn forget(&self, owner: &Owner, keys: Vec<SessionKey>) -> SessionResult<Erased> {
-        self.write(owner, |ledger, now| rules::forget(ledger, now, owner, keys))
+    async fn forget(&self, owner: &Owner, request: request::Forget) -> SessionResult<Erased> {
+        self.write(owner, |ledger, now| {
+            rules::forget(ledger, now, owner, request)
+        })
     }
 
     async fn verify(

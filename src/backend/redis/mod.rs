@@ -8,6 +8,7 @@
 //! rules as `crate::rules`. All names of keys are made by [`keys`] and by its twin in the scripts.
 
 mod address;
+mod admin;
 mod args;
 mod backoff;
 mod config;
@@ -34,6 +35,7 @@ mod store;
 mod tls;
 mod topology;
 mod url;
+mod walk;
 
 #[cfg(test)]
 mod tests;

@@ -1,14 +1,88 @@
 //! The packed record of a session, as far as Rust reads it. The scripts write it.
 
+use std::num::NonZeroU128;
+
 use greentic_types::GreenticError;
 
 use super::keys::Keys;
+use crate::claim::TokenSecret;
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
 use crate::owner::Owner;
+use crate::rules::{Head, Lease, Wait};
+use crate::scope::ScopeDigest;
 
 /// The fields before the owner, which stands last because it may hold any bytes.
 const FIELDS: usize = 14;
+
+/// Reads a record as the rules see it.
+///
+/// # Errors
+/// `Internal`, naming the session.
+pub(super) fn head(keys: &Keys, key: &str, text: &str) -> SessionResult<Head> {
+    let fields: Vec<&str> = text.splitn(FIELDS + 1, ' ').collect();
+    head_of(&fields).ok_or_else(|| unreadable(keys, key))
+}
+
+fn head_of(fields: &[&str]) -> Option<Head> {
+    let &[
+        "1",
+        revision,
+        created,
+        deadline,
+        flags,
+        _,
+        scope,
+        order,
+        since,
+        attempt,
+        secret,
+        lease,
+        fencing,
+        _,
+        owner,
+    ] = fields
+    else {
+        return None;
+    };
+    let instant = |text: &str| text.parse().ok().map(Timestamp::from_millis);
+    let deadline: u64 = deadline.parse().ok()?;
+    let lease = match secret {
+        "-" => None,
+        secret => Some(Lease {
+            secret: TokenSecret(NonZeroU128::new(u128::from_str_radix(secret, 16).ok()?)?),
+            until: instant(lease)?,
+            fencing: fencing.parse().ok()?,
+        }),
+    };
+    let wait = match scope {
+        "-" => None,
+        scope => Some(Wait {
+            scope: scope_of(scope)?,
+            order: order.parse().ok()?,
+            since: instant(since)?,
+            attempt: attempt.parse().ok()?,
+            lease,
+            released: None,
+        }),
+    };
+    Some(Head {
+        owner: Owner::from_encoded(owner),
+        names_user: flags.contains('u'),
+        revision: revision.parse().ok()?,
+        deadline: (deadline > 0).then(|| Timestamp::from_millis(deadline)),
+        created: instant(created)?,
+        operation: None,
+        wait,
+    })
+}
+
+/// A scope's digest from hex.
+pub(super) fn scope_of(hex: &str) -> Option<ScopeDigest> {
+    let mut digest = [0; 32];
+    hex::decode_to_slice(hex, &mut digest).ok()?;
+    Some(ScopeDigest::from_bytes(digest))
+}
 
 /// What a reader needs of a record.
 pub(super) struct Record {

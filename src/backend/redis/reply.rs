@@ -93,6 +93,14 @@ impl<'a> Answer<'a> {
         keys.ok_or_else(unexpected)
     }
 
+    /// Answers within the answer.
+    pub fn values(&mut self) -> SessionResult<Vec<Value>> {
+        match self.fields.next() {
+            Some(Value::Array(values)) => Ok(values),
+            _ => Err(unexpected()),
+        }
+    }
+
     /// A session: its key, its payload and its record.
     pub fn session(&mut self) -> SessionResult<(Arc<Session>, Record)> {
         let (key, data, record) = (self.session_key()?, self.bytes()?, self.text()?);
@@ -106,7 +114,7 @@ impl<'a> Answer<'a> {
         Ok((Arc::new(session), record))
     }
 
-    fn bytes(&mut self) -> SessionResult<Vec<u8>> {
+    pub fn bytes(&mut self) -> SessionResult<Vec<u8>> {
         match self.fields.next() {
             Some(Value::BulkString(bytes)) => Ok(bytes),
             _ => Err(unexpected()),

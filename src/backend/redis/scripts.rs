@@ -22,5 +22,12 @@ scripts! {
     CLAIM = "prelude" "load" "index" "register" "claim";
     RENEW = "prelude" "load" "index" "renew";
     RELEASE = "prelude" "load" "index" "release";
-    COMMIT = "prelude" "load" "index" "register" "commit";
+    COMMIT = "prelude" "load" "index" "register" "messages" "commit";
+    PEEK = "prelude" "load" "peek";
+    FORGET = "prelude" "load" "index" "forget";
+    EXTEND = "prelude" "load" "index" "extend";
+    REVOKE = "prelude" "load" "index" "revoke";
+    IMPORT = "prelude" "load" "index" "register" "import";
+    RECALL = "prelude" "load" "index" "messages" "recall";
+    CHECK = "prelude" "load" "index" "register" "check";
 }

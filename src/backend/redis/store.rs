@@ -25,7 +25,7 @@ use crate::scope::ScopeDigest;
 use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
 
 /// The longest message window in milliseconds; more would not fit the server's instants.
-const LONGEST_WINDOW: u64 = 1 << 52;
+pub(super) const LONGEST_WINDOW: u64 = 1 << 52;
 
 /// Keeps sessions on a Redis or Valkey server, for any number of processes.
 ///
@@ -41,9 +41,9 @@ const LONGEST_WINDOW: u64 = 1 << 52;
 /// # Ok::<(), greentic_session::GreenticError>(())
 /// ```
 pub struct RedisSessionStore {
-    connections: Connections,
-    keys: Keys,
-    config: RedisConfig,
+    pub(super) connections: Connections,
+    pub(super) keys: Keys,
+    pub(super) config: RedisConfig,
 }
 
 impl RedisSessionStore {
@@ -78,21 +78,21 @@ impl RedisSessionStore {
         Self::new(RedisConfig::from_url(url.as_ref())?.namespace(namespace))
     }
 
-    fn reading(&self, script: &'static Script, key: String) -> Args<'_> {
+    pub(super) fn reading(&self, script: &'static Script, key: String) -> Args<'_> {
         Args::reading(&self.keys, script, key)
     }
 
-    fn writing(&self, script: &'static Script, key: String) -> Args<'_> {
+    pub(super) fn writing(&self, script: &'static Script, key: String) -> Args<'_> {
         Args::writing(&self.keys, script, key)
     }
 
     /// Runs a script. Tells also whether it may have been done by an earlier attempt of this call.
-    async fn run(&self, args: Args<'_>) -> SessionResult<(Answer<'_>, bool)> {
+    pub(super) async fn run(&self, args: Args<'_>) -> SessionResult<(Answer<'_>, bool)> {
         let reply = self.connections.run(args.call()).await?;
         Ok((Answer::read(&self.keys, reply.value)?, reply.repeated))
     }
 
-    async fn answer(&self, args: Args<'_>) -> SessionResult<Answer<'_>> {
+    pub(super) async fn answer(&self, args: Args<'_>) -> SessionResult<Answer<'_>> {
         self.run(args).await.map(|(answer, _repeated)| answer)
     }
 }

@@ -1,15 +1,16 @@
 -- Park and commit: a session waits from now on (C9).
 
 -- Puts a wait into the index, behind all others of the owner. `from` is the scope that the session
--- leaves; `frees` tells that an entry went which may have been the latest.
-local function index_wait(head, book, from, frees)
+-- leaves; `frees` tells that an entry went which may have been the latest. A wait that is there
+-- already, or was elsewhere, has an `order` and a `since` to keep.
+local function index_wait(head, book, from, frees, order, since)
   local route, due = name('route', head.owner), name('due', head.owner)
   if swept then
     book = call('HGET', route, '#')
   end
   local last, soonest, latest = string.match(book or '0 inf 0', '^(%S+) (%S+) (%S+)$')
   soonest, latest = tonumber(soonest), tonumber(latest)
-  head.order, head.since = text(math.max(last + 1, micros)), text(now)
+  head.order, head.since = order or text(math.max(last + 1, micros)), since or text(now)
   if soonest <= now then
     soonest = prune(route, due)
   end
@@ -24,7 +25,7 @@ local function index_wait(head, book, from, frees)
   elseif frees then
     ends = end_of('ZREVRANGE', due)
   end
-  book = head.order .. ' ' .. text(math.min(soonest, head.deadline)) .. ' ' .. text(ends)
+  book = text(math.max(last, head.order)) .. ' ' .. text(math.min(soonest, head.deadline)) .. ' ' .. text(ends)
   call('HSET', route, head.scope, head.order .. ':' .. head.key, '#', book)
   if ends ~= latest and (latest > 0 or ends ~= NEVER) then
     set_expiry(ends, route, due)

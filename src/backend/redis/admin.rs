@@ -1,0 +1,205 @@
+//! The operator's verbs: which script each runs, and with what.
+
+use greentic_types::SessionKey;
+
+use super::reply::Answer;
+use super::scripts;
+use super::store::{LONGEST_WINDOW, RedisSessionStore};
+use super::walk::Name;
+use crate::admin::{
+    Finding, FindingKind, ImportMode, ImportOutcome, RevokeOutcome, ScanCursor, VerifyMode,
+    VerifyPage,
+};
+use crate::backend::{Admin, Backend, Depth, Erased, Walked};
+use crate::clock::{Timestamp, whole_millis};
+use crate::error::{SessionResult, invalid_input, not_found};
+use crate::owner::{Identity, Owner};
+use crate::payload;
+use crate::request;
+
+/// How many names one script checks, so that it is short for those who wait behind it.
+const BATCH: usize = 50;
+
+impl Admin for RedisSessionStore {
+    async fn walk(
+        &self,
+        depth: Depth,
+        after: Option<&ScanCursor>,
+        limit: usize,
+    ) -> SessionResult<Walked> {
+        self.walk_keys(depth, after, limit).await
+    }
+
+    async fn forget(&self, owner: &Owner, request: request::Forget) -> SessionResult<Erased> {
+        let mut args = self
+            .writing(&scripts::FORGET, self.keys.route(owner))
+            .text(owner.as_str())
+            .number(request.keys.len() as u64);
+        for key in &request.keys {
+            args = args.text(key.as_str());
+        }
+        for scope in &request.published {
+            args = args.owned(scope.to_string());
+        }
+        let mut answer = self.answer(args).await?;
+        match answer.status.as_str() {
+            "OK" => Ok(Erased {
+                sessions: answer.number()?,
+                messages: answer.number()?,
+            }),
+            _ => answer.unexpected(),
+        }
+    }
+
+    async fn verify(
+        &self,
+        mode: VerifyMode,
+        after: Option<&ScanCursor>,
+        limit: usize,
+    ) -> SessionResult<VerifyPage> {
+        let (names, next) = self.names("", after, limit).await?;
+        let mut findings = Vec::new();
+        for batch in names.chunks(BATCH) {
+            findings.extend(self.check(mode, batch).await?);
+        }
+        Ok(VerifyPage {
+            checked: names.len() as u64,
+            findings,
+            next,
+        })
+    }
+
+    async fn extend(&self, request: request::Extend) -> SessionResult<Option<Timestamp>> {
+        let args = self
+            .writing(&scripts::EXTEND, self.keys.session(&request.key))
+            .text(request.key.as_str())
+            .number(request.ttl.0);
+        let mut answer = self.answer(args).await?;
+        match answer.status.as_str() {
+            "OK" => Ok(match answer.number()? {
+                0 => None,
+                deadline => Some(Timestamp::from_millis(deadline)),
+            }),
+            "NOT_FOUND" => Err(not_found(&request.key)),
+            "PUBLISHED" => Err(invalid_input(
+                "greentic-session 1.2 parked the session; its deadline stays until it is parked again",
+            )),
+            _ => answer.unexpected(),
+        }
+    }
+
+    /// A repeat that finds no claim says so: the token is void either way (C14, C25).
+    async fn revoke(&self, key: &SessionKey) -> SessionResult<RevokeOutcome> {
+        let args = self
+            .writing(&scripts::REVOKE, self.keys.session(key))
+            .text(key.as_str());
+        let mut answer = self.answer(args).await?;
+        match answer.status.as_str() {
+            "OK" => Ok(RevokeOutcome::Revoked {
+                until: answer.timestamp()?,
+                attempt: u32::try_from(answer.number()?).unwrap_or(u32::MAX),
+            }),
+            "NOT_CLAIMED" => Ok(RevokeOutcome::NotClaimed),
+            "NOT_FOUND" => Err(not_found(key)),
+            _ => answer.unexpected(),
+        }
+    }
+
+    async fn import(&self, request: request::Import) -> SessionResult<ImportOutcome> {
+        let names_user = Identity::of(&request.data.tenant_ctx)?.user.is_some();
+        let flags = match (names_user, request.latest) {
+            (true, true) => "-uc",
+            (true, false) => "-u",
+            (false, true) => "-c",
+            (false, false) => "-",
+        };
+        let if_absent = request.mode == ImportMode::IfAbsent;
+        let mut args = self
+            .writing(&scripts::IMPORT, self.keys.session(&request.key))
+            .text(request.owner.as_str())
+            .text(request.key.as_str())
+            .text(flags)
+            .number(request.revision)
+            .number(request.created.map(Timestamp::as_millis))
+            .number(request.deadline.map(Timestamp::as_millis))
+            .number(request.fencing)
+            .text(if if_absent { "1" } else { "0" })
+            .owned(payload::encode(&request.data)?);
+        if let Some(wait) = &request.wait {
+            args = args
+                .owned(wait.scope.to_string())
+                .number(wait.order)
+                .number(wait.since.map(Timestamp::as_millis))
+                .number(u64::from(wait.attempt));
+        }
+        let (answer, repeated) = self.run(args).await?;
+        match answer.status.as_str() {
+            "OK" => Ok(ImportOutcome::Imported),
+            // An earlier attempt of this very call may have stored it; what is there is no other's.
+            "EXISTS" if repeated => Ok(ImportOutcome::Imported),
+            "EXISTS" => Ok(ImportOutcome::Exists),
+            "EXPIRED" => Ok(ImportOutcome::Expired),
+            _ => answer.unexpected(),
+        }
+    }
+
+    async fn import_messages(&self, request: request::ImportMessages) -> SessionResult<()> {
+        let options = self.options();
+        let limit = u64::try_from(options.max_messages.max(1)).unwrap_or(u64::MAX);
+        let mut args = self
+            .writing(&scripts::RECALL, self.keys.route(&request.owner))
+            .text(request.owner.as_str())
+            .number(whole_millis(options.message_window).min(LONGEST_WINDOW))
+            .number(limit);
+        for (message, until) in &request.messages {
+            args = args.owned(hex::encode(message.0)).number(until.as_millis());
+        }
+        let answer = self.answer(args).await?;
+        match answer.status.as_str() {
+            "OK" => Ok(()),
+            _ => answer.unexpected(),
+        }
+    }
+}
+
+impl RedisSessionStore {
+    async fn check(&self, mode: VerifyMode, names: &[Name]) -> SessionResult<Vec<Finding>> {
+        let first = SessionKey::new(names.first().map_or("", |name| &*name.of));
+        let repair = mode == VerifyMode::Repair;
+        let mut args = self
+            .writing(&scripts::CHECK, self.keys.session(&first))
+            .text(if repair { "1" } else { "0" });
+        for name in names {
+            args = args.text(name.kind).text(&name.of);
+        }
+        let mut answer = self.answer(args).await?;
+        let findings = answer.values()?.into_iter();
+        findings
+            .map(|value| match Answer::read(&self.keys, value) {
+                Ok(mut answer) => finding(&mut answer),
+                Err(error) => Ok(Finding::new(
+                    FindingKind::Unreadable,
+                    "keys",
+                    None,
+                    error.message,
+                )),
+            })
+            .collect()
+    }
+}
+
+fn finding(answer: &mut Answer<'_>) -> SessionResult<Finding> {
+    let kind = match answer.status.as_str() {
+        "DANGLING" => FindingKind::Dangling,
+        "MISSING" => FindingKind::Missing,
+        "ORPHAN" => FindingKind::Orphan,
+        _ => return answer.unexpected(),
+    };
+    let (place, key) = (answer.text()?, answer.text()?);
+    let places = super::namespace::KINDS.into_iter();
+    let place = places.into_iter().find(|known| *known == place);
+    let key = (!key.is_empty()).then(|| SessionKey::new(key));
+    let mut finding = Finding::new(kind, place.unwrap_or("keys"), key, answer.text()?);
+    finding.repaired = answer.number()? == 1;
+    Ok(finding)
+}

@@ -1,0 +1,174 @@
+-- C23: compares what is stored under some names with what it leads to, and repairs it if asked to.
+-- ARGV: base, `1` to repair, and for each name its kind and what it belongs to
+
+local findings = {}
+
+-- Tells a fault; `mend` repairs it.
+local function report(kind, place, key, reason, mend)
+  local repaired = mend and ARGV[2] == '1'
+  if repaired then
+    mend()
+  end
+  table.insert(findings, {kind, place, key or '', reason, repaired and 1 or 0})
+end
+
+local function record_of(key)
+  local record = call('GET', name('meta', key))
+  return record and unpack_record(key, record)
+end
+
+local function is_there(key)
+  return call('STRLEN', name('session', key)) > 0
+end
+
+-- Whether a key ends at a deadline; Redis 6 tells when by the time that is left, which runs on.
+local function ends_at(key, deadline)
+  local at = expires_at(key)
+  if deadline == NEVER or at < 0 then
+    return at == -2 or at == -1 and deadline == NEVER
+  end
+  return math.abs(at - tonumber(expiry_of(deadline))) <= 10
+end
+
+local check = {}
+
+function check.session(key)
+  local head = load(key)
+  if not head or head.published then
+    return -- one of 1.2 has no record, and nothing that it could contradict
+  end
+  local session, meta = name('session', key), name('meta', key)
+  if not ends_at(session, head.deadline) or not ends_at(meta, head.deadline) then
+    report('MISSING', 'session', key, 'it does not end at its deadline', function()
+      set_expiry(head.deadline, session, meta)
+    end)
+  end
+  if head.scope == '-' then
+    return
+  end
+  local route, due = name('route', head.owner), name('due', head.owner)
+  local entry, mine = call('HGET', route, head.scope), head.order .. ':' .. key
+  local other = entry and entry ~= mine and waiting(head.owner, entry)
+  if other and tonumber(other.order) > tonumber(head.order) then
+    report('DANGLING', 'meta', key, 'another session waits on its scope', function()
+      make_idle(head)
+      write_record(head, head.deadline)
+    end)
+  elseif entry ~= mine or tonumber(call('ZSCORE', due, head.scope) or -1) ~= head.deadline then
+    report('MISSING', 'route', key, 'the wait is not routed to', function()
+      index_wait(head, call('HGET', route, '#'), '-', true, head.order, head.since)
+    end)
+  end
+end
+
+function check.meta(key)
+  local head = record_of(key)
+  if head and not is_there(key) then
+    report('ORPHAN', 'meta', key, 'the data is missing', function()
+      purge(head)
+    end)
+  end
+end
+
+-- Scopes whose deadline has passed go by themselves.
+function check.route(owner)
+  local route, due = name('route', owner), name('due', owner)
+  local fields = call('HGETALL', route)
+  local latest = -1
+  for i = 1, #fields, 2 do
+    local scope, order, key = fields[i], string.match(fields[i + 1], '^(%d+):(.*)$')
+    local ends = tonumber(call('ZSCORE', due, scope) or NEVER)
+    if scope ~= '#' and ends > now then
+      local head = key and record_of(key)
+      local waits = head and is_there(key) and head.owner == owner and head.order == order and head.scope == scope
+      if waits then
+        latest = math.max(latest, ends)
+      else
+        report('DANGLING', 'route', key, 'the session does not wait there', function()
+          call('HDEL', route, scope)
+          call('ZREM', due, scope)
+        end)
+      end
+    end
+  end
+  local at = expires_at(route)
+  if latest > 0 and at >= 0 and at < latest - 1 then
+    report('MISSING', 'route', nil, 'the index ends before a wait does', function()
+      local last, soonest = string.match(call('HGET', route, '#') or '0 -inf 0', '^(%S+) (%S+) ')
+      call('HSET', route, '#', last .. ' ' .. soonest .. ' ' .. text(latest))
+      set_expiry(latest, route, due)
+    end)
+  end
+end
+
+function check.due(owner)
+  local route, due = name('route', owner), name('due', owner)
+  for _, scope in ipairs(call('ZRANGEBYSCORE', due, text(now), '+inf')) do
+    if call('HEXISTS', route, scope) == 0 then
+      report('DANGLING', 'due', nil, 'nothing ends then', function()
+        call('ZREM', due, scope)
+      end)
+    end
+  end
+end
+
+function check.user(owner)
+  local user = name('user', owner)
+  local key = call('GET', user)
+  local head = key and load(key)
+  if key and (not head or head.owner ~= owner) then
+    report('DANGLING', 'user', key, 'the session is missing, or another\'s', function()
+      call('DEL', user)
+    end)
+  end
+end
+
+function check.done(owner)
+  local done = name('done', owner)
+  local fields, newest = call('HGETALL', done), 0
+  for i = 1, #fields, 2 do
+    newest = math.max(newest, tonumber(string.match(fields[i + 1], '^%d+') or 0))
+  end
+  if #fields > 0 and not ends_at(done, newest) then
+    report('MISSING', 'done', nil, 'the messages are not forgotten with the last of them', function()
+      call('HSET', done, '#', text(newest))
+      call('PEXPIREAT', done, expiry_of(newest))
+    end)
+  end
+end
+
+-- What 1.2 kept of an owner's waits: nothing took it away when a session ended by itself.
+check['waits:user'] = function(place)
+  local waits = name('waits:user', place)
+  for _, key in ipairs(call('SMEMBERS', waits)) do
+    if not is_there(key) then
+      report('DANGLING', 'waits', key, 'the session is missing', function()
+        call('SREM', waits, key)
+      end)
+    end
+  end
+end
+
+check['waits:scope'] = function(of)
+  local scope = name('waits:scope', of)
+  local key = call('GET', scope)
+  if key and not is_there(key) then
+    report('DANGLING', 'waits', key, 'the session is missing', function()
+      call('DEL', scope)
+    end)
+  end
+end
+
+return run(function()
+  tick()
+  for i = 3, #ARGV, 2 do
+    local ok, answer = pcall(check[ARGV[i]], ARGV[i + 1])
+    if not ok and (type(answer) ~= 'table' or answer[1] ~= 'UNREADABLE') then
+      error(answer)
+    end
+    if not ok then
+      table.insert(findings, answer)
+    end
+  end
+  return {'OK', findings}
+end)

@@ -1,0 +1,352 @@
+//! Walks over all keys of a store, by SCAN: in bounded steps, and never by KEYS.
+
+use greentic_types::SessionKey;
+use redis::Value;
+
+use super::keys::Keys;
+use super::record::{head, scope_of};
+use super::reply::{Answer, unexpected};
+use super::scripts;
+use super::store::RedisSessionStore;
+use crate::admin::{Finding, FindingKind, ScanCursor, unknown_cursor};
+use crate::backend::{Depth, Detail, Found, FoundOwner, Walked};
+use crate::claim::{MessageDigest, TokenSecret};
+use crate::clock::Timestamp;
+use crate::error::SessionResult;
+use crate::owner::Owner;
+use crate::payload;
+use crate::rules::{Remembered, Wait};
+use crate::scope::ScopeDigest;
+use crate::session::Session;
+use std::sync::Arc;
+
+/// How many names one script looks at, so that it is short for those who wait behind it.
+const BATCH: usize = 100;
+
+/// A name in the store: its kind, and what it belongs to.
+pub(super) struct Name {
+    pub kind: &'static str,
+    pub of: String,
+}
+
+/// The kinds of names, longer ones first where one begins with another.
+const KINDS: [&str; 8] = [
+    "session",
+    "meta",
+    "route",
+    "due",
+    "user",
+    "done",
+    "waits:user",
+    "waits:scope",
+];
+
+impl Name {
+    fn parse(keys: &Keys, name: &[u8]) -> Option<Self> {
+        let name = std::str::from_utf8(name).ok()?;
+        let rest = name.strip_prefix(keys.base())?;
+        KINDS.into_iter().find_map(|kind| {
+            let of = rest.strip_prefix(kind)?.strip_prefix(':')?;
+            let of = of.to_owned();
+            Some(Self { kind, of })
+        })
+    }
+
+    /// The owners that may have a key of this name: 1.2 took no team for a team named `-`.
+    fn owners(&self) -> Vec<Owner> {
+        let place = match self.kind {
+            "waits:scope" => self.of.rsplit_once(':').map_or("", |(place, _)| place),
+            _ => &self.of,
+        };
+        let mut owners = vec![Owner::from_encoded(place)];
+        if self.kind.starts_with("waits") {
+            let parts: Vec<&str> = place.splitn(4, ':').collect();
+            if let &[env, tenant, "-", user] = parts.as_slice() {
+                let named = format!("{env}:{tenant}:%2D:{user}");
+                owners.push(Owner::from_encoded(&named));
+            }
+        }
+        owners
+    }
+
+    fn published(&self) -> Option<ScopeDigest> {
+        let (_, hash) = self.of.rsplit_once(':')?;
+        (self.kind == "waits:scope").then(|| scope_of(hash))?
+    }
+
+    /// What is at fault, without the user that the name may hold (C18).
+    pub fn finding(&self, kind: FindingKind, reason: impl Into<String>) -> Finding {
+        let by_session = matches!(self.kind, "session" | "meta");
+        let session = by_session.then(|| SessionKey::new(&*self.of));
+        Finding::new(kind, self.kind, session, reason)
+    }
+}
+
+/// Where SCAN goes on: on which node, and there at which cursor.
+#[derive(Clone, Copy)]
+struct Mark {
+    node: usize,
+    cursor: u64,
+}
+
+impl Mark {
+    fn of(cursor: Option<&ScanCursor>) -> SessionResult<Self> {
+        let Some(cursor) = cursor else {
+            return Ok(Self { node: 0, cursor: 0 });
+        };
+        let parse = |text: &str| {
+            let (node, cursor) = text.strip_prefix('n')?.split_once(':')?;
+            Some(Self {
+                node: node.parse().ok().filter(|node| *node == 0)?,
+                cursor: cursor.parse().ok()?,
+            })
+        };
+        parse(cursor.as_str()).ok_or_else(unknown_cursor)
+    }
+
+    fn cursor(self) -> ScanCursor {
+        ScanCursor::new(format!("n{}:{}", self.node, self.cursor))
+    }
+}
+
+impl RedisSessionStore {
+    /// The next names, and where to go on. One SCAN: the server looks at about `limit` keys.
+    pub(super) async fn names(
+        &self,
+        only: &str,
+        after: Option<&ScanCursor>,
+        limit: usize,
+    ) -> SessionResult<(Vec<Name>, Option<ScanCursor>)> {
+        let mark = Mark::of(after)?;
+        let pattern = format!("{}{only}*", self.keys.base());
+        let mut command = redis::cmd("SCAN");
+        command.arg(mark.cursor).arg("MATCH").arg(pattern);
+        command.arg("COUNT").arg(limit);
+        let reply = self.connections.command(command).await?;
+        let (cursor, names) = scanned(reply.value).ok_or_else(unexpected)?;
+        let names = names.iter();
+        let names = names.filter_map(|name| Name::parse(&self.keys, name));
+        let next = (cursor != 0).then(|| Mark { cursor, ..mark }.cursor());
+        Ok((names.collect(), next))
+    }
+
+    pub(super) async fn walk_keys(
+        &self,
+        depth: Depth,
+        after: Option<&ScanCursor>,
+        limit: usize,
+    ) -> SessionResult<Walked> {
+        let only = match depth {
+            Depth::Summary => "session:",
+            Depth::Heads | Depth::Full => "",
+        };
+        let (names, next) = self.names(only, after, limit).await?;
+        let mut walked = Walked::new(Timestamp::from_millis(0));
+        walked.next = next;
+        let (peeked, others): (Vec<Name>, Vec<Name>) =
+            names.into_iter().partition(|name| peeks(depth, name));
+        if depth == Depth::Heads {
+            walked.owners = others.iter().flat_map(found_owners).collect();
+        }
+        let mut rest = peeked.as_slice();
+        loop {
+            let batch = &rest[..rest.len().min(BATCH)];
+            let begins = depth == Depth::Summary;
+            let (seen, cut) = self.peek(depth, begins, batch, &mut walked).await?;
+            // The beginning of its data was not enough to tell what it is.
+            for index in cut {
+                let one = batch.get(index..=index).unwrap_or_default();
+                self.peek(depth, false, one, &mut walked).await?;
+            }
+            rest = rest.get(seen..).unwrap_or_default();
+            if rest.is_empty() {
+                return Ok(walked);
+            }
+        }
+    }
+
+    /// Reads what some names lead to: of the data all, or only how it begins. Tells how many of the
+    /// names were read, and which of them need all of their data.
+    async fn peek(
+        &self,
+        depth: Depth,
+        begins: bool,
+        names: &[Name],
+        walked: &mut Walked,
+    ) -> SessionResult<(usize, Vec<usize>)> {
+        let first = SessionKey::new(names.first().map_or("", |name| &*name.of));
+        let mut args = self
+            .reading(&scripts::PEEK, self.keys.session(&first))
+            .text(match depth {
+                Depth::Summary if begins => "summary",
+                Depth::Heads => "heads",
+                Depth::Summary | Depth::Full => "full",
+            });
+        for name in names {
+            let kind = match name.kind {
+                "waits:scope" => "scope",
+                kind => kind,
+            };
+            args = args.text(kind).text(&name.of);
+        }
+        let mut answer = self.answer(args).await?;
+        walked.now = answer.timestamp()?;
+        let found = answer.values()?;
+        let (seen, mut cut) = (found.len(), Vec::new());
+        for (index, (name, value)) in names.iter().zip(found).enumerate() {
+            let read = Answer::read(&self.keys, value);
+            match read.and_then(|answer| self.take(depth, name, answer, walked)) {
+                Ok(()) => {}
+                Err(_) if begins => cut.push(index),
+                Err(error) => {
+                    let finding = name.finding(FindingKind::Unreadable, error.message);
+                    walked.unreadable.push(finding);
+                }
+            }
+        }
+        Ok((seen, cut))
+    }
+
+    fn take(
+        &self,
+        depth: Depth,
+        name: &Name,
+        mut answer: Answer<'_>,
+        walked: &mut Walked,
+    ) -> SessionResult<()> {
+        match answer.status.as_str() {
+            "SESSION" => {
+                let found = found(&self.keys, depth, name, &mut answer)?;
+                walked.sessions.extend(found);
+            }
+            "DONE" => {
+                let messages = messages(&answer.values()?);
+                let owner = Owner::from_encoded(&name.of);
+                walked.owners.push(FoundOwner::new(owner, messages));
+            }
+            "NONE" => {}
+            _ => return answer.unexpected(),
+        }
+        Ok(())
+    }
+}
+
+fn scanned(value: Value) -> Option<(u64, Vec<Vec<u8>>)> {
+    let Value::Array(parts) = value else {
+        return None;
+    };
+    let Ok([Value::BulkString(cursor), Value::Array(names)]) = <[Value; 2]>::try_from(parts) else {
+        return None;
+    };
+    let name = |name| match name {
+        Value::BulkString(name) => Some(name),
+        _ => None,
+    };
+    let names = names.into_iter().map(name).collect::<Option<_>>()?;
+    Some((std::str::from_utf8(&cursor).ok()?.parse().ok()?, names))
+}
+
+/// Whether the server must be asked what a name leads to; of others the name tells all.
+fn peeks(depth: Depth, name: &Name) -> bool {
+    match depth {
+        Depth::Summary => name.kind == "session",
+        Depth::Heads => matches!(name.kind, "session" | "meta" | "done"),
+        Depth::Full => matches!(name.kind, "session" | "done" | "waits:scope"),
+    }
+}
+
+fn found_owners(name: &Name) -> impl Iterator<Item = FoundOwner> {
+    let published = name.published();
+    name.owners().into_iter().map(move |owner| FoundOwner {
+        published,
+        ..FoundOwner::new(owner, Vec::new())
+    })
+}
+
+/// A session; none if it is told under another name.
+fn found(
+    keys: &Keys,
+    depth: Depth,
+    name: &Name,
+    answer: &mut Answer<'_>,
+) -> SessionResult<Option<Found>> {
+    let (key, record) = (answer.session_key()?, answer.text()?);
+    let published = answer.number()? == 1;
+    let latest = answer.number()? == 1;
+    let (size, payload) = (answer.number()?, answer.bytes()?);
+    // What 1.2 parked is exported where its scope is known.
+    if published && depth == Depth::Full && name.kind == "session" {
+        return Ok(None);
+    }
+    let mut head = head(keys, key.as_str(), &record)?;
+    if published {
+        head.wait = Some(published_wait(name.published()));
+    }
+    let detail = match depth {
+        Depth::Heads => Detail::None,
+        Depth::Summary => {
+            let size = usize::try_from(size).unwrap_or(usize::MAX);
+            Detail::Summary(payload::summary(&key, &payload, size)?)
+        }
+        Depth::Full => Detail::Session(Arc::new(Session {
+            key: key.clone(),
+            data: payload::decode(&key, &payload)?,
+            revision: head.revision,
+            deadline: head.deadline,
+        })),
+    };
+    Ok(Some(Found {
+        key,
+        latest,
+        fencing: fencing(&record),
+        detail,
+        head,
+    }))
+}
+
+/// A wait of 1.2: it kept neither times nor an order, and the scope in a name of its own.
+fn published_wait(scope: Option<ScopeDigest>) -> Wait {
+    Wait {
+        scope: scope.unwrap_or(ScopeDigest::from_bytes([0; 32])),
+        order: 0,
+        since: Timestamp::from_millis(0),
+        attempt: 0,
+        lease: None,
+        released: None,
+    }
+}
+
+fn fencing(record: &str) -> u64 {
+    let field = record.split(' ').nth(12);
+    field.and_then(|field| field.parse().ok()).unwrap_or(0)
+}
+
+/// The messages of an owner, oldest first: fields and values in turn. What cannot be read is left
+/// out: it is no message.
+fn messages(fields: &[Value]) -> Vec<Remembered> {
+    let text = |value: &Value| match value {
+        Value::BulkString(bytes) => String::from_utf8(bytes.clone()).ok(),
+        _ => None,
+    };
+    let mut messages: Vec<(u64, Remembered)> = fields
+        .chunks_exact(2)
+        .filter_map(|pair| message(&text(&pair[0])?, &text(&pair[1])?))
+        .collect();
+    messages.sort_by_key(|(since, _)| *since);
+    messages.into_iter().map(|(_, message)| message).collect()
+}
+
+fn message(digest: &str, value: &str) -> Option<(u64, Remembered)> {
+    let mut bytes = [0; 32];
+    hex::decode_to_slice(digest, &mut bytes).ok()?;
+    let mut parts = value.splitn(3, ' ');
+    let until = Timestamp::from_millis(parts.next()?.parse().ok()?);
+    let since = parts.next()?.parse().ok()?;
+    let remembered = Remembered {
+        message: MessageDigest(bytes),
+        // Nobody asks who committed it.
+        secret: TokenSecret::random(),
+        until,
+    };
+    Some((since, remembered))
+}
