@@ -122,7 +122,7 @@ impl RedisSessionStore {
         let mut command = redis::cmd("SCAN");
         command.arg(mark.cursor).arg("MATCH").arg(pattern);
         command.arg("COUNT").arg(limit);
-        let reply = self.connections.command(command).await?;
+        let reply = self.connections.command(command, b"").await?;
         let (cursor, names) = scanned(reply.value).ok_or_else(unexpected)?;
         let names = names.iter();
         let names = names.filter_map(|name| Name::parse(&self.keys, name));
