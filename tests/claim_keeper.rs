@@ -272,7 +272,7 @@ fn c16_the_work_is_told_when_another_worker_took_over() {
         };
         let claim = claimed(&store).await;
         claim
-            .run(&store, SHORT, async |watch| {
+            .run(&store, LONG / 4, async |watch| {
                 clock.advance(LONG);
                 let other = claim_as(&store, "message-2").await;
                 assert_eq!(other.attempt, 2);

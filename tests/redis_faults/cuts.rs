@@ -1,12 +1,15 @@
 //! A connection that breaks under a call: the store makes the call again, and nobody notices.
 
 use std::thread;
+use std::time::Duration;
 
 use greentic_session_testkit::Flow;
 
 use crate::line::{Cut, Length, Line, NEVER};
 use crate::redis_support::Space;
 use crate::trial::{CREATE_FRESH, OPERATIONS, Operation, Trial, told};
+
+const WINDOW: Duration = Duration::from_secs(5);
 
 /// Up to here each byte of a request or reply is a place to cut at; beyond, one in so many.
 const EACH: u64 = 48;
@@ -63,7 +66,7 @@ fn c14_a_call_that_is_cut_at_any_place_is_done_once() {
         for operations in all.chunks(all.len().div_ceil(4)) {
             let space = space.another("cut");
             scope.spawn(move || {
-                let mut line = Line::new(space, NEVER);
+                let mut line = Line::new(space, NEVER, WINDOW);
                 for operation in operations {
                     let expected = line.undisturbed(operation);
                     let length = line.measure(operation);
@@ -86,7 +89,7 @@ fn c14_a_call_whose_script_was_forgotten_is_done_once() {
     let Some(space) = Space::alone_or_skip(name) else {
         return;
     };
-    let mut line = Line::new(space, NEVER);
+    let mut line = Line::new(space, NEVER, WINDOW);
     for operation in OPERATIONS.iter().chain([&CREATE_FRESH]) {
         let expected = line.undisturbed(operation);
         // In the refusal, and in the answer to the script's text that follows it.

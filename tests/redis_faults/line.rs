@@ -11,8 +11,6 @@ use crate::trial::{Operation, Store, Trial, told};
 
 /// No test takes that long.
 pub const NEVER: Duration = Duration::from_secs(600);
-/// How long messages are remembered: longer than a trial, and short enough to wait for.
-const WINDOW: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Line {
@@ -37,10 +35,11 @@ pub struct Length {
 }
 
 impl Line {
-    /// A line that waits for an answer for that long.
-    pub fn new(space: Space, response_timeout: Duration) -> Self {
+    /// A line that waits for an answer for that long. Messages are remembered for `window`: longer
+    /// than a trial takes, and short enough to wait for.
+    pub fn new(space: Space, response_timeout: Duration, window: Duration) -> Self {
         let proxy = FaultProxy::start(&address(space.url()));
-        let options = StoreOptions::new().message_window(WINDOW);
+        let options = StoreOptions::new().message_window(window);
         let config = |url: &str| {
             RedisConfig::from_url(url)
                 .unwrap()

@@ -33,7 +33,7 @@ fn c17_every_call_tells_that_the_server_cannot_be_reached() {
         for accept in [Accept::Refuse, Accept::Reset, Accept::BlackHole] {
             let space = space.another("away");
             scope.spawn(move || {
-                let mut line = Line::new(space, NEVER);
+                let mut line = Line::new(space, NEVER, NEVER);
                 for operation in &OPERATIONS {
                     let mut trial = line.trial(operation);
                     let before = trial.look();

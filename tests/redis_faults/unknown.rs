@@ -11,7 +11,8 @@ use crate::redis_support::Space;
 use crate::trial::{CLAIM, OPERATIONS, Operation, UPDATE_AT_ONE, told};
 
 /// The deadline that these calls run into; others end long before.
-const SOON: Duration = Duration::from_secs(1);
+const SOON: Duration = Duration::from_secs(2);
+const WINDOW: Duration = Duration::from_secs(10);
 
 /// How a call comes to nothing, and whether it was done.
 const LOSSES: [(Cut, Accept, bool); 4] = [
@@ -56,7 +57,7 @@ fn c14_a_call_without_an_answer_can_be_repeated() {
         for operation in &OPERATIONS {
             let space = space.another("unanswered");
             scope.spawn(move || {
-                let mut line = Line::new(space, SOON);
+                let mut line = Line::new(space, SOON, WINDOW);
                 let expected = line.undisturbed(operation);
                 can_be_repeated(&mut line, operation, &expected);
             });
@@ -71,7 +72,7 @@ fn c16_a_claim_whose_answer_was_lost_ends_with_its_lease() {
     let Some(space) = Space::alone_or_skip(name) else {
         return;
     };
-    let mut line = Line::new(space, SOON);
+    let mut line = Line::new(space, SOON, WINDOW);
     line.undisturbed(&CLAIM); // so that the server knows the script
     let trial = line.trial(&CLAIM);
     line.cut(Cut::Reply(Flow::Swallow));
@@ -87,7 +88,7 @@ fn c14_an_update_that_was_overtaken_is_no_false_conflict() {
     let Some(space) = Space::alone_or_skip(name) else {
         return;
     };
-    let mut line = Line::new(space, NEVER);
+    let mut line = Line::new(space, NEVER, WINDOW);
     line.undisturbed(&UPDATE_AT_ONE);
     let trial = line.trial(&UPDATE_AT_ONE);
     let (main, data) = (trial.key("main"), trial.data("newer"));
