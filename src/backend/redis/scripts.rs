@@ -5,12 +5,15 @@ use super::script::Script;
 macro_rules! scripts {
     ($($name:ident = $($part:literal)+;)+) => {
         $(pub(super) static $name: Script =
-            Script::new(concat!($(include_str!(concat!("scripts/", $part, ".lua"))),+));)+
+            Script::new(concat!(
+                include_str!("scripts/names.lua"),
+                $(include_str!(concat!("scripts/", $part, ".lua"))),+
+            ));)+
     };
 }
 
 scripts! {
-    READ = "prelude" "load" "read";
+    READ = "glance" "prelude" "load" "read";
     CREATE = "prelude" "load" "index" "create";
     UPDATE = "prelude" "load" "index" "update";
     REMOVE = "prelude" "load" "index" "remove";

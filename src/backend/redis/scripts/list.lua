@@ -31,11 +31,13 @@ local function published_waits(owner)
   local keys, latest = {}, -2
   for _, key in ipairs(call('SMEMBERS', waits)) do
     local head = load(key)
-    if is_published(head) and head.owner == owner then
-      table.insert(keys, key)
-      latest = math.max(latest, head.deadline)
-    else
+    if not is_published_in(waits, head) then
       call('SREM', waits, key)
+    else
+      latest = math.max(latest, head.deadline)
+      if head.owner == owner then
+        table.insert(keys, key)
+      end
     end
   end
   if latest > 0 and latest ~= NEVER then

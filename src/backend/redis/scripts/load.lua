@@ -84,11 +84,19 @@ end
 
 -- The keys under which 1.2 kept an owner's waits: the set, and the string of a scope.
 local function published_names(owner, scope)
-  local place = string.gsub(owner, '^([^:]*:[^:]*:)%%2D:', '%1-:')
+  local place = owner
+  if string.find(owner, '%2D:', 1, true) then
+    place = string.gsub(owner, '^([^:]*:[^:]*:)%%2D:', '%1-:')
+  end
   return name('waits:user', place), name('waits:scope', place) .. ':' .. scope
 end
 
+local function is_published_in(waits, head)
+  return is_published(head) and published_names(head.owner, '') == waits
+end
+
 -- C10: a session of 1.2 waits if the owner's set names it and the scope's string leads to it.
+-- 1.2 gave no team and a team named `-` one set and one string: the payload tells whose wait it is.
 local function published_wait(owner, scope, with_payload)
   local waits, route = published_names(owner, scope)
   local key = call('GET', route)
@@ -96,8 +104,8 @@ local function published_wait(owner, scope, with_payload)
     return nil
   end
   local head = load(key, with_payload)
-  if is_published(head) and head.owner == owner and call('SISMEMBER', waits, key) == 1 then
-    return head
+  if is_published_in(waits, head) and call('SISMEMBER', waits, key) == 1 then
+    return head.owner == owner and head or nil
   end
   call('DEL', route) -- it leads nowhere
   return nil

@@ -1,14 +1,7 @@
--- What every script starts with: names of keys, commands, time, and the record of a session.
+-- What every script is built on: commands, time, and the record of a session.
 --
 -- All reads and checks of a script come before its first write, so that a script that is refused
--- has changed nothing. docs/redis-layout.md describes the keys.
-
-local base = ARGV[1] -- ends with a colon
-
--- The key of something that belongs to a session key or to an owner.
-local function name(kind, of)
-  return base .. kind .. ':' .. of
-end
+-- has changed nothing.
 
 local function unreadable(key, reason)
   error({'UNREADABLE', key, reason})

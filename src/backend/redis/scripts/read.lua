@@ -1,4 +1,4 @@
--- ARGV: base, session key
+-- All other cases than glance.lua's. ARGV: base, session key
 
 return run(function()
   local head = load(ARGV[2], true)

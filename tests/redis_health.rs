@@ -1,0 +1,89 @@
+//! What an operator is told of a real server.
+#![cfg(feature = "redis")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod redis_support;
+
+use greentic_session::{Blocking, Health, RedisSessionStore};
+use greentic_session_testkit::{RedisServer, Reply, servers_or_skip};
+
+fn health(server: &RedisServer) -> Health {
+    let store = RedisSessionStore::from_url(server.url()).unwrap();
+    Blocking::new(store).health().unwrap()
+}
+
+fn codes(health: &Health) -> Vec<&'static str> {
+    health.warnings.iter().map(|warning| warning.code).collect()
+}
+
+#[test]
+fn a_good_server_gives_no_cause_to_warn() {
+    if !servers_or_skip("a_good_server_gives_no_cause_to_warn") {
+        return;
+    }
+    for (name, value) in [("appendonly", "yes"), ("save", "3600 1")] {
+        let server = RedisServer::builder().config(name, value).start();
+        let health = health(&server);
+        assert_eq!(codes(&health), Vec::<&str>::new(), "{name}");
+        assert_eq!(health.role.as_deref(), Some("master"));
+        let version = health.version.clone().unwrap();
+        assert!(
+            version.starts_with("redis ") || version.starts_with("valkey "),
+            "{version}"
+        );
+        let shown = health.to_string();
+        assert!(
+            shown.contains(&version) && shown.contains("master"),
+            "{shown}"
+        );
+    }
+}
+
+#[test]
+fn a_server_that_forgets_is_warned_of() {
+    if !servers_or_skip("a_server_that_forgets_is_warned_of") {
+        return;
+    }
+    let server = RedisServer::builder()
+        .config("maxmemory-policy", "allkeys-lru")
+        .password("hunter2")
+        .start();
+    let health = health(&server);
+    assert_eq!(codes(&health), ["eviction_policy", "no_persistence"]);
+    let shown = format!("{health} {health:?}");
+    assert!(shown.contains("allkeys-lru"), "{shown}");
+    assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
+fn memory_that_is_short_is_warned_of() {
+    if !servers_or_skip("memory_that_is_short_is_warned_of") {
+        return;
+    }
+    let server = RedisServer::builder().config("save", "3600 1").start();
+    let Reply::Bulk(info) = server.command(&["INFO", "memory"]) else {
+        panic!("no statistics");
+    };
+    let info = String::from_utf8(info).unwrap();
+    let used = info
+        .lines()
+        .find_map(|line| line.strip_prefix("used_memory:"));
+    let used: u64 = used.unwrap().parse().unwrap();
+    for (maxmemory, expected) in [(used * 10, vec![]), (used, vec!["memory_short"])] {
+        let set = server.command(&["CONFIG", "SET", "maxmemory", &maxmemory.to_string()]);
+        let _ = set.accepted();
+        assert_eq!(codes(&health(&server)), expected, "{maxmemory} of {used}");
+    }
+}
+
+#[test]
+fn a_replica_is_warned_of() {
+    if !servers_or_skip("a_replica_is_warned_of") {
+        return;
+    }
+    let server = RedisServer::builder().config("save", "3600 1").start();
+    let _ = server.command(&["REPLICAOF", "127.0.0.1", "1"]).accepted();
+    let health = health(&server);
+    assert_eq!(health.role.as_deref(), Some("slave"));
+    assert_eq!(codes(&health), ["replica"]);
+}
