@@ -77,7 +77,8 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
 
 /// The system's clock, read once and carried on by the monotonic clock.
 ///
-/// A wall clock that is set back or forward while the process runs moves no deadline.
+/// A wall clock that is set back or forward while the process runs moves no deadline. Where the
+/// monotonic clock stands still while the machine sleeps, deadlines and leases last that much longer.
 #[derive(Debug)]
 pub struct SystemClock {
     started: Instant,
@@ -131,9 +132,12 @@ impl ManualClock {
         Self(AtomicU64::new(start.as_millis()))
     }
 
-    /// Moves the clock forward by whole milliseconds.
+    /// Moves the clock forward by whole milliseconds; it stops at the last one.
     pub fn advance(&self, step: Duration) {
-        self.0.fetch_add(whole_millis(step), Ordering::SeqCst);
+        let step = whole_millis(step);
+        self.0.update(Ordering::SeqCst, Ordering::SeqCst, |now| {
+            now.saturating_add(step)
+        });
     }
 
     /// Sets the clock, also back: what a wall clock does between two runs of a process.

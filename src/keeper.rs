@@ -11,6 +11,7 @@ use futures_timer::Delay;
 use crate::asynchronous::AsyncSessionStore;
 use crate::claim::{Claim, ClaimToken};
 use crate::error::SessionErrorExt;
+use crate::options::MAX_LEASE;
 
 /// A lease is renewed when a third of it has passed, so that two renewals may fail.
 const RENEWALS_PER_LEASE: u32 = 3;
@@ -22,7 +23,7 @@ impl Claim {
     /// Runs `work` and renews the lease beside it, for as long as the work runs.
     ///
     /// The first renewal is made at once, and makes the lease end `lease` from then; the next ones
-    /// follow each third of it. `work` gets a [`LeaseWatch`] that tells when the claim was lost: then
+    /// follow each third of it. A lease over [`MAX_LEASE`] acts as that. `work` gets a [`LeaseWatch`] that tells when the claim was lost: then
     /// another worker may have the wait, and the work should stop, since its commit will be refused.
     /// Renewing stops when the work is done or the future is dropped.
     ///
@@ -73,6 +74,7 @@ impl Claim {
         S: AsyncSessionStore + ?Sized,
         W: AsyncFnOnce(LeaseWatch) -> T,
     {
+        let lease = lease.min(MAX_LEASE);
         let watch = LeaseWatch::default();
         let mut renewals = pin!(keep_renewed(store, &self.token, lease, &watch));
         let mut work = pin!(work(watch.clone()));

@@ -263,6 +263,23 @@ fn c16_the_lease_is_renewed_until_the_work_is_done() {
 }
 
 #[test]
+fn c16_a_lease_over_the_limit_acts_as_the_limit() {
+    pollster::block_on(async {
+        let store = Observed::default();
+        let claim = claimed(&store).await;
+        let lost = claim
+            .run(&store, Duration::MAX, async |watch| {
+                while store.renewals() == 0 {
+                    pause().await;
+                }
+                watch.is_lost()
+            })
+            .await;
+        assert!(!lost);
+    });
+}
+
+#[test]
 fn c16_the_work_is_told_when_another_worker_took_over() {
     pollster::block_on(async {
         let clock = Arc::new(ManualClock::default());

@@ -117,8 +117,12 @@ pub(crate) fn commit<L: Ledger>(
 ) -> SessionResult<()> {
     let request::Finalize { token, next } = request;
     let remembered = ledger.remembered(&token.owner, &token.message)?;
-    if remembered.is_some_and(|done| done.secret == token.secret && now < done.until) {
-        return Ok(());
+    if let Some(done) = remembered.filter(|done| now < done.until) {
+        // One message is committed once, also where it claimed two waits.
+        return match done.secret == token.secret {
+            true => Ok(()),
+            false => Err(conflict(Conflict::ClaimLost)),
+        };
     }
     let head = held(ledger, now, &token)?;
     match next {
@@ -132,7 +136,8 @@ pub(crate) fn commit<L: Ledger>(
                 key: token.key.clone(),
                 data: *data,
                 ttl,
-                operation: None,
+                // A late repeat of the call that parked it first must not undo the commit (C14).
+                operation: head.operation,
             };
             next.register(ledger, now, Some(&head))?;
         }

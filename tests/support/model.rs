@@ -245,6 +245,7 @@ impl Model {
         let before = self.sessions.get(&key);
         let revision = before.map_or(1, |entry| entry.revision + 1);
         let newest = before.is_some_and(|entry| entry.newest);
+        let operation = before.and_then(|entry| entry.operation);
         let wait = Wait {
             scope,
             order: self.count(),
@@ -258,7 +259,7 @@ impl Model {
             content: next.content,
             revision,
             deadline: self.deadline(next.ttl),
-            operation: None,
+            operation,
             newest,
             wait: Some(wait),
         };

@@ -219,10 +219,11 @@ impl Model {
         {
             return Err(Failure::InvalidInput);
         }
-        if self.remembered(token.owner, token.message) == Some(token.secret) {
-            return Ok(Answer::Done);
-        }
-        self.held(&token)?;
+        match self.remembered(token.owner, token.message) {
+            Some(secret) if secret == token.secret => return Ok(Answer::Done),
+            Some(_) => return Err(Failure::ClaimLost),
+            None => self.held(&token)?,
+        };
         match next {
             None => {
                 self.sessions.remove(&token.key);

@@ -81,7 +81,7 @@ pub fn c16_claims_of_other_waits_are_free(stage: &Stage) -> Verdict {
     anna.register(&two, &stage.key("second"))?;
     ben.register(&one, &stage.key("third"))?;
     let first = anna.claimed(&one, "message")?;
-    let second = anna.claimed(&two, "message")?;
+    let second = anna.claimed(&two, "another")?;
     let third = ben.claimed(&one, "message")?;
     for claim in [first, second, third] {
         stage.store.commit(&claim.token, Commit::Finish)?;

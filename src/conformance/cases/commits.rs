@@ -170,6 +170,25 @@ pub fn c16_a_message_counts_for_all_waits_of_its_owner(stage: &Stage) -> Verdict
     ben.claimed(&one, "message").map(|_claim| ())
 }
 
+pub fn c16_a_message_is_committed_once(stage: &Stage) -> Verdict {
+    let anna = stage.user("anna");
+    let (one, two) = (scope("one"), scope("two"));
+    let second = stage.key("second");
+    anna.register(&one, &stage.key("first"))?;
+    anna.register(&two, &second)?;
+    let (first, other) = (
+        anna.claimed(&one, "message")?,
+        anna.claimed(&two, "message")?,
+    );
+    stage.store.commit(&first.token, Commit::Finish)?;
+    ensure_claim_lost(anna.commit_park(&other, &two, "twice"))?;
+    ensure_claim_lost(stage.store.commit(&other.token, Commit::Finish))?;
+    anna.ensure_stored(&second, second.as_str())?;
+    anna.ensure_waits(&[(&two, &second)])?;
+    stage.store.commit(&first.token, Commit::Finish)?;
+    Ok(stage.store.release(&other.token)?)
+}
+
 pub fn c16_a_message_is_forgotten_after_its_window(stage: &Stage) -> Verdict {
     let options = StoreOptions::new().message_window(LONG);
     let stage = stage.with_options(options)?;

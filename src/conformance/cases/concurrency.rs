@@ -69,6 +69,18 @@ pub fn c14_a_repeated_park_is_recognised(stage: &Stage) -> Verdict {
     ensure_eq(anna.session(&first)?.revision, 1)
 }
 
+pub fn c14_a_repeated_park_does_not_undo_a_commit(stage: &Stage) -> Verdict {
+    let anna = stage.user("anna");
+    let (chat, key) = (scope("chat"), stage.key("wait"));
+    let options = ParkOptions::new().operation(OperationId::random());
+    let registered = |revision| ParkOutcome::Registered { revision };
+    ensure_eq(anna.park(&chat, &key, options)?, registered(1))?;
+    let claim = anna.claimed(&chat, "message")?;
+    anna.commit_park(&claim, &chat, "the next step")?;
+    ensure_eq(anna.park(&chat, &key, options)?, registered(2))?;
+    anna.ensure_stored(&key, "the next step")
+}
+
 pub fn c14_repeated_calls_end_in_the_same_state(stage: &Stage) -> Verdict {
     let anna = stage.user("anna");
     let (chat, key) = (scope("chat"), stage.key("wait"));

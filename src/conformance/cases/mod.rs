@@ -201,6 +201,7 @@ table! { $
     concurrency::c14_a_repeated_create_is_recognised [Verbs];
     concurrency::c14_a_repeated_update_is_recognised [Verbs];
     concurrency::c14_a_repeated_park_is_recognised [Verbs];
+    concurrency::c14_a_repeated_park_does_not_undo_a_commit [Verbs];
     concurrency::c14_repeated_calls_end_in_the_same_state;
     concurrency::c14_one_of_many_creates_wins [Verbs];
     concurrency::c14_one_of_many_registers_waits;
@@ -254,6 +255,7 @@ table! { $
     commits::c16_a_commit_after_a_takeover_remembers_nothing [Verbs];
     commits::c16_the_same_message_may_try_again [Verbs];
     commits::c16_a_message_counts_for_all_waits_of_its_owner [Verbs];
+    commits::c16_a_message_is_committed_once [Verbs];
     commits::c16_a_message_is_forgotten_after_its_window [Verbs, Options, Clock];
     commits::c16_the_oldest_message_is_forgotten_first [Verbs, Options];
     commits::c16_commit_keeps_the_identity [Verbs];

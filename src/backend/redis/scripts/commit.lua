@@ -16,16 +16,18 @@ return run(function()
   tick()
   local known = call('HMGET', done, ARGV[4], '#')
   local ends, by = string.match(known[1] or '', '^(%d+) %d+ (.*)$')
-  if by == secret and tonumber(ends) > now then
-    return {'OK'}
+  if ends and tonumber(ends) > now then
+    -- One message is committed once, also where it claimed two waits.
+    return {by == secret and 'OK' or 'LOST'}
   end
   local head = load(key)
   if not head or head.owner ~= owner or head.secret ~= secret then
     return {'LOST'}
   end
   if ARGV[8] then
+    -- The operation stays: a late repeat of the call that parked it first must not undo the commit.
     local next = {
-      owner = owner, key = key, operation = '-', scope = ARGV[8], published = ARGV[9], ttl = ARGV[10],
+      owner = owner, key = key, operation = head.operation, scope = ARGV[8], published = ARGV[9], ttl = ARGV[10],
       payload = ARGV[11],
     }
     local found = call('HMGET', name('route', owner), next.scope, '#')
