@@ -7,7 +7,7 @@ use faulty::{Fault, subject};
 use greentic_session::conformance::run_some;
 
 /// A fault, and the cases that must find it.
-const FOUND_BY: [(Fault, &[&str]); 20] = [
+const FOUND_BY: [(Fault, &[&str]); 28] = [
     (
         Fault::RemoveKeepsTheList,
         &["c07_remove_takes_the_wait", "c12_the_deadline_is_exact"],
@@ -114,6 +114,38 @@ const FOUND_BY: [(Fault, &[&str]); 20] = [
         Fault::LeavesSomethingBehind,
         &["c13_nothing_is_left_after_removes"],
     ),
+    (Fault::ScanMissesSome, &["c21_a_scan_finds_every_session"]),
+    (
+        Fault::ScanShowsOtherTenants,
+        &["c21_filters_leave_the_rest_out"],
+    ),
+    (
+        Fault::EraseOnlyPretends,
+        &[
+            "c22_erase_leaves_nothing_of_a_tenant",
+            "c22_erase_finds_owners_that_have_message_ids_alone",
+        ],
+    ),
+    (
+        Fault::VerifyLooksAtNothing,
+        &["c23_a_sound_store_has_no_findings"],
+    ),
+    (
+        Fault::ExtendDoesNothing,
+        &[
+            "c24_extend_moves_the_deadline",
+            "c24_the_new_deadline_is_exact",
+        ],
+    ),
+    (
+        Fault::RevokeKeepsTheClaim,
+        &["c25_revoke_frees_the_wait_and_voids_the_token"],
+    ),
+    (
+        Fault::ImportMixesTheOrder,
+        &["c26_the_order_of_waits_moves"],
+    ),
+    (Fault::ImportLosesMessages, &["c26_committed_messages_move"]),
     (Fault::Panics, &["c05_get_needs_the_key_alone"]),
 ];
 

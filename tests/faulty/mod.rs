@@ -1,6 +1,9 @@
 //! A decorator that breaks one promise on purpose.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod arguments;
+mod fault;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,35 +19,13 @@ use greentic_session::conformance::{Need, Subject, Time};
 use greentic_session::inmemory::InMemorySessionStore;
 use greentic_session::{
     AsyncSessionStore, ClaimOutcome, ClaimToken, ClearOutcome, Commit, CreateOptions,
-    CreateOutcome, ErrorCode, GreenticError, Health, ParkOptions, ParkOutcome, RemoveOptions,
-    ReplyScope, Session, SessionData, SessionKey, SessionResult, StoreOptions, UpdateOptions,
+    CreateOutcome, Health, ParkOptions, ParkOutcome, RemoveOptions, ReplyScope, Session,
+    SessionData, SessionKey, SessionResult, StoreOptions, UpdateOptions,
 };
 use greentic_types::{TenantCtx, UserId};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    None,
-    RemoveKeepsTheList,
-    IgnoresTheTtl,
-    IgnoresTheFence,
-    GrantsEveryClaim,
-    ListsBackwards,
-    ClearsNothing,
-    ClearKeepsTheSession,
-    IgnoresRevisions,
-    IgnoresIfAbsent,
-    ForgetsMessages,
-    ReencodesPayloads,
-    UpdateDropsTheDeadline,
-    ErrorsNameTheUser,
-    TakesDashForNoTeam,
-    ConfusesScopes,
-    MoveKeepsTheOldRoute,
-    StaleTokensCommit,
-    GivesWrongCodes,
-    LeavesSomethingBehind,
-    Panics,
-}
+use arguments::user_of;
+pub use fault::Fault;
 
 /// A memory store behind a decorator with this fault.
 pub fn subject(fault: Fault) -> Subject {
@@ -87,62 +68,6 @@ struct Seen {
     routed: HashMap<(String, ReplyScope), SessionKey>,
     claims: HashMap<ReplyScope, Claim>,
     messages: u64,
-}
-
-impl Faulty {
-    fn has(&self, fault: Fault) -> bool {
-        self.fault == fault
-    }
-
-    fn inner(&self) -> &dyn AsyncSessionStore {
-        &*self.inner
-    }
-
-    fn ctx(&self, ctx: &TenantCtx) -> TenantCtx {
-        let dash = ctx.team.as_ref().is_some_and(|team| team.as_str() == "-");
-        if self.has(Fault::TakesDashForNoTeam) && dash {
-            return ctx.clone().with_team(None);
-        }
-        ctx.clone()
-    }
-
-    fn data(&self, mut data: SessionData) -> SessionData {
-        data.tenant_ctx = self.ctx(&data.tenant_ctx);
-        if self.has(Fault::ReencodesPayloads) {
-            data.context_json = data.context_json.trim().to_owned();
-        }
-        data
-    }
-
-    fn scope(&self, scope: &ReplyScope) -> ReplyScope {
-        let mut scope = scope.clone();
-        if self.has(Fault::ConfusesScopes) {
-            scope.reply_to = scope.reply_to.filter(|text| !text.is_empty());
-        }
-        scope
-    }
-
-    fn ttl(&self, ttl: Option<Duration>) -> Option<Duration> {
-        ttl.filter(|_| !self.has(Fault::IgnoresTheTtl))
-    }
-
-    /// Makes errors worse.
-    fn told<T>(&self, result: SessionResult<T>, user: &str) -> SessionResult<T> {
-        result.map_err(|error| match self.fault {
-            Fault::ErrorsNameTheUser => {
-                GreenticError::new(error.code, format!("{}: {user}", error.message))
-            }
-            Fault::GivesWrongCodes => GreenticError::new(ErrorCode::Unknown, error.message),
-            _ => error,
-        })
-    }
-}
-
-fn user_of(data: &SessionData) -> String {
-    data.tenant_ctx
-        .user_id
-        .as_ref()
-        .map_or("zq-nobody".to_owned(), ToString::to_string)
 }
 
 #[async_trait]
@@ -364,7 +289,16 @@ impl AsyncSessionStore for Faulty {
         after: Option<&ScanCursor>,
         limit: usize,
     ) -> SessionResult<ScanPage> {
-        self.inner().scan(filter, after, limit).await
+        let all = ScanFilter::new();
+        let filter = match self.fault {
+            Fault::ScanShowsOtherTenants => &all,
+            _ => filter,
+        };
+        let mut page = self.inner().scan(filter, after, limit).await?;
+        if self.has(Fault::ScanMissesSome) && page.next.is_some() {
+            page.sessions.pop();
+        }
+        Ok(page)
     }
 
     async fn erase(
@@ -374,6 +308,10 @@ impl AsyncSessionStore for Faulty {
         after: Option<&ScanCursor>,
         limit: usize,
     ) -> SessionResult<ErasePage> {
+        let mode = match self.fault {
+            Fault::EraseOnlyPretends => EraseMode::DryRun,
+            _ => mode,
+        };
         self.inner().erase(selection, mode, after, limit).await
     }
 
@@ -383,6 +321,11 @@ impl AsyncSessionStore for Faulty {
         after: Option<&ScanCursor>,
         limit: usize,
     ) -> SessionResult<VerifyPage> {
+        if self.has(Fault::VerifyLooksAtNothing) {
+            let mut page = self.inner().verify(mode, after, limit).await?;
+            page.checked = 0;
+            return Ok(page);
+        }
         self.inner().verify(mode, after, limit).await
     }
 
@@ -391,10 +334,17 @@ impl AsyncSessionStore for Faulty {
         key: &SessionKey,
         ttl: Option<Duration>,
     ) -> SessionResult<Option<Timestamp>> {
+        if self.has(Fault::ExtendDoesNothing) {
+            let session = self.inner().get(key).await?;
+            return Ok(session.and_then(|session| session.deadline));
+        }
         self.inner().extend(key, ttl).await
     }
 
     async fn revoke(&self, key: &SessionKey) -> SessionResult<RevokeOutcome> {
+        if self.has(Fault::RevokeKeepsTheClaim) {
+            return Ok(RevokeOutcome::NotClaimed);
+        }
         self.inner().revoke(key).await
     }
 
@@ -403,6 +353,18 @@ impl AsyncSessionStore for Faulty {
     }
 
     async fn import(&self, record: ExportRecord, mode: ImportMode) -> SessionResult<ImportOutcome> {
+        let record = match record {
+            ExportRecord::Session(mut session) if self.has(Fault::ImportMixesTheOrder) => {
+                if let Some(wait) = &mut session.wait {
+                    wait.order = 0;
+                }
+                ExportRecord::Session(session)
+            }
+            ExportRecord::Messages(_) if self.has(Fault::ImportLosesMessages) => {
+                return Ok(ImportOutcome::Imported);
+            }
+            record => record,
+        };
         self.inner().import(record, mode).await
     }
 }

@@ -79,16 +79,17 @@ pub(super) fn session_of_row(table: Table, key: &[u8]) -> Option<SessionKey> {
     by_session.then(|| decode_key(key).ok()).flatten()
 }
 
-/// Every table but that of the store's own state.
+/// Every table but that of the store's own state. Those from which others are made come first, so
+/// that one run repairs all.
 const CHECKED: [Table; 8] = [
     Table::Sessions,
     Table::Payloads,
+    Table::Messages,
     Table::Routes,
     Table::Order,
-    Table::Owners,
-    Table::Messages,
     Table::Ages,
     Table::Due,
+    Table::Owners,
 ];
 
 /// A row that is at fault.
@@ -215,6 +216,14 @@ impl<R: Rows> Check<'_, R> {
         Ok(self.0.get(table, key, |_| Ok(()))?.is_some())
     }
 
+    /// Whether a row leads to this; one that cannot be read leads nowhere.
+    fn leads(&self, table: Table, key: &[u8], to: &[u8]) -> Result<bool, Fault> {
+        let found = self.0.get(table, key, |value| {
+            Ok(unseal(key, value).is_ok_and(|body| body == to))
+        })?;
+        Ok(found == Some(true))
+    }
+
     fn session(&self, key: &[u8], body: &[u8]) -> Checked {
         let missing = FindingKind::Missing;
         let head = decode_head(body)?;
@@ -231,11 +240,14 @@ impl<R: Rows> Check<'_, R> {
             return Ok(());
         };
         let order = numbered_key(&head.owner, wait.order);
-        let listed = self.has(Table::Order, &order)?;
+        let listed = self.leads(Table::Order, &order, key.as_str().as_bytes())?;
         expect(listed, missing, "the wait is not listed")?;
-        let routed = route(self.0, &head.owner, &wait.scope)?;
+        // A route that cannot be read leads nowhere.
+        let routed = route(self.0, &head.owner, &wait.scope).ok().flatten();
         let is_routed = routed.is_some_and(|row| row.key == key && row.order == wait.order);
-        expect(is_routed, missing, "the wait is not routed to")
+        expect(is_routed, missing, "the wait is not routed to")?;
+        let state = owner_state(self.0, &head.owner)?;
+        expect(state.waits > 0, missing, "the owner is missing")
     }
 
     fn payload(&self, key: &[u8]) -> Checked {
@@ -300,7 +312,8 @@ impl<R: Rows> Check<'_, R> {
         let row = MessageRow::decode(body)?;
         let (owner, digest) = split_owner_key(key)?;
         let digest = decode_digest(digest)?;
-        let age = self.has(Table::Ages, &numbered_key(&owner, row.age))?;
+        let age = numbered_key(&owner, row.age);
+        let age = self.leads(Table::Ages, &age, &digest.0)?;
         expect(age, missing, "the age is not indexed")?;
         let due = Due::Message(owner.clone(), digest).key(row.until);
         let indexed = self.has(Table::Due, &due)?;

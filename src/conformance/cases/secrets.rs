@@ -6,6 +6,7 @@ use std::fmt::Debug;
 use super::super::ensure::{Failure, Verdict, ensure_refused};
 use super::super::samples::scope;
 use super::super::stage::Stage;
+use crate::admin::{EraseMode, OwnerSelection, VerifyMode};
 use crate::claim::Commit;
 use crate::error::{ErrorCode, GreenticError};
 use crate::options::UpdateOptions;
@@ -101,6 +102,17 @@ pub fn c18_answers_tell_no_secret(stage: &Stage) -> Verdict {
     if let Commit::Park(next) = &commit {
         ensure_silent_debug(next)?;
     }
+    ensure_silent_debug(&stage.scan_all(&stage.tenant_filter(), 10)?)?;
+    let filter = stage.tenant_filter().user(anna.user.clone());
+    ensure_silent_debug(&filter)?;
+    ensure_silent_debug(&store.scan(&filter, None, 1)?)?;
+    ensure_silent_debug(&store.stats(&filter)?)?;
+    ensure_silent_debug(&store.verify(VerifyMode::Check, None, 10)?)?;
+    ensure_silent_debug(&store.export(None, 1_000)?)?;
+    let place = OwnerSelection::tenant(anna.ctx.env.clone(), anna.ctx.tenant.clone());
+    let person = place.user(anna.user.clone());
+    ensure_silent_debug(&person)?;
+    ensure_silent_debug(&store.erase(&person, EraseMode::DryRun, None, 1)?)?;
     ensure_silent_debug(&store.health()?)?;
     ensure_silent(&store.health()?.to_string())
 }
