@@ -2,7 +2,6 @@
 #![cfg(feature = "durable")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[allow(dead_code)]
 mod durable_support;
 
 use std::collections::BTreeSet;

@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg(all(feature = "redis", feature = "durable"))]
 
-#[allow(dead_code)]
 mod durable_support;
 mod redis_support;
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::keys::Keys;
 use super::script::{Call, Script};
-use crate::claim::TokenSecret;
+use crate::claim::{ClaimToken, TokenSecret};
 use crate::options::OperationId;
 
 /// A call in the making. The first argument of every script is how all keys begin.
@@ -27,6 +27,13 @@ impl<'a> Args<'a> {
         let mut args = Self::reading(keys, script, key);
         args.0.mutating = true;
         args
+    }
+
+    /// A call that writes to what a token has claimed.
+    pub fn of_token(keys: &'a Keys, script: &'static Script, token: &'a ClaimToken) -> Self {
+        Self::writing(keys, script, keys.session(&token.key))
+            .text(token.owner.as_str())
+            .text(token.key.as_str())
     }
 
     pub fn text(mut self, text: &'a str) -> Self {

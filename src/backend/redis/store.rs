@@ -339,8 +339,7 @@ impl Backend for RedisSessionStore {
     }
 
     async fn renew(&self, request: request::Renew) -> SessionResult<Timestamp> {
-        let args = self
-            .of_token(&scripts::RENEW, &request.token)
+        let args = Args::of_token(&self.keys, &scripts::RENEW, &request.token)
             .owned(shown(request.token.secret))
             .number(request.lease_millis);
         let mut answer = self.answer(args).await?;
@@ -351,9 +350,7 @@ impl Backend for RedisSessionStore {
     }
 
     async fn release(&self, token: &ClaimToken) -> SessionResult<()> {
-        let args = self
-            .of_token(&scripts::RELEASE, token)
-            .owned(shown(token.secret));
+        let args = Args::of_token(&self.keys, &scripts::RELEASE, token).owned(shown(token.secret));
         let answer = self.answer(args).await?;
         match answer.status.as_str() {
             "OK" => Ok(()),
@@ -364,8 +361,7 @@ impl Backend for RedisSessionStore {
     async fn commit(&self, request: request::Finalize) -> SessionResult<()> {
         let options = self.options();
         let limit = u64::try_from(options.max_messages.max(1)).unwrap_or(u64::MAX);
-        let mut args = self
-            .of_token(&scripts::COMMIT, &request.token)
+        let mut args = Args::of_token(&self.keys, &scripts::COMMIT, &request.token)
             .owned(hex::encode(request.token.message.0))
             .owned(shown(request.token.secret))
             .number(whole_millis(options.message_window).min(LONGEST_WINDOW))
@@ -392,13 +388,5 @@ impl Backend for RedisSessionStore {
 
     async fn health(&self) -> SessionResult<Health> {
         health::ask(&self.connections).await
-    }
-}
-
-impl RedisSessionStore {
-    fn of_token<'a>(&'a self, script: &'static Script, token: &'a ClaimToken) -> Args<'a> {
-        self.writing(script, self.keys.session(&token.key))
-            .text(token.owner.as_str())
-            .text(token.key.as_str())
     }
 }
