@@ -27,8 +27,8 @@ local function prune(route, due)
   return end_of('ZRANGE', due)
 end
 
--- Takes a session's wait from the index.
-local function unroute(head)
+-- Takes a session's wait from the index. With the last wait both keys go: they join `gone`.
+local function unroute(head, gone)
   local route, due = name('route', head.owner), name('due', head.owner)
   local found = call('HMGET', route, head.scope, '#')
   local waits = call('ZCARD', due)
@@ -36,7 +36,8 @@ local function unroute(head)
     return
   end
   if waits <= 1 and call('HLEN', route) <= 2 then
-    call('DEL', route, due)
+    table.insert(gone, route)
+    table.insert(gone, due)
     return
   end
   call('ZREM', due, head.scope)
@@ -87,7 +88,7 @@ purge = function(head, published)
     table.insert(gone, name('user', head.owner))
   end
   if head.scope ~= '-' then
-    unroute(head)
+    unroute(head, gone)
   end
   call('DEL', unpack(gone))
 end

@@ -19,9 +19,16 @@ local function call(command, key, ...)
   return reply
 end
 
+local texts = {} -- a script writes the same few instants again and again
+
 -- A number in full; .. would cut it to 14 digits.
 local function text(number)
-  return string.format('%.0f', number)
+  local known = texts[number]
+  if not known then
+    known = string.format('%.0f', number)
+    texts[number] = known
+  end
+  return known
 end
 
 local now, micros -- milliseconds and microseconds since the epoch

@@ -8,8 +8,11 @@ local function index_wait(head, book, from, frees, order, since)
   if swept then
     book = call('HGET', route, '#')
   end
-  local last, soonest, latest = string.match(book or '0 inf 0', '^(%S+) (%S+) (%S+)$')
-  soonest, latest = tonumber(soonest), tonumber(latest)
+  local last, soonest, latest = 0, NEVER, 0
+  if book then
+    last, soonest, latest = string.match(book, '^(%S+) (%S+) (%S+)$')
+    soonest, latest = tonumber(soonest), tonumber(latest)
+  end
   head.order, head.since = order or text(math.max(last + 1, micros)), since or text(now)
   if soonest <= now then
     soonest = prune(route, due)
