@@ -38,7 +38,11 @@ pub(crate) fn check(data: &SessionData, limit: usize) -> SessionResult<()> {
 /// The stored bytes: plain JSON.
 #[cfg(any(feature = "redis", feature = "durable"))]
 pub(crate) fn encode(data: &SessionData) -> SessionResult<Vec<u8>> {
-    serde_json::to_vec(data).map_err(|error| unwritable(&error))
+    // The context is most of it, and mostly escaped by a few quotes.
+    let context = data.context_json.len();
+    let mut bytes = Vec::with_capacity(context + context / 8 + 1024);
+    serde_json::to_writer(&mut bytes, data).map_err(|error| unwritable(&error))?;
+    Ok(bytes)
 }
 
 /// Reads stored bytes back.

@@ -1,11 +1,54 @@
-//! The locks of the memory store: `parking_lot`, or shuttle's under `--cfg shuttle`, which explores
-//! the interleavings of threads.
+//! The locks of the stores: `parking_lot`, or shuttle's under `--cfg shuttle`, which explores the
+//! interleavings of threads.
 
 #[cfg(not(shuttle))]
 pub(crate) use parking_lot::{Mutex, RwLock};
 
+#[cfg(all(feature = "durable", not(shuttle)))]
+pub(crate) use real::Condvar;
+
+#[cfg(all(feature = "durable", shuttle))]
+pub(crate) use explored::Condvar;
 #[cfg(shuttle)]
 pub(crate) use explored::{Mutex, RwLock};
+
+#[cfg(all(feature = "durable", not(shuttle)))]
+mod real {
+    use std::time::Instant;
+
+    use parking_lot::MutexGuard;
+
+    pub(crate) struct Condvar(parking_lot::Condvar);
+
+    impl Condvar {
+        pub const fn new() -> Self {
+            Self(parking_lot::Condvar::new())
+        }
+
+        pub fn notify_one(&self) {
+            self.0.notify_one();
+        }
+
+        pub fn notify_all(&self) {
+            self.0.notify_all();
+        }
+
+        pub fn wait<'a, T>(&self, mut guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+            self.0.wait(&mut guard);
+            guard
+        }
+
+        /// Waits until the instant at most, and tells whether it came.
+        pub fn wait_until<'a, T>(
+            &self,
+            mut guard: MutexGuard<'a, T>,
+            end: Instant,
+        ) -> (MutexGuard<'a, T>, bool) {
+            let waited = self.0.wait_until(&mut guard, end);
+            (guard, waited.timed_out())
+        }
+    }
+}
 
 #[cfg(shuttle)]
 mod explored {
@@ -13,6 +56,7 @@ mod explored {
 
     use shuttle::sync::{MutexGuard, RwLockReadGuard, RwLockWriteGuard};
 
+    #[derive(Default)]
     pub(crate) struct Mutex<T>(shuttle::sync::Mutex<T>);
 
     impl<T> Mutex<T> {
@@ -35,6 +79,41 @@ mod explored {
 
         pub fn write(&self) -> RwLockWriteGuard<'_, T> {
             self.0.write().unwrap_or_else(PoisonError::into_inner)
+        }
+    }
+
+    #[cfg(feature = "durable")]
+    pub(crate) struct Condvar(shuttle::sync::Condvar);
+
+    #[cfg(feature = "durable")]
+    impl Condvar {
+        pub fn new() -> Self {
+            Self(shuttle::sync::Condvar::new())
+        }
+
+        pub fn notify_one(&self) {
+            self.0.notify_one();
+        }
+
+        pub fn notify_all(&self) {
+            self.0.notify_all();
+        }
+
+        pub fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+            self.0.wait(guard).unwrap_or_else(PoisonError::into_inner)
+        }
+
+        /// There is no time in an exploration: an end that is near has come, another never comes.
+        pub fn wait_until<'a, T>(
+            &self,
+            guard: MutexGuard<'a, T>,
+            end: std::time::Instant,
+        ) -> (MutexGuard<'a, T>, bool) {
+            const NEAR: std::time::Duration = std::time::Duration::from_secs(60);
+            if end > std::time::Instant::now() + NEAR {
+                return (self.wait(guard), false);
+            }
+            (guard, true)
         }
     }
 }

@@ -11,8 +11,23 @@ use tokio::task::LocalSet;
 
 /// Cases that make every published method and every verb run.
 fn passes_here() {
-    let subject = Subject::full(Arc::new(InMemorySessionStore::new()));
-    let report = run_some(&subject, |case| {
+    passes(&Subject::full(Arc::new(InMemorySessionStore::new())));
+    #[cfg(feature = "durable")]
+    durable_passes();
+}
+
+#[cfg(feature = "durable")]
+fn durable_passes() {
+    use greentic_session::durable::{DurableConfig, DurableSessionStore};
+    let directory = tempfile::tempdir().unwrap();
+    let config = DurableConfig::new(directory.path().join("sessions.redb"));
+    passes(&Subject::full(Arc::new(
+        DurableSessionStore::open(config).unwrap(),
+    )));
+}
+
+fn passes(subject: &Subject) {
+    let report = run_some(subject, |case| {
         matches!(case.rule(), "c09" | "c14" | "c19")
             || case.name() == "c16_a_message_is_resumed_once"
     });

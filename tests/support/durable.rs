@@ -1,7 +1,7 @@
 //! The durable store, put to the proofs: one file per case, and a clock that stands still.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use greentic_session::clock::{Clock, ManualClock, Timestamp};
@@ -16,6 +16,7 @@ pub struct Durable {
     options: StoreOptions,
     clock: Arc<ManualClock>,
     directory: tempfile::TempDir,
+    turns: RwLock<()>,
 }
 
 impl Durable {
@@ -34,13 +35,23 @@ impl Durable {
     }
 }
 
+/// No disk is put to the proof here: a file system in memory will do, where there is one.
+fn directory() -> std::io::Result<tempfile::TempDir> {
+    let memory = Path::new("/dev/shm");
+    match memory.is_dir() {
+        true => tempfile::tempdir_in(memory),
+        false => tempfile::tempdir(),
+    }
+}
+
 impl Harness for Durable {
     fn open(options: StoreOptions) -> Self {
         let mut durable = Self {
             store: None,
             options,
             clock: Arc::new(ManualClock::default()),
-            directory: tempfile::tempdir().unwrap(),
+            directory: directory().unwrap(),
+            turns: RwLock::default(),
         };
         durable.open_file();
         durable
@@ -56,6 +67,10 @@ impl Harness for Durable {
 
     fn tick() -> Duration {
         Duration::from_secs(1)
+    }
+
+    fn turns(&self) -> Option<&RwLock<()>> {
+        Some(&self.turns)
     }
 
     fn now(&self) -> Timestamp {

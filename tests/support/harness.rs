@@ -1,6 +1,6 @@
 //! What a backend gives to be put to the proofs.
 
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use greentic_session::clock::{Clock, ManualClock, Timestamp};
@@ -28,6 +28,12 @@ pub trait Harness: Send + Sync + 'static {
 
     /// The store's time.
     fn now(&self) -> Timestamp;
+
+    /// For a store whose writes are seen some time after the instant that their TTLs count from: in
+    /// concurrent histories, calls share it, and time passes only while it is held alone.
+    fn turns(&self) -> Option<&RwLock<()>> {
+        None
+    }
 
     /// Lets `step` pass: moves the clock, or sleeps.
     fn advance(&self, step: Duration);

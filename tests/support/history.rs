@@ -206,8 +206,12 @@ fn record<H: Harness>(
 ) -> Recorded {
     let invoked = order.fetch_add(1, Ordering::SeqCst);
     let answer = match &event {
-        Event::Call(op) => driver.call(Face::Async, op),
+        Event::Call(op) => {
+            let _turn = harness.turns().map(|turns| turns.read().unwrap());
+            driver.call(Face::Async, op)
+        }
         Event::Advance(ticks) => {
+            let _turn = harness.turns().map(|turns| turns.write().unwrap());
             harness.advance(tick * u32::try_from(*ticks).unwrap());
             Answer::Done
         }

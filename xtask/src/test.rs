@@ -51,24 +51,19 @@ fn legs() -> Vec<Command> {
     ];
     let mut legs = vec![cargo(&all)];
     if Path::new("tests/shuttle.rs").is_file() {
-        legs.push(shuttle());
+        legs.push(shuttle(&["--test", "shuttle"]));
+        legs.push(shuttle(&["--lib", "explored"]));
     }
     legs
 }
 
-// The memory store with its locks replaced by ones that explore interleavings. Its own target
-// directory, because the flag would rebuild everything back and forth.
-fn shuttle() -> Command {
-    let arguments = [
-        "test",
-        "--locked",
-        "--features",
-        "conformance",
-        "--test",
-        "shuttle",
-    ];
+// The memory store, or the durable store's queue, with locks that explore interleavings. Its own
+// target directory, because the flag would rebuild everything back and forth.
+fn shuttle(tests: &[&str]) -> Command {
+    let arguments = ["test", "--locked", "--features", "conformance,durable"];
     let flags = env::var("RUSTFLAGS").unwrap_or_default();
     let mut command = cargo(&arguments);
+    command.args(tests);
     command.env("RUSTFLAGS", format!("{flags} --cfg shuttle").trim_start());
     command.env("CARGO_TARGET_DIR", "target/shuttle");
     command

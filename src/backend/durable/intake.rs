@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use greentic_types::{ErrorCode, GreenticError};
-use parking_lot::{Condvar, Mutex};
 
 use super::ledger::DurableLedger;
 use super::place::Place;
 use super::reply::{Call, Operation, Reply};
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
+use crate::sync::{Condvar, Mutex};
 
 /// The place of an operation in the queue.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -156,7 +156,9 @@ impl Intake {
         }
         state.wanted = 1;
         while state.waiting.is_empty() && !state.closed {
-            if self.work.wait_until(&mut state, until).timed_out() {
+            let is_over;
+            (state, is_over) = self.work.wait_until(state, until);
+            if is_over {
                 break;
             }
         }
@@ -170,7 +172,9 @@ impl Intake {
         state.wanted = together.min(limit);
         let end = Instant::now() + linger;
         while state.waiting.len() < state.wanted && !state.closed {
-            if self.work.wait_until(&mut state, end).timed_out() {
+            let is_over;
+            (state, is_over) = self.work.wait_until(state, end);
+            if is_over {
                 break;
             }
         }
@@ -229,11 +233,11 @@ impl Intake {
             let taken = state.taken.as_ref().map(|taken| taken.deadline);
             match first.into_iter().chain(taken).min() {
                 Some(deadline) => {
-                    self.timer.wait_until(&mut state, deadline);
+                    (state, _) = self.timer.wait_until(state, deadline);
                 }
                 None => {
                     state.timer_sleeps = true;
-                    self.timer.wait(&mut state);
+                    state = self.timer.wait(state);
                 }
             }
         }

@@ -10,6 +10,8 @@ mod admin;
 mod bytes;
 mod clock;
 mod config;
+#[cfg(all(test, shuttle))]
+mod explored;
 mod failstop;
 #[cfg(test)]
 mod faults;

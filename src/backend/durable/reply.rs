@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use greentic_types::{ErrorCode, GreenticError};
-use parking_lot::Mutex;
 
 use super::intake::{Intake, Ticket};
 use super::ledger::DurableLedger;
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
+use crate::sync::Mutex;
 
 /// What the writer does with an operation. Its outcome is shown to the caller only when the commit
 /// is done, also if the rule said no: it may have seen what others in the batch wrote.

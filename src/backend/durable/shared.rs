@@ -10,6 +10,7 @@ use super::failstop::Failure;
 use super::intake::Intake;
 use super::place::Place;
 use super::view::Snapshot;
+use crate::clock::Timestamp;
 
 pub(super) struct Shared {
     pub config: DurableConfig,
@@ -36,6 +37,14 @@ impl Shared {
 
     pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
         self.snapshot.read().clone()
+    }
+
+    /// The last commit, and the time while it is the last: an older commit is never looked at with a
+    /// later time, which could miss what was kept alive in between.
+    pub fn snapshot_now(&self) -> Option<(Arc<Snapshot>, Timestamp)> {
+        let snapshot = self.snapshot.read();
+        let now = self.clock.now();
+        snapshot.clone().map(|snapshot| (snapshot, now))
     }
 
     /// Shows readers another commit, and returns the one they saw so far.

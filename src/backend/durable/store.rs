@@ -215,19 +215,19 @@ impl DurableSessionStore {
         &self,
         look: impl FnOnce(&Snapshot, Timestamp) -> SessionResult<T> + Send,
     ) -> SessionResult<T> {
-        let snapshot = match self.shared.snapshot() {
-            Some(snapshot) => snapshot,
+        let (snapshot, now) = match self.shared.snapshot_now() {
+            Some(current) => current,
             None => self.next_snapshot().await?,
         };
-        let now = self.shared.clock.now();
         contained(|| look(&snapshot, now))
             .unwrap_or_else(|panic| Err(self.shared.place.damaged(panic)))
     }
 
     /// The snapshot after the maintenance that goes on.
-    async fn next_snapshot(&self) -> SessionResult<Arc<Snapshot>> {
+    async fn next_snapshot(&self) -> SessionResult<(Arc<Snapshot>, Timestamp)> {
         self.write(|_ledger, _now| Ok(())).await?;
-        self.shared.snapshot().ok_or_else(|| self.unreadable())
+        let current = self.shared.snapshot_now();
+        current.ok_or_else(|| self.unreadable())
     }
 
     fn unreadable(&self) -> GreenticError {
