@@ -2,6 +2,8 @@
 //! store and not of the machine's memory. Compare a change with its base:
 //! `cargo bench --bench memory -- --save-baseline base`, then `-- --baseline base`.
 
+#![allow(clippy::unwrap_used, missing_docs)]
+
 use std::cell::Cell;
 use std::hint::black_box;
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! The stored form of a session: what the Redis and the durable store write and read.
 
+#![allow(clippy::unwrap_used, missing_docs)]
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use greentic_session::SessionData;
 use greentic_types::{EnvId, FlowId, SessionCursor, TenantCtx, TenantId, UserId};
