@@ -5,10 +5,12 @@ use std::time::Duration;
 /// How the program is called.
 pub const USAGE: &str = "\
 usage: greentic-session-bench SUITE [--json] [--seconds N] [--quick | --full | --smoke] [--only CASE]
+       greentic-session-bench report [--seconds N]
 
 SUITE        memory, redis, durable or all
+report       runs all suites and writes docs/benchmarks.md
 --json       one JSON object per row instead of a table
---seconds N  how long each row is measured (default 0.4)
+--seconds N  how long each row is measured (default 0.4; report 1.2)
 --only CASE  the cases whose name has this in it, such as turn/2KB
 --quick      a representative row of each case (default)
 --full       every size and every number of callers
@@ -43,6 +45,7 @@ pub enum Task {
         suites: Vec<Suite>,
         json: bool,
     },
+    Report,
     /// Answers to another process of this program; see `resident`.
     Resident {
         system: String,
@@ -103,9 +106,10 @@ impl Args {
         if let Task::Measure { json: chosen, .. } = &mut task {
             *chosen = json;
         }
-        let usual = match scale {
-            Scale::Smoke => 0.005,
-            Scale::Quick | Scale::Full => 0.4,
+        let usual = match (&task, scale) {
+            (_, Scale::Smoke) => 0.005,
+            (Task::Report, _) => 1.2,
+            _ => 0.4,
         };
         let per_row = Duration::from_secs_f64(seconds.unwrap_or(usual));
         Ok(Self {
@@ -118,6 +122,7 @@ impl Args {
 
 fn named(name: &str) -> Result<Task, String> {
     let suites = match name {
+        "report" => return Ok(Task::Report),
         "all" => Suite::ALL.to_vec(),
         name => {
             let suite = Suite::ALL.into_iter().find(|suite| suite.name() == name);

@@ -11,6 +11,7 @@ mod durable;
 mod memory;
 mod openloop;
 mod redis;
+mod report;
 mod resident;
 mod row;
 mod stores;
@@ -53,6 +54,14 @@ fn run(args: &Args) -> Result<(), Failure> {
             if let Some(bytes) = resident::measure(system, *sessions)? {
                 println!("{bytes}");
             }
+        }
+        Task::Report => {
+            let runtime = runtime()?;
+            let mut rows = Vec::new();
+            for suite in Suite::ALL {
+                rows.extend(measure(&runtime, suite, args)?);
+            }
+            println!("{} is written", report::write(&rows)?.display());
         }
         Task::Measure { suites, json } => {
             let runtime = runtime()?;

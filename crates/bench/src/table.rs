@@ -46,6 +46,21 @@ pub fn text(rows: &[Row]) -> String {
     text
 }
 
+/// The rows as a table in Markdown.
+pub fn markdown(rows: &[Row]) -> String {
+    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+    let mut text = line(&HEAD.map(str::to_owned));
+    text.push_str(&line(&HEAD.map(|_| "---".to_owned())));
+    for row in rows {
+        text.push_str(&line(&cells(row)));
+    }
+    for note in notes(rows) {
+        text.push_str(&format!("\n- {note}"));
+    }
+    text.push('\n');
+    text
+}
+
 /// What each system does that is not the same work, once.
 pub fn notes(rows: &[Row]) -> Vec<String> {
     let mut notes = Vec::new();
