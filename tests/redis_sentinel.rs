@@ -128,7 +128,7 @@ fn writes_go_on_after_a_failover() {
         return;
     }
     let (outcome, recovery) = fail_over(|config| config);
-    println!("Sentinel: {outcome}; first Ok {recovery:?} after the promotion");
+    println!("Sentinel: {outcome}; all writers back {recovery:?} after the promotion");
     assert!(outcome.acknowledged() > 0);
 }
 
@@ -139,7 +139,9 @@ fn min_replicas_loses_nothing_in_a_failover() {
     }
     let second = Duration::from_secs(1);
     let (outcome, recovery) = fail_over(|config| config.min_replicas(1, second));
-    println!("Sentinel, min_replicas 1: {outcome}; first Ok {recovery:?} after the promotion");
+    println!(
+        "Sentinel, min_replicas 1: {outcome}; all writers back {recovery:?} after the promotion"
+    );
     assert_eq!(outcome.lost, 0, "{outcome}");
 }
 

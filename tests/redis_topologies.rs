@@ -36,3 +36,8 @@ fn one_server_with_tls_and_client_certificates() {
 fn a_master_that_sentinels_name() {
     keeps_the_contract("a_master_that_sentinels_name", Servers::sentinel);
 }
+
+#[test]
+fn a_cluster() {
+    keeps_the_contract("a_cluster", Servers::cluster);
+}

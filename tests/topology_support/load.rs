@@ -11,11 +11,12 @@ use greentic_session::{RedisConfig, RedisSessionStore, SessionKey};
 
 use super::samples::{ctx, data, scope, user};
 
-const WRITERS: usize = 16;
+pub const WRITERS: usize = 16;
 /// Between two calls of a writer, so that the machine keeps up.
 const PAUSE: Duration = Duration::from_millis(5);
 
 struct Call {
+    writer: usize,
     key: SessionKey,
     ended: Instant,
     failed: bool,
@@ -30,11 +31,17 @@ pub struct Load {
 
 impl Load {
     pub fn on(config: RedisConfig) -> Self {
+        let names = (0..WRITERS).map(|writer| format!("writer-{writer}"));
+        Self::of(config, names.collect())
+    }
+
+    /// Writers who are these users.
+    pub fn of(config: RedisConfig, names: Vec<String>) -> Self {
         let store = Arc::new(RedisSessionStore::new(config).unwrap());
         let ended = Arc::new(AtomicBool::new(false));
-        let writers = (0..WRITERS).map(|writer| {
+        let writers = names.into_iter().enumerate().map(|(writer, name)| {
             let (store, ended) = (Arc::clone(&store), Arc::clone(&ended));
-            thread::spawn(move || write(&store, writer, &ended))
+            thread::spawn(move || write(&store, writer, &name, &ended))
         });
         Self {
             writers: writers.collect(),
@@ -59,9 +66,8 @@ impl Load {
     }
 }
 
-fn write(store: &RedisSessionStore, writer: usize, ended: &AtomicBool) -> Vec<Call> {
-    let name = format!("writer-{writer}");
-    let (user, ctx) = (user(&name), ctx(&name));
+fn write(store: &RedisSessionStore, writer: usize, name: &str, ended: &AtomicBool) -> Vec<Call> {
+    let (user, ctx) = (user(name), ctx(name));
     let mut calls = Vec::new();
     while !ended.load(Ordering::SeqCst) {
         let key = SessionKey::new(format!("{name}-{}", calls.len()));
@@ -71,7 +77,12 @@ fn write(store: &RedisSessionStore, writer: usize, ended: &AtomicBool) -> Vec<Ca
             .register_wait(&ctx, &user, &scope, &key, data, None)
             .is_err();
         let ended = Instant::now();
-        calls.push(Call { key, ended, failed });
+        calls.push(Call {
+            writer,
+            key,
+            ended,
+            failed,
+        });
         sleep(PAUSE);
     }
     calls
@@ -93,11 +104,15 @@ impl Outcome {
         self.calls.len() - self.acknowledged()
     }
 
-    /// How long after `promoted` the first call succeeded.
+    /// How long after `promoted` every writer had succeeded again.
     pub fn recovery(&self, promoted: Instant) -> Duration {
-        let mut done = self.calls.iter().filter(|call| !call.failed);
-        let first = done.find(|call| call.ended > promoted);
-        first.expect("no call succeeded any more").ended - promoted
+        let since = self.calls.iter().filter(|call| call.ended > promoted);
+        let mut first: [Option<Instant>; WRITERS] = [None; WRITERS];
+        for call in since.filter(|call| !call.failed) {
+            first[call.writer].get_or_insert(call.ended);
+        }
+        let all = first.map(|ended| ended.expect("a writer did not succeed any more"));
+        all.into_iter().max().unwrap() - promoted
     }
 }
 

@@ -1,6 +1,7 @@
 //! Redis in each of its topologies, as real processes.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod claims;
 pub mod load;
 pub mod samples;
 
@@ -8,10 +9,11 @@ use std::path::Path;
 use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use greentic_session::conformance::{Need, Subject};
 use greentic_session::{RedisConfig, RedisSessionStore, StoreOptions};
-use greentic_session_testkit::{RedisServer, SentinelGroup, ServerBinary, TlsFiles};
+use greentic_session_testkit::{RedisCluster, RedisServer, SentinelGroup, ServerBinary, TlsFiles};
 use tempfile::TempDir;
 
 /// The servers behind a store.
@@ -19,6 +21,7 @@ pub enum Servers {
     Single(RedisServer),
     Tls(RedisServer, TempDir),
     Sentinel(SentinelGroup),
+    Cluster(RedisCluster),
 }
 
 impl Servers {
@@ -44,15 +47,22 @@ impl Servers {
         Self::Sentinel(SentinelGroup::start(1))
     }
 
+    pub fn cluster() -> Self {
+        Self::Cluster(RedisCluster::start())
+    }
+
     pub fn config(&self) -> RedisConfig {
         let url = match self {
             Self::Single(server) => server.url(),
             Self::Tls(server, _) => server.tls_url(),
             Self::Sentinel(group) => sentinel_url(group),
+            Self::Cluster(cluster) => cluster_url(cluster),
         };
         let config = RedisConfig::from_url(&url).unwrap();
         match self {
             Self::Tls(_, directory) => with_certificates(config, directory.path()),
+            // A pointer outlives its session by that time, and the suite waits for it to go.
+            Self::Cluster(_) => config.response_timeout(Duration::from_millis(1500)),
             _ => config,
         }
     }
@@ -62,6 +72,10 @@ impl Servers {
         match self {
             Self::Single(server) | Self::Tls(server, _) => vec![server],
             Self::Sentinel(group) => vec![group.master()],
+            Self::Cluster(cluster) => {
+                let masters = cluster.masters().into_iter();
+                masters.map(|index| &cluster.nodes()[index]).collect()
+            }
         }
     }
 
@@ -76,6 +90,11 @@ impl Servers {
 pub fn sentinel_url(group: &SentinelGroup) -> String {
     let sentinels = group.sentinel_addresses().join(",");
     format!("redis-sentinel://{sentinels}/{}", group.master_name())
+}
+
+pub fn cluster_url(cluster: &RedisCluster) -> String {
+    let seeds: Vec<_> = cluster.nodes().iter().map(RedisServer::address).collect();
+    format!("redis-cluster://{}", seeds[..3].join(","))
 }
 
 /// The authority, and the server's own certificate as the client's.

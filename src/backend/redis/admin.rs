@@ -2,10 +2,12 @@
 
 use greentic_types::SessionKey;
 
+use super::args::Args;
+use super::pointers::Seal;
 use super::reply::Answer;
 use super::scripts;
 use super::store::{LONGEST_WINDOW, RedisSessionStore};
-use super::walk::Name;
+use super::walk::{Name, of_one_home};
 use crate::admin::{
     Finding, FindingKind, ImportMode, ImportOutcome, RevokeOutcome, ScanCursor, VerifyMode,
     VerifyPage,
@@ -31,8 +33,8 @@ impl Admin for RedisSessionStore {
     }
 
     async fn forget(&self, owner: &Owner, request: request::Forget) -> SessionResult<Erased> {
-        let mut args = self
-            .writing(&scripts::FORGET, self.keys.route(owner))
+        let keys = self.homes.keys(owner);
+        let mut args = Args::writing(&keys, &scripts::FORGET, keys.route(owner))
             .text(owner.as_str())
             .number(request.keys.len() as u64);
         for key in &request.keys {
@@ -43,10 +45,15 @@ impl Admin for RedisSessionStore {
         }
         let mut answer = self.answer(args).await?;
         match answer.status.as_str() {
-            "OK" => Ok(Erased {
-                sessions: answer.number()?,
-                messages: answer.number()?,
-            }),
+            "OK" => {
+                let (sessions, messages) = (answer.number()?, answer.number()?);
+                for pointed in answer.values()? {
+                    let mut pointed = Answer::read(keys.clone(), pointed)?;
+                    let key = pointed.session_key()?;
+                    self.homes.forget(owner, &key, pointed.stamp());
+                }
+                Ok(Erased { sessions, messages })
+            }
             _ => answer.unexpected(),
         }
     }
@@ -59,8 +66,11 @@ impl Admin for RedisSessionStore {
     ) -> SessionResult<VerifyPage> {
         let (names, next) = self.names("", after, limit).await?;
         let mut findings = Vec::new();
-        for batch in names.chunks(BATCH) {
+        let mut rest = names.as_slice();
+        while !rest.is_empty() {
+            let batch = of_one_home(rest, BATCH);
             findings.extend(self.check(mode, batch).await?);
+            rest = &rest[batch.len()..];
         }
         Ok(VerifyPage {
             checked: names.len() as u64,
@@ -70,11 +80,19 @@ impl Admin for RedisSessionStore {
     }
 
     async fn extend(&self, request: request::Extend) -> SessionResult<Option<Timestamp>> {
-        let args = self
-            .writing(&scripts::EXTEND, self.keys.session(&request.key))
+        let home = self.homes.locate(&request.key).await?;
+        let home = home.ok_or_else(|| not_found(&request.key))?;
+        let name = home.keys.session(&request.key);
+        let args = Args::writing(&home.keys, &scripts::EXTEND, name)
             .text(request.key.as_str())
             .number(request.ttl.0);
-        let mut answer = self.answer(args).await?;
+        let mut answer = match &home.owner {
+            Some(owner) => {
+                let kept = self.keep(owner, &request.key, Seal::None, request.ttl, args);
+                kept.await?
+            }
+            None => self.answer(args).await?,
+        };
         match answer.status.as_str() {
             "OK" => Ok(match answer.number()? {
                 0 => None,
@@ -90,9 +108,9 @@ impl Admin for RedisSessionStore {
 
     /// A repeat that finds no claim says so: the token is void either way (C14, C25).
     async fn revoke(&self, key: &SessionKey) -> SessionResult<RevokeOutcome> {
-        let args = self
-            .writing(&scripts::REVOKE, self.keys.session(key))
-            .text(key.as_str());
+        let home = self.homes.locate(key).await?;
+        let keys = home.ok_or_else(|| not_found(key))?.keys;
+        let args = Args::writing(&keys, &scripts::REVOKE, keys.session(key)).text(key.as_str());
         let mut answer = self.answer(args).await?;
         match answer.status.as_str() {
             "OK" => Ok(RevokeOutcome::Revoked {
@@ -114,11 +132,13 @@ impl Admin for RedisSessionStore {
             (false, false) => "-",
         };
         let if_absent = request.mode == ImportMode::IfAbsent;
-        let mut args = self
-            .writing(&scripts::IMPORT, self.keys.session(&request.key))
-            .text(request.owner.as_str())
-            .text(request.key.as_str())
-            .text(flags)
+        let (owner, key) = (&request.owner, &request.key);
+        let keys = self.homes.keys(owner);
+        let seal = self.homes.reserve_anew(owner, key).await?;
+        let mut args = Args::writing(&keys, &scripts::IMPORT, keys.session(key))
+            .text(owner.as_str())
+            .text(key.as_str())
+            .owned(format!("{flags}{}", seal.digits()))
             .number(request.revision)
             .number(request.created.map(Timestamp::as_millis))
             .number(request.deadline.map(Timestamp::as_millis))
@@ -133,6 +153,7 @@ impl Admin for RedisSessionStore {
                 .number(u64::from(wait.attempt));
         }
         let (answer, repeated) = self.run(args).await?;
+        self.homes.settle(owner, key, seal).await?;
         match answer.status.as_str() {
             "OK" => Ok(ImportOutcome::Imported),
             // An earlier attempt of this very call may have stored it; what is there is no other's.
@@ -146,8 +167,8 @@ impl Admin for RedisSessionStore {
     async fn import_messages(&self, request: request::ImportMessages) -> SessionResult<()> {
         let options = self.options();
         let limit = u64::try_from(options.max_messages.max(1)).unwrap_or(u64::MAX);
-        let mut args = self
-            .writing(&scripts::RECALL, self.keys.route(&request.owner))
+        let keys = self.homes.keys(&request.owner);
+        let mut args = Args::writing(&keys, &scripts::RECALL, keys.route(&request.owner))
             .text(request.owner.as_str())
             .number(whole_millis(options.message_window).min(LONGEST_WINDOW))
             .number(limit);
@@ -164,18 +185,20 @@ impl Admin for RedisSessionStore {
 
 impl RedisSessionStore {
     async fn check(&self, mode: VerifyMode, names: &[Name]) -> SessionResult<Vec<Finding>> {
-        let first = SessionKey::new(names.first().map_or("", |name| &*name.of));
+        let Some(first) = names.first() else {
+            return Ok(Vec::new());
+        };
         let repair = mode == VerifyMode::Repair;
-        let mut args = self
-            .writing(&scripts::CHECK, self.keys.session(&first))
-            .text(if repair { "1" } else { "0" });
+        let name = first.keys.session(&SessionKey::new(&*first.of));
+        let mut args =
+            Args::writing(&first.keys, &scripts::CHECK, name).text(if repair { "1" } else { "0" });
         for name in names {
             args = args.text(name.kind).text(&name.of);
         }
         let mut answer = self.answer(args).await?;
         let findings = answer.values()?.into_iter();
         findings
-            .map(|value| match Answer::read(&self.keys, value) {
+            .map(|value| match Answer::read(first.keys.clone(), value) {
                 Ok(mut answer) => finding(&mut answer),
                 Err(error) => Ok(Finding::new(
                     FindingKind::Unreadable,
@@ -188,7 +211,7 @@ impl RedisSessionStore {
     }
 }
 
-fn finding(answer: &mut Answer<'_>) -> SessionResult<Finding> {
+fn finding(answer: &mut Answer) -> SessionResult<Finding> {
     let kind = match answer.status.as_str() {
         "DANGLING" => FindingKind::Dangling,
         "MISSING" => FindingKind::Missing,

@@ -8,41 +8,53 @@ use crate::claim::{ClaimToken, TokenSecret};
 use crate::options::OperationId;
 
 /// A call in the making. The first argument of every script is how all keys begin.
-pub(super) struct Args<'a>(Call<'a>);
+pub(super) struct Args<'a> {
+    pub keys: Keys,
+    call: Call<'a>,
+}
 
 impl<'a> Args<'a> {
     /// A call that reads. `key` is the one key that a router needs to know; the script names it and
     /// all others of the same owner itself.
-    pub fn reading(keys: &'a Keys, script: &'static Script, key: String) -> Self {
-        Self(Call {
+    pub fn reading(keys: &Keys, script: &'static Script, key: String) -> Self {
+        let call = Call {
             script,
             keys: vec![Cow::Owned(key.into_bytes())],
-            args: vec![Cow::Borrowed(keys.base().as_bytes())],
+            args: vec![Cow::Owned(keys.base().as_bytes().to_vec())],
+            has_one_key: false,
             mutating: false,
-        })
+        };
+        Self {
+            keys: keys.clone(),
+            call,
+        }
     }
 
     /// A call that writes.
-    pub fn writing(keys: &'a Keys, script: &'static Script, key: String) -> Self {
+    pub fn writing(keys: &Keys, script: &'static Script, key: String) -> Self {
         let mut args = Self::reading(keys, script, key);
-        args.0.mutating = true;
+        args.call.mutating = true;
         args
     }
 
     /// A call that writes to what a token has claimed.
-    pub fn of_token(keys: &'a Keys, script: &'static Script, token: &'a ClaimToken) -> Self {
+    pub fn of_token(keys: &Keys, script: &'static Script, token: &'a ClaimToken) -> Self {
         Self::writing(keys, script, keys.session(&token.key))
             .text(token.owner.as_str())
             .text(token.key.as_str())
     }
 
-    pub fn text(mut self, text: &'a str) -> Self {
-        self.0.args.push(Cow::Borrowed(text.as_bytes()));
+    pub fn text(self, text: &'a str) -> Self {
+        self.bytes(text.as_bytes())
+    }
+
+    pub fn bytes(mut self, bytes: &'a [u8]) -> Self {
+        self.call.args.push(Cow::Borrowed(bytes));
         self
     }
 
     pub fn owned(mut self, value: impl Into<Vec<u8>>) -> Self {
-        self.0.args.push(Cow::Owned(value.into()));
+        self.call.args.push(Cow::Owned(value.into()));
         self
     }
 
@@ -55,7 +67,7 @@ impl<'a> Args<'a> {
     }
 
     pub fn call(self) -> Call<'a> {
-        self.0
+        self.call
     }
 }
 

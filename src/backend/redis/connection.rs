@@ -1,33 +1,31 @@
 //! The connections of a store, and the calls that go over them.
 
-use std::io;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use greentic_types::{ErrorCode, GreenticError};
-use redis::Cmd;
+use redis::{Cmd, Pipeline};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::backoff::pause;
 use super::config::RedisConfig;
+use super::course::Course;
 use super::failure::Failure;
-use super::pool::Pool;
 use super::replication::Replication;
 use super::runtime::Runtime;
 use super::script::{Call, Reply};
-use super::slot::Patience;
-use super::topology::Topology;
+use super::servers::{Route, Servers};
+use super::slots::slot_of;
 use crate::error::SessionResult;
 
 /// The connections of one store. They open when a call needs them, and again when they were lost.
 ///
 /// The futures run on any executor, and may be dropped at any time.
 pub(super) struct Connections {
-    pool: Pool,
+    servers: Servers,
     replication: Option<Replication>,
     runtime: OnceLock<Arc<Runtime>>,
-    connect_timeout: Duration,
-    response_timeout: Duration,
+    pub(super) connect_timeout: Duration,
+    pub(super) response_timeout: Duration,
 }
 
 impl Connections {
@@ -38,7 +36,7 @@ impl Connections {
     pub fn new(config: &RedisConfig) -> SessionResult<Self> {
         config.check()?;
         Ok(Self {
-            pool: Pool::new(Topology::of(config)?, config),
+            servers: Servers::of(config)?,
             replication: Replication::of(config),
             runtime: OnceLock::new(),
             connect_timeout: config.connect_timeout,
@@ -58,6 +56,8 @@ impl Connections {
     pub async fn run(&self, call: Call<'_>) -> SessionResult<Reply> {
         let task = Task {
             key: call.key(),
+            route: Route::Master,
+            has_one_key: call.has_one_key,
             mutating: call.mutating,
             text: Some(&call),
         };
@@ -69,29 +69,43 @@ impl Connections {
     /// # Errors
     /// As [`Connections::run`].
     pub async fn command(&self, command: Cmd, key: &[u8]) -> SessionResult<Reply> {
-        let task = Task {
-            key,
-            mutating: false,
-            text: None,
+        self.perform(command, Task::plain(key, Route::Master)).await
+    }
+
+    /// As [`Connections::command`], for a command about all keys that are somewhere.
+    ///
+    /// # Errors
+    /// As [`Connections::run`].
+    pub async fn command_at(&self, route: &Route, command: Cmd) -> SessionResult<Reply> {
+        self.perform(command, Task::plain(b"", route.clone())).await
+    }
+
+    /// Where all keys are, always in the same order.
+    ///
+    /// # Errors
+    /// `Unavailable` if no server tells.
+    pub async fn masters(&self) -> SessionResult<Vec<Route>> {
+        let runtime = self.runtime()?;
+        let masters = async {
+            let until = Instant::now() + self.connect_timeout;
+            self.servers.masters(runtime, until).await
         };
-        self.perform(command, task).await
+        runtime.lend(masters).await.map_err(Failure::into_error)
     }
 
     async fn perform(&self, command: Cmd, task: Task<'_>) -> SessionResult<Reply> {
-        let runtime = self.runtime().map_err(|error| {
-            let message = format!("the I/O threads did not start: {}", error.kind());
-            GreenticError::new(ErrorCode::Unavailable, message)
-        })?;
+        let runtime = self.runtime()?;
         runtime.lend(self.attempts(runtime, command, task)).await
     }
 
     async fn attempts(
         &self,
-        runtime: &Runtime,
+        runtime: &Arc<Runtime>,
         mut command: Cmd,
         mut task: Task<'_>,
     ) -> SessionResult<Reply> {
-        let mut course = Course::new(self);
+        let mut course = Course::new(self, task.route.clone(), self.servers.are_many());
+        let slot = slot_of(task.key);
         loop {
             let failure = match self.attempt(runtime, &command, &task, &course).await {
                 Ok(value) => {
@@ -100,6 +114,7 @@ impl Connections {
                 }
                 Err(failure) => failure,
             };
+            self.servers.learn(runtime, slot, &failure);
             if failure == Failure::NoScript
                 && let Some(call) = task.text.take()
             {
@@ -107,6 +122,10 @@ impl Connections {
                 continue;
             }
             course.unknown |= task.mutating && failure == Failure::Lost;
+            course.route = match &failure {
+                Failure::Ask(address) if task.has_one_key => Route::Asked(address.clone()),
+                _ => task.route.clone(),
+            };
             match course.pause_after(&failure) {
                 Some(pause) => sleep(pause).await,
                 None => return Err(course.give_up(failure)),
@@ -116,26 +135,32 @@ impl Connections {
 
     async fn attempt(
         &self,
-        runtime: &Runtime,
+        runtime: &Arc<Runtime>,
         command: &Cmd,
         task: &Task<'_>,
         course: &Course,
     ) -> Result<redis::Value, Failure> {
         let replication = self.replication.as_ref().filter(|_| task.mutating);
-        let patience = course.patience();
-        let link = self
-            .pool
-            .link(runtime, patience, replication.is_some())
-            .await?;
+        let (slot, patience) = (slot_of(task.key), course.patience());
+        let pool = self
+            .servers
+            .pool(runtime, slot, &course.route, patience.until);
+        let pool = pool.await?;
+        let link = pool.link(runtime, patience, replication.is_some()).await?;
         let sent = timeout_at(course.deadline, async {
+            let asking = matches!(course.route, Route::Asked(_));
             match replication {
-                None => link.send(command).await,
+                None if !asking => link.send(command).await.map_err(Failure::from),
+                None => {
+                    let answers = link.send_all(&asked(command)).await?;
+                    let answer = answers.into_iter().nth(1).unwrap_or(redis::Value::Nil);
+                    answer.extract_error().map_err(Failure::from)
+                }
                 Some(replication) => {
-                    let answers = link.send_all(&replication.wrap(command, task.key)).await;
-                    return replication.unwrap(answers.map_err(|error| Failure::of_call(&error))?);
+                    let commands = replication.wrap(command, task.key, asking);
+                    replication.unwrap(link.send_all(&commands).await?, asking)
                 }
             }
-            .map_err(|error| Failure::of_call(&error))
         });
         let answer = sent.await.unwrap_or(Err(Failure::NoAnswer));
         if answer.as_ref().is_err_and(Failure::ends_connection) {
@@ -147,90 +172,54 @@ impl Connections {
     /// Whether no connection is open.
     #[cfg(test)]
     pub fn are_closed(&self) -> bool {
-        self.pool.is_closed()
+        self.servers.are_closed()
     }
 
-    fn runtime(&self) -> io::Result<&Runtime> {
+    /// The threads that do the I/O.
+    ///
+    /// # Errors
+    /// `Unavailable` if the system gives none.
+    pub fn runtime(&self) -> SessionResult<&Arc<Runtime>> {
         if let Some(runtime) = self.runtime.get() {
             return Ok(runtime);
         }
-        let shared = Runtime::shared()?;
+        let shared = Runtime::shared().map_err(|error| {
+            let message = format!("the I/O threads did not start: {}", error.kind());
+            GreenticError::new(ErrorCode::Unavailable, message)
+        })?;
         Ok(self.runtime.get_or_init(|| shared))
     }
+}
+
+/// A command for a node that does not serve the slot yet, but has the key already.
+fn asked(command: &Cmd) -> Pipeline {
+    let mut pipeline = redis::pipe();
+    pipeline.cmd("ASKING").add_command(command.clone());
+    pipeline
 }
 
 /// What is asked of the server.
 struct Task<'a> {
     key: &'a [u8],
+    /// Where it goes at first.
+    route: Route,
+    /// It touches no other key: so it can follow that key to a node that the slot is moving to.
+    has_one_key: bool,
     /// A lost connection leaves it unknown whether it was done.
     mutating: bool,
     /// The call to send again by its text if the server does not know the script.
     text: Option<&'a Call<'a>>,
 }
 
-/// How far a call has come.
-struct Course {
-    /// When its time is up, over all attempts.
-    deadline: Instant,
-    /// Until when it waits for a server that answers, but cannot do it now.
-    willing: Instant,
-    connect_timeout: Duration,
-    /// An attempt has an unknown outcome.
-    unknown: bool,
-    failures: u32,
-}
-
-impl Course {
-    fn new(connections: &Connections) -> Self {
-        let now = Instant::now();
-        let deadline = now + connections.response_timeout;
+impl<'a> Task<'a> {
+    /// A plain command that changes nothing.
+    const fn plain(key: &'a [u8], route: Route) -> Self {
         Self {
-            deadline,
-            willing: deadline.min(now + connections.connect_timeout),
-            connect_timeout: connections.connect_timeout,
-            unknown: false,
-            failures: 0,
-        }
-    }
-
-    /// A call that may have been done already goes on until it knows.
-    fn patience(&self) -> Patience {
-        let connect = Instant::now() + self.connect_timeout;
-        Patience {
-            until: if self.unknown {
-                self.deadline
-            } else {
-                connect.min(self.deadline)
-            },
-            persistent: self.unknown,
-        }
-    }
-
-    /// How long to wait before the next attempt; none if there is to be none.
-    fn pause_after(&mut self, failure: &Failure) -> Option<Duration> {
-        let (pause, end) = match failure {
-            // The first loss tells nothing about the server: the connection may have been idle.
-            Failure::Lost => (pause(self.failures), self.deadline),
-            Failure::NotNow(_) if self.unknown => (pause(self.failures + 1), self.deadline),
-            Failure::NotNow(_) => (pause(self.failures + 1), self.willing),
-            _ => return None,
-        };
-        self.failures += 1;
-        (Instant::now() + pause < end).then_some(pause)
-    }
-
-    /// The error of a call that was never done, or of one that may have been done.
-    fn give_up(&self, failure: Failure) -> GreenticError {
-        let error = failure.into_error();
-        match error.code {
-            ErrorCode::Unavailable | ErrorCode::RateLimited if self.unknown => GreenticError::new(
-                ErrorCode::Timeout,
-                format!(
-                    "the connection was lost, and the call was done or not done; then: {}",
-                    error.message
-                ),
-            ),
-            _ => error,
+            key,
+            route,
+            has_one_key: true,
+            mutating: false,
+            text: None,
         }
     }
 }

@@ -21,6 +21,10 @@ pub(super) enum Failure {
     NoResp3,
     /// The server cannot do it now; nothing was done, and it may soon work.
     NotNow(&'static str),
+    /// Another node of the cluster serves the slot.
+    Moved(Address),
+    /// The slot is on its way to another node, which has the key.
+    Ask(Address),
     /// The server does not have the script in its cache.
     NoScript,
     /// The connection was lost while the call was under way: done or not done.
@@ -89,6 +93,19 @@ impl Failure {
 
     fn of_answer(error: &RedisError) -> Self {
         let code = code_of(error);
+        if let Some(address) = redirection(error) {
+            return match code {
+                "ASK" => Self::Ask(address),
+                _ => Self::Moved(address),
+            };
+        }
+        // Of the keys that a script needs some have moved with their slot, and others not yet.
+        if error
+            .detail()
+            .is_some_and(|detail| detail.contains("non local key"))
+        {
+            return Self::NotNow("TRYAGAIN");
+        }
         if let Some(code) = NOT_NOW.into_iter().find(|known| *known == code) {
             return Self::NotNow(code);
         }
@@ -103,7 +120,7 @@ impl Failure {
             "MISCONF" => unavailable("the server takes no writes: it cannot save them (MISCONF)"),
             "NOAUTH" | "WRONGPASS" => unavailable("the server asks for another password"),
             "NOPERM" => unavailable("the server does not permit the user to run the command"),
-            "MOVED" | "ASK" | "CROSSSLOT" => unavailable("the server is a node of a cluster"),
+            "CROSSSLOT" => unavailable("the server is a node of a cluster"),
             _ if is_killed(error) => unavailable("the script was killed before it wrote anything"),
             _ => Self::Final(ErrorCode::Internal, unexpected(code, error)),
         }
@@ -131,6 +148,11 @@ impl Failure {
                 ErrorCode::Unavailable,
                 format!("the server cannot do it now: {answer}"),
             ),
+            Self::Moved(_) | Self::Ask(_) => (
+                ErrorCode::Unavailable,
+                "the slot is served by another node; a cluster's URL begins with redis-cluster://"
+                    .to_owned(),
+            ),
             Self::NoResp3 | Self::NoScript => (
                 ErrorCode::Internal,
                 "the server does not run scripts as it should".to_owned(),
@@ -153,6 +175,12 @@ impl Failure {
     }
 }
 
+impl From<RedisError> for Failure {
+    fn from(error: RedisError) -> Self {
+        Self::of_call(&error)
+    }
+}
+
 /// The first word of the server's answer. Before Redis 7 the errors of commands inside scripts
 /// stand behind `ERR Error running script (...): @user_script:3:`, with or without a dash.
 fn code_of(error: &RedisError) -> &str {
@@ -169,6 +197,16 @@ fn code_of(error: &RedisError) -> &str {
         .filter(is_code)
         .or(Some(code).filter(is_code))
         .unwrap_or("an error")
+}
+
+/// Where a node sends us.
+fn redirection(error: &RedisError) -> Option<Address> {
+    let (address, _slot) = error.redirect_node()?;
+    let (host, port) = address.rsplit_once(':')?;
+    Some(Address::new(
+        host.trim_matches(['[', ']']),
+        port.parse().ok()?,
+    ))
 }
 
 /// A script can be killed only until its first write.

@@ -1,14 +1,16 @@
 //! The names of all keys. docs/redis-layout.md describes what they hold.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use greentic_types::{ErrorCode, GreenticError, SessionKey};
+use sha2::{Digest, Sha256};
 
 use crate::error::printable;
 use crate::owner::Owner;
 use crate::payload::unreadable;
 
-/// How the keys of one store begin.
+/// How the keys of one store begin; on a Cluster, those of one owner.
 ///
 /// The scripts get this beginning, and build all names from it in one function of their own: they
 /// meet session keys and owners that only the stored data names.
@@ -22,6 +24,25 @@ impl Keys {
         Self {
             base: format!("{namespace}:").into(),
         }
+    }
+
+    /// The names on a Cluster: the owner decides on the slot.
+    ///
+    /// A tag ends with the first brace, and the key of a session without a user may hold some.
+    pub fn tagged(namespace: &str, owner: &Owner) -> Self {
+        let tag = if owner.has_user() {
+            Cow::Borrowed(owner.as_str())
+        } else {
+            Cow::Owned(hex::encode(Sha256::digest(owner.as_str())))
+        };
+        Self {
+            base: format!("{namespace}:{{{tag}}}:").into(),
+        }
+    }
+
+    /// The names that begin so, as [`Keys::base`] tells.
+    pub fn of_base(base: &str) -> Self {
+        Self { base: base.into() }
     }
 
     /// What stands before the kind in every name.
@@ -49,7 +70,9 @@ impl Keys {
             _ => {
                 let parts = if kind == "waits" { 4 } else { 3 };
                 let place: Vec<_> = of.split(':').take(parts).collect();
-                let shown = SessionKey::new(format!("{}{kind}:{}", self.base, place.join(":")));
+                // A tag holds the user too.
+                let namespace = self.base.split('{').next().unwrap_or_default();
+                let shown = SessionKey::new(format!("{namespace}{kind}:{}", place.join(":")));
                 GreenticError::new(
                     ErrorCode::Internal,
                     format!("the key {}:… cannot be read: {reason}", printable(&shown)),
@@ -62,6 +85,31 @@ impl Keys {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::redis::slots::slot_of;
+
+    #[test]
+    fn all_keys_of_an_owner_are_in_one_slot() {
+        for owner in ["dev:acme:%2D:ada", "dev:acme:-:@a}b{c}"] {
+            let owner = Owner::from_encoded(owner);
+            let keys = Keys::tagged("a:b", &owner);
+            let slots = [
+                keys.session(&SessionKey::new("x{y}z")),
+                keys.session(&SessionKey::new("other")),
+                keys.route(&owner),
+            ];
+            let slots = slots.map(|name| slot_of(name.as_bytes()));
+            assert_eq!(slots, [slots[0]; 3]);
+        }
+    }
+
+    #[test]
+    fn c18_a_tag_is_not_shown() {
+        let keys = Keys::tagged("a:b", &Owner::from_encoded("dev:acme:-:ada"));
+        let name = "a:b:{dev:acme:-:ada}:due:dev:acme:-:ada";
+        let message = keys.unreadable(name.as_bytes(), "why").message;
+        assert!(message.contains("a:b:due:dev:acme:-:…"), "{message}");
+        assert!(!message.contains("ada"), "{message}");
+    }
 
     #[test]
     fn c18_an_unreadable_key_is_named_without_its_user() {

@@ -33,11 +33,19 @@ impl Replication {
     }
 
     /// The command on `key`, and the wait behind it, in one round trip.
-    pub fn wrap(&self, command: &Cmd, key: &[u8]) -> Pipeline {
+    ///
+    /// A node that does not serve the slot yet wants to be asked for each of them.
+    pub fn wrap(&self, command: &Cmd, key: &[u8], asking: bool) -> Pipeline {
         // In the same slot as the key.
         let mark = [self.prefix.as_bytes(), b"{", hashed_part(key), b"}"].concat();
         let mut pipeline = redis::pipe();
+        if asking {
+            pipeline.cmd("ASKING");
+        }
         pipeline.add_command(command.clone());
+        if asking {
+            pipeline.cmd("ASKING");
+        }
         pipeline.cmd("EVAL").arg(MARK).arg(1).arg(mark);
         let millis = u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX);
         pipeline.cmd("WAIT").arg(self.count).arg(millis);
@@ -45,12 +53,14 @@ impl Replication {
     }
 
     /// The command's answer, if enough replicas have all that it is built on.
-    pub fn unwrap(&self, answers: Vec<Value>) -> Result<Value, Failure> {
-        let mut answers = answers.into_iter();
+    pub fn unwrap(&self, answers: Vec<Value>, asking: bool) -> Result<Value, Failure> {
+        let is_asking = |place: usize| asking && (place == 0 || place == 2);
+        let mut answers = answers
+            .into_iter()
+            .enumerate()
+            .filter_map(|(place, answer)| (!is_asking(place)).then_some(answer));
         let answer = answers.next().unwrap_or(Value::Nil);
-        let answer = answer
-            .extract_error()
-            .map_err(|error| Failure::of_call(&error))?;
+        let answer = answer.extract_error()?;
         let replicas = match (answers.next(), answers.next()) {
             (Some(Value::Int(_)), Some(Value::Int(replicas))) => replicas,
             _ => 0,

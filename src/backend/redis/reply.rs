@@ -17,18 +17,18 @@ use crate::rules::multiple_waits;
 use crate::session::Session;
 
 /// An answer that is no refusal of a kind that all operations share.
-pub(super) struct Answer<'a> {
-    keys: &'a Keys,
+pub(super) struct Answer {
+    keys: Keys,
     pub status: String,
     fields: vec::IntoIter<Value>,
 }
 
-impl<'a> Answer<'a> {
+impl Answer {
     /// Reads an answer; refusals become the errors that the rules name.
     ///
     /// # Errors
     /// `Conflict`, `InvalidInput` or `Internal`, as the script says.
-    pub fn read(keys: &'a Keys, value: Value) -> SessionResult<Self> {
+    pub fn read(keys: Keys, value: Value) -> SessionResult<Self> {
         let Value::Array(fields) = value else {
             return Err(unexpected());
         };
@@ -47,7 +47,7 @@ impl<'a> Answer<'a> {
             "MANY" => Err(multiple_waits()),
             "UNREADABLE" => {
                 let (name, reason) = (answer.bytes()?, answer.text()?);
-                Err(keys.unreadable(&name, &reason))
+                Err(answer.keys.unreadable(&name, &reason))
             }
             _ => Ok(answer),
         }
@@ -77,6 +77,11 @@ impl<'a> Answer<'a> {
         String::from_utf8(self.bytes()?).map_err(|_| unexpected())
     }
 
+    /// The stamp of a session's pointer; none where there are no pointers.
+    pub fn stamp(&mut self) -> Option<u64> {
+        self.number().ok()
+    }
+
     pub fn session_key(&mut self) -> SessionResult<SessionKey> {
         self.text().map(SessionKey::new)
     }
@@ -104,7 +109,7 @@ impl<'a> Answer<'a> {
     /// A session: its key, its payload and its record.
     pub fn session(&mut self) -> SessionResult<(Arc<Session>, Record)> {
         let (key, data, record) = (self.session_key()?, self.bytes()?, self.text()?);
-        let record = Record::parse(self.keys, key.as_str(), &record)?;
+        let record = Record::parse(&self.keys, key.as_str(), &record)?;
         let session = Session {
             data: payload::decode(&key, &data)?,
             key,
@@ -153,7 +158,7 @@ mod tests {
             .iter()
             .map(|field| Value::BulkString(field.as_bytes().to_vec()));
         let value = Value::Array(fields.collect());
-        Answer::read(&Keys::new("ns"), value)
+        Answer::read(Keys::new("ns"), value)
             .map(|_| ())
             .unwrap_err()
     }
@@ -171,7 +176,7 @@ mod tests {
 
     #[test]
     fn c17_an_answer_of_another_kind_is_internal() {
-        let read = |value| Answer::read(&Keys::new("ns"), value).err().unwrap().code;
+        let read = |value| Answer::read(Keys::new("ns"), value).err().unwrap().code;
         assert_eq!(read(Value::Nil), ErrorCode::Internal);
         assert_eq!(read(Value::Array(Vec::new())), ErrorCode::Internal);
     }

@@ -31,6 +31,8 @@ pub(super) struct Call<'a> {
     pub script: &'static Script,
     pub keys: Vec<Cow<'a, [u8]>>,
     pub args: Vec<Cow<'a, [u8]>>,
+    /// Whether the script touches the first key only.
+    pub has_one_key: bool,
     /// Whether the script writes.
     pub mutating: bool,
 }

@@ -33,4 +33,7 @@ scripts! {
     IMPORT = "prelude" "load" "index" "register" "import";
     RECALL = "prelude" "load" "index" "messages" "recall";
     CHECK = "prelude" "load" "index" "register" "check";
+    RESERVE = "pointer" "reserve";
+    KEEP = "pointer" "keep";
+    RETIRE = "pointer" "retire";
 }

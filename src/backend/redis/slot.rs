@@ -17,8 +17,27 @@ use super::topology::Topology;
 #[derive(Clone, Copy)]
 pub(super) struct Patience {
     pub until: Instant,
-    /// Go on for that long also if the server has been away for long.
-    pub persistent: bool,
+    pub persistence: Persistence,
+}
+
+/// How a call takes a failure to open a connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Persistence {
+    /// The first one is enough: there may be another way.
+    Once,
+    /// Go on while the server has not been away for longer than the connect timeout.
+    WhileBrief,
+    /// Go on until the time is up.
+    Always,
+}
+
+impl Patience {
+    pub const fn once(until: Instant) -> Self {
+        Self {
+            until,
+            persistence: Persistence::Once,
+        }
+    }
 }
 
 /// A place for one connection.
@@ -106,8 +125,12 @@ impl Slot {
             let Some((away, failure)) = attempt.failure else {
                 continue;
             };
-            let lasting = failure.is_lasting() || away >= self.connect_timeout;
-            if attempt.began >= called && lasting && !patience.persistent {
+            let is_enough = match patience.persistence {
+                Persistence::Once => true,
+                Persistence::WhileBrief => failure.is_lasting() || away >= self.connect_timeout,
+                Persistence::Always => false,
+            };
+            if attempt.began >= called && is_enough {
                 return Err(failure);
             }
             last = Some(failure);

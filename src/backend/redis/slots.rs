@@ -1,5 +1,13 @@
 //! In which of a cluster's slots a key is.
 
+/// How many slots a cluster has.
+pub(super) const SLOTS: u16 = 16_384;
+
+/// The slot of a key.
+pub(super) fn slot_of(key: &[u8]) -> u16 {
+    crc16(hashed_part(key)) % SLOTS
+}
+
 /// The part of a key that decides on its slot: what stands between the first `{` and the next `}`,
 /// if anything does, else all of it.
 pub(super) fn hashed_part(key: &[u8]) -> &[u8] {
@@ -13,13 +21,34 @@ pub(super) fn hashed_part(key: &[u8]) -> &[u8] {
     }
 }
 
+/// CRC-16/XMODEM, as Redis Cluster specifies it.
+fn crc16(bytes: &[u8]) -> u16 {
+    bytes.iter().fold(0, |crc, &byte| {
+        let crc = crc ^ (u16::from(byte) << 8);
+        (0..8).fold(crc, |crc, _| {
+            let shifted = crc << 1;
+            if crc & 0x8000 == 0 {
+                shifted
+            } else {
+                shifted ^ 0x1021
+            }
+        })
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
+    fn the_checksum_is_the_one_of_the_specification() {
+        assert_eq!(crc16(b"123456789"), 0x31c3);
+        assert_eq!(slot_of(b"foo"), 12182);
+    }
+
+    #[test]
     fn a_tag_decides_alone() {
-        assert_eq!(hashed_part(b"a:{foo}:b"), b"foo");
+        assert_eq!(slot_of(b"a:{foo}:b"), slot_of(b"foo"));
         assert_eq!(hashed_part(b"a{}{b}"), b"a{}{b}");
         assert_eq!(hashed_part(b"a{{b}}"), b"{b");
         assert_eq!(hashed_part(b"a{b"), b"a{b");

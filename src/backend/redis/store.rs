@@ -3,15 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
-use greentic_types::{ErrorCode, SessionData, SessionKey, UserId};
-use redis::Value;
+use greentic_types::{SessionData, SessionKey, UserId};
 
 use super::args::{Args, named, shown};
 use super::config::RedisConfig;
 use super::connection::Connections;
-use super::keys::Keys;
-use super::reply::{Answer, moved, overtaken, unexpected};
-use super::script::Script;
+use super::homes::Homes;
+use super::pointers::Seal;
+use super::reply::{moved, overtaken};
 use super::{health, scripts};
 use crate::backend::{Backend, Owned};
 use crate::claim::{Claim, ClaimOutcome, ClaimToken};
@@ -41,8 +40,8 @@ pub(super) const LONGEST_WINDOW: u64 = 1 << 52;
 /// # Ok::<(), greentic_session::GreenticError>(())
 /// ```
 pub struct RedisSessionStore {
-    pub(super) connections: Connections,
-    pub(super) keys: Keys,
+    pub(super) connections: Arc<Connections>,
+    pub(super) homes: Homes,
     pub(super) config: RedisConfig,
 }
 
@@ -52,9 +51,10 @@ impl RedisSessionStore {
     /// # Errors
     /// `InvalidInput` if the configuration is wrong.
     pub fn new(config: RedisConfig) -> SessionResult<Self> {
+        let connections = Arc::new(Connections::new(&config)?);
         Ok(Self {
-            connections: Connections::new(&config)?,
-            keys: Keys::new(&config.namespace),
+            homes: Homes::of(&config, &connections),
+            connections,
             config,
         })
     }
@@ -76,24 +76,6 @@ impl RedisSessionStore {
         namespace: impl Into<String>,
     ) -> SessionResult<Self> {
         Self::new(RedisConfig::from_url(url.as_ref())?.namespace(namespace))
-    }
-
-    pub(super) fn reading(&self, script: &'static Script, key: String) -> Args<'_> {
-        Args::reading(&self.keys, script, key)
-    }
-
-    pub(super) fn writing(&self, script: &'static Script, key: String) -> Args<'_> {
-        Args::writing(&self.keys, script, key)
-    }
-
-    /// Runs a script. Tells also whether it may have been done by an earlier attempt of this call.
-    pub(super) async fn run(&self, args: Args<'_>) -> SessionResult<(Answer<'_>, bool)> {
-        let reply = self.connections.run(args.call()).await?;
-        Ok((Answer::read(&self.keys, reply.value)?, reply.repeated))
-    }
-
-    pub(super) async fn answer(&self, args: Args<'_>) -> SessionResult<Answer<'_>> {
-        self.run(args).await.map(|(answer, _repeated)| answer)
     }
 }
 
@@ -118,15 +100,20 @@ impl Backend for RedisSessionStore {
             (false, true) => "-c",
             (false, false) => "-",
         };
-        let args = self
-            .writing(&scripts::CREATE, self.keys.session(&request.key))
-            .text(request.owner.as_str())
-            .text(request.key.as_str())
-            .text(flags)
-            .number(request.ttl.0)
-            .owned(named(request.operation))
-            .owned(payload::encode(&request.data)?);
-        let answer = self.answer(args).await?;
+        let (owner, key) = (&request.owner, &request.key);
+        let keys = self.homes.keys(owner);
+        let (operation, data) = (named(request.operation), payload::encode(&request.data)?);
+        let args = |seal: Seal| {
+            Args::writing(&keys, &scripts::CREATE, keys.session(key))
+                .text(owner.as_str())
+                .text(key.as_str())
+                .text(flags)
+                .number(request.ttl.0)
+                .text(&operation)
+                .bytes(&data)
+                .owned(seal.text())
+        };
+        let answer = self.bring(owner, key, request.ttl, args).await?;
         match answer.status.as_str() {
             "OK" => Ok(CreateOutcome::Created(request.key)),
             "EXISTS" => Ok(CreateOutcome::Exists),
@@ -139,32 +126,16 @@ impl Backend for RedisSessionStore {
         Ok(found.map(|found| found.session))
     }
 
-    /// One GET: a session whose payload is there is readable.
     async fn data(&self, key: &SessionKey) -> SessionResult<Option<SessionData>> {
-        let name = self.keys.session(key);
-        let mut command = redis::cmd("GET");
-        command.arg(&name);
-        let reply = self
-            .connections
-            .command(command, name.as_bytes())
-            .await
-            .map_err(|error| {
-                if error.code == ErrorCode::Internal && error.message.contains("WRONGTYPE") {
-                    return self.keys.unreadable(name.as_bytes(), "its type is wrong");
-                }
-                error
-            })?;
-        match reply.value {
-            Value::Nil => Ok(None),
-            Value::BulkString(bytes) => payload::decode(key, &bytes).map(Some),
-            _ => Err(unexpected()),
-        }
+        self.payload(key).await
     }
 
     async fn get_owned(&self, key: &SessionKey) -> SessionResult<Option<Owned>> {
-        let args = self
-            .reading(&scripts::READ, self.keys.session(key))
-            .text(key.as_str());
+        let Some(home) = self.homes.locate(key).await? else {
+            return Ok(None);
+        };
+        let name = home.keys.session(key);
+        let args = Args::reading(&home.keys, &scripts::READ, name).text(key.as_str());
         let mut answer = self.answer(args).await?;
         match answer.status.as_str() {
             "OK" => {
@@ -172,15 +143,19 @@ impl Backend for RedisSessionStore {
                 let owner = record.owner;
                 Ok(Some(Owned { owner, session }))
             }
-            "NONE" => Ok(None),
+            "NONE" => {
+                self.homes.forget_at(&home, key, None);
+                Ok(None)
+            }
             _ => answer.unexpected(),
         }
     }
 
     async fn update(&self, request: request::Update) -> SessionResult<u64> {
         let identity = Identity::of(&request.data.tenant_ctx)?;
-        let args = self
-            .writing(&scripts::UPDATE, self.keys.session(&request.key))
+        let home = self.homes.locate(&request.key).await?;
+        let keys = home.ok_or_else(|| not_found(&request.key))?.keys;
+        let args = Args::writing(&keys, &scripts::UPDATE, keys.session(&request.key))
             .text(request.key.as_str())
             .owned(identity.place())
             .text(identity.user.map_or("", UserId::as_str))
@@ -205,11 +180,17 @@ impl Backend for RedisSessionStore {
     }
 
     async fn remove(&self, request: request::Remove) -> SessionResult<()> {
-        let args = self
-            .writing(&scripts::REMOVE, self.keys.session(&request.key))
+        let home = self.homes.locate(&request.key).await?;
+        let home = home.ok_or_else(|| not_found(&request.key))?;
+        let name = home.keys.session(&request.key);
+        let args = Args::writing(&home.keys, &scripts::REMOVE, name)
             .text(request.key.as_str())
             .number(request.if_revision);
         let (mut answer, repeated) = self.run(args).await?;
+        if matches!(answer.status.as_str(), "OK" | "NOT_FOUND") {
+            let stamp = answer.stamp();
+            self.homes.forget_at(&home, &request.key, stamp);
+        }
         match answer.status.as_str() {
             "OK" => Ok(()),
             // An earlier attempt of this very call removed it (C14).
@@ -221,17 +202,22 @@ impl Backend for RedisSessionStore {
     }
 
     async fn park(&self, request: request::Park) -> SessionResult<ParkOutcome> {
-        let args = self
-            .writing(&scripts::PARK, self.keys.session(&request.key))
-            .text(request.owner.as_str())
-            .text(request.key.as_str())
-            .owned(request.scope.to_string())
-            .owned(request.published.to_string())
-            .number(request.ttl.0)
-            .owned(named(request.operation))
-            .text(if request.if_absent { "1" } else { "0" })
-            .owned(payload::encode(&request.data)?);
-        let mut answer = self.answer(args).await?;
+        let (owner, key) = (&request.owner, &request.key);
+        let keys = self.homes.keys(owner);
+        let (operation, data) = (named(request.operation), payload::encode(&request.data)?);
+        let args = |seal: Seal| {
+            Args::writing(&keys, &scripts::PARK, keys.session(key))
+                .text(owner.as_str())
+                .text(key.as_str())
+                .owned(request.scope.to_string())
+                .owned(request.published.to_string())
+                .number(request.ttl.0)
+                .text(&operation)
+                .text(if request.if_absent { "1" } else { "0" })
+                .bytes(&data)
+                .owned(seal.text())
+        };
+        let mut answer = self.bring(owner, key, request.ttl, args).await?;
         match answer.status.as_str() {
             "OK" => Ok(ParkOutcome::Registered {
                 revision: answer.number()?,
@@ -251,8 +237,8 @@ impl Backend for RedisSessionStore {
         scope: &ScopeDigest,
         published: &ScopeDigest,
     ) -> SessionResult<Option<SessionKey>> {
-        let args = self
-            .reading(&scripts::FIND, self.keys.route(owner))
+        let keys = self.homes.keys(owner);
+        let args = Args::reading(&keys, &scripts::FIND, keys.route(owner))
             .text(owner.as_str())
             .owned(scope.to_string())
             .owned(published.to_string());
@@ -265,9 +251,8 @@ impl Backend for RedisSessionStore {
     }
 
     async fn waits(&self, owner: &Owner) -> SessionResult<Vec<SessionKey>> {
-        let args = self
-            .reading(&scripts::WAITS, self.keys.route(owner))
-            .text(owner.as_str());
+        let keys = self.homes.keys(owner);
+        let args = Args::reading(&keys, &scripts::WAITS, keys.route(owner)).text(owner.as_str());
         let mut answer = self.answer(args).await?;
         match answer.status.as_str() {
             "OK" => answer.session_keys(),
@@ -276,9 +261,8 @@ impl Backend for RedisSessionStore {
     }
 
     async fn latest(&self, owner: &Owner) -> SessionResult<Option<Arc<Session>>> {
-        let args = self
-            .reading(&scripts::LATEST, self.keys.route(owner))
-            .text(owner.as_str());
+        let keys = self.homes.keys(owner);
+        let args = Args::reading(&keys, &scripts::LATEST, keys.route(owner)).text(owner.as_str());
         let mut answer = self.answer(args).await?;
         match answer.status.as_str() {
             "OK" => answer.session().map(|(session, _)| Some(session)),
@@ -289,22 +273,26 @@ impl Backend for RedisSessionStore {
 
     /// A repeat that finds nothing says so: the wait is gone either way (C11, C14).
     async fn clear(&self, request: request::Clear) -> SessionResult<ClearOutcome> {
-        let args = self
-            .writing(&scripts::CLEAR, self.keys.route(&request.owner))
+        let keys = self.homes.keys(&request.owner);
+        let args = Args::writing(&keys, &scripts::CLEAR, keys.route(&request.owner))
             .text(request.owner.as_str())
             .owned(request.scope.to_string())
             .owned(request.published.to_string());
         let mut answer = self.answer(args).await?;
         match answer.status.as_str() {
-            "OK" => answer.session_key().map(ClearOutcome::Cleared),
+            "OK" => {
+                let key = answer.session_key()?;
+                self.homes.forget(&request.owner, &key, answer.stamp());
+                Ok(ClearOutcome::Cleared(key))
+            }
             "NO_WAIT" => Ok(ClearOutcome::NoWait),
             _ => answer.unexpected(),
         }
     }
 
     async fn claim(&self, request: request::Claim) -> SessionResult<ClaimOutcome> {
-        let args = self
-            .writing(&scripts::CLAIM, self.keys.route(&request.owner))
+        let keys = self.homes.keys(&request.owner);
+        let args = Args::writing(&keys, &scripts::CLAIM, keys.route(&request.owner))
             .text(request.owner.as_str())
             .owned(request.scope.to_string())
             .owned(request.published.to_string())
@@ -339,9 +327,13 @@ impl Backend for RedisSessionStore {
     }
 
     async fn renew(&self, request: request::Renew) -> SessionResult<Timestamp> {
-        let args = Args::of_token(&self.keys, &scripts::RENEW, &request.token)
-            .owned(shown(request.token.secret))
-            .number(request.lease_millis);
+        let args = Args::of_token(
+            &self.homes.keys(&request.token.owner),
+            &scripts::RENEW,
+            &request.token,
+        )
+        .owned(shown(request.token.secret))
+        .number(request.lease_millis);
         let mut answer = self.answer(args).await?;
         match answer.status.as_str() {
             "OK" => answer.timestamp(),
@@ -350,7 +342,8 @@ impl Backend for RedisSessionStore {
     }
 
     async fn release(&self, token: &ClaimToken) -> SessionResult<()> {
-        let args = Args::of_token(&self.keys, &scripts::RELEASE, token).owned(shown(token.secret));
+        let args = Args::of_token(&self.homes.keys(&token.owner), &scripts::RELEASE, token)
+            .owned(shown(token.secret));
         let answer = self.answer(args).await?;
         match answer.status.as_str() {
             "OK" => Ok(()),
@@ -361,25 +354,34 @@ impl Backend for RedisSessionStore {
     async fn commit(&self, request: request::Finalize) -> SessionResult<()> {
         let options = self.options();
         let limit = u64::try_from(options.max_messages.max(1)).unwrap_or(u64::MAX);
-        let mut args = Args::of_token(&self.keys, &scripts::COMMIT, &request.token)
+        let (owner, key) = (&request.token.owner, &request.token.key);
+        let args = Args::of_token(&self.homes.keys(owner), &scripts::COMMIT, &request.token)
             .owned(hex::encode(request.token.message.0))
             .owned(shown(request.token.secret))
             .number(whole_millis(options.message_window).min(LONGEST_WINDOW))
             .number(limit);
-        if let Next::Park {
-            scope,
-            published,
-            data,
-            ttl,
-        } = &request.next
-        {
-            args = args
-                .owned(scope.to_string())
-                .owned(published.to_string())
-                .number(ttl.0)
-                .owned(payload::encode(data)?);
-        }
-        let answer = self.answer(args).await?;
+        let answer = match &request.next {
+            Next::Park {
+                scope,
+                published,
+                data,
+                ttl,
+            } => {
+                let args = args
+                    .owned(scope.to_string())
+                    .owned(published.to_string())
+                    .number(ttl.0)
+                    .owned(payload::encode(data)?);
+                self.keep(owner, key, Seal::None, *ttl, args).await?
+            }
+            Next::Finish => {
+                let mut answer = self.answer(args).await?;
+                if answer.status == "OK" {
+                    self.homes.forget(owner, key, answer.stamp());
+                }
+                answer
+            }
+        };
         match answer.status.as_str() {
             "OK" => Ok(()),
             _ => answer.unexpected(),

@@ -3,6 +3,8 @@
 use greentic_types::SessionKey;
 use redis::Value;
 
+use super::args::Args;
+use super::homes::Homes;
 use super::keys::Keys;
 use super::record::{head, scope_of};
 use super::reply::{Answer, unexpected};
@@ -25,6 +27,8 @@ const BATCH: usize = 100;
 
 /// A name in the store: its kind, and what it belongs to.
 pub(super) struct Name {
+    /// The names that it is one of.
+    pub keys: Keys,
     pub kind: &'static str,
     pub of: String,
 }
@@ -42,13 +46,16 @@ const KINDS: [&str; 8] = [
 ];
 
 impl Name {
-    fn parse(keys: &Keys, name: &[u8]) -> Option<Self> {
+    fn parse(homes: &Homes, name: &[u8]) -> Option<Self> {
         let name = std::str::from_utf8(name).ok()?;
-        let rest = name.strip_prefix(keys.base())?;
+        let (keys, rest) = homes.names_of(name)?;
         KINDS.into_iter().find_map(|kind| {
             let of = rest.strip_prefix(kind)?.strip_prefix(':')?;
-            let of = of.to_owned();
-            Some(Self { kind, of })
+            Some(Self {
+                keys: keys.clone(),
+                kind,
+                of: of.to_owned(),
+            })
         })
     }
 
@@ -97,7 +104,7 @@ impl Mark {
         let parse = |text: &str| {
             let (node, cursor) = text.strip_prefix('n')?.split_once(':')?;
             Some(Self {
-                node: node.parse().ok().filter(|node| *node == 0)?,
+                node: node.parse().ok()?,
                 cursor: cursor.parse().ok()?,
             })
         };
@@ -118,16 +125,28 @@ impl RedisSessionStore {
         limit: usize,
     ) -> SessionResult<(Vec<Name>, Option<ScanCursor>)> {
         let mark = Mark::of(after)?;
-        let pattern = format!("{}{only}*", self.keys.base());
+        let nodes = self.connections.masters().await?;
+        let node = nodes.get(mark.node).ok_or_else(unknown_cursor)?;
+        let pattern = self.homes.pattern(only);
         let mut command = redis::cmd("SCAN");
         command.arg(mark.cursor).arg("MATCH").arg(pattern);
         command.arg("COUNT").arg(limit);
-        let reply = self.connections.command(command, b"").await?;
+        let reply = self.connections.command_at(node, command).await?;
         let (cursor, names) = scanned(reply.value).ok_or_else(unexpected)?;
         let names = names.iter();
-        let names = names.filter_map(|name| Name::parse(&self.keys, name));
-        let next = (cursor != 0).then(|| Mark { cursor, ..mark }.cursor());
-        Ok((names.collect(), next))
+        let names = names.filter_map(|name| Name::parse(&self.homes, name));
+        let mut names: Vec<_> = names.collect();
+        // One script asks for names of one owner only, where owners are in slots of their own.
+        names.sort_by(|one, other| one.keys.base().cmp(other.keys.base()));
+        let node = mark.node;
+        let next = match cursor {
+            0 => (node + 1 < nodes.len()).then_some(Mark {
+                node: node + 1,
+                cursor: 0,
+            }),
+            cursor => Some(Mark { node, cursor }),
+        };
+        Ok((names, next.map(Mark::cursor)))
     }
 
     pub(super) async fn walk_keys(
@@ -150,7 +169,7 @@ impl RedisSessionStore {
         }
         let mut rest = peeked.as_slice();
         loop {
-            let batch = &rest[..rest.len().min(BATCH)];
+            let batch = of_one_home(rest, BATCH);
             let begins = depth == Depth::Summary;
             let (seen, cut) = self.peek(depth, begins, batch, &mut walked).await?;
             // The beginning of its data was not enough to tell what it is.
@@ -174,14 +193,15 @@ impl RedisSessionStore {
         names: &[Name],
         walked: &mut Walked,
     ) -> SessionResult<(usize, Vec<usize>)> {
-        let first = SessionKey::new(names.first().map_or("", |name| &*name.of));
-        let mut args = self
-            .reading(&scripts::PEEK, self.keys.session(&first))
-            .text(match depth {
-                Depth::Summary if begins => "summary",
-                Depth::Heads => "heads",
-                Depth::Summary | Depth::Full => "full",
-            });
+        let Some(first) = names.first() else {
+            return Ok((0, Vec::new()));
+        };
+        let name = first.keys.session(&SessionKey::new(&*first.of));
+        let mut args = Args::reading(&first.keys, &scripts::PEEK, name).text(match depth {
+            Depth::Summary if begins => "summary",
+            Depth::Heads => "heads",
+            Depth::Summary | Depth::Full => "full",
+        });
         for name in names {
             let kind = match name.kind {
                 "waits:scope" => "scope",
@@ -194,7 +214,7 @@ impl RedisSessionStore {
         let found = answer.values()?;
         let (seen, mut cut) = (found.len(), Vec::new());
         for (index, (name, value)) in names.iter().zip(found).enumerate() {
-            let read = Answer::read(&self.keys, value);
+            let read = Answer::read(name.keys.clone(), value);
             match read.and_then(|answer| self.take(depth, name, answer, walked)) {
                 Ok(()) => {}
                 Err(_) if begins => cut.push(index),
@@ -211,12 +231,12 @@ impl RedisSessionStore {
         &self,
         depth: Depth,
         name: &Name,
-        mut answer: Answer<'_>,
+        mut answer: Answer,
         walked: &mut Walked,
     ) -> SessionResult<()> {
         match answer.status.as_str() {
             "SESSION" => {
-                let found = found(&self.keys, depth, name, &mut answer)?;
+                let found = found(depth, name, &mut answer)?;
                 walked.sessions.extend(found);
             }
             "DONE" => {
@@ -229,6 +249,13 @@ impl RedisSessionStore {
         }
         Ok(())
     }
+}
+
+/// The names at the beginning, at most `limit`, that one script may look at.
+pub(super) fn of_one_home(names: &[Name], limit: usize) -> &[Name] {
+    let same = |name: &&Name| Some(name.keys.base()) == names.first().map(|name| name.keys.base());
+    let count = names.iter().take(limit).take_while(same).count();
+    &names[..count]
 }
 
 fn scanned(value: Value) -> Option<(u64, Vec<Vec<u8>>)> {
@@ -264,12 +291,7 @@ fn found_owners(name: &Name) -> impl Iterator<Item = FoundOwner> {
 }
 
 /// A session; none if it is told under another name.
-fn found(
-    keys: &Keys,
-    depth: Depth,
-    name: &Name,
-    answer: &mut Answer<'_>,
-) -> SessionResult<Option<Found>> {
+fn found(depth: Depth, name: &Name, answer: &mut Answer) -> SessionResult<Option<Found>> {
     let (key, record) = (answer.session_key()?, answer.text()?);
     let published = answer.number()? == 1;
     let latest = answer.number()? == 1;
@@ -278,7 +300,7 @@ fn found(
     if published && depth == Depth::Full && name.kind == "session" {
         return Ok(None);
     }
-    let mut head = head(keys, key.as_str(), &record)?;
+    let mut head = head(&name.keys, key.as_str(), &record)?;
     if published {
         head.wait = Some(published_wait(name.published()));
     }

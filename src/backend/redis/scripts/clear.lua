@@ -11,5 +11,5 @@ return run(function()
     return {'CLAIMED', busy}
   end
   purge(head, ARGV[4])
-  return {'OK', head.key}
+  return {'OK', head.key, stamp_of(head)}
 end)

@@ -39,5 +39,5 @@ return run(function()
     purge(head)
   end
   remember(done, known[2])
-  return {'OK'}
+  return {'OK', stamp_of(head)}
 end)

@@ -1,10 +1,13 @@
--- ARGV: base, owner, session key, flags, ttl, operation, payload
+-- ARGV: base, owner, session key, flags, ttl, operation, payload, seal
 
 return run(function()
   local owner, key = ARGV[2], ARGV[3]
   local session = name('session', key)
   tick()
   local stored = call('EXISTS', session, name('meta', key)) > 0 and load(key) or nil
+  if is_stale(stored, ARGV[8]) then
+    return {'STALE'}
+  end
   if stored then
     if stored.owner ~= owner then
       return {'FOREIGN'}
@@ -12,7 +15,7 @@ return run(function()
     return {stored.operation == ARGV[6] and 'OK' or 'EXISTS'}
   end
   local head = {
-    key = key, owner = owner, flags = ARGV[4], operation = ARGV[6], revision = '1', created = text(now),
+    key = key, owner = owner, flags = ARGV[4] .. string.match(ARGV[8], '%d*$'), operation = ARGV[6], revision = '1', created = text(now),
     deadline = deadline_of(ARGV[5]), fencing = '0',
   }
   make_idle(head)

@@ -39,7 +39,11 @@ return run(function()
       call('SREM', waits, key)
     end
   end
+  local pointed = {}
   for _, head in ipairs(heads) do
+    if stamp_of(head) ~= '' then
+      table.insert(pointed, {'OK', head.key, stamp_of(head)})
+    end
     purge(head)
   end
   call('DEL', route, due, done, name('user', owner))
@@ -50,5 +54,5 @@ return run(function()
       call('DEL', scope)
     end
   end
-  return {'OK', #heads, messages}
+  return {'OK', #heads, messages, pointed}
 end)

@@ -1,14 +1,17 @@
--- ARGV: base, owner, session key, scope, scope as 1.2 hashed it, ttl, operation, if absent, payload
+-- ARGV: base, owner, session key, scope, scope as 1.2 hashed it, ttl, operation, if absent, payload, seal
 
 return run(function()
   local next = {
     owner = ARGV[2], key = ARGV[3], scope = ARGV[4], published = ARGV[5], ttl = ARGV[6], operation = ARGV[7],
-    payload = ARGV[9],
+    payload = ARGV[9], stamp = string.match(ARGV[10], '%d*$'),
   }
   tick()
   local waits, route = published_names(next.owner, next.published)
   local old = call('EXISTS', name('session', next.key), name('meta', next.key), waits, route) > 0
   local stored = old and load(next.key) or nil
+  if is_stale(stored, ARGV[10]) then
+    return {'STALE'}
+  end
   if stored then
     if stored.owner ~= next.owner then
       return {'FOREIGN'}

@@ -78,6 +78,17 @@ local function has(head, flag)
   return string.find(head.flags, flag, 2, true) ~= nil
 end
 
+-- On a Cluster a session bears the stamp of its pointer, at the end of the flags.
+local function stamp_of(head)
+  return string.match(head.flags, '%d*$')
+end
+
+-- Whether a call found a pointer (`=stamp`) whose session is not there: that pointer may be about to
+-- go. Empty where there are no pointers, `+stamp` of a call that wrote its pointer itself.
+local function is_stale(stored, seal)
+  return string.sub(seal, 1, 1) == '=' and not (stored and stamp_of(stored) == string.sub(seal, 2))
+end
+
 -- Takes the wait from a head. The fencing number stays, so that it only ever grows.
 local function make_idle(head)
   head.scope, head.order, head.since, head.attempt = '-', '0', '0', '0'

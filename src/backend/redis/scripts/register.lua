@@ -58,7 +58,7 @@ local function register(next, stored, holder, book)
     key = next.key, owner = next.owner, operation = next.operation,
     revision = stored and text(stored.revision + 1) or '1',
     created = stored and stored.created or text(now),
-    deadline = deadline_of(next.ttl), flags = stored and has(stored, 'c') and '-uc' or '-u',
+    deadline = deadline_of(next.ttl), flags = (stored and has(stored, 'c') and '-uc' or '-u') .. (next.stamp or stamp_of(stored)),
     scope = next.scope, attempt = '0', secret = '-', lease_until = 0,
     fencing = stored and stored.fencing or '0', released = '-',
   }

@@ -13,5 +13,5 @@ return run(function()
     return {'MOVED', head.revision}
   end
   purge(head)
-  return {'OK'}
+  return {'OK', stamp_of(head)}
 end)

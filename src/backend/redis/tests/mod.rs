@@ -2,10 +2,12 @@
 
 mod executors;
 mod faults;
+mod pointers;
 mod servers;
 
 use std::borrow::Cow;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use greentic_session_testkit::{FaultProxy, RedisServer};
@@ -40,6 +42,7 @@ fn call<'a>(script: &'static Script, argument: &'a str) -> Call<'a> {
         script,
         keys: vec![Cow::Borrowed(b"counter")],
         args: vec![Cow::Borrowed(argument.as_bytes())],
+        has_one_key: true,
         mutating: true,
     }
 }

@@ -1,0 +1,124 @@
+//! The servers of a store, and which of them a call goes to.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::address::{Address, Login};
+use super::cluster::Cluster;
+use super::config::RedisConfig;
+use super::failure::Failure;
+use super::node::{Access, Node};
+use super::pool::Pool;
+use super::runtime::Runtime;
+use super::sentinel::Sentinels;
+use super::topology::Topology;
+use super::url::Place;
+use crate::error::SessionResult;
+
+/// The servers of a store.
+pub(super) enum Servers {
+    /// One that takes all calls.
+    One(Arc<Pool>),
+    /// A cluster, where the key of a call decides.
+    Many(Cluster),
+}
+
+/// Where a call goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Route {
+    /// To the master of its slot.
+    Master,
+    /// To this node.
+    Node(Address),
+    /// To the node that the slot is moving to.
+    Asked(Address),
+}
+
+impl Servers {
+    /// # Errors
+    /// `InvalidInput` if a certificate cannot be used.
+    pub fn of(config: &RedisConfig) -> SessionResult<Self> {
+        let reach = &config.reach;
+        let access = |login: &Login, database| -> SessionResult<Access> {
+            let tls = reach.secure.then(|| reach.tls.connector()).transpose()?;
+            Ok(Access {
+                login: login.clone(),
+                database,
+                tls,
+            })
+        };
+        let topology = match &reach.place {
+            Place::Single { server, database } => {
+                let access = access(&reach.login, *database)?;
+                Topology::Single(Node::new(server.clone(), Arc::new(access)))
+            }
+            Place::Sentinel {
+                sentinels,
+                master,
+                database,
+            } => Topology::Sentinel(Sentinels::new(
+                sentinels.clone(),
+                access(&reach.sentinel_login, 0)?,
+                master,
+                access(&reach.login, *database)?,
+            )),
+            Place::Cluster { seeds } => {
+                let access = access(&reach.login, 0)?;
+                return Ok(Self::Many(Cluster::new(seeds.clone(), access, config)));
+            }
+        };
+        Ok(Self::One(Arc::new(Pool::new(topology, config))))
+    }
+
+    /// Whether a call that fails at one server may succeed at another.
+    pub const fn are_many(&self) -> bool {
+        matches!(self, Self::Many(_))
+    }
+
+    /// The connections to the server of a route.
+    pub async fn pool(
+        &self,
+        runtime: &Arc<Runtime>,
+        slot: u16,
+        route: &Route,
+        until: Instant,
+    ) -> Result<Arc<Pool>, Failure> {
+        match (self, route) {
+            (Self::One(pool), _) => Ok(Arc::clone(pool)),
+            (Self::Many(cluster), Route::Node(node) | Route::Asked(node)) => Ok(cluster.node(node)),
+            (Self::Many(cluster), Route::Master) => cluster.master(runtime, slot, until).await,
+        }
+    }
+
+    /// Where every key is: by a route to each master, always in the same order.
+    pub async fn masters(
+        &self,
+        runtime: &Arc<Runtime>,
+        until: Instant,
+    ) -> Result<Vec<Route>, Failure> {
+        match self {
+            Self::One(_) => Ok(vec![Route::Master]),
+            Self::Many(cluster) => {
+                let masters = cluster.masters(runtime, until).await?;
+                Ok(masters.into_iter().map(Route::Node).collect())
+            }
+        }
+    }
+
+    /// Takes note of a failure.
+    pub fn learn(&self, runtime: &Arc<Runtime>, slot: u16, failure: &Failure) {
+        if let Self::Many(cluster) = self {
+            cluster.learn(runtime, slot, failure);
+        }
+    }
+
+    /// Whether no connection is open.
+    #[cfg(test)]
+    pub fn are_closed(&self) -> bool {
+        match self {
+            Self::One(pool) => pool.is_closed(),
+            Self::Many(cluster) => cluster.is_closed(),
+        }
+    }
+}
