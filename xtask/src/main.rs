@@ -15,6 +15,7 @@ mod run;
 mod summary;
 mod test;
 mod tree;
+mod valkey_binary;
 
 use std::env;
 use std::process::ExitCode;

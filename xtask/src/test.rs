@@ -10,6 +10,7 @@ use crate::Outcome;
 use crate::redis_binary;
 use crate::run::{cargo, words_of};
 use crate::summary::Summary;
+use crate::valkey_binary;
 
 /// Runs all tests. Fails if one failed or was skipped.
 pub fn run() -> Outcome {
@@ -17,7 +18,8 @@ pub fn run() -> Outcome {
     let skip_log = fresh_skip_log()?;
     let mut total = Summary::default();
     let mut troubles = Vec::new();
-    for mut leg in legs() {
+    let valkey = valkey_binary::find();
+    for mut leg in legs(valkey.as_deref().ok()) {
         leg.env("GREENTIC_SESSION_TEST_SERVERS", "1");
         leg.env("GREENTIC_SESSION_SKIP_LOG", &skip_log);
         if let Err(trouble) = run_leg(&mut leg, &mut total) {
@@ -31,6 +33,10 @@ pub fn run() -> Outcome {
     for trouble in &troubles {
         println!("{trouble}");
     }
+    match &valkey {
+        Ok(program) => println!("Valkey: its leg ran on {}", program.display()),
+        Err(reason) => println!("Valkey: ITS LEG DID NOT RUN: {reason}"),
+    }
     if total.ignored > 0 {
         println!("{} ignored", total.ignored);
     }
@@ -41,7 +47,7 @@ pub fn run() -> Outcome {
     Err("a test failed or was skipped".to_owned())
 }
 
-fn legs() -> Vec<Command> {
+fn legs(valkey: Option<&Path>) -> Vec<Command> {
     let all = [
         "test",
         "--workspace",
@@ -54,7 +60,26 @@ fn legs() -> Vec<Command> {
         legs.push(shuttle(&["--test", "shuttle"]));
         legs.push(shuttle(&["--lib", "explored"]));
     }
+    legs.extend(valkey.map(on_valkey));
     legs
+}
+
+// What the store promises, and what servers differ in, once more on a Valkey.
+fn on_valkey(program: &Path) -> Command {
+    let mut command = cargo(&["test", "--all-features", "--locked", "--no-fail-fast"]);
+    for test in [
+        "redis_conformance",
+        "redis_layout",
+        "redis_linearizable",
+        "redis_model",
+        "redis_sentinel",
+        "redis_takeover",
+    ] {
+        command.args(["--test", test]);
+    }
+    command.env("REDIS_SERVER_BIN", program);
+    command.env_remove("REDIS_URL");
+    command
 }
 
 // The memory store, or the durable store's queue, with locks that explore interleavings. Its own
