@@ -21,7 +21,7 @@ impl ScopeDigest {
     /// Digests a scope.
     ///
     /// # Errors
-    /// `InvalidInput` if the scope is longer than [`MAX_SCOPE_BYTES`].
+    /// `InvalidInput` if the scope is longer than 65,536 bytes.
     pub fn of(scope: &ReplyScope) -> SessionResult<Self> {
         let fields = fields(scope);
         let length: usize = fields.iter().flatten().map(|field| field.len()).sum();

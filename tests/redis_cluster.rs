@@ -2,18 +2,22 @@
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 #![cfg(all(feature = "conformance", feature = "redis"))]
 
+mod support;
 mod topology_support;
 
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use greentic_session::store::SessionStore;
 use greentic_session::{
-    Blocking, ErrorCode, ParkOptions, ParkOutcome, RedisConfig, RedisSessionStore, SessionKey,
+    AsyncSessionStore, Blocking, ErrorCode, ParkOptions, ParkOutcome, RedisConfig,
+    RedisSessionStore, SessionKey,
 };
 use greentic_session_testkit::{RedisCluster, RedisServer, Reply, servers_or_skip, wait_until};
+use support::torture::Torture;
 use topology_support::claims::Claims;
 use topology_support::cluster_url;
 use topology_support::load::{Load, Outcome, WRITERS};
@@ -320,4 +324,43 @@ fn slots_that_move_under_load_lose_nothing() {
         let crossed = info(node, "errorstats", "errorstat_CROSSSLOT");
         assert_eq!(crossed, Vec::<String>::new());
     }
+}
+
+#[test]
+fn c16_each_message_counts_once_also_while_a_master_fails() {
+    if !servers_or_skip("c16_each_message_counts_once_also_while_a_master_fails") {
+        return;
+    }
+    let shared = shared();
+    let cluster = alone(&shared);
+    recover(&cluster);
+    let store = config(&cluster)
+        .namespace("torture")
+        .min_replicas(1, Duration::from_secs(1))
+        .connections(4);
+    let store: Arc<dyn AsyncSessionStore> = Arc::new(RedisSessionStore::new(store).unwrap());
+    let fails = AtomicBool::new(true);
+    let messages = 300;
+    let tally = Torture {
+        messages,
+        times: 2,
+        workers: 8,
+        flows: 12,
+        lease: Duration::from_millis(500),
+        open: &|| Arc::clone(&store),
+        pass: &sleep,
+        disturb: &|commits| {
+            if commits > messages / 3 && fails.swap(false, Ordering::SeqCst) {
+                let master = cluster.masters()[0];
+                cluster.kill_master(master);
+                cluster.wait_for_failover(master);
+                // A master without a replica confirms nothing.
+                recover(&cluster);
+            }
+        },
+    }
+    .run();
+    println!("a failover of the cluster: {tally}");
+    assert!(!fails.load(Ordering::SeqCst));
+    tally.assert_exact();
 }
