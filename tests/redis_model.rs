@@ -16,7 +16,7 @@ fn redis_behaves_as_the_model() {
         return;
     };
     check_as::<Redis>(&Plan {
-        cases: 200,
+        cases: 150,
         threads: 2,
         time: false,
         observe_every: 8,
@@ -31,7 +31,7 @@ fn redis_behaves_as_the_model_while_time_passes() {
         return;
     };
     check_as::<Redis>(&Plan {
-        cases: 120,
+        cases: 80,
         threads: 40,
         time: true,
         observe_every: 16,

@@ -13,6 +13,9 @@ use crate::trial::{OPERATIONS, Store};
 
 const SOON: Duration = Duration::from_millis(300);
 
+/// Where a call is not to wait for a connection, it fails after that long.
+const LATE: Duration = Duration::from_secs(60);
+
 /// A new store, which has no connection, and none in the making that opens once the server is back.
 fn hasty(line: &Line) -> Arc<Store> {
     let config = RedisConfig::from_url(&line.proxy.url()).unwrap();
@@ -62,7 +65,7 @@ fn register(store: &impl SessionStore, worker: usize) {
 fn store_over(proxy: &FaultProxy, space: &Space) -> RedisSessionStore {
     let config = RedisConfig::from_url(&proxy.url()).unwrap();
     let config = config.namespace(&*space.namespace);
-    RedisSessionStore::new(config.connect_timeout(NEVER).response_timeout(NEVER)).unwrap()
+    RedisSessionStore::new(config.connect_timeout(LATE).response_timeout(NEVER)).unwrap()
 }
 
 #[test]

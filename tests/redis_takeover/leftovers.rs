@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use greentic_session::store::SessionStore;
 use greentic_session_testkit::wait_until;
 
 use crate::both::{Both, HOUR, LIMIT, MINUTE, owners};
+use crate::redis_support::{ctx, key};
 
 /// The set of 1.2 has no expiry of its own.
 #[test]
@@ -53,4 +55,46 @@ fn c13_after_one_write_the_rest_goes_by_itself() {
         both.clear(&owner, "chat 2");
         both.ensure_nothing_left();
     }
+}
+
+/// Only the scope tells the name of the string that leads to the session.
+#[test]
+fn c13_a_string_that_leads_nowhere_goes_when_its_scope_is_looked_up() {
+    let name = "c13_a_string_that_leads_nowhere_goes_when_its_scope_is_looked_up";
+    let Some(both) = Both::or_skip(name) else {
+        return;
+    };
+    for owner in owners() {
+        both.old_wait(&owner, "chat", "wait", None);
+        both.new.remove_session(&key("wait")).unwrap();
+        let left = both.space.keys();
+        assert!(
+            left.len() == 1 && left[0].contains(":waits:scope:"),
+            "{left:?}"
+        );
+        assert_eq!(both.find(&owner, "chat"), None);
+        both.ensure_nothing_left();
+    }
+}
+
+/// A write does not look at all members of a large set; who reads the list does so anyway.
+#[test]
+fn c13_a_large_set_gets_its_expiry_from_a_look_at_the_list() {
+    let Some(both) = Both::or_skip("c13_a_large_set_gets_its_expiry_from_a_look_at_the_list")
+    else {
+        return;
+    };
+    let ada = ctx("ada");
+    for number in 0..66 {
+        both.old_wait(
+            &ada,
+            &format!("chat {number}"),
+            &format!("wait-{number}"),
+            Some(HOUR),
+        );
+    }
+    both.clear(&ada, "chat 0");
+    assert_eq!(both.expiry("waits:user:dev:acme:-:ada"), -1);
+    assert_eq!(both.waits(&ada).len(), 65);
+    assert!(both.expiry("waits:user:dev:acme:-:ada") > 0);
 }

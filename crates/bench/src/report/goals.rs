@@ -1,0 +1,188 @@
+//! What the stores are meant to reach, and whether they do in this run.
+
+use crate::args::Suite;
+use crate::durable;
+use crate::memory::{CLONES, OURS, OURS_ASYNC};
+use crate::redis::{PLAIN_SET, RAW, SAME_SCRIPT};
+use crate::row::Row;
+use crate::system::Label;
+use crate::table::shown;
+
+/// One goal with what was measured.
+pub struct Goal {
+    pub text: &'static str,
+    bound: Bound,
+    measured: Option<f64>,
+}
+
+enum Bound {
+    AtLeast(f64),
+    AtMost(f64),
+}
+
+use Bound::{AtLeast, AtMost};
+
+impl Goal {
+    /// A row of the table in Markdown.
+    pub fn line(&self) -> String {
+        let (words, bound) = match self.bound {
+            AtLeast(bound) => ("at least", bound),
+            AtMost(bound) => ("at most", bound),
+        };
+        let verdict = match (self.measured, &self.bound) {
+            (None, _) => "not measured",
+            (Some(measured), AtLeast(bound)) if measured >= *bound => "met",
+            (Some(measured), AtMost(bound)) if measured <= *bound => "met",
+            _ => "**missed**",
+        };
+        format!(
+            "| {} | {words} {} | {} | {verdict} |",
+            self.text,
+            shown(Some(bound)),
+            shown(self.measured)
+        )
+    }
+}
+
+/// All goals, measured against these rows.
+pub fn of(rows: &[Row]) -> Vec<Goal> {
+    let find = |suite: Suite, case: &str, label: Label, callers: usize| {
+        rows.iter().find(|row| {
+            row.suite == suite && row.case == case && row.system == label && row.callers == callers
+        })
+    };
+    let memory = |case, label, callers| find(Suite::Memory, case, label, callers);
+    let redis = |case, label, callers| find(Suite::Redis, case, label, callers);
+    let durable = |case, label, callers| find(Suite::Durable, case, label, callers);
+    let over = |one: Option<&Row>, other: Option<&Row>| one?.over(other?);
+    let server =
+        |one: Option<&Row>, other: Option<&Row>| Some(one?.server_cpu_us? / other?.server_cpu_us?);
+    let to_limit = |row: Option<&Row>| row?.ratio_to_limit;
+    let to_published = |row: Option<&Row>| row?.ratio_to_published;
+    let bytes = |label| {
+        rows.iter()
+            .find(|row| row.system == label && row.bytes_per_session.is_some())?
+            .bytes_per_session
+    };
+
+    let goal = |text, bound, measured| Goal {
+        text,
+        bound,
+        measured,
+    };
+    let (get, turn, shared) = ("get/2KB/10k", "turn/2KB/10k", "get_shared/2KB/10k");
+    let (redis_get, redis_wait, redis_turn) = ("get/2KB/1k", "register_wait/2KB/1k", "turn/2KB/1k");
+    let grown =
+        |few: &'static str, many: &'static str| over(memory(few, OURS, 1), memory(many, OURS, 1));
+    vec![
+        goal(
+            "memory: get_session over a clone of the data, 1 caller",
+            AtLeast(0.8),
+            to_limit(memory(get, OURS, 1)),
+        ),
+        goal(
+            "memory: get_session, 2 callers over 1",
+            AtLeast(1.8),
+            over(memory(get, OURS, 2), memory(get, OURS, 1)),
+        ),
+        goal(
+            "memory: shared reads per second, 1 caller",
+            AtLeast(5e6),
+            memory(shared, OURS, 1).and_then(|row| row.ops_per_s),
+        ),
+        goal(
+            "memory: turn over published, 1 caller",
+            AtLeast(2.5),
+            to_published(memory(turn, OURS, 1)),
+        ),
+        goal(
+            "memory: turn over published, 4 callers",
+            AtLeast(4.0),
+            to_published(memory(turn, OURS, 4)),
+        ),
+        goal(
+            "memory: bytes per waiting session beyond the data's own",
+            AtMost(400.0),
+            bytes(OURS).zip(bytes(CLONES)).map(|(all, own)| all - own),
+        ),
+        goal(
+            "memory: time of get, 1M sessions over 1k",
+            AtMost(2.0),
+            grown("get/0.5KB/1k", "get/0.5KB/1M"),
+        ),
+        goal(
+            "memory: time of turn, 1M sessions over 1k",
+            AtMost(2.0),
+            grown("turn/0.5KB/1k", "turn/0.5KB/1M"),
+        ),
+        goal(
+            "Redis: turn over published, 64 callers, blocking",
+            AtLeast(5.0),
+            to_published(redis(redis_turn, OURS, 64)),
+        ),
+        goal(
+            "Redis: turn over published, 64 callers, async",
+            AtLeast(5.0),
+            to_published(redis(redis_turn, OURS_ASYNC, 64)),
+        ),
+        goal(
+            "Redis: time of register_wait over a raw SET, 1 caller, async",
+            AtMost(1.25),
+            over(redis(redis_wait, RAW, 1), redis(redis_wait, OURS_ASYNC, 1)),
+        ),
+        goal(
+            "Redis: time of register_wait over a raw SET, 1 caller, blocking",
+            AtMost(1.5),
+            over(redis(redis_wait, RAW, 1), redis(redis_wait, OURS, 1)),
+        ),
+        goal(
+            "Redis: get_session over redis-benchmark with the same command, 64 callers, async",
+            AtLeast(0.8),
+            over(
+                redis(redis_get, OURS_ASYNC, 64),
+                redis(redis_get, SAME_SCRIPT, 64),
+            ),
+        ),
+        goal(
+            "Redis: register_wait over redis-benchmark with the same script, 64 callers, async",
+            AtLeast(0.8),
+            over(
+                redis(redis_wait, OURS_ASYNC, 64),
+                redis(redis_wait, SAME_SCRIPT, 64),
+            ),
+        ),
+        goal(
+            "Redis: the server's CPU for register_wait over SET, redis-benchmark, 64 callers",
+            AtMost(2.7),
+            server(
+                redis(redis_wait, SAME_SCRIPT, 64),
+                redis(redis_wait, PLAIN_SET, 64),
+            ),
+        ),
+        goal(
+            "Redis: the server's CPU for get_session over a raw GET, 64 callers",
+            AtMost(1.4),
+            server(redis(redis_get, OURS_ASYNC, 64), redis(redis_get, RAW, 64)),
+        ),
+        goal(
+            "Redis: claimed turn in raw SET round trips, 1 caller, async",
+            AtMost(2.2),
+            redis("claimed_turn/2KB/1k", OURS_ASYNC, 1)
+                .and_then(|row| row.ops_per_s)
+                .zip(redis(redis_wait, RAW, 1).and_then(|row| row.ops_per_s))
+                .map(|(turns, trips)| trips / turns),
+        ),
+        goal(
+            "durable: register_wait, 64 callers over 1, blocking",
+            AtLeast(15.0),
+            over(durable(redis_wait, OURS, 64), durable(redis_wait, OURS, 1)),
+        ),
+    ]
+}
+
+/// How fast the disk is, one write after the other.
+pub fn fsyncs_per_s(rows: &[Row]) -> Option<f64> {
+    rows.iter()
+        .find(|row| row.system == durable::FSYNC && row.callers == 1)?
+        .ops_per_s
+}
