@@ -52,7 +52,7 @@ mod real {
 
 #[cfg(shuttle)]
 mod explored {
-    use std::sync::PoisonError;
+    use std::sync::{PoisonError, TryLockError};
 
     use shuttle::sync::{MutexGuard, RwLockReadGuard, RwLockWriteGuard};
 
@@ -66,6 +66,14 @@ mod explored {
 
         pub fn lock(&self) -> MutexGuard<'_, T> {
             self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+
+        pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+            match self.0.try_lock() {
+                Ok(guard) => Some(guard),
+                Err(TryLockError::Poisoned(guard)) => Some(guard.into_inner()),
+                Err(TryLockError::WouldBlock) => None,
+            }
         }
     }
 

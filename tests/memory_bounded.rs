@@ -85,6 +85,28 @@ fn c13_expired_sessions_give_their_memory_back() {
 }
 
 #[test]
+fn c13_one_busy_owner_sweeps_for_all() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let memory = Memory::open(StoreOptions::new());
+    let store = memory.store_itself();
+    for number in 0..10_000 {
+        let user = user(&format!("user-{number}"));
+        let mut data = data(PEOPLE[0], 7);
+        data.tenant_ctx = data.tenant_ctx.with_user(Some(user.clone()));
+        let (ctx, (scope, key)) = (data.tenant_ctx.clone(), numbered(number));
+        store
+            .register_wait(&ctx, &user, &scope, &key, data, Some(TTL))
+            .unwrap();
+    }
+    memory.advance(TTL);
+    let (scope, key) = numbered(0);
+    for _ in 0..20_000 {
+        park(store, PEOPLE[0], &scope, &key);
+    }
+    assert_eq!(store.held(), (1, 1));
+}
+
+#[test]
 fn c13_a_wait_that_is_registered_again_and_again_stays_one() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let memory = Memory::open(StoreOptions::new());

@@ -16,6 +16,9 @@ use crate::owner::Owner;
 use crate::rules::Remembered;
 use crate::sync::Mutex;
 
+/// After how many writes a shard looks after another one.
+const WRITES_PER_TURN: usize = 8;
+
 /// All state of one owner but the sessions themselves; dropped as soon as it is empty (C13).
 pub(super) struct OwnerState {
     hash: OwnerHash,
@@ -53,10 +56,22 @@ impl OwnerState {
         self.messages.as_deref().into_iter().flatten()
     }
 
-    /// When the last of the remembered messages is forgotten.
+    /// When the first of the remembered messages is to be forgotten.
     fn messages_due(&self) -> Option<Timestamp> {
         let messages = self.messages.as_deref()?;
-        messages.iter().map(|known| known.until).max()
+        messages.iter().map(|known| known.until).min()
+    }
+
+    fn forget_messages_until(&mut self, now: Timestamp) {
+        let Some(messages) = &mut self.messages else {
+            return;
+        };
+        messages.retain(|known| now < known.until);
+        if messages.is_empty() {
+            self.messages = None;
+        } else if messages.len() < messages.capacity() / 4 {
+            messages.shrink_to(messages.len() * 2);
+        }
     }
 
     fn is_empty(&self) -> bool {
@@ -71,6 +86,7 @@ pub(super) struct OwnerShard {
     due_sessions: BTreeSet<(Timestamp, KeyHash)>,
     due_messages: BTreeSet<(Timestamp, OwnerHash)>,
     last_number: u64,
+    writes: usize,
 }
 
 impl OwnerShard {
@@ -184,9 +200,23 @@ impl OwnerShard {
             state.hash == hash && state.messages_due().is_some_and(|due| due <= now)
         });
         if let Some(owner) = meant.map(|state| state.owner.clone()) {
-            self.change(hash, &owner, |state| state.messages = None);
+            let mut next = None;
+            self.change(hash, &owner, |state| {
+                state.forget_messages_until(now);
+                next = state.messages_due();
+            });
+            reschedule(&mut self.due_messages, hash, None, next);
         }
         true
+    }
+
+    /// Counts a write. Every few of them it names another shard, each in turn: one that nobody
+    /// writes to must give its room back too (C13).
+    pub fn take_turn(&mut self) -> Option<usize> {
+        self.writes = self.writes.wrapping_add(1);
+        let turn = self.writes / WRITES_PER_TURN % SHARDS;
+        let is_due = self.writes.is_multiple_of(WRITES_PER_TURN);
+        is_due.then_some((self.index + turn) % SHARDS)
     }
 
     /// Takes the first session that is due.
@@ -247,6 +277,7 @@ impl Owners {
                 due_sessions: BTreeSet::new(),
                 due_messages: BTreeSet::new(),
                 last_number: 0,
+                writes: 0,
             }))
         };
         Self {

@@ -22,6 +22,8 @@ use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
 
 /// How many expired things a write removes besides its own work.
 const SWEEP_BUDGET: usize = 4;
+/// How many it removes in a shard that is not its own, where it comes by less often.
+const ELSEWHERE_BUDGET: usize = 32;
 
 /// Keeps sessions in the memory of this process; they end with it.
 ///
@@ -91,14 +93,7 @@ impl InMemorySessionStore {
         let now = self.clock.now();
         let mut swept = 0;
         for shard in self.owners.shards() {
-            let mut shard = shard.lock();
-            let mut ledger = MemoryLedger {
-                keys: &self.keys,
-                owners: &self.owners,
-                shard: &mut shard,
-                home: None,
-            };
-            swept += ledger.sweep(now, usize::MAX)?;
+            swept += self.ledger(&mut shard.lock()).sweep(now, usize::MAX)?;
         }
         Ok(swept)
     }
@@ -153,11 +148,34 @@ impl InMemorySessionStore {
         owner: &Owner,
         write: impl FnOnce(&mut MemoryLedger<'_>, Timestamp) -> SessionResult<R>,
     ) -> SessionResult<R> {
-        self.locked(owner, |ledger| {
+        let (written, turn) = self.locked(owner, |ledger| {
             let now = self.clock.now();
-            ledger.sweep(now, SWEEP_BUDGET)?;
-            write(ledger, now)
-        })
+            let swept = ledger.sweep(now, SWEEP_BUDGET);
+            let written = swept.and_then(|_count| write(ledger, now));
+            (written, ledger.shard.take_turn())
+        });
+        if let Some(index) = turn {
+            self.sweep_elsewhere(index)?;
+        }
+        written
+    }
+
+    /// Sweeps a shard that may have no writers of its own; one that is in use has.
+    fn sweep_elsewhere(&self, index: usize) -> SessionResult<()> {
+        if let Some(mut shard) = self.owners.shard(index).try_lock() {
+            let now = self.clock.now();
+            self.ledger(&mut shard).sweep(now, ELSEWHERE_BUDGET)?;
+        }
+        Ok(())
+    }
+
+    fn ledger<'a>(&'a self, shard: &'a mut OwnerShard) -> MemoryLedger<'a> {
+        MemoryLedger {
+            keys: &self.keys,
+            owners: &self.owners,
+            shard,
+            home: None,
+        }
     }
 
     /// Writes a session that is known by its key alone.
