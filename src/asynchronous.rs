@@ -76,7 +76,8 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
     /// Reads a session by its key alone; none if there is none or its deadline has come (C5, C12).
     ///
     /// # Errors
-    /// `Internal` if what is stored cannot be read; it is left as it is.
+    /// `InvalidInput` if the key is empty or over its limit; `Internal` if what is stored cannot be
+    /// read; it is left as it is.
     async fn get(&self, key: &SessionKey) -> SessionResult<Option<Arc<Session>>>;
 
     /// Reads a session of the caller; none also if it is another owner's (C5).
@@ -132,7 +133,8 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
     /// Finds the session that waits on a scope (C10).
     ///
     /// # Errors
-    /// `InvalidInput` if the context contradicts itself or breaks the id grammar (C1).
+    /// `InvalidInput` if the context contradicts itself or breaks the id grammar (C1), or the scope
+    /// is over its limit.
     async fn find(
         &self,
         ctx: &TenantCtx,
@@ -155,8 +157,8 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
     /// Removes the wait on a scope and its session (C11).
     ///
     /// # Errors
-    /// `InvalidInput` if `ctx` and `user` do not name one owner; `Conflict` while a claim is live
-    /// (C16).
+    /// `InvalidInput` if `ctx` and `user` do not name one owner, or the scope is over its limit;
+    /// `Conflict` while a claim is live (C16).
     async fn clear(
         &self,
         ctx: &TenantCtx,
@@ -186,7 +188,8 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
     /// A lease that ran out can be renewed as long as nobody claimed or changed the wait.
     ///
     /// # Errors
-    /// `Conflict` if the claim was lost.
+    /// `Conflict` if the claim was lost; `InvalidInput` if the lease is over
+    /// [`MAX_LEASE`](crate::options::MAX_LEASE).
     async fn renew(&self, token: &ClaimToken, lease: Duration) -> SessionResult<Timestamp>;
 
     /// Gives a claim back: the wait can be claimed again at once, for the same message too (C16).

@@ -42,7 +42,8 @@ pub struct Claim {
     pub session: Arc<Session>,
     /// Proves the claim in `renew`, `release`, `commit` and `update`.
     pub token: ClaimToken,
-    /// Which try at this wait it is, from 1: more than 1 means that a worker was lost on the way.
+    /// Which claim of this wait it is, from 1: more than 1 means that a worker gave it back, or was
+    /// lost on the way.
     pub attempt: u32,
     /// When the lease ends unless it is renewed.
     pub lease_until: Timestamp,

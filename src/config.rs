@@ -170,7 +170,8 @@ impl fmt::Debug for SessionBackendConfig {
 /// Opens a store for blocking callers.
 ///
 /// # Errors
-/// `InvalidInput` if the configuration is wrong. No server is contacted.
+/// `InvalidInput` if the configuration is wrong. No server is contacted; a durable store is opened,
+/// with the errors of `DurableSessionStore::open`.
 ///
 /// ```
 /// use greentic_session::{SessionBackendConfig, create_session_store};

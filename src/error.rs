@@ -8,7 +8,7 @@
 //! | `NotFound` | no such session, or it expired | start afresh |
 //! | `Conflict` | somebody else moved first; see [`Conflict`] | read again, decide again |
 //! | `Unavailable` | the backend was not reached; nothing was done | repeat later |
-//! | `Timeout` | no answer in time; done or not done | repeat: every call may be repeated |
+//! | `Timeout` | no answer in time; done or not done | repeat, see [`SessionErrorExt::is_safe_to_repeat`] |
 //! | `RateLimited` | the backend asks for patience; nothing was done | repeat later |
 //! | `Internal` | stored data cannot be read; it was left as it is | call an operator |
 //!
@@ -43,7 +43,8 @@ pub enum Conflict {
         /// When the lease ends unless it is renewed.
         until: Timestamp,
     },
-    /// The token's claim was taken over, ended or overtaken by another write (C16).
+    /// The token's claim was taken over, ended or overtaken by another write, the session's deadline
+    /// has come, or another claim committed the message (C16).
     #[error("the claim is no longer held by this token")]
     ClaimLost,
 }
@@ -55,8 +56,9 @@ pub trait SessionErrorExt {
 
     /// Tells whether the very same call may be made again in the hope of success.
     ///
-    /// True for `Unavailable`, `Timeout` and `RateLimited`. A repeat never does harm: each
-    /// operation is safe to repeat when its outcome is unknown (C14).
+    /// True for `Unavailable`, `Timeout` and `RateLimited`. After a `Timeout` the call was done or
+    /// not done; repeating it brings the state that was asked for as long as nobody else wrote in
+    /// between (C14). Later than that, say what you expect: `if_absent`, `if_revision`.
     fn is_safe_to_repeat(&self) -> bool;
 }
 

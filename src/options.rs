@@ -34,7 +34,8 @@ pub struct StoreOptions {
     pub max_payload_bytes: usize,
     /// How long the id of a committed message stays known as a duplicate. Default: 24 hours.
     pub message_window: Duration,
-    /// How many message ids are remembered for one owner; the oldest goes first. Default: 1,000.
+    /// How many message ids are remembered for one owner; the oldest goes first. Default: 1,000; 0
+    /// acts as 1.
     pub max_messages: usize,
 }
 
@@ -88,7 +89,8 @@ impl Default for StoreOptions {
 /// Names one intended change, so that a repeat of it is recognised (C14).
 ///
 /// A store that repeats a call inside gives it an id of its own. A caller needs one only to repeat
-/// a conditional call after `Timeout`: the repeat with the same id succeeds if the first did.
+/// a conditional call after `Timeout`: the repeat with the same id succeeds if the first did and
+/// nobody else has written the session since. Use a fresh id for each call that means something else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct OperationId(NonZeroU128);
 
