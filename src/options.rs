@@ -8,6 +8,11 @@ use crate::clock::{Timestamp, whole_millis};
 use crate::error::{SessionResult, invalid_input};
 use greentic_types::SessionKey;
 
+pub use crate::claim::MAX_MESSAGE_ID_BYTES;
+pub use crate::owner::MAX_ID_BYTES;
+pub use crate::request::MAX_SESSION_KEY_BYTES;
+pub use crate::scope::MAX_SCOPE_BYTES;
+
 /// The latest deadline that is kept; a TTL that reaches beyond it means no deadline (C12).
 ///
 /// It is the largest integer that every backend's script language holds exactly.

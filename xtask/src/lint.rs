@@ -36,15 +36,14 @@ pub fn features() -> Result<Vec<String>, String> {
     Ok(names.cloned().collect())
 }
 
-/// Builds the documentation; a broken link is an error.
+/// Builds the documentation, of the library alone and of all; a broken link is an error.
 pub fn documentation() -> Outcome {
-    let arguments = [
-        "doc",
-        "--quiet",
-        "--locked",
-        "--no-deps",
-        "--all-features",
-        "--workspace",
-    ];
+    document(&[])?;
+    document(&["--all-features", "--workspace"])
+}
+
+fn document(selection: &[&str]) -> Outcome {
+    let mut arguments = vec!["doc", "--quiet", "--locked", "--no-deps"];
+    arguments.extend(selection);
     must(cargo(&arguments).env("RUSTDOCFLAGS", "-D warnings"))
 }
