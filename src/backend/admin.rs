@@ -268,26 +268,57 @@ pub(super) async fn erase<B: Backend>(
     Ok(page)
 }
 
-/// C26: what is live, in the form that another store imports.
+/// How much data an export reads before it ends its page.
+const ENOUGH: usize = 8 * 1024 * 1024;
+/// How many entries it looks at first; more follow as long as they are small.
+const FIRST_STEP: usize = 16;
+
+/// C26: what is live, in the form that another store imports. The walk goes in steps, so that a page
+/// is bounded in bytes too.
 pub(super) async fn export<B: Backend>(
     backend: &B,
     after: Option<&ScanCursor>,
     limit: usize,
 ) -> SessionResult<ExportPage> {
-    let walked = backend.walk(Depth::Full, after, limit).await?;
+    let mut page = ExportPage {
+        records: Vec::new(),
+        unreadable: Vec::new(),
+        next: after.cloned(),
+    };
+    let (mut left, mut step, mut bytes) = (limit, FIRST_STEP, 0);
+    loop {
+        step = step.min(left);
+        let walked = backend.walk(Depth::Full, page.next.as_ref(), step).await?;
+        let next = walked.next.clone();
+        let read = take(walked, &mut page);
+        page.next = next;
+        (left, bytes) = (left - step, bytes + read);
+        if page.next.is_none() || left == 0 || bytes >= ENOUGH {
+            return Ok(page);
+        }
+        // Four times as much may be read only if that is sure to be bearable.
+        if read < ENOUGH / 16 {
+            step *= 4;
+        }
+    }
+}
+
+/// Takes over what a step found, and tells about how many bytes of data that is.
+fn take(walked: Walked, page: &mut ExportPage) -> usize {
     let now = walked.now;
-    let live = walked.sessions.into_iter();
-    let live = live.filter(|found| found.head.is_live(now));
-    let sessions = live.filter_map(exported).map(ExportRecord::Session);
-    let owners = walked.owners.into_iter();
-    let messages = owners.filter_map(|found| exported_messages(&found, now));
-    Ok(ExportPage {
-        records: sessions
-            .chain(messages.map(ExportRecord::Messages))
-            .collect(),
-        unreadable: walked.unreadable,
-        next: walked.next,
-    })
+    let mut bytes = 0;
+    for found in walked.sessions {
+        let live = found.head.is_live(now);
+        if let Some(session) = live.then(|| exported(found)).flatten() {
+            bytes += session.data.context_json.len();
+            page.records.push(ExportRecord::Session(session));
+        }
+    }
+    let owners = walked.owners.iter();
+    let messages = owners.filter_map(|found| exported_messages(found, now));
+    page.records.extend(messages.map(ExportRecord::Messages));
+    page.unreadable.extend(walked.unreadable);
+    bytes
 }
 
 fn exported(found: Found) -> Option<Box<ExportedSession>> {

@@ -2,7 +2,7 @@
 
 use greentic_types::SessionKey;
 
-use super::args::Args;
+use super::args::{Args, named};
 use super::pointers::Seal;
 use super::reply::Answer;
 use super::scripts;
@@ -110,7 +110,9 @@ impl Admin for RedisSessionStore {
     async fn revoke(&self, key: &SessionKey) -> SessionResult<RevokeOutcome> {
         let home = self.homes.locate(key).await?;
         let keys = home.ok_or_else(|| not_found(key))?.keys;
-        let args = Args::writing(&keys, &scripts::REVOKE, keys.session(key)).text(key.as_str());
+        let args = Args::writing(&keys, &scripts::REVOKE, keys.session(key))
+            .text(key.as_str())
+            .owned(named(None));
         let mut answer = self.answer(args).await?;
         match answer.status.as_str() {
             "OK" => Ok(RevokeOutcome::Revoked {
@@ -144,6 +146,7 @@ impl Admin for RedisSessionStore {
             .number(request.deadline.map(Timestamp::as_millis))
             .number(request.fencing)
             .text(if if_absent { "1" } else { "0" })
+            .owned(named(None))
             .owned(payload::encode(&request.data)?);
         if let Some(wait) = &request.wait {
             args = args
@@ -152,12 +155,10 @@ impl Admin for RedisSessionStore {
                 .number(wait.since.map(Timestamp::as_millis))
                 .number(u64::from(wait.attempt));
         }
-        let (answer, repeated) = self.run(args).await?;
+        let answer = self.answer(args).await?;
         self.homes.settle(owner, key, seal).await?;
         match answer.status.as_str() {
             "OK" => Ok(ImportOutcome::Imported),
-            // An earlier attempt of this very call may have stored it; what is there is no other's.
-            "EXISTS" if repeated => Ok(ImportOutcome::Imported),
             "EXISTS" => Ok(ImportOutcome::Exists),
             "EXPIRED" => Ok(ImportOutcome::Expired),
             _ => answer.unexpected(),

@@ -1,6 +1,6 @@
 -- C26: stores a session as it was elsewhere.
 -- ARGV: base, owner, session key, flags, revision, created or empty, deadline or empty, fencing,
--- if absent, payload, and if it waits: scope, order, since or empty, attempt
+-- if absent, operation, payload, and if it waits: scope, order, since or empty, attempt
 
 local function number_or(value, default)
   return value ~= '' and value or text(default)
@@ -8,7 +8,7 @@ end
 
 return run(function()
   tick()
-  local owner, key, scope = ARGV[2], ARGV[3], ARGV[11]
+  local owner, key, scope = ARGV[2], ARGV[3], ARGV[12]
   local deadline = tonumber(ARGV[7]) or NEVER
   if deadline <= now then
     return {'EXPIRED'}
@@ -16,6 +16,9 @@ return run(function()
   local stored = load(key)
   if stored and stored.owner ~= owner then
     return {'FOREIGN'}
+  end
+  if stored and stored.operation == ARGV[10] then
+    return {'OK'}
   end
   local holder = scope and waiting(owner, call('HGET', name('route', owner), scope), scope)
   local displaced = holder and holder.key ~= key and holder or nil
@@ -30,7 +33,7 @@ return run(function()
   end
   local head = {
     key = key, owner = owner, flags = ARGV[4], revision = ARGV[5], created = number_or(ARGV[6], now),
-    deadline = deadline, fencing = ARGV[8], operation = '-',
+    deadline = deadline, fencing = ARGV[8], operation = ARGV[10],
   }
   make_idle(head)
   call('GET', name('user', owner)) -- its type, before the first write
@@ -43,11 +46,11 @@ return run(function()
   end
   if scope then
     local book = call('HGET', name('route', owner), '#')
-    head.scope, head.attempt = scope, ARGV[14]
-    index_wait(head, book, '-', displaced, ARGV[12], number_or(ARGV[13], now))
+    head.scope, head.attempt = scope, ARGV[15]
+    index_wait(head, book, '-', displaced, ARGV[13], number_or(ARGV[14], now))
   end
   local ends = deadline ~= NEVER and {'PXAT', expiry_of(deadline)} or {}
-  call('SET', name('session', key), ARGV[10], unpack(ends))
+  call('SET', name('session', key), ARGV[11], unpack(ends))
   write_record(head, deadline)
   if has(head, 'c') then
     call('SET', name('user', owner), key, unpack(ends))
