@@ -125,6 +125,11 @@ fn c23_damage_is_found_and_repaired() {
         (Unreadable, "keys"),
     ];
     assert_eq!(places(&found), BTreeSet::from(expected), "{found:#?}");
+    let unrouted = found
+        .iter()
+        .filter(|f| (f.kind, f.place) == (Missing, "route"));
+    let unrouted: BTreeSet<_> = unrouted.filter_map(|f| f.session.clone()).collect();
+    assert_eq!(unrouted.len(), 2, "{found:#?}");
     assert!(found.iter().all(|finding| !finding.repaired));
     assert!(!format!("{found:?}").contains("anna"), "{found:?}");
     assert_eq!(space.keys(), before, "a check changes nothing");

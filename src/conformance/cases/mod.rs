@@ -300,12 +300,15 @@ table! { $
     operator::c24_the_new_deadline_is_exact [Verbs, Clock];
     operator::c24_extend_keeps_everything_else [Verbs];
     operator::c24_extend_moves_the_look_up_along [Verbs];
+    operator::c24_extend_moves_the_wait_along [Verbs];
+    operator::c24_nothing_is_left_after_a_shorter_deadline [Verbs, Options, Leftovers];
     operator::c24_a_missing_session_is_not_extended [Verbs];
     operator::c25_revoke_frees_the_wait_and_voids_the_token [Verbs];
     operator::c25_only_a_claim_is_revoked [Verbs];
 
     transfer::c26_a_wait_works_after_a_move [Verbs, Options];
     transfer::c26_the_order_of_waits_moves [Verbs, Options];
+    transfer::c26_numbers_go_on_from_those_of_another_store [Verbs];
     transfer::c26_committed_messages_move [Verbs, Options];
     transfer::c26_idle_sessions_and_look_ups_move [Verbs, Options];
     transfer::c26_an_import_if_absent_changes_nothing [Verbs];

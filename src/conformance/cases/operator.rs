@@ -8,7 +8,7 @@ use super::super::stage::{LONG, SHORT, Stage, TICK};
 use crate::admin::RevokeOutcome;
 use crate::claim::Commit;
 use crate::error::ErrorCode;
-use crate::options::{CreateOptions, UpdateOptions};
+use crate::options::{CreateOptions, StoreOptions, UpdateOptions};
 
 pub fn c24_extend_moves_the_deadline(stage: &Stage) -> Verdict {
     let anna = stage.user("anna");
@@ -69,6 +69,37 @@ pub fn c24_extend_moves_the_look_up_along(stage: &Stage) -> Verdict {
     anna.register_for(&scope("passing"), &passing, SHORT * 10)?;
     stage.expire(&passing, SHORT * 10)?;
     ensure_eq(anna.find_by_user()?, Some(named))
+}
+
+pub fn c24_extend_moves_the_wait_along(stage: &Stage) -> Verdict {
+    let (anna, ben) = (stage.user("anna"), stage.user("ben"));
+    let (chat, key, passing) = (scope("chat"), stage.key("wait"), stage.key("passing"));
+    anna.register_for(&chat, &key, SHORT * 10)?;
+    match stage.store.extend(&key, Some(LONG)) {
+        // On a busy machine the session is gone before it can be extended.
+        Err(error) if error.code == ErrorCode::NotFound => return Ok(()),
+        extended => extended?,
+    };
+    // Another's deadline tells that the first one has passed.
+    ben.register_for(&scope("passing"), &passing, SHORT * 10)?;
+    stage.expire(&passing, SHORT * 10)?;
+    anna.ensure_waits(&[(&chat, &key)])?;
+    let claim = anna.claimed(&chat, "message")?;
+    Ok(stage.store.commit(&claim.token, Commit::Finish)?)
+}
+
+pub fn c24_nothing_is_left_after_a_shorter_deadline(stage: &Stage) -> Verdict {
+    let stage = &stage.with_options(StoreOptions::new())?;
+    let anna = stage.user("anna");
+    let (first, second) = (stage.key("first"), stage.key("second"));
+    anna.register_for(&scope("first"), &first, LONG)?;
+    anna.register(&scope("second"), &second)?;
+    let created = anna.create("{}")?;
+    for key in [&first, &second, &created] {
+        let _until = stage.store.extend(key, Some(SHORT))?;
+    }
+    stage.expire(&created, SHORT)?;
+    stage.ensure_nothing_left()
 }
 
 pub fn c24_a_missing_session_is_not_extended(stage: &Stage) -> Verdict {

@@ -115,6 +115,31 @@ pub fn c26_the_order_of_waits_moves(stage: &Stage) -> Verdict {
     there.ensure_waits(&[waits, vec![(&last, &newest)]].concat())
 }
 
+pub fn c26_numbers_go_on_from_those_of_another_store(stage: &Stage) -> Verdict {
+    let anna = stage.user("anna");
+    let (one, two) = (scope("one"), scope("two"));
+    let (first, second) = (stage.key("first"), stage.key("second"));
+    anna.register(&one, &first)?;
+    let mut record = one_session(stage)?;
+    // Some stores count faster than others.
+    let high = 1 << 51;
+    record.fencing = high + 7;
+    if let Some(wait) = &mut record.wait {
+        wait.order = high;
+    }
+    ensure_eq(
+        import(stage, &record, ImportMode::Replace)?,
+        ImportOutcome::Imported,
+    )?;
+    anna.register(&two, &second)?;
+    anna.ensure_waits(&[(&one, &first), (&two, &second)])?;
+    let claim = anna.claimed(&one, "message")?;
+    ensure(
+        claim.token.fencing_number() > record.fencing,
+        "fencing numbers grow over a move",
+    )
+}
+
 pub fn c26_committed_messages_move(stage: &Stage) -> Verdict {
     let anna = stage.user("anna");
     let (chat, key) = (scope("chat"), stage.key("wait"));
