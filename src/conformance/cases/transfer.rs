@@ -133,6 +133,17 @@ pub fn c26_numbers_go_on_from_those_of_another_store(stage: &Stage) -> Verdict {
     )?;
     anna.register(&two, &second)?;
     anna.ensure_waits(&[(&one, &first), (&two, &second)])?;
+    for record in exported(stage)? {
+        if let ExportRecord::Session(session) = record {
+            let order = session.wait.map(|wait| wait.order);
+            let newer = session.key == second;
+            let kept = order == Some(high);
+            ensure(
+                kept != newer && order >= Some(high),
+                "orders grow over a move",
+            )?;
+        }
+    }
     let claim = anna.claimed(&one, "message")?;
     ensure(
         claim.token.fencing_number() > record.fencing,
