@@ -3,12 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use greentic_types::{EnvId, FlowId, TeamId, TenantId, UserId};
+use greentic_types::{EnvId, FlowId, SessionKey, TeamId, TenantId, UserId};
 
 use super::info::{SessionInfo, StateKind};
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
 use crate::owner::check_id;
+use crate::request::check_key;
 
 /// Which sessions to look at; all that is set must hold. Default: every session.
 ///
@@ -22,6 +23,8 @@ use crate::owner::check_id;
 #[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ScanFilter {
+    /// This session alone: it is looked up, and nothing else is walked. Default: any.
+    pub key: Option<SessionKey>,
     /// The env of the owner. Default: any.
     pub env: Option<EnvId>,
     /// The tenant of the owner. Default: any.
@@ -46,6 +49,13 @@ impl ScanFilter {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Sets [`ScanFilter::key`].
+    #[must_use]
+    pub fn key(mut self, key: SessionKey) -> Self {
+        self.key = Some(key);
+        self
     }
 
     /// Sets [`ScanFilter::env`].
@@ -108,7 +118,8 @@ impl ScanFilter {
     #[must_use]
     pub fn matches(&self, info: &SessionInfo, now: Timestamp) -> bool {
         let owner = &info.owner;
-        wanted(self.env.as_ref(), Some(&owner.env))
+        wanted(self.key.as_ref(), Some(&info.key))
+            && wanted(self.env.as_ref(), Some(&owner.env))
             && wanted(self.tenant.as_ref(), Some(&owner.tenant))
             && wanted(self.team.as_ref(), owner.team.as_ref())
             && wanted(self.user.as_ref(), owner.user.as_ref())
@@ -118,8 +129,11 @@ impl ScanFilter {
             && self.expires_soon_enough(info, now)
     }
 
-    /// Refuses ids that no session can have (C1).
+    /// Refuses keys and ids that no session can have (C1).
     pub(crate) fn check(&self) -> SessionResult<()> {
+        if let Some(key) = &self.key {
+            check_key(key)?;
+        }
         let ids = [
             ("env", self.env.as_ref().map(EnvId::as_str)),
             ("tenant", self.tenant.as_ref().map(TenantId::as_str)),
@@ -154,6 +168,7 @@ fn wanted<T: PartialEq>(filter: Option<&T>, value: Option<&T>) -> bool {
 impl fmt::Debug for ScanFilter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ScanFilter")
+            .field("key", &self.key)
             .field("env", &self.env)
             .field("tenant", &self.tenant)
             .field("team", &self.team)

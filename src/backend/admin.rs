@@ -125,6 +125,9 @@ pub(crate) trait Admin: Send + Sync + 'static {
         limit: usize,
     ) -> impl Future<Output = SessionResult<Walked>> + Send;
 
+    /// Reads one session, as a walk at the depth of a summary.
+    fn look(&self, key: &SessionKey) -> impl Future<Output = SessionResult<Walked>> + Send;
+
     /// Erases all of an owner, in one atomic step: these sessions, all that wait, and whatever else
     /// there is. Counts what was live.
     fn forget(
@@ -166,7 +169,10 @@ pub(super) async fn scan<B: Backend>(
     after: Option<&ScanCursor>,
     limit: usize,
 ) -> SessionResult<ScanPage> {
-    let walked = backend.walk(Depth::Summary, after, limit).await?;
+    let walked = match &filter.key {
+        Some(key) => backend.look(key).await?,
+        None => backend.walk(Depth::Summary, after, limit).await?,
+    };
     let now = walked.now;
     let live = walked.sessions.into_iter();
     let live = live.filter(|found| found.head.is_live(now));

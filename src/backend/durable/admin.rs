@@ -171,6 +171,29 @@ fn walk(
     Ok(walked)
 }
 
+/// One session, as a walk at this depth sees it.
+fn look(
+    snapshot: &Snapshot,
+    now: Timestamp,
+    depth: Depth,
+    key: &SessionKey,
+) -> SessionResult<Walked> {
+    let key = key.as_str().as_bytes();
+    let row = snapshot.get(Table::Sessions, key, |value| {
+        Ok(Row {
+            key: key.to_vec(),
+            value: value.to_vec(),
+        })
+    })?;
+    let mut walked = Walked::new(now);
+    match row.map(|row| found(snapshot, depth, &row)) {
+        Some(Ok(found)) => walked.sessions.push(found),
+        Some(Err(finding)) => walked.unreadable.push(*finding),
+        None => {}
+    }
+    Ok(walked)
+}
+
 impl Admin for DurableSessionStore {
     async fn walk(
         &self,
@@ -179,6 +202,11 @@ impl Admin for DurableSessionStore {
         limit: usize,
     ) -> SessionResult<Walked> {
         self.read(|snapshot, now| walk(snapshot, now, depth, after, limit))
+            .await
+    }
+
+    async fn look(&self, key: &SessionKey) -> SessionResult<Walked> {
+        self.read(|snapshot, now| look(snapshot, now, Depth::Summary, key))
             .await
     }
 

@@ -219,6 +219,12 @@ impl Admin for InMemorySessionStore {
         Ok(walked)
     }
 
+    async fn look(&self, key: &SessionKey) -> SessionResult<Walked> {
+        let mut walked = Walked::new(self.clock.now());
+        walked.sessions.extend(self.found(key, Depth::Summary)?);
+        Ok(walked)
+    }
+
     async fn forget(&self, owner: &Owner, request: request::Forget) -> SessionResult<Erased> {
         self.write(owner, |ledger, now| {
             rules::forget(ledger, now, owner, request)

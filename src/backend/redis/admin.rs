@@ -32,6 +32,10 @@ impl Admin for RedisSessionStore {
         self.walk_keys(depth, after, limit).await
     }
 
+    async fn look(&self, key: &SessionKey) -> SessionResult<Walked> {
+        self.look_at(Depth::Summary, key).await
+    }
+
     async fn forget(&self, owner: &Owner, request: request::Forget) -> SessionResult<Erased> {
         let keys = self.homes.keys(owner);
         let mut args = Args::writing(&keys, &scripts::FORGET, keys.route(owner))

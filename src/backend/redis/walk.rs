@@ -160,8 +160,19 @@ impl RedisSessionStore {
             Depth::Heads | Depth::Full => "",
         };
         let (names, next) = self.names(only, after, limit).await?;
+        let walked = self.follow(depth, names).await?;
+        Ok(Walked { next, ..walked })
+    }
+
+    /// One session, as a walk at this depth comes by it.
+    pub(super) async fn look_at(&self, depth: Depth, key: &SessionKey) -> SessionResult<Walked> {
+        let of = key.as_str().to_owned();
+        let kind = "session";
+        self.follow(depth, vec![Name { kind, of }]).await
+    }
+
+    async fn follow(&self, depth: Depth, names: Vec<Name>) -> SessionResult<Walked> {
         let mut walked = Walked::new(Timestamp::from_millis(0));
-        walked.next = next;
         let (peeked, others): (Vec<Name>, Vec<Name>) =
             names.into_iter().partition(|name| peeks(depth, name));
         if depth == Depth::Heads {

@@ -281,6 +281,7 @@ table! { $
 
     scans::c21_a_scan_finds_every_session [Verbs];
     scans::c21_a_scan_tells_what_is_stored [Verbs];
+    scans::c21_a_filter_by_key_looks_one_session_up [Verbs];
     scans::c21_filters_leave_the_rest_out [Verbs];
     scans::c21_a_filter_by_age [Verbs, Clock];
     scans::c21_a_scan_spares_what_has_expired [Verbs];

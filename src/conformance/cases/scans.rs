@@ -98,6 +98,26 @@ pub fn c21_a_scan_tells_what_is_stored(stage: &Stage) -> Verdict {
     Ok(())
 }
 
+pub fn c21_a_filter_by_key_looks_one_session_up(stage: &Stage) -> Verdict {
+    let anna = stage.user("anna");
+    let (waiting, other) = (stage.key("one\n:ü*"), stage.key("another"));
+    anna.register(&scope("one"), &waiting)?;
+    anna.register(&scope("another"), &other)?;
+    let look = |filter: ScanFilter| stage.store.scan(&filter, None, 1);
+    let page = look(ScanFilter::new().key(waiting.clone()))?;
+    ensure_found(&page.sessions, &[&waiting])?;
+    ensure(page.next.is_none(), "there is no more than one of a key")?;
+    let walked = stage.scan_all(&stage.tenant_filter(), 100)?;
+    let walked = walked.iter().find(|info| info.key == waiting);
+    ensure_eq(page.sessions.first(), walked)?;
+    let idle = ScanFilter::new().key(waiting).state(StateKind::Idle);
+    ensure_found(&look(idle)?.sessions, &[])?;
+    let unknown = ScanFilter::new().key(stage.key("nobody"));
+    ensure_found(&look(unknown)?.sessions, &[])?;
+    ensure_invalid(look(ScanFilter::new().key(SessionKey::new(""))))?;
+    Ok(())
+}
+
 pub fn c21_filters_leave_the_rest_out(stage: &Stage) -> Verdict {
     let anna = stage.user("anna");
     let ben = stage.actor("env-b", "tenant-a", Some("team-b"), "ben");
