@@ -80,6 +80,52 @@ fn a_mostly_free_file_is_compacted_when_it_is_opened() {
 }
 
 #[test]
+fn c22_a_file_written_anew_holds_what_is_stored_and_nothing_that_was() {
+    let scratch = Scratch::new();
+    let store = scratch.open();
+    let park = |name: &str, state: &str| {
+        let (scope, key) = (scope(name), key(name));
+        store
+            .register_wait(&ctx("u"), &user("u"), &scope, &key, data("u", state), None)
+            .unwrap();
+    };
+    let large = "kept".repeat(3 * 1024 * 1024 / 4);
+    for index in 0..6 {
+        park(&format!("kept-{index}"), &large);
+        park(&format!("gone-{index}"), &"forget me ".repeat(64 * 1024));
+    }
+    for index in 0..6 {
+        store
+            .remove_session(&key(&format!("gone-{index}")))
+            .unwrap();
+    }
+    // Only one process at a time has the file.
+    let config = scratch.config().open_timeout(std::time::Duration::ZERO);
+    let refused = DurableSessionStore::rewrite(config).unwrap_err();
+    assert_eq!(refused.code, greentic_session::ErrorCode::Unavailable);
+    store.close().unwrap();
+    let holds = |text: &str| {
+        let bytes = std::fs::read(scratch.path()).unwrap();
+        bytes
+            .windows(text.len())
+            .any(|part| part == text.as_bytes())
+    };
+    assert!(holds("forget me"), "freed pages hold what was removed");
+
+    DurableSessionStore::rewrite(scratch.config()).unwrap();
+    assert!(!holds("forget me") && !holds("gone-"));
+    let store = scratch.open();
+    assert_consistent(&store);
+    for index in 0..6 {
+        let found = store.get_session(&key(&format!("kept-{index}"))).unwrap();
+        assert_eq!(found, Some(data("u", &large)));
+        let found =
+            store.find_wait_by_scope(&ctx("u"), &user("u"), &scope(&format!("kept-{index}")));
+        assert_eq!(found.unwrap(), Some(key(&format!("kept-{index}"))));
+    }
+}
+
+#[test]
 fn the_factories_open_a_file() {
     let scratch = Scratch::new();
     let path = scratch.path();

@@ -24,6 +24,7 @@ mod open;
 mod place;
 mod repair;
 mod reply;
+mod rewrite;
 mod shared;
 mod state;
 mod store;

@@ -123,15 +123,14 @@ fn create_if_absent(place: &Place, config: &DurableConfig) -> SessionResult<()> 
     created
 }
 
-fn fresh_path(place: &Place) -> PathBuf {
+pub(super) fn fresh_path(place: &Place) -> PathBuf {
     let mut path = place.0.clone().into_os_string();
     path.push(".new");
     path.into()
 }
 
 fn create(fresh: &Path, place: &Place, config: &DurableConfig) -> SessionResult<()> {
-    let cannot_create = |error: std::io::Error| cannot_open(place, &error);
-    let file = private_file(fresh).map_err(cannot_create)?;
+    let file = private_file(fresh).map_err(|error| cannot_open(place, &error))?;
     let failure = Failure::default();
     let storage = FileBackend::new(file).map_err(|error| refusal(place, error))?;
     let database =
@@ -139,7 +138,12 @@ fn create(fresh: &Path, place: &Place, config: &DurableConfig) -> SessionResult<
     initialise(&database, place, &failure)?;
     let closed = contained(|| database.close());
     checked(closed, place, &failure)?;
-    std::fs::rename(fresh, &place.0).map_err(cannot_create)?;
+    put_in_place(fresh, place)
+}
+
+/// Gives a complete file the name of the store.
+pub(super) fn put_in_place(fresh: &Path, place: &Place) -> SessionResult<()> {
+    std::fs::rename(fresh, &place.0).map_err(|error| cannot_open(place, &error))?;
     // The name, too, must outlive a loss of power; not every system can sync a directory.
     if let Ok(directory) = File::open(directory(&place.0)) {
         let _ = directory.sync_all();
@@ -200,7 +204,7 @@ fn check_magic(file: &mut File, place: &Place) -> SessionResult<()> {
     }
 }
 
-fn open_database(
+pub(super) fn open_database(
     storage: impl StorageBackend,
     place: &Place,
     config: &DurableConfig,
@@ -315,7 +319,7 @@ fn is_mostly_free(place: &Place, state: &StoreState) -> bool {
 }
 
 /// The result of work on the database, unless it panicked or a write failed on the way.
-fn checked<T, E: Into<redb::Error>>(
+pub(super) fn checked<T, E: Into<redb::Error>>(
     result: Result<Result<T, E>, &str>,
     place: &Place,
     failure: &Failure,
@@ -331,7 +335,7 @@ fn checked<T, E: Into<redb::Error>>(
     }
 }
 
-fn cannot_open(place: &Place, error: &std::io::Error) -> GreenticError {
+pub(super) fn cannot_open(place: &Place, error: &std::io::Error) -> GreenticError {
     place.error(ErrorCode::Unavailable, format!("cannot be opened: {error}"))
 }
 
@@ -340,7 +344,7 @@ fn not_ours(place: &Place) -> GreenticError {
     place.error(ErrorCode::InvalidInput, reason)
 }
 
-fn refusal(place: &Place, error: DatabaseError) -> GreenticError {
+pub(super) fn refusal(place: &Place, error: DatabaseError) -> GreenticError {
     use redb::StorageError::{Corrupted, Io};
     match error {
         DatabaseError::DatabaseAlreadyOpen => is_open(place),

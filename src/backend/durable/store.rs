@@ -13,6 +13,7 @@ use super::holder::Holder;
 use super::ledger::DurableLedger;
 use super::open::{Opened, open};
 use super::place::contained;
+use super::rewrite::rewrite;
 use super::shared::Shared;
 use super::sweep::Sweeper;
 use super::verify::{Inconsistency, count, inconsistencies};
@@ -157,6 +158,19 @@ impl DurableSessionStore {
     /// `Unavailable` if a write failed, now or before, or a read does not end.
     pub fn compact(&self) -> SessionResult<u64> {
         wait_for(self.shared.intake.submit_compaction())
+    }
+
+    /// Writes the file anew, and puts the new one in its place: what was removed cannot be read from
+    /// the pages that it left.
+    ///
+    /// For the right to be forgotten. The store must be closed. It takes as long as reading and
+    /// writing all that is stored, and as much room beside the file. A crash on the way leaves the
+    /// old file. What the file system keeps of the old file's blocks is its own matter.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); the old file is then as it was.
+    pub fn rewrite(config: DurableConfig) -> SessionResult<()> {
+        rewrite(config)
     }
 
     /// Removes all that has expired, at once, and tells how much it was.
