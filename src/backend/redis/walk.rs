@@ -166,9 +166,13 @@ impl RedisSessionStore {
 
     /// One session, as a walk at this depth comes by it.
     pub(super) async fn look_at(&self, depth: Depth, key: &SessionKey) -> SessionResult<Walked> {
-        let of = key.as_str().to_owned();
-        let kind = "session";
-        self.follow(depth, vec![Name { kind, of }]).await
+        let home = self.homes.locate(key).await?;
+        let name = home.map(|home| Name {
+            keys: home.keys,
+            kind: "session",
+            of: key.as_str().to_owned(),
+        });
+        self.follow(depth, Vec::from_iter(name)).await
     }
 
     async fn follow(&self, depth: Depth, names: Vec<Name>) -> SessionResult<Walked> {

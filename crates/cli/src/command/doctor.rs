@@ -1,0 +1,195 @@
+//! `doctor`: is the backend well, and does every index agree with the sessions?
+
+use greentic_session::Health;
+use greentic_session::admin::{Finding, FindingKind, MAX_PAGE, ScanCursor, VerifyMode};
+use serde::Serialize;
+
+use crate::args;
+use crate::error::{Exit, Failure, Outcome};
+use crate::interrupt;
+use crate::output::{FindingView, Output, Progress, style, words};
+use crate::store::Store;
+
+#[derive(Serialize)]
+struct HealthView<'a> {
+    kind: &'static str,
+    backend: &'a str,
+    version: Option<&'a str>,
+    role: Option<&'a str>,
+    round_trip_us: u128,
+    warnings: Vec<WarningView<'a>>,
+}
+
+#[derive(Serialize)]
+struct WarningView<'a> {
+    code: &'a str,
+    message: &'a str,
+}
+
+/// What a run over the whole store found.
+#[derive(Default, Serialize)]
+struct Summary {
+    kind: &'static str,
+    checked: u64,
+    warnings: u64,
+    dangling: u64,
+    missing: u64,
+    orphans: u64,
+    unreadable: u64,
+    repaired: u64,
+}
+
+impl Summary {
+    fn count(&mut self, finding: &Finding) {
+        if finding.repaired {
+            self.repaired += 1;
+            return;
+        }
+        match finding.kind {
+            FindingKind::Dangling => self.dangling += 1,
+            FindingKind::Missing => self.missing += 1,
+            FindingKind::Unreadable => self.unreadable += 1,
+            _ => self.orphans += 1,
+        }
+    }
+
+    const fn inconsistent(&self) -> u64 {
+        self.dangling + self.missing + self.orphans
+    }
+}
+
+pub fn run(out: &mut Output, store: &Store, args: &args::Doctor) -> Outcome {
+    let health = store.blocking.health()?;
+    show_health(out, store, &health)?;
+    let mut summary = Summary {
+        kind: "end",
+        warnings: health.warnings.len() as u64,
+        ..Summary::default()
+    };
+    if args.repair {
+        let mut repairs = Summary::default();
+        verify(out, store, VerifyMode::Repair, &mut repairs)?;
+        summary.repaired = repairs.repaired;
+        // What the repair could not mend, and whether it holds.
+        verify(out, store, VerifyMode::Check, &mut summary)?;
+    } else {
+        verify(out, store, VerifyMode::Check, &mut summary)?;
+    }
+    if out.is_json() {
+        out.json(&summary)?;
+    } else {
+        conclude(out, &summary)?;
+    }
+    judge(&summary)
+}
+
+fn verify(out: &mut Output, store: &Store, mode: VerifyMode, summary: &mut Summary) -> Outcome {
+    let label = match mode {
+        VerifyMode::Check => "checking",
+        VerifyMode::Repair => "repairing",
+    };
+    let mut progress = Progress::counting(label, None);
+    let mut after: Option<ScanCursor> = None;
+    loop {
+        interrupt::check(|| format!("{} checked", words::counted(summary.checked, "entry")))?;
+        let page = store.blocking.verify(mode, after.as_ref(), MAX_PAGE)?;
+        summary.checked += page.checked;
+        progress.set(summary.checked);
+        for finding in &page.findings {
+            summary.count(finding);
+            // What a repair leaves is told by the check that follows.
+            if mode == VerifyMode::Check || finding.repaired {
+                show(out, finding)?;
+            }
+        }
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(()),
+        }
+    }
+}
+
+fn show_health(out: &mut Output, store: &Store, health: &Health) -> Outcome {
+    if out.is_json() {
+        let warnings = health.warnings.iter().map(|warning| WarningView {
+            code: warning.code,
+            message: &warning.message,
+        });
+        return out.json(&HealthView {
+            kind: "health",
+            backend: health.backend,
+            version: health.version.as_deref(),
+            role: health.role.as_deref(),
+            round_trip_us: health.round_trip.as_micros(),
+            warnings: warnings.collect(),
+        });
+    }
+    let bold = style::HEADER;
+    out.line(format_args!("{bold}{}{bold:#}", store.name))?;
+    out.line(format_args!("backend     {}", described(health)))?;
+    for warning in &health.warnings {
+        let yellow = style::WARNING;
+        out.line(format_args!(
+            "{yellow}warning{yellow:#}     {}",
+            warning.message
+        ))?;
+    }
+    Ok(())
+}
+
+fn described(health: &Health) -> String {
+    let trip = health.round_trip.as_secs_f64() * 1_000.0;
+    let version = health.version.iter().map(|version| format!(", {version}"));
+    let role = health.role.iter().map(|role| format!(", {role}"));
+    let more: String = version.chain(role).collect();
+    format!("{}{more}, round trip {trip:.1} ms", health.backend)
+}
+
+fn show(out: &mut Output, finding: &Finding) -> Outcome {
+    if out.is_json() {
+        return out.json(&FindingView::new(finding));
+    }
+    let (style, word) = match finding.repaired {
+        true => (style::GOOD, "repaired"),
+        false => (style::BAD, "fault"),
+    };
+    let text = words::printable(&finding.to_string());
+    out.line(format_args!("{style}{word:<12}{style:#}{text}"))
+}
+
+fn conclude(out: &mut Output, summary: &Summary) -> Outcome {
+    let checked = words::count(summary.checked);
+    out.line(format_args!(
+        "checked     {checked} sessions and index entries"
+    ))?;
+    let (left, bad) = (summary.inconsistent(), style::BAD);
+    if summary.repaired > 0 {
+        let repaired = words::counted(summary.repaired, "fault");
+        out.line(format_args!("repaired    {repaired}"))?;
+    }
+    if left + summary.unreadable == 0 {
+        let good = style::GOOD;
+        return out.line(format_args!(
+            "result      {good}every index agrees with the sessions{good:#}"
+        ));
+    }
+    let left = words::counted(left, "contradiction");
+    let unreadable = words::count(summary.unreadable);
+    out.line(format_args!(
+        "result      {bad}{left}, {unreadable} cannot be read{bad:#}"
+    ))
+}
+
+/// The worst that is left decides.
+fn judge(summary: &Summary) -> Outcome {
+    let exit = if summary.unreadable > 0 {
+        Exit::Unreadable
+    } else if summary.inconsistent() > 0 {
+        Exit::Inconsistent
+    } else if summary.warnings > 0 {
+        Exit::Warnings
+    } else {
+        return Ok(());
+    };
+    Err(Failure::silent(exit))
+}

@@ -1,0 +1,214 @@
+//! `erase`: the right to be forgotten, with a receipt.
+
+use std::path::Path;
+
+use greentic_session::admin::{EraseMode, MAX_PAGE, OwnerSelection, ScanCursor};
+use greentic_session::clock::Timestamp;
+use greentic_types::TeamId;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::args;
+use crate::error::{Exit, Failure, Outcome};
+use crate::interrupt;
+use crate::output::{Output, Progress, hint, words};
+use crate::selection;
+use crate::store::{Place, Store};
+
+/// What is stored while the erasure runs is erased in another run over the store.
+const RUNS: u32 = 3;
+
+#[derive(Clone, Copy, Default, Serialize)]
+struct Counts {
+    sessions: u64,
+    message_ids: u64,
+    /// Nobody can tell whose these are.
+    unreadable: u64,
+}
+
+impl Counts {
+    const fn is_nothing(&self) -> bool {
+        self.sessions == 0 && self.message_ids == 0
+    }
+}
+
+/// Whose data was erased. A receipt must not keep what it says is gone, so the user is a digest.
+#[derive(Serialize)]
+struct Subject<'a> {
+    env: &'a str,
+    tenant: &'a str,
+    team: Option<&'a str>,
+    user_sha256: Option<String>,
+}
+
+impl<'a> Subject<'a> {
+    fn of(selection: &'a OwnerSelection) -> Self {
+        let user = selection.user.as_ref();
+        Self {
+            env: selection.env.as_str(),
+            tenant: selection.tenant.as_str(),
+            team: selection.team.as_ref().map(TeamId::as_str),
+            user_sha256: user.map(|user| hex::encode(Sha256::digest(user.as_str()))),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Receipt<'a> {
+    kind: &'static str,
+    version: u32,
+    dry_run: bool,
+    store: &'a str,
+    erased_by: &'static str,
+    subject: Subject<'a>,
+    started: Timestamp,
+    finished: Timestamp,
+    /// Erased, or what a dry run found.
+    found: Counts,
+    /// What a scan of the whole store found afterwards; none for a dry run.
+    remaining: Option<Counts>,
+    /// The file was written anew, so that freed pages hold nothing either.
+    file_rewritten: bool,
+    verified: bool,
+}
+
+pub fn run(out: &mut Output, place: Place, args: &args::Erase) -> Outcome {
+    let selection = selection::owners(args)?;
+    let after = selection::cursor(args.after.as_deref())?;
+    let started = words::now();
+    let (name, file) = (place.name().to_owned(), place.clone());
+    let mut store = place.open()?;
+    let mut receipt = Receipt {
+        kind: "erasure",
+        version: 1,
+        dry_run: !args.yes,
+        store: &name,
+        erased_by: concat!("greentic-session ", env!("CARGO_PKG_VERSION")),
+        subject: Subject::of(&selection),
+        started,
+        finished: started,
+        found: Counts::default(),
+        remaining: None,
+        file_rewritten: false,
+        verified: false,
+    };
+    if !args.yes {
+        receipt.found = count(&store, &selection, "counting")?;
+        receipt.finished = words::now();
+        return dry_run(out, &receipt);
+    }
+    let (found, remaining) = erase(&store, &selection, after)?;
+    receipt.found = found;
+    receipt.remaining = Some(remaining);
+    if file.is_file() {
+        drop(store);
+        file.rewrite()?;
+        store = file.open()?;
+        receipt.file_rewritten = true;
+        receipt.remaining = Some(count(&store, &selection, "verifying")?);
+    }
+    receipt.finished = words::now();
+    let remaining = receipt.remaining.unwrap_or_default();
+    receipt.verified = remaining.is_nothing() && remaining.unreadable == 0;
+    finish(out, &receipt, args.receipt.as_deref())
+}
+
+/// Erases until a scan of the whole store finds nothing more.
+fn erase(
+    store: &Store,
+    selection: &OwnerSelection,
+    after: Option<ScanCursor>,
+) -> Outcome<(Counts, Counts)> {
+    let mut found = Counts::default();
+    let mut after = after;
+    let mut remaining = Counts::default();
+    for _ in 0..RUNS {
+        let erased = pass(store, selection, EraseMode::Erase, after.take(), "erasing")?;
+        found.sessions += erased.sessions;
+        found.message_ids += erased.message_ids;
+        found.unreadable = erased.unreadable;
+        remaining = count(store, selection, "verifying")?;
+        if remaining.is_nothing() {
+            break;
+        }
+    }
+    Ok((found, remaining))
+}
+
+fn count(store: &Store, selection: &OwnerSelection, label: &'static str) -> Outcome<Counts> {
+    pass(store, selection, EraseMode::DryRun, None, label)
+}
+
+fn pass(
+    store: &Store,
+    selection: &OwnerSelection,
+    mode: EraseMode,
+    mut after: Option<ScanCursor>,
+    label: &'static str,
+) -> Outcome<Counts> {
+    let mut counts = Counts::default();
+    let mut progress = Progress::counting(label, None);
+    loop {
+        interrupt::check(|| interrupted(mode, &counts, after.as_ref()))?;
+        let page = store
+            .blocking
+            .erase(selection, mode, after.as_ref(), MAX_PAGE)?;
+        counts.sessions += page.sessions;
+        counts.message_ids += page.messages;
+        counts.unreadable += page.unreadable.len() as u64;
+        progress.set(counts.sessions);
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(counts),
+        }
+    }
+}
+
+fn interrupted(mode: EraseMode, counts: &Counts, after: Option<&ScanCursor>) -> String {
+    let sessions = words::counted(counts.sessions, "session");
+    match (mode, after) {
+        (EraseMode::DryRun, _) => "what was erased before stays erased; start again".to_owned(),
+        (EraseMode::Erase, None) => "nothing was erased".to_owned(),
+        (EraseMode::Erase, Some(after)) => {
+            format!("{sessions} erased; go on with --after {after}")
+        }
+    }
+}
+
+fn dry_run(out: &mut Output, receipt: &Receipt<'_>) -> Outcome {
+    if out.is_json() {
+        return out.json(receipt);
+    }
+    let found = &receipt.found;
+    let sessions = words::counted(found.sessions, "session");
+    let messages = words::counted(found.message_ids, "message id");
+    out.line(format_args!("{sessions} and {messages} would be erased"))?;
+    out.flush()?;
+    hint(format_args!("dry run: nothing was changed; --yes erases"));
+    Ok(())
+}
+
+fn finish(out: &mut Output, receipt: &Receipt<'_>, file: Option<&Path>) -> Outcome {
+    let text = serde_json::to_string_pretty(receipt)?;
+    match out.is_json() {
+        true => out.json(receipt)?,
+        false => out.line(format_args!("{text}"))?,
+    }
+    if let Some(file) = file {
+        let written = std::fs::write(file, text + "\n");
+        written.map_err(|error| Failure::file(file.display(), &error))?;
+    }
+    out.flush()?;
+    if receipt.verified {
+        return Ok(());
+    }
+    let remaining = receipt.remaining.unwrap_or_default();
+    let message = if remaining.is_nothing() {
+        let unreadable = words::counted(remaining.unreadable, "entry");
+        format!("erased, but nobody can tell whose {unreadable} is that cannot be read; see doctor")
+    } else {
+        let sessions = words::counted(remaining.sessions, "session");
+        format!("{sessions} came back while it was erased; stop the workers and erase again")
+    };
+    Err(Failure::new(Exit::NotVerified, message))
+}

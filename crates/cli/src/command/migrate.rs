@@ -1,0 +1,221 @@
+//! `migrate`: all sessions of one store into another, and the proof that they came over.
+
+use std::time::Duration;
+
+use greentic_session::admin::ScanFilter;
+use greentic_session::clock::Timestamp;
+use serde::Serialize;
+
+use crate::args;
+use crate::command::stats;
+use crate::error::{Exit, Failure, Outcome};
+use crate::interrupt;
+use crate::output::{Output, Progress, hint, style, words};
+use crate::selection;
+use crate::store::{Place, Store};
+use crate::transfer::{
+    Checkpoint, Cut, Importer, PAGE, Presence, StoreDigest, Tally, described, has_data,
+    require_empty,
+};
+
+/// How often the stores are compared: somebody may write to them meanwhile.
+const LOOKS: u32 = 3;
+/// What ends within this time of a look is not compared; longer for each further look.
+const ENDING: Duration = Duration::from_secs(60);
+
+#[derive(Serialize)]
+struct Report<'a> {
+    kind: &'static str,
+    from: &'a str,
+    to: &'a str,
+    resumed: bool,
+    #[serde(flatten)]
+    tally: Tally,
+    verification: Verification,
+    verified: bool,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "method", rename_all = "snake_case")]
+enum Verification {
+    /// The contents of both stores were compared.
+    Digest {
+        source: Side,
+        target: Side,
+        same: bool,
+    },
+    /// Each session of the source was looked up in the target, which held data before.
+    Lookup(Presence),
+}
+
+impl Verification {
+    const fn is_good(&self) -> bool {
+        match self {
+            Self::Digest { same, .. } => *same,
+            Self::Lookup(found) => found.missing == 0,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Side {
+    sessions: u64,
+    message_ids: u64,
+    /// Sessions that end so soon that they were not compared.
+    ending: u64,
+    digest: String,
+}
+
+impl Side {
+    fn of(digest: &StoreDigest) -> Self {
+        Self {
+            sessions: digest.sessions,
+            message_ids: digest.message_ids,
+            ending: digest.ending,
+            digest: digest.hex(),
+        }
+    }
+}
+
+pub fn run(out: &mut Output, args: &args::Migrate) -> Outcome {
+    let (source, target) = (Place::new(Some(&args.from))?, Place::new(Some(&args.to))?);
+    if args.from == args.to {
+        return Err(Failure::usage("--from and --to are the same store"));
+    }
+    let (from, to) = (source.name().to_owned(), target.name().to_owned());
+    let mut checkpoint = Checkpoint::open(args.checkpoint.as_deref(), &from, &to)?;
+    let (source, target) = (source.open()?, target.open_or_create()?);
+    let resumed = checkpoint.resumes;
+    if resumed {
+        let done = words::counted(checkpoint.tally().sessions(), "session");
+        hint(format_args!("going on after {done} of an earlier run"));
+    } else {
+        require_empty(&target, args.merging)?;
+        checkpoint.set_began_empty(!args.merging.merge || !has_data(&target)?);
+        checkpoint.begin()?;
+    }
+    let total = stats::count(&source, &ScanFilter::new())?.total.sessions();
+    copy(&source, &target, args, &mut checkpoint, total)?;
+    let verification = match checkpoint.began_empty() {
+        true => compare(&source, &target, total)?,
+        false => Verification::Lookup(Presence::of(&source, &target, total)?),
+    };
+    let tally = checkpoint.tally();
+    checkpoint.remove()?;
+    let verified = verification.is_good() && tally.unreadable == 0;
+    let report = Report {
+        kind: "migration",
+        from: &from,
+        to: &to,
+        resumed,
+        tally,
+        verification,
+        verified,
+    };
+    finish(out, &report)
+}
+
+fn finish(out: &mut Output, report: &Report<'_>) -> Outcome {
+    match out.is_json() {
+        true => out.json(report)?,
+        false => show(out, report)?,
+    }
+    if report.verified {
+        return Ok(());
+    }
+    out.flush()?;
+    let message = match report.tally.unreadable {
+        0 => "the stores differ: was somebody at work in one? stop the workers, and migrate again \
+              with --merge --replace"
+            .to_owned(),
+        number => format!(
+            "{} of the source cannot be read; see doctor",
+            words::count(number)
+        ),
+    };
+    Err(Failure::new(Exit::NotVerified, message))
+}
+
+fn show(out: &mut Output, report: &Report<'_>) -> Outcome {
+    out.line(format_args!("{} -> {}", report.from, report.to))?;
+    out.line(format_args!("{}", described(&report.tally)))?;
+    match &report.verification {
+        Verification::Digest { source, target, .. } => {
+            side(out, "source", source)?;
+            side(out, "target", target)?;
+        }
+        Verification::Lookup(found) => {
+            let [same, other, missing] = [found.same, found.other, found.missing].map(words::count);
+            out.line(format_args!(
+                "in the target: {same} as in the source, {other} other, {missing} missing"
+            ))?;
+        }
+    }
+    let (style, result) = match report.verified {
+        true => (style::GOOD, "verified"),
+        false => (style::BAD, "NOT VERIFIED"),
+    };
+    out.line(format_args!("{style}{result}{style:#}"))
+}
+
+fn side(out: &mut Output, name: &str, side: &Side) -> Outcome {
+    let sessions = words::counted(side.sessions, "session");
+    let messages = words::counted(side.message_ids, "message id");
+    let digest = &side.digest;
+    out.line(format_args!(
+        "{name}: {sessions}, {messages}, digest {digest}"
+    ))
+}
+
+fn copy(
+    source: &Store,
+    target: &Store,
+    args: &args::Migrate,
+    checkpoint: &mut Checkpoint,
+    total: u64,
+) -> Outcome {
+    if checkpoint.is_copied() {
+        return Ok(());
+    }
+    let importer = Importer::new(target, args.merging).owning_target(checkpoint.began_empty());
+    let mut after = selection::cursor(checkpoint.after())?;
+    let mut tally = checkpoint.tally();
+    let mut progress = Progress::counting("migrating", Some(total));
+    progress.skip(tally.sessions());
+    loop {
+        interrupt::check(|| {
+            let done = words::counted(tally.sessions(), "session");
+            format!("{done} moved; the same command goes on there")
+        })?;
+        let page = source.blocking.export(after.as_ref(), PAGE)?;
+        tally.unreadable += page.unreadable.len() as u64;
+        importer.page(page.records, &mut tally)?;
+        checkpoint.keep(page.next.as_ref().map(ToString::to_string), tally)?;
+        progress.set(tally.sessions());
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(()),
+        }
+    }
+}
+
+/// Looks at both stores until they agree, a few times at most.
+fn compare(source: &Store, target: &Store, total: u64) -> Outcome<Verification> {
+    let mut look = 1;
+    loop {
+        let ending = u64::try_from((ENDING * look).as_millis()).unwrap_or(u64::MAX);
+        let cut = Cut(Timestamp::from_millis(
+            words::now().as_millis().saturating_add(ending),
+        ));
+        let there = StoreDigest::of(source, cut, total, "reading source")?;
+        let here = StoreDigest::of(target, cut, total, "reading target")?;
+        if there.is_of(&here) || look == LOOKS {
+            return Ok(Verification::Digest {
+                source: Side::of(&there),
+                target: Side::of(&here),
+                same: there.is_of(&here),
+            });
+        }
+        look += 1;
+    }
+}

@@ -1,0 +1,131 @@
+//! `show`: all that is known of one session.
+
+use greentic_session::SessionData;
+use greentic_session::admin::{SessionInfo, SessionState};
+use greentic_session::clock::Timestamp;
+use serde::Serialize;
+
+use crate::args;
+use crate::error::Outcome;
+use crate::output::{Output, SessionView, style, words};
+use crate::selection;
+use crate::store::Store;
+use crate::walk;
+
+const HIDDEN: &str = "hidden; show it with --reveal";
+
+/// A session with its data, if that is to be revealed.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    session: SessionView<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'a SessionData>,
+}
+
+pub fn run(out: &mut Output, store: &Store, args: &args::Show) -> Outcome {
+    let key = selection::key(&args.key);
+    let (info, now) = walk::must_find(store, &key)?;
+    let session = match args.reveal {
+        true => Some(
+            store
+                .blocking
+                .get(&key)?
+                .ok_or_else(|| walk::unknown(&key))?,
+        ),
+        false => None,
+    };
+    let data = session.as_ref().map(|session| &session.data);
+    if out.is_json() {
+        let session = SessionView::new(&info, args.reveal);
+        return out.json(&Shown { session, data });
+    }
+    print(out, &info, now, args.reveal)?;
+    match data {
+        Some(data) => {
+            field(out, "payload", "")?;
+            out.line(format_args!("{}", words::printable(&data.context_json)))
+        }
+        None => field(out, "payload", HIDDEN),
+    }
+}
+
+fn print(out: &mut Output, info: &SessionInfo, now: Timestamp, reveal: bool) -> Outcome {
+    let owner = &info.owner;
+    let user = match &owner.user {
+        None => "none",
+        Some(user) if reveal => user.as_str(),
+        Some(_) => HIDDEN,
+    };
+    field(out, "key", info.key.as_str())?;
+    field(out, "env", owner.env.as_str())?;
+    field(out, "tenant", owner.tenant.as_str())?;
+    field(
+        out,
+        "team",
+        owner.team.as_ref().map_or("none", |team| team.as_str()),
+    )?;
+    field(out, "user", user)?;
+    field(out, "flow", info.flow.as_str())?;
+    field(
+        out,
+        "pack",
+        info.pack.as_ref().map_or("none", |pack| pack.as_str()),
+    )?;
+    field(out, "node", &info.node)?;
+    state(out, info, now)?;
+    field(out, "revision", &info.revision.to_string())?;
+    field(out, "created", &ago(info.created, now))?;
+    field(out, "expires", &ahead(info.deadline, now))?;
+    field(out, "size", &words::bytes(info.bytes))
+}
+
+fn state(out: &mut Output, info: &SessionInfo, now: Timestamp) -> Outcome {
+    field(out, "state", &info.state.kind().to_string())?;
+    let (since, scope, attempt) = match &info.state {
+        SessionState::Waiting {
+            since,
+            scope,
+            attempt,
+        } => (since, scope, attempt),
+        SessionState::Claimed {
+            since,
+            scope,
+            attempt,
+            until,
+        } => {
+            field(out, "claimed until", &ahead(Some(*until), now))?;
+            (since, scope, attempt)
+        }
+        _ => return Ok(()),
+    };
+    field(out, "waits since", &ago(*since, now))?;
+    field(out, "claims", &attempt.to_string())?;
+    let scope = scope.map_or_else(|| "unknown".to_owned(), |scope| scope.to_string());
+    field(out, "scope digest", &scope)
+}
+
+fn ago(instant: Option<Timestamp>, now: Timestamp) -> String {
+    match instant {
+        None => "unknown".to_owned(),
+        Some(past) => {
+            let age = words::duration(now.since(past));
+            format!("{} ({age} ago)", words::instant(past))
+        }
+    }
+}
+
+fn ahead(instant: Option<Timestamp>, now: Timestamp) -> String {
+    match instant {
+        None => "never".to_owned(),
+        Some(future) => {
+            let left = words::duration(future.since(now));
+            format!("{} (in {left})", words::instant(future))
+        }
+    }
+}
+
+fn field(out: &mut Output, name: &str, value: &str) -> Outcome {
+    let (faint, value) = (style::FAINT, words::printable(value));
+    out.line(format_args!("{faint}{name:<14}{faint:#}{value}"))
+}

@@ -1,0 +1,95 @@
+//! Sessions as the rows of a table.
+
+use std::time::Duration;
+
+use greentic_session::admin::{SessionInfo, StateKind};
+use greentic_session::clock::Timestamp;
+use greentic_types::{TeamId, UserId};
+
+use super::{Cell, Column, Output, Table, style, words};
+use crate::error::Outcome;
+
+/// What expires within this time stands out.
+const SOON: Duration = Duration::from_secs(300);
+
+/// A table of sessions; their users are shown only if asked for.
+pub struct SessionTable {
+    table: Table,
+    reveal: bool,
+}
+
+impl SessionTable {
+    pub fn new(reveal: bool) -> Self {
+        let mut columns = vec![
+            Column::text("KEY").kept(),
+            Column::text("ENV").spare(2),
+            Column::text("TENANT"),
+            Column::text("TEAM").spare(4),
+        ];
+        columns.extend(reveal.then(|| Column::text("USER")));
+        columns.extend([
+            Column::text("FLOW"),
+            Column::text("NODE").spare(3),
+            Column::text("STATE").kept(),
+            Column::number("AGE").spare(1),
+            Column::number("EXPIRES"),
+            Column::number("SIZE").spare(5),
+        ]);
+        let table = Table::new(columns);
+        Self { table, reveal }
+    }
+
+    pub fn row(&mut self, out: &mut Output, info: &SessionInfo, now: Timestamp) -> Outcome {
+        let owner = &info.owner;
+        let mut row: Vec<Cell> = vec![
+            info.key.as_str().into(),
+            owner.env.as_str().into(),
+            owner.tenant.as_str().into(),
+            part(owner.team.as_ref().map(TeamId::as_str)),
+        ];
+        row.extend(
+            self.reveal
+                .then(|| part(owner.user.as_ref().map(UserId::as_str))),
+        );
+        row.extend([
+            info.flow.as_str().into(),
+            info.node.as_str().into(),
+            state(info.state.kind()),
+            words::optional(info.age(now)).into(),
+            deadline(info.deadline, now),
+            words::bytes(info.bytes).into(),
+        ]);
+        self.table.row(out, row)
+    }
+
+    pub fn finish(&mut self, out: &mut Output) -> Outcome {
+        self.table.finish(out)
+    }
+}
+
+/// A part of an owner; an owner may have none.
+fn part(id: Option<&str>) -> Cell {
+    match id {
+        Some(id) => id.into(),
+        None => Cell::styled("none", style::FAINT),
+    }
+}
+
+pub fn state(kind: StateKind) -> Cell {
+    let style = match kind {
+        StateKind::Waiting => style::GOOD,
+        StateKind::Claimed => style::BUSY,
+        StateKind::Idle => style::FAINT,
+    };
+    Cell::styled(kind.to_string(), style)
+}
+
+fn deadline(deadline: Option<Timestamp>, now: Timestamp) -> Cell {
+    let is_soon = deadline.is_some_and(|deadline| deadline.since(now) < SOON);
+    let style = if is_soon {
+        style::WARNING
+    } else {
+        style::PLAIN
+    };
+    Cell::styled(words::deadline(deadline, now), style)
+}

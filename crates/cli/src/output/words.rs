@@ -1,0 +1,134 @@
+//! Sizes, times and names as people read them.
+
+use std::time::Duration;
+
+use greentic_session::clock::{Clock, SystemClock, Timestamp};
+
+/// `100000` as `100,000`.
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1 session`, `2 sessions`.
+pub fn counted(number: u64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", count(number))
+}
+
+/// A size such as `1.2 KiB`.
+pub fn bytes(number: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    if number < 1024 {
+        return format!("{number} B");
+    }
+    let mut value = number as f64 / 1024.0;
+    let mut unit = 0;
+    while value >= 1023.95 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    format!("{value:.1} {}", UNITS[unit])
+}
+
+/// A time in its two greatest units, such as `2h 5m`.
+pub fn duration(time: Duration) -> String {
+    const UNITS: [(u64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
+    let seconds = time.as_secs();
+    let Some(first) = UNITS.iter().position(|(size, _)| seconds >= *size) else {
+        return format!("{}ms", time.as_millis());
+    };
+    let (size, unit) = UNITS[first];
+    let whole = format!("{}{unit}", seconds / size);
+    match UNITS.get(first + 1) {
+        Some((next, unit)) if seconds % size >= *next => {
+            format!("{whole} {}{unit}", seconds % size / next)
+        }
+        _ => whole,
+    }
+}
+
+/// An instant such as `2026-11-25T02:31:15.250Z`.
+pub fn instant(instant: Timestamp) -> String {
+    let millis = i64::try_from(instant.as_millis()).ok();
+    let known = millis.and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok());
+    known.map_or_else(|| instant.to_string(), |known| format!("{known:.3}"))
+}
+
+/// How far off a deadline is.
+pub fn deadline(deadline: Option<Timestamp>, now: Timestamp) -> String {
+    deadline.map_or_else(
+        || "never".to_owned(),
+        |deadline| duration(deadline.since(now)),
+    )
+}
+
+pub fn optional(time: Option<Duration>) -> String {
+    time.map_or_else(|| "unknown".to_owned(), duration)
+}
+
+/// Text that may hold anything, such as a session key, without its control characters.
+pub fn printable(text: &str) -> String {
+    if !text.chars().any(char::is_control) {
+        return text.to_owned();
+    }
+    let escaped = |c: char| match c {
+        _ if c.is_control() => c.escape_default().to_string(),
+        _ => c.to_string(),
+    };
+    text.chars().map(escaped).collect()
+}
+
+/// The time of this machine.
+pub fn now() -> Timestamp {
+    SystemClock::new().now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!(count(0), "0");
+        assert_eq!(count(999), "999");
+        assert_eq!(count(1_000), "1,000");
+        assert_eq!(count(12_345_678), "12,345,678");
+    }
+
+    #[test]
+    fn sizes_have_binary_units() {
+        assert_eq!(bytes(1023), "1023 B");
+        assert_eq!(bytes(1024), "1.0 KiB");
+        assert_eq!(bytes(1_048_575), "1.0 MiB");
+        assert_eq!(bytes(u64::MAX), "16777216.0 TiB");
+    }
+
+    #[test]
+    fn times_show_two_units() {
+        let text = |millis| duration(Duration::from_millis(millis));
+        assert_eq!(text(12), "12ms");
+        assert_eq!(text(61_000), "1m 1s");
+        assert_eq!(text(3_600_000), "1h");
+        assert_eq!(text(90_061_000), "1d 1h");
+    }
+
+    #[test]
+    fn an_instant_is_utc() {
+        let text = instant(Timestamp::from_millis(1_700_000_000_123));
+        assert_eq!(text, "2023-11-14T22:13:20.123Z");
+    }
+
+    #[test]
+    fn control_characters_are_escaped() {
+        assert_eq!(printable("a\u{1b}[31m\n"), "a\\u{1b}[31m\\n");
+        assert_eq!(printable("grüße"), "grüße");
+    }
+}

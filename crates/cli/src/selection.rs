@@ -1,0 +1,151 @@
+//! Arguments as the library wants them.
+
+use std::time::Duration;
+
+use greentic_session::admin::{OwnerSelection, ScanCursor, ScanFilter, StateKind};
+use greentic_session::{GreenticError, SessionKey};
+use greentic_types::{EnvId, TeamId, TenantCtx, TenantId, UserId};
+
+use crate::args;
+use crate::error::{Failure, Outcome};
+
+pub fn filter(args: &args::Filter) -> Outcome<ScanFilter> {
+    let mut filter = ScanFilter::new();
+    filter.env = optional("--env", args.env.as_deref())?;
+    filter.tenant = optional("--tenant", args.tenant.as_deref())?;
+    filter.team = optional("--team", args.team.as_deref())?;
+    filter.user = optional("--user", args.user.as_deref())?;
+    filter.flow = optional("--flow", args.flow.as_deref())?;
+    filter.state = args.state.map(|state| match state {
+        args::State::Waiting => StateKind::Waiting,
+        args::State::Claimed => StateKind::Claimed,
+        args::State::Idle => StateKind::Idle,
+    });
+    filter.older_than = time("--older-than", args.older_than.as_deref())?;
+    filter.expires_within = time("--expires-within", args.expires_within.as_deref())?;
+    Ok(filter)
+}
+
+pub fn owners(args: &args::Erase) -> Outcome<OwnerSelection> {
+    let (env, tenant) = (id("--env", &args.env)?, id("--tenant", &args.tenant)?);
+    let mut selection = OwnerSelection::tenant(env, tenant);
+    selection.team = optional("--team", args.team.as_deref())?;
+    selection.user = optional("--user", args.user.as_deref())?;
+    Ok(selection)
+}
+
+pub fn user(args: &args::Waits) -> Outcome<(TenantCtx, UserId)> {
+    let env: EnvId = id("--env", &args.env)?;
+    let tenant: TenantId = id("--tenant", &args.tenant)?;
+    let team: Option<TeamId> = optional("--team", args.team.as_deref())?;
+    let user: UserId = id("--user", &args.user)?;
+    let ctx = TenantCtx::new(env, tenant)
+        .with_team(team)
+        .with_user(Some(user.clone()));
+    Ok((ctx, user))
+}
+
+pub fn key(text: &str) -> SessionKey {
+    SessionKey::new(text)
+}
+
+pub fn cursor(text: Option<&str>) -> Outcome<Option<ScanCursor>> {
+    Ok(text.map(str::parse).transpose()?)
+}
+
+/// An id; the error does not repeat it, for it may be a user's.
+fn id<T>(flag: &str, text: &str) -> Outcome<T>
+where
+    T: for<'a> TryFrom<&'a str, Error = GreenticError>,
+{
+    T::try_from(text).map_err(|_| {
+        Failure::usage(format!(
+            "the value of {flag} is no id: 1 to 1,024 letters, digits, '.', '_' or '-'"
+        ))
+    })
+}
+
+fn optional<T>(flag: &str, text: Option<&str>) -> Outcome<Option<T>>
+where
+    T: for<'a> TryFrom<&'a str, Error = GreenticError>,
+{
+    text.map(|text| id(flag, text)).transpose()
+}
+
+fn time(flag: &str, text: Option<&str>) -> Outcome<Option<Duration>> {
+    text.map(|text| duration(flag, text)).transpose()
+}
+
+/// Reads a duration such as `90s`, `15m`, `2h30m`, `7d` or `500ms`.
+pub fn duration(flag: &str, text: &str) -> Outcome<Duration> {
+    let wrong = || {
+        Failure::usage(format!(
+            "the value of {flag} is no time such as 90s, 2h30m or 7d"
+        ))
+    };
+    let mut total = Duration::ZERO;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let (number, tail) = rest.split_at(digits);
+        let letters = tail.len()
+            - tail
+                .trim_start_matches(|c: char| c.is_ascii_alphabetic())
+                .len();
+        let (unit, tail) = tail.split_at(letters);
+        let millis = number.parse::<u64>().ok().zip(unit_millis(unit));
+        let millis = millis.and_then(|(number, unit)| number.checked_mul(unit));
+        let part = Duration::from_millis(millis.ok_or_else(wrong)?);
+        total = total.checked_add(part).ok_or_else(wrong)?;
+        rest = tail;
+    }
+    if text.is_empty() {
+        Err(wrong())
+    } else {
+        Ok(total)
+    }
+}
+
+fn unit_millis(unit: &str) -> Option<u64> {
+    Some(match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60 * 1_000,
+        "h" => 60 * 60 * 1_000,
+        "d" => 24 * 60 * 60 * 1_000,
+        "w" => 7 * 24 * 60 * 60 * 1_000,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_numbers_with_units() {
+        let seconds = |text| duration("--ttl", text).map(|time| time.as_secs_f64());
+        assert_eq!(seconds("90s").unwrap(), 90.0);
+        assert_eq!(seconds("2h30m").unwrap(), 9_000.0);
+        assert_eq!(seconds("1w1d").unwrap(), 691_200.0);
+        assert_eq!(seconds("500ms").unwrap(), 0.5);
+        for wrong in [
+            "",
+            "5",
+            "h",
+            "5x",
+            "-5s",
+            "5 s",
+            "99999999999999999999s",
+            "1.5h",
+        ] {
+            assert!(seconds(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn c18_a_wrong_id_is_not_repeated() {
+        let failure = id::<UserId>("--user", "hunter 2").unwrap_err();
+        assert!(!format!("{failure:?}").contains("hunter"));
+    }
+}

@@ -1,0 +1,134 @@
+//! Stores records, many at once: they share commits on disk and round trips to a server.
+
+use futures_util::future::join_all;
+use greentic_session::admin::{ExportRecord, ImportMode, ImportOutcome};
+use serde::{Deserialize, Serialize};
+
+use crate::args::Merging;
+use crate::error::{Exit, Failure, Outcome};
+use crate::output::words;
+use crate::store::Store;
+
+/// What became of the records so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// Sessions that are stored now.
+    pub imported: u64,
+    /// Sessions whose key or scope is taken in the target; they were left out.
+    pub exists: u64,
+    /// Sessions whose time was over.
+    pub expired: u64,
+    /// Remembered message ids.
+    pub message_ids: u64,
+    /// What the source could not read.
+    pub unreadable: u64,
+}
+
+impl Tally {
+    pub const fn sessions(&self) -> u64 {
+        self.imported + self.exists + self.expired
+    }
+}
+
+pub struct Importer<'a> {
+    store: &'a Store,
+    mode: ImportMode,
+    /// What is in the target already was put there by this migration, before it was interrupted.
+    owns_target: bool,
+}
+
+impl<'a> Importer<'a> {
+    pub const fn new(store: &'a Store, merging: Merging) -> Self {
+        let mode = match merging.replace {
+            true => ImportMode::Replace,
+            false => ImportMode::IfAbsent,
+        };
+        Self {
+            store,
+            mode,
+            owns_target: false,
+        }
+    }
+
+    pub const fn owning_target(self, owns_target: bool) -> Self {
+        Self {
+            owns_target,
+            ..self
+        }
+    }
+
+    /// Stores a page of records. A failure comes after all of them were tried.
+    pub fn page(&self, records: Vec<ExportRecord>, tally: &mut Tally) -> Outcome {
+        let imports = records.into_iter().map(|record| self.one(record));
+        let results = pollster::block_on(join_all(imports));
+        let mut failure = None;
+        for result in results {
+            match result {
+                Ok(Stored::Session(ImportOutcome::Imported)) => tally.imported += 1,
+                Ok(Stored::Session(ImportOutcome::Exists)) if self.owns_target => {
+                    tally.imported += 1;
+                }
+                Ok(Stored::Session(ImportOutcome::Exists)) => tally.exists += 1,
+                Ok(Stored::Session(ImportOutcome::Expired)) => tally.expired += 1,
+                Ok(Stored::Messages(number)) => tally.message_ids += number,
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+        failure.map_or(Ok(()), Err)
+    }
+
+    async fn one(&self, record: ExportRecord) -> Outcome<Stored> {
+        let messages = match &record {
+            ExportRecord::Messages(owner) => Some(owner.messages.len() as u64),
+            _ => None,
+        };
+        let outcome = self.store.asynchronous.import(record, self.mode).await?;
+        Ok(messages.map_or(Stored::Session(outcome), Stored::Messages))
+    }
+}
+
+enum Stored {
+    Session(ImportOutcome),
+    Messages(u64),
+}
+
+/// Refuses a target that has data, unless that is wanted.
+pub fn require_empty(store: &Store, merging: Merging) -> Outcome {
+    if merging.merge || !has_data(store)? {
+        return Ok(());
+    }
+    let message = format!("{} has data already; --merge adds to it", store.name);
+    Err(Failure::new(Exit::Conflict, message))
+}
+
+pub fn has_data(store: &Store) -> Outcome<bool> {
+    let mut after = None;
+    loop {
+        let page = store.blocking.export(after.as_ref(), 1)?;
+        if !page.records.is_empty() || !page.unreadable.is_empty() {
+            return Ok(true);
+        }
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(false),
+        }
+    }
+}
+
+/// What was stored, for people.
+pub fn described(tally: &Tally) -> String {
+    let mut parts = vec![format!(
+        "{} imported",
+        words::counted(tally.imported, "session")
+    )];
+    let mut add = |number: u64, what: &str| {
+        if number > 0 {
+            parts.push(format!("{} {what}", words::count(number)));
+        }
+    };
+    add(tally.exists, "left out: key or scope is taken");
+    add(tally.expired, "expired on the way");
+    add(tally.message_ids, "message ids");
+    add(tally.unreadable, "unreadable");
+    parts.join(", ")
+}

@@ -1,0 +1,137 @@
+//! `doctor`: what is broken on purpose is found, named by the exit code, and repaired.
+
+use redb::{Database, ReadableTable, TableDefinition};
+
+use crate::fixture::{Fixture, on_each_store};
+
+type Rows = TableDefinition<'static, &'static [u8], &'static [u8]>;
+
+/// Without faults in the store: the test's Redis may keep nothing over a restart.
+fn is_well(store: &Fixture) -> bool {
+    let run = store.run(&["doctor", "--json"]);
+    let health = &run.lines()[0];
+    let warns = !health["warnings"].as_array().unwrap().is_empty();
+    run.code == if warns { 10 } else { 0 }
+}
+
+#[test]
+fn a_sound_store_is_well() {
+    on_each_store("well", |store| {
+        store.populate();
+        assert!(is_well(store));
+        let run = store.run(&["doctor"]);
+        assert!(
+            run.out.contains("every index agrees with the sessions"),
+            "{}",
+            run.out
+        );
+        assert!(run.out.contains("round trip"), "{}", run.out);
+    });
+}
+
+/// Takes the rows of a session, as a defect of the disk might.
+fn tear(store: &Fixture) {
+    if let Some(space) = &store.space {
+        let _ = space.command(&["DEL", &space.name("session:waiting-1")]);
+        return;
+    }
+    edit(store, "routes", |_key, _value| None);
+}
+
+/// Changes each row of a table of the file: none removes it.
+fn edit(store: &Fixture, table: &'static str, change: impl Fn(&[u8], &[u8]) -> Option<Vec<u8>>) {
+    let database = Database::open(store.path("s.redb")).unwrap();
+    let txn = database.begin_write().unwrap();
+    {
+        let mut table = txn.open_table(Rows::new(table)).unwrap();
+        let rows: Vec<_> = table
+            .iter()
+            .unwrap()
+            .map(|row| row.unwrap())
+            .map(|(key, value)| (key.value().to_vec(), value.value().to_vec()))
+            .collect();
+        for (key, value) in rows {
+            match change(&key, &value) {
+                Some(changed) => table.insert(&key[..], &changed[..]).unwrap(),
+                None => table.remove(&key[..]).unwrap(),
+            };
+        }
+    }
+    txn.commit().unwrap();
+}
+
+#[test]
+fn c23_contradictions_are_found_and_repaired() {
+    on_each_store("torn", |store| {
+        store.populate();
+        tear(store);
+        let run = store.run(&["doctor"]).ends_with(11);
+        assert!(run.out.contains("fault"), "{}", run.out);
+        let found = store.run(&["doctor", "--json"]).ends_with(11).lines();
+        assert!(
+            found
+                .iter()
+                .any(|line| line["kind"] == "finding" && line["repaired"] == false)
+        );
+
+        let run = store.run(&["doctor", "--repair", "--json"]);
+        assert!(run.code == 0 || run.code == 10, "{}{}", run.out, run.err);
+        let end = run.lines().pop().unwrap();
+        assert!(end["repaired"].as_u64().unwrap() > 0, "{end}");
+        assert!(is_well(store));
+        // What could be kept is there, and still waits.
+        let waits = [
+            "waits",
+            "--env=dev",
+            "--tenant=acme",
+            "--user=ann",
+            "--json",
+        ];
+        assert!(
+            store
+                .run(&waits)
+                .ends_with(0)
+                .keys()
+                .contains(&"claimed-1".to_owned())
+        );
+    });
+}
+
+#[test]
+fn c17_what_cannot_be_read_is_named_and_left() {
+    let store = Fixture::durable();
+    store.populate();
+    edit(&store, "payloads", |_key, value| {
+        let mut value = value.to_vec();
+        *value.last_mut().unwrap() ^= 0x55;
+        Some(value)
+    });
+    let run = store.run(&["doctor", "--json"]).ends_with(12);
+    let faults: Vec<_> = run
+        .lines()
+        .iter()
+        .map(|line| line["fault"].clone())
+        .collect();
+    assert!(faults.contains(&"unreadable".into()), "{}", run.out);
+    store.run(&["doctor", "--repair"]).ends_with(12);
+    let shown = store.run(&["show", "idle-1"]).ends_with(6).complains_once();
+    assert!(shown.err.contains("idle-1"), "{}", shown.err);
+    // A list does not hide them, and an export does not pretend to be whole.
+    let end = store
+        .run(&["list", "--json"])
+        .ends_with(0)
+        .lines()
+        .pop()
+        .unwrap();
+    assert_eq!(
+        (&end["sessions"], &end["unreadable"]),
+        (&0.into(), &5.into())
+    );
+    assert!(
+        store
+            .run(&["export"])
+            .ends_with(6)
+            .err
+            .contains("5 sessions")
+    );
+}

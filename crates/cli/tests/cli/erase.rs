@@ -1,0 +1,144 @@
+//! `erase`: the right to be forgotten.
+
+use std::fs;
+
+use greentic_session::Commit;
+use serde_json::Value;
+
+use crate::fixture::{Fixture, SECRET_STATE, SECRET_USER, ctx, data, on_each_store};
+use crate::raw;
+use crate::redis_support::{key, scope};
+use greentic_session::ClaimOutcome;
+use greentic_types::UserId;
+use std::time::Duration;
+
+const PERSON: [&str; 4] = [
+    "erase",
+    "--env=dev",
+    "--tenant=globex",
+    "--user=hunter-the-user",
+];
+
+/// A person with sessions, a wait and a remembered message; others have another payload.
+fn populate(store: &Fixture) {
+    store.populate();
+    store.store(|store| {
+        let (ctx, user) = (
+            ctx("globex", SECRET_USER),
+            UserId::try_from(SECRET_USER).unwrap(),
+        );
+        let lease = Duration::from_secs(60);
+        let claimed = store
+            .claim(&ctx, &user, &scope("secret-2"), "m-9", lease)
+            .unwrap();
+        let ClaimOutcome::Claimed(claim) = claimed else {
+            panic!("nobody else is here")
+        };
+        let next = Commit::park(scope("secret-2"), data(&ctx, "order"), None);
+        store.commit(&claim.token, next).unwrap();
+        for name in ["waiting-1", "claimed-1", "idle-1"] {
+            let _ = store.revoke(&key(name)).unwrap();
+            let mut other = store.get(&key(name)).unwrap().unwrap().data.clone();
+            other.context_json = "{}".to_owned();
+            store.update(&key(name), other, Default::default()).unwrap();
+        }
+    });
+}
+
+fn erased(store: &Fixture, more: &[&str]) -> Value {
+    let arguments: Vec<&str> = PERSON.iter().chain(more).copied().collect();
+    store.run(&arguments).ends_with(0).json()
+}
+
+#[test]
+fn c22_nothing_of_the_person_is_left_in_the_bytes_of_the_store() {
+    on_each_store("forgotten", |store| {
+        populate(store);
+        assert!(raw::holds(store, SECRET_USER) && raw::holds(store, SECRET_STATE));
+        let receipt = erased(store, &["--yes"]);
+        assert_eq!(receipt["verified"], true);
+        assert_eq!(receipt["found"]["sessions"], 2);
+        assert_eq!(receipt["found"]["message_ids"], 1);
+        assert_eq!(receipt["remaining"]["sessions"], 0);
+        for text in [SECRET_USER, SECRET_STATE, "secret-1", "globex"] {
+            assert!(!raw::holds(store, text), "{text}");
+        }
+        assert!(!receipt.to_string().contains(SECRET_USER));
+        // Nobody else lost anything.
+        let mut left = store.run(&["list", "--json"]).ends_with(0).keys();
+        left.sort();
+        assert_eq!(left, ["claimed-1", "idle-1", "waiting-1"]);
+        let doctor = store.run(&["doctor", "--json"]);
+        assert!(doctor.code == 0 || doctor.code == 10, "{}", doctor.out);
+    });
+}
+
+#[test]
+fn a_dry_run_erases_nothing() {
+    on_each_store("dry", |store| {
+        populate(store);
+        let receipt = erased(store, &["--json"]);
+        assert_eq!(
+            (&receipt["dry_run"], &receipt["verified"]),
+            (&true.into(), &false.into())
+        );
+        assert_eq!(receipt["found"]["sessions"], 2);
+        assert!(raw::holds(store, SECRET_USER));
+        let run = store
+            .run(&["erase", "--env=dev", "--tenant=globex"])
+            .ends_with(0);
+        assert!(
+            run.out
+                .starts_with("2 sessions and 1 message id would be erased"),
+            "{}",
+            run.out
+        );
+        assert!(run.err.contains("--yes erases"), "{}", run.err);
+    });
+}
+
+#[test]
+fn the_receipt_goes_to_a_file_too() {
+    on_each_store("receipt", |store| {
+        populate(store);
+        let file = store.path("receipt.json");
+        let receipt = erased(
+            store,
+            &["--yes", "--json", "--receipt", file.to_str().unwrap()],
+        );
+        let kept: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+        assert_eq!(kept, receipt);
+        // The digest tells whose data it was, to whoever knows the person.
+        let digest = receipt["subject"]["user_sha256"].as_str().unwrap();
+        assert_eq!(digest.len(), 64);
+        // A second erasure finds nothing, and is as good.
+        let again = erased(store, &["--yes", "--json"]);
+        assert_eq!(
+            (&again["found"]["sessions"], &again["verified"]),
+            (&0.into(), &true.into())
+        );
+    });
+}
+
+#[test]
+fn a_whole_tenant_goes_and_no_other() {
+    on_each_store("tenant", |store| {
+        store
+            .run(&["demo", "--fill", "300", "--tenants", "3"])
+            .ends_with(0);
+        let arguments = [
+            "erase",
+            "--env=demo",
+            "--tenant=tenant-01",
+            "--yes",
+            "--json",
+        ];
+        let receipt = store.run(&arguments).ends_with(0).json();
+        assert_eq!(receipt["found"]["sessions"], 100);
+        let stats = store.run(&["stats", "--json"]).ends_with(0).json();
+        let tenants = stats["by_tenant"].as_array().unwrap();
+        let tenants: Vec<_> = tenants.iter().map(|tenant| &tenant["tenant"]).collect();
+        assert_eq!(tenants, ["tenant-00", "tenant-02"]);
+        assert!(!raw::holds(store, "tenant-01"));
+    });
+}

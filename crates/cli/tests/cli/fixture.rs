@@ -1,0 +1,213 @@
+//! A store with known sessions, and the program to be run on it.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use greentic_session::{
+    Blocking, ClaimOutcome, CreateOptions, ParkOptions, SessionBackendConfig,
+    create_async_session_store,
+};
+use greentic_types::{EnvId, FlowId, SessionCursor, SessionData, TenantCtx, TenantId, UserId};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::redis_support::{Space, key, scope};
+
+/// What no output without --reveal may show.
+pub const SECRET_USER: &str = "hunter-the-user";
+pub const SECRET_STATE: &str = "hunter-the-payload";
+pub const HOUR: Duration = Duration::from_secs(3600);
+
+pub struct Fixture {
+    pub url: String,
+    pub directory: TempDir,
+    pub space: Option<Space>,
+}
+
+/// What a run of the program said.
+pub struct Run {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Run {
+    fn of(output: Output) -> Self {
+        Self {
+            // A signal counts as a shell counts it.
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    #[track_caller]
+    pub fn ends_with(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "out: {}\nerr: {}", self.out, self.err);
+        self
+    }
+
+    /// The one object of the output.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}", self.out))
+    }
+
+    /// The lines of the output, each an object.
+    #[track_caller]
+    pub fn lines(&self) -> Vec<Value> {
+        let lines = self.out.lines();
+        lines
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    /// The session keys of the output, as they come.
+    pub fn keys(&self) -> Vec<String> {
+        let lines = self.lines();
+        let sessions = lines.iter().filter(|line| line["kind"] == "session");
+        sessions
+            .map(|line| line["key"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    /// One clear line, and no trace of the program's inside.
+    #[track_caller]
+    pub fn complains_once(self) -> Self {
+        assert_eq!(self.err.lines().count(), 1, "{}", self.err);
+        assert!(self.err.starts_with("greentic-session: "), "{}", self.err);
+        assert!(!self.err.contains("panicked"), "{}", self.err);
+        self
+    }
+}
+
+/// Runs a test on a file, and on Redis if there is one.
+pub fn on_each_store(name: &str, test: impl Fn(&Fixture)) {
+    test(&Fixture::durable());
+    if let Some(fixture) = Fixture::redis(name) {
+        test(&fixture);
+    }
+}
+
+impl Fixture {
+    pub fn durable() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        Self {
+            url: format!("redb://{}", directory.path().join("s.redb").display()),
+            directory,
+            space: None,
+        }
+    }
+
+    pub fn redis(name: &str) -> Option<Self> {
+        let space = Space::or_skip(&format!("cli-{name}"))?;
+        Some(Self {
+            url: format!("{}?namespace={}", space.url(), space.namespace),
+            directory: tempfile::tempdir().unwrap(),
+            space: Some(space),
+        })
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// The store, open in this process; the program finds it closed.
+    pub fn store<T>(&self, work: impl FnOnce(&Blocking) -> T) -> T {
+        let config = SessionBackendConfig::from_url(&self.url).unwrap();
+        work(&Blocking::from(create_async_session_store(config).unwrap()))
+    }
+
+    /// The program with this store.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.bare(arguments);
+        command.env("GREENTIC_SESSION_STORE", &self.url);
+        command
+    }
+
+    /// The program without a store.
+    pub fn bare(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_greentic-session"));
+        command
+            .args(arguments)
+            .env_remove("GREENTIC_SESSION_STORE")
+            .env_remove("NO_COLOR")
+            .env_remove("CLICOLOR_FORCE")
+            .env("XDG_DATA_HOME", self.path("data"))
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Run {
+        Run::of(self.command(arguments).output().unwrap())
+    }
+
+    pub fn run_bare(&self, arguments: &[&str]) -> Run {
+        Run::of(self.bare(arguments).output().unwrap())
+    }
+
+    pub fn run_with_input(&self, arguments: &[&str], input: &[u8]) -> Run {
+        let mut command = self.command(arguments);
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        // A program that refuses its input may end before it has read it.
+        let _ = child.stdin.take().unwrap().write_all(input);
+        Run::of(child.wait_with_output().unwrap())
+    }
+
+    /// Two tenants; one session that waits, one that is claimed, one that does neither, and two of
+    /// the secret user.
+    pub fn populate(&self) {
+        self.store(|store| {
+            let park = |tenant: &str, user: &str, name: &str, flow: &str, ttl: Duration| {
+                let (ctx, user) = (ctx(tenant, user), UserId::try_from(user).unwrap());
+                let data = data(&ctx, flow);
+                let options = ParkOptions::new().ttl(ttl);
+                let parked = store.park(&ctx, &user, &scope(name), &key(name), data, options);
+                let _ = parked.unwrap();
+            };
+            park("acme", "ann", "waiting-1", "support", HOUR);
+            park("acme", "ann", "claimed-1", "order", 48 * HOUR);
+            park("globex", SECRET_USER, "secret-1", "support", HOUR);
+            park("globex", SECRET_USER, "secret-2", "order", HOUR);
+            let owner = ctx("acme", "bob");
+            let created = CreateOptions::new().key(key("idle-1"));
+            let _ = store
+                .create(&owner, data(&owner, "support"), created)
+                .unwrap();
+            self.claim(store, "claimed-1");
+        });
+    }
+
+    pub fn claim(&self, store: &Blocking, name: &str) {
+        let user = UserId::try_from("ann").unwrap();
+        let lease = Duration::from_secs(600);
+        let claimed = store.claim(&ctx("acme", "ann"), &user, &scope(name), "m-1", lease);
+        assert!(matches!(claimed.unwrap(), ClaimOutcome::Claimed(_)));
+    }
+}
+
+pub fn ctx(tenant: &str, user: &str) -> TenantCtx {
+    let env = EnvId::try_from("dev").unwrap();
+    TenantCtx::new(env, TenantId::try_from(tenant).unwrap())
+        .with_user(Some(UserId::try_from(user).unwrap()))
+}
+
+pub fn data(ctx: &TenantCtx, flow: &str) -> SessionData {
+    SessionData {
+        tenant_ctx: ctx.clone(),
+        flow_id: FlowId::try_from(flow).unwrap(),
+        pack_id: None,
+        cursor: SessionCursor::new("ask_name"),
+        context_json: format!(r#"{{"note":"{SECRET_STATE}"}}"#),
+    }
+}
+
+/// Sends a signal to a program that runs.
+pub fn signal(child: &Child, name: &str) {
+    let (signal, process) = (format!("-{name}"), child.id().to_string());
+    let status = Command::new("kill").args([signal, process]).status();
+    assert!(status.unwrap().success());
+}

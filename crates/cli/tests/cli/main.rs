@@ -1,0 +1,18 @@
+//! The built program, on a real file and a real Redis: what people see, what programs read, and what
+//! becomes of the store.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../../../../tests/redis_support/mod.rs"]
+mod redis_support;
+
+mod bad_input;
+mod doctor;
+mod erase;
+mod fixture;
+mod look;
+mod mend;
+mod migrate;
+mod raw;
+mod story;
+mod terminal;
+mod transfer;

@@ -1,0 +1,144 @@
+//! `remove`, `extend` and `release`: a dry run changes nothing, a real run does what it said.
+
+use greentic_types::UserId;
+use std::time::Duration;
+
+use crate::fixture::{Fixture, HOUR, ctx, on_each_store};
+use crate::redis_support::{key, scope};
+use greentic_session::ClaimOutcome;
+
+fn has(store: &Fixture, name: &str) -> bool {
+    store.store(|store| store.get(&key(name)).unwrap().is_some())
+}
+
+#[test]
+fn remove_shows_first_and_removes_then() {
+    on_each_store("remove", |store| {
+        store.populate();
+        let dry = store.run(&["remove", "waiting-1", "idle-1"]).ends_with(0);
+        assert!(
+            dry.out.contains("waiting-1") && dry.out.contains("idle-1"),
+            "{}",
+            dry.out
+        );
+        assert!(
+            dry.err.contains("dry run: 2 sessions would go"),
+            "{}",
+            dry.err
+        );
+        assert!(has(store, "waiting-1") && has(store, "idle-1"));
+
+        let real = store
+            .run(&["remove", "waiting-1", "idle-1", "--yes", "--json"])
+            .ends_with(0);
+        let lines = real.lines();
+        assert_eq!(
+            (&lines[0]["key"], &lines[0]["outcome"]),
+            (&"waiting-1".into(), &"removed".into())
+        );
+        assert_eq!(
+            (&lines[2]["removed"], &lines[2]["dry_run"]),
+            (&2.into(), &false.into())
+        );
+        assert!(!has(store, "waiting-1") && !has(store, "idle-1"));
+        let waits = [
+            "waits",
+            "--env=dev",
+            "--tenant=acme",
+            "--user=ann",
+            "--json",
+        ];
+        assert_eq!(store.run(&waits).ends_with(0).keys(), ["claimed-1"]);
+    });
+}
+
+#[test]
+fn remove_says_which_keys_are_unknown_or_held() {
+    on_each_store("unknown", |store| {
+        store.populate();
+        for yes in [false, true] {
+            let mut arguments = vec!["remove", "nobody", "secret-1", "--json"];
+            arguments.extend(yes.then_some("--yes"));
+            let run = store.run(&arguments).ends_with(3).complains_once();
+            assert_eq!(run.lines()[0]["outcome"], "not_found");
+            assert_eq!(has(store, "secret-1"), !yes);
+            arguments[1..3].copy_from_slice(&["claimed-1", "secret-2"]);
+            let run = store.run(&arguments).ends_with(4).complains_once();
+            assert_eq!(run.lines()[0]["outcome"], "claimed");
+            assert!(has(store, "claimed-1"));
+        }
+    });
+}
+
+#[test]
+fn extend_moves_the_deadline_only_if_meant() {
+    on_each_store("extend", |store| {
+        store.populate();
+        let deadline =
+            || store.store(|store| store.get(&key("waiting-1")).unwrap().unwrap().deadline);
+        let before = deadline().unwrap();
+        let dry = store
+            .run(&["extend", "waiting-1", "--ttl=10h"])
+            .ends_with(0);
+        assert!(dry.err.contains("dry run"), "{}", dry.err);
+        assert_eq!(deadline(), Some(before));
+
+        let run = store
+            .run(&["extend", "waiting-1", "--ttl=10h", "--yes", "--json"])
+            .ends_with(0);
+        let after = deadline().unwrap();
+        assert!(after.since(before) > 8 * HOUR);
+        assert_eq!(run.json()["deadline"], after.as_millis());
+        assert_eq!(run.json()["deadline_before"], before.as_millis());
+
+        let run = store
+            .run(&["extend", "waiting-1", "--ttl=never", "--yes"])
+            .ends_with(0);
+        assert!(run.out.starts_with("expires never"), "{}", run.out);
+        assert_eq!(deadline(), None);
+        store
+            .run(&["extend", "nobody", "--ttl=1h", "--yes"])
+            .ends_with(3)
+            .complains_once();
+    });
+}
+
+#[test]
+fn release_takes_a_stuck_claim() {
+    on_each_store("release", |store| {
+        store.populate();
+        let claim = || {
+            let user = UserId::try_from("ann").unwrap();
+            let lease = Duration::from_secs(60);
+            let ctx = ctx("acme", "ann");
+            store.store(|store| {
+                store
+                    .claim(&ctx, &user, &scope("claimed-1"), "m-2", lease)
+                    .unwrap()
+            })
+        };
+        let dry = store
+            .run(&["release", "claimed-1", "--json"])
+            .ends_with(0)
+            .json();
+        assert_eq!(
+            (&dry["outcome"], &dry["attempt"]),
+            (&"would_release".into(), &1.into())
+        );
+        assert!(matches!(claim(), ClaimOutcome::Busy { .. }));
+
+        let real = store.run(&["release", "claimed-1", "--yes"]).ends_with(0);
+        assert!(real.out.starts_with("released: claim 1"), "{}", real.out);
+        assert!(matches!(claim(), ClaimOutcome::Claimed(claim) if claim.attempt == 2));
+
+        let idle = store
+            .run(&["release", "idle-1", "--yes", "--json"])
+            .ends_with(0)
+            .json();
+        assert_eq!(idle["outcome"], "not_claimed");
+        store
+            .run(&["release", "nobody"])
+            .ends_with(3)
+            .complains_once();
+    });
+}

@@ -1,0 +1,231 @@
+//! `migrate`: from a file to Redis and back, also after an interruption.
+
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use greentic_session::ClaimOutcome;
+use greentic_session_testkit::{FaultProxy, Flow, RedisServer, servers_or_skip};
+use greentic_types::UserId;
+use serde_json::Value;
+
+use crate::fixture::{Fixture, ctx, signal};
+use crate::redis_support::scope;
+
+const SESSIONS: &str = "5000";
+const LIMIT: Duration = Duration::from_secs(60);
+
+fn filled(sessions: &str) -> Fixture {
+    let store = Fixture::durable();
+    store.run(&["demo", "--fill", sessions]).ends_with(0);
+    store
+}
+
+fn arguments<'a>(from: &'a Fixture, to: &'a str) -> Vec<&'a str> {
+    vec!["migrate", "--from", &from.url, "--to", to, "--json"]
+}
+
+#[test]
+fn all_comes_over_to_redis_and_back() {
+    let Some(redis) = Fixture::redis("there-and-back") else {
+        return;
+    };
+    let (source, back) = (filled(SESSIONS), Fixture::durable());
+    source.populate();
+    let there = source
+        .run_bare(&arguments(&source, &redis.url))
+        .ends_with(0)
+        .json();
+    let again = redis
+        .run_bare(&arguments(&redis, &back.url))
+        .ends_with(0)
+        .json();
+    for report in [&there, &again] {
+        assert_eq!(
+            (&report["imported"], &report["verified"]),
+            (&5005.into(), &true.into())
+        );
+        assert_eq!(report["verification"]["method"], "digest");
+    }
+    let digest = |report: &Value, side: &str| report["verification"][side]["digest"].clone();
+    assert_eq!(digest(&there, "source"), digest(&again, "target"));
+    // A claim does not move; its wait does, and its turn is counted.
+    back.store(|store| {
+        let user = UserId::try_from("ann").unwrap();
+        let lease = Duration::from_secs(60);
+        let claimed = store.claim(
+            &ctx("acme", "ann"),
+            &user,
+            &scope("claimed-1"),
+            "m-2",
+            lease,
+        );
+        assert!(matches!(claimed.unwrap(), ClaimOutcome::Claimed(claim) if claim.attempt == 2));
+    });
+}
+
+#[test]
+fn a_target_with_data_is_refused_unless_merged() {
+    let (source, target) = (Fixture::durable(), Fixture::durable());
+    source.populate();
+    target.run(&["demo", "--fill", "10"]).ends_with(0);
+    let mut arguments = arguments(&source, &target.url);
+    let refused = source.run_bare(&arguments).ends_with(4).complains_once();
+    assert!(refused.err.contains("has data already"), "{}", refused.err);
+    arguments.push("--merge");
+    let report = source.run_bare(&arguments).ends_with(0).json();
+    assert_eq!(report["verification"]["method"], "lookup");
+    assert_eq!(report["verification"]["same"], 5);
+    let stats = target.run(&["stats", "--json"]).ends_with(0).json();
+    assert_eq!(stats["total"]["sessions"], 15);
+}
+
+#[test]
+fn a_difference_is_not_called_verified() {
+    let (source, target) = (Fixture::durable(), Fixture::durable());
+    source.populate();
+    target.populate();
+    // The target's own session stays, and the other one is new.
+    target.run(&["remove", "idle-1", "--yes"]).ends_with(0);
+    let mut arguments = arguments(&source, &target.url);
+    arguments.push("--merge");
+    let report = source.run_bare(&arguments).ends_with(0).json();
+    assert_eq!(
+        (&report["imported"], &report["exists"]),
+        (&1.into(), &4.into())
+    );
+    assert_eq!(report["verification"]["missing"], 0);
+    // The deadlines were set at other instants.
+    assert_eq!(
+        (
+            &report["verification"]["same"],
+            &report["verification"]["other"]
+        ),
+        (&1.into(), &4.into())
+    );
+}
+
+/// A migration that is under way for as long as the test wants: every reply of the target is late.
+struct Slow {
+    source: Fixture,
+    server: RedisServer,
+    proxy: FaultProxy,
+}
+
+impl Slow {
+    fn or_skip(name: &str) -> Option<Self> {
+        servers_or_skip(name).then(|| {
+            let server = RedisServer::start();
+            let proxy = FaultProxy::start(&server.address());
+            proxy.replies(Flow::Delay(Duration::from_millis(100)));
+            Self {
+                source: filled(SESSIONS),
+                server,
+                proxy,
+            }
+        })
+    }
+
+    fn checkpoint(&self) -> String {
+        self.source.path("checkpoint.json").display().to_string()
+    }
+
+    /// Starts it, and waits until a part is over.
+    fn start(&self) -> Child {
+        let (url, checkpoint) = (self.proxy.url(), self.checkpoint());
+        let mut arguments = arguments(&self.source, &url);
+        arguments.extend(["--checkpoint", &checkpoint]);
+        let mut command = self.source.bare(&arguments);
+        let child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        wait_for_progress(Path::new(&checkpoint));
+        child
+    }
+
+    /// Goes on to the end, and tells the report.
+    fn finish(&self) -> Value {
+        self.proxy.heal();
+        let (url, checkpoint) = (self.proxy.url(), self.checkpoint());
+        let mut arguments = arguments(&self.source, &url);
+        arguments.extend(["--checkpoint", &checkpoint]);
+        let run = self.source.run_bare(&arguments).ends_with(0);
+        assert!(run.err.contains("going on after"), "{}", run.err);
+        assert!(!Path::new(&checkpoint).exists());
+        run.json()
+    }
+}
+
+fn wait_for_progress(checkpoint: &Path) {
+    let end = Instant::now() + LIMIT;
+    loop {
+        let content = std::fs::read(checkpoint).unwrap_or_default();
+        let content: Value = serde_json::from_slice(&content).unwrap_or_default();
+        if content["after"].is_string() {
+            return;
+        }
+        assert!(Instant::now() < end, "it does not come on");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn ctrl_c_stops_it_where_it_can_go_on() {
+    let Some(slow) = Slow::or_skip("ctrl-c") else {
+        return;
+    };
+    let child = slow.start();
+    signal(&child, "INT");
+    let output = child.wait_with_output().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{err}");
+    assert!(
+        err.contains("interrupted:") && err.contains("the same command goes on there"),
+        "{err}"
+    );
+    let report = slow.finish();
+    assert_eq!(
+        (&report["resumed"], &report["verified"]),
+        (&true.into(), &true.into())
+    );
+    assert_eq!(report["imported"], 5000);
+}
+
+#[test]
+fn a_killed_migration_goes_on() {
+    let Some(slow) = Slow::or_skip("killed") else {
+        return;
+    };
+    for _ in 0..2 {
+        let mut child = slow.start();
+        signal(&child, "KILL");
+        assert!(!child.wait().unwrap().success());
+    }
+    let report = slow.finish();
+    assert_eq!(
+        (&report["resumed"], &report["verified"]),
+        (&true.into(), &true.into())
+    );
+    assert_eq!(report["imported"], 5000);
+    let keys = slow.server.command(&["DBSIZE"]);
+    assert!(!keys.is_error());
+}
+
+#[test]
+fn a_checkpoint_of_other_stores_is_refused() {
+    let (source, target) = (Fixture::durable(), Fixture::durable());
+    source.populate();
+    let checkpoint = source.path("checkpoint.json");
+    let content = r#"{"from":"a","to":"b","after":null,"from_empty":true,"copied":false,
+        "tally":{"imported":0,"exists":0,"expired":0,"message_ids":0,"unreadable":0}}"#;
+    std::fs::write(&checkpoint, content).unwrap();
+    let mut arguments = arguments(&source, &target.url);
+    arguments.extend(["--checkpoint", checkpoint.to_str().unwrap()]);
+    let run = source.run_bare(&arguments).ends_with(2).complains_once();
+    assert!(run.err.contains("between other stores"), "{}", run.err);
+    std::fs::write(&checkpoint, "x").unwrap();
+    source.run_bare(&arguments).ends_with(6).complains_once();
+}
