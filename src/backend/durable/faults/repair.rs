@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
+use tracing::{Dispatch, Event, Metadata, Subscriber, dispatcher};
 
 use super::run::{NAME, Run, fresh};
 use crate::clock::ManualClock;
@@ -52,7 +52,10 @@ fn repair_reports_its_progress_and_the_file() {
     run.close().unwrap();
 
     let log = Log::default();
-    let opened = tracing::subscriber::with_default(log.clone(), || Run::open(&crashed, &clock));
+    // Whether anybody listens to a place in the code is decided when the first thread comes by. With
+    // two listeners all are asked; with one, only the one of that thread, and other tests have none.
+    let (here, _there) = (Dispatch::new(log.clone()), Dispatch::new(log.clone()));
+    let opened = dispatcher::with_default(&here, || Run::open(&crashed, &clock));
     assert!(opened.unwrap().shown().unwrap()[0].contains("50000"));
     let lines = log.0.lock().unwrap();
     let has = |start: &str| lines.iter().any(|line| line.starts_with(start));
