@@ -59,6 +59,7 @@ pub const NEVER: Duration = Duration::from_secs(60 * 60);
 pub struct Memory {
     store: Arc<InMemorySessionStore>,
     clock: Arc<ManualClock>,
+    turns: RwLock<()>,
 }
 
 impl Memory {
@@ -74,6 +75,7 @@ impl Harness for Memory {
         Self {
             store: Arc::new(store),
             clock,
+            turns: RwLock::default(),
         }
     }
 
@@ -87,6 +89,10 @@ impl Harness for Memory {
 
     fn tick() -> Duration {
         Duration::from_secs(1)
+    }
+
+    fn turns(&self) -> Option<&RwLock<()>> {
+        Some(&self.turns)
     }
 
     fn now(&self) -> Timestamp {
