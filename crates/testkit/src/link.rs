@@ -89,8 +89,9 @@ impl Link {
                     return Ok(());
                 }
             };
-            to.write_all(&buffer[..pass])?;
+            // Counted first: whoever has the answer to a call finds all its bytes counted.
             lane.add_bytes(pass);
+            to.write_all(&buffer[..pass])?;
         }
     }
 
