@@ -5,6 +5,7 @@
 //! kept and read again. Live traffic goes on meanwhile.
 
 mod blocking;
+mod covered;
 mod cursor;
 mod erase;
 mod filter;
@@ -14,6 +15,7 @@ mod transfer;
 mod verify;
 
 pub use crate::scope::ScopeDigest;
+pub use covered::Covered;
 pub use cursor::ScanCursor;
 pub(crate) use cursor::unknown_cursor;
 pub use erase::{EraseMode, ErasePage, OwnerSelection};

@@ -10,7 +10,7 @@ use super::Backend;
 #[cfg(feature = "redis")]
 use crate::admin::ScopeDigest;
 use crate::admin::{
-    EraseMode, ErasePage, ExportPage, ExportRecord, ExportedMessage, ExportedMessages,
+    Covered, EraseMode, ErasePage, ExportPage, ExportRecord, ExportedMessage, ExportedMessages,
     ExportedSession, ExportedWait, Finding, ImportOutcome, OwnerSelection, RevokeOutcome,
     ScanCursor, ScanFilter, ScanPage, SessionInfo, SessionState, VerifyMode, VerifyPage,
 };
@@ -40,6 +40,7 @@ pub(crate) struct Walked {
     /// Owners with something that is no session of theirs.
     pub owners: Vec<FoundOwner>,
     pub unreadable: Vec<Finding>,
+    pub covered: Covered,
     pub next: Option<ScanCursor>,
 }
 
@@ -50,6 +51,7 @@ impl Walked {
             sessions: Vec::new(),
             owners: Vec::new(),
             unreadable: Vec::new(),
+            covered: Covered::ALL,
             next: None,
         }
     }
@@ -181,6 +183,7 @@ pub(super) async fn scan<B: Backend>(
         sessions: infos.filter(|info| filter.matches(info, now)).collect(),
         unreadable: walked.unreadable,
         now,
+        covered: walked.covered,
         next: walked.next,
     })
 }
@@ -242,6 +245,7 @@ pub(super) async fn erase<B: Backend>(
         sessions: 0,
         messages: 0,
         unreadable: walked.unreadable,
+        covered: walked.covered,
         next: walked.next,
     };
     let mut owners: BTreeMap<Owner, request::Forget> = BTreeMap::new();
@@ -289,6 +293,7 @@ pub(super) async fn export<B: Backend>(
     let mut page = ExportPage {
         records: Vec::new(),
         unreadable: Vec::new(),
+        covered: Covered::ALL,
         next: after.cloned(),
     };
     let (mut left, mut step, mut bytes) = (limit, FIRST_STEP, 0);
@@ -324,6 +329,7 @@ fn take(walked: Walked, page: &mut ExportPage) -> usize {
     let messages = owners.filter_map(|found| exported_messages(found, now));
     page.records.extend(messages.map(ExportRecord::Messages));
     page.unreadable.extend(walked.unreadable);
+    page.covered = walked.covered;
     bytes
 }
 

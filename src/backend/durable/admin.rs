@@ -8,8 +8,8 @@ use super::tables::{Table, read_state};
 use super::verify;
 use super::view::{Row, Rows, Snapshot, owner_state, session_of};
 use crate::admin::{
-    Finding, FindingKind, ImportOutcome, RevokeOutcome, ScanCursor, VerifyMode, VerifyPage,
-    unknown_cursor,
+    Covered, Finding, FindingKind, ImportOutcome, RevokeOutcome, ScanCursor, VerifyMode,
+    VerifyPage, unknown_cursor,
 };
 use crate::backend::{Admin, Backend, Depth, Detail, Erased, Found, FoundOwner, Summary, Walked};
 use crate::clock::Timestamp;
@@ -21,61 +21,74 @@ use crate::rules::{self, View};
 
 /// A place in a walk over tables: after this key of this table.
 pub(super) struct Mark {
-    pub table: Table,
-    pub after: Option<Vec<u8>>,
+    table: Table,
+    after: Option<Vec<u8>>,
+    /// How many rows are behind.
+    seen: u64,
 }
 
 impl Mark {
-    pub const fn start(table: Table) -> Self {
-        Self { table, after: None }
+    const fn start(table: Table, seen: u64) -> Self {
+        Self {
+            table,
+            after: None,
+            seen,
+        }
     }
 
-    /// Reads a cursor: the number of the table, and the key in hex.
+    /// Reads a cursor: the number of the table, the key in hex, and how many rows are behind.
     pub fn of(cursor: Option<&ScanCursor>, tables: &[Table]) -> SessionResult<Self> {
         match (cursor, tables.first()) {
-            (None, Some(first)) => Ok(Self::start(*first)),
+            (None, Some(first)) => Ok(Self::start(*first, 0)),
             (Some(cursor), _) => Self::parse(cursor.as_str(), tables).ok_or_else(unknown_cursor),
             (None, None) => Err(unknown_cursor()),
         }
     }
 
     fn parse(text: &str, tables: &[Table]) -> Option<Self> {
-        let (number, key) = text.split_once(':')?;
+        let (number, rest) = text.split_once(':')?;
+        let (key, seen) = rest.split_once(':')?;
         let number: usize = number.strip_prefix('t')?.parse().ok()?;
         let table = *Table::ALL.get(number)?;
         let after = Some(hex::decode(key).ok()?);
-        tables.contains(&table).then_some(Self { table, after })
+        let seen = seen.parse().ok()?;
+        let mark = Self { table, after, seen };
+        tables.contains(&table).then_some(mark)
     }
 
     fn cursor(&self) -> ScanCursor {
         let key = self.after.as_deref().unwrap_or_default();
-        ScanCursor::new(format!("t{}:{}", self.table as usize, hex::encode(key)))
+        let (table, key) = (self.table as usize, hex::encode(key));
+        ScanCursor::new(format!("t{table}:{key}:{}", self.seen))
     }
 }
 
-/// Shows the next `limit` rows of some tables, one after the other, and tells where to go on.
+/// Shows the next `limit` rows of some tables, one after the other, and tells where to go on, and how
+/// much is behind.
 pub(super) fn tour(
     snapshot: &Snapshot,
     tables: &[Table],
     mut mark: Mark,
     limit: usize,
     mut show: impl FnMut(Table, Vec<Row>) -> SessionResult<()>,
-) -> SessionResult<Option<ScanCursor>> {
+) -> SessionResult<(Option<ScanCursor>, Covered)> {
     let mut left = limit;
     loop {
         let rows = snapshot.after(mark.table, mark.after.as_deref(), left)?;
         let seen = rows.len();
         let last = rows.last().map(|row| row.key.clone());
         show(mark.table, rows)?;
+        mark.seen = mark.seen.saturating_add(seen as u64);
         if seen >= left {
             mark.after = last;
-            return Ok(Some(mark.cursor()));
+            let covered = Covered::part(mark.seen as f64, snapshot.rows(tables)? as f64);
+            return Ok((Some(mark.cursor()), covered));
         }
         left -= seen;
         let position = tables.iter().position(|table| *table == mark.table);
         match position.and_then(|position| tables.get(position + 1)) {
-            Some(next) => mark = Mark::start(*next),
-            None => return Ok(None),
+            Some(next) => mark = Mark::start(*next, mark.seen),
+            None => return Ok((None, Covered::ALL)),
         }
     }
 }
@@ -150,7 +163,7 @@ fn walk(
     };
     let mut walked = Walked::new(now);
     let mark = Mark::of(after, tables)?;
-    walked.next = tour(snapshot, tables, mark, limit, |table, rows| {
+    (walked.next, walked.covered) = tour(snapshot, tables, mark, limit, |table, rows| {
         for row in rows {
             match table {
                 Table::Owners => match found_owner(snapshot, &row) {

@@ -4,7 +4,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use greentic_types::{ErrorCode, GreenticError, SessionKey};
-use redb::ReadableTable;
+use redb::{ReadableTable, ReadableTableMetadata};
 
 use super::format::{self, Damage, MessageRow, OwnerState, RouteRow, owner_key, unseal};
 use super::place::Place;
@@ -91,6 +91,16 @@ impl Snapshot {
     ) -> SessionResult<Vec<Row>> {
         rows_after(self.tables.table(table), after, limit)
             .map_err(|error| self.place.storage_error(&error))
+    }
+
+    /// How many rows some tables have, by the counts that the file keeps.
+    pub fn rows(&self, tables: &[Table]) -> SessionResult<u64> {
+        let mut rows = 0;
+        for table in tables {
+            let count = self.tables.table(*table).len();
+            rows += count.map_err(|error| self.place.storage_error(&error.into()))?;
+        }
+        Ok(rows)
     }
 }
 

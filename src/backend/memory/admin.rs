@@ -8,7 +8,7 @@ use super::keys::KeyHash;
 use super::owners::OwnerHash;
 use super::store::InMemorySessionStore;
 use super::{SHARDS, verify};
-use crate::admin::{ImportOutcome, RevokeOutcome, ScanCursor, VerifyMode, VerifyPage};
+use crate::admin::{Covered, ImportOutcome, RevokeOutcome, ScanCursor, VerifyMode, VerifyPage};
 use crate::backend::{Admin, Backend, Depth, Detail, Erased, Found, FoundOwner, Summary, Walked};
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
@@ -76,6 +76,17 @@ impl Place {
                 format!("o{shard}:{}", hash(after.map(OwnerHash::number)))
             }
         })
+    }
+
+    /// How much of a walk is behind here: hashes are spread evenly.
+    pub fn covered(self, with_owners: bool) -> Covered {
+        let (rings, shards) = (if with_owners { 2 } else { 1 }, SHARDS);
+        let (shard, hash) = match self {
+            Self::Keys { shard, after } => (shard, after.map(KeyHash::number)),
+            Self::Owners { shard, after } => (shards + shard, after.map(OwnerHash::number)),
+        };
+        let within = hash.unwrap_or(0) as f64 / u64::MAX as f64;
+        Covered::part(shard as f64 + within, (rings * shards) as f64)
     }
 
     /// The shard that comes next; the owners follow the keys.
@@ -215,6 +226,7 @@ impl Admin for InMemorySessionStore {
             }
             Ok(())
         })?;
+        walked.covered = next.map_or(Covered::ALL, |place| place.covered(with_owners));
         walked.next = next.map(Place::cursor);
         Ok(walked)
     }

@@ -8,7 +8,7 @@ use greentic_types::SessionKey;
 use super::admin::{Part, Place};
 use super::ledger::MemoryLedger;
 use super::store::InMemorySessionStore;
-use crate::admin::{Finding, FindingKind, VerifyPage};
+use crate::admin::{Covered, Finding, FindingKind, VerifyPage};
 use crate::error::SessionResult;
 use crate::owner::Owner;
 use crate::rules::View;
@@ -21,6 +21,7 @@ pub(super) fn page(
     let mut page = VerifyPage {
         checked: 0,
         findings: Vec::new(),
+        covered: Covered::ALL,
         next: None,
     };
     let next = store.tour(place, limit, true, |part| {
@@ -45,6 +46,7 @@ pub(super) fn page(
         page.findings.extend(found.into_iter().flatten());
         Ok(())
     })?;
+    page.covered = next.map_or(Covered::ALL, |place| place.covered(true));
     page.next = next.map(Place::cursor);
     Ok(page)
 }

@@ -68,18 +68,19 @@ impl Admin for RedisSessionStore {
         after: Option<&ScanCursor>,
         limit: usize,
     ) -> SessionResult<VerifyPage> {
-        let (names, next) = self.names("", after, limit).await?;
+        let page = self.names("", after, limit).await?;
         let mut findings = Vec::new();
-        let mut rest = names.as_slice();
+        let mut rest = page.names.as_slice();
         while !rest.is_empty() {
             let batch = of_one_home(rest, BATCH);
             findings.extend(self.check(mode, batch).await?);
             rest = &rest[batch.len()..];
         }
         Ok(VerifyPage {
-            checked: names.len() as u64,
+            checked: page.names.len() as u64,
             findings,
-            next,
+            covered: page.covered,
+            next: page.next,
         })
     }
 

@@ -31,6 +31,7 @@ mod record;
 mod replication;
 mod reply;
 mod runtime;
+mod scan;
 mod script;
 mod scripts;
 mod sentinel;

@@ -1,4 +1,4 @@
-//! Walks over all keys of a store, by SCAN: in bounded steps, and never by KEYS.
+//! Walks over all keys of a store: what the names that SCAN tells lead to.
 
 use greentic_types::SessionKey;
 use redis::Value;
@@ -7,10 +7,10 @@ use super::args::Args;
 use super::homes::Homes;
 use super::keys::Keys;
 use super::record::{head, scope_of};
-use super::reply::{Answer, unexpected};
+use super::reply::Answer;
 use super::scripts;
 use super::store::RedisSessionStore;
-use crate::admin::{Finding, FindingKind, ScanCursor, unknown_cursor};
+use crate::admin::{Finding, FindingKind, ScanCursor};
 use crate::backend::{Depth, Detail, Found, FoundOwner, Walked};
 use crate::claim::{MessageDigest, TokenSecret};
 use crate::clock::Timestamp;
@@ -46,7 +46,7 @@ const KINDS: [&str; 8] = [
 ];
 
 impl Name {
-    fn parse(homes: &Homes, name: &[u8]) -> Option<Self> {
+    pub fn parse(homes: &Homes, name: &[u8]) -> Option<Self> {
         let name = std::str::from_utf8(name).ok()?;
         let (keys, rest) = homes.names_of(name)?;
         KINDS.into_iter().find_map(|kind| {
@@ -89,66 +89,7 @@ impl Name {
     }
 }
 
-/// Where SCAN goes on: on which node, and there at which cursor.
-#[derive(Clone, Copy)]
-struct Mark {
-    node: usize,
-    cursor: u64,
-}
-
-impl Mark {
-    fn of(cursor: Option<&ScanCursor>) -> SessionResult<Self> {
-        let Some(cursor) = cursor else {
-            return Ok(Self { node: 0, cursor: 0 });
-        };
-        let parse = |text: &str| {
-            let (node, cursor) = text.strip_prefix('n')?.split_once(':')?;
-            Some(Self {
-                node: node.parse().ok()?,
-                cursor: cursor.parse().ok()?,
-            })
-        };
-        parse(cursor.as_str()).ok_or_else(unknown_cursor)
-    }
-
-    fn cursor(self) -> ScanCursor {
-        ScanCursor::new(format!("n{}:{}", self.node, self.cursor))
-    }
-}
-
 impl RedisSessionStore {
-    /// The next names, and where to go on. One SCAN: the server looks at about `limit` keys.
-    pub(super) async fn names(
-        &self,
-        only: &str,
-        after: Option<&ScanCursor>,
-        limit: usize,
-    ) -> SessionResult<(Vec<Name>, Option<ScanCursor>)> {
-        let mark = Mark::of(after)?;
-        let nodes = self.connections.masters().await?;
-        let node = nodes.get(mark.node).ok_or_else(unknown_cursor)?;
-        let pattern = self.homes.pattern(only);
-        let mut command = redis::cmd("SCAN");
-        command.arg(mark.cursor).arg("MATCH").arg(pattern);
-        command.arg("COUNT").arg(limit);
-        let reply = self.connections.command_at(node, command).await?;
-        let (cursor, names) = scanned(reply.value).ok_or_else(unexpected)?;
-        let names = names.iter();
-        let names = names.filter_map(|name| Name::parse(&self.homes, name));
-        let mut names: Vec<_> = names.collect();
-        // One script asks for names of one owner only, where owners are in slots of their own.
-        names.sort_by(|one, other| one.keys.base().cmp(other.keys.base()));
-        let node = mark.node;
-        let next = match cursor {
-            0 => (node + 1 < nodes.len()).then_some(Mark {
-                node: node + 1,
-                cursor: 0,
-            }),
-            cursor => Some(Mark { node, cursor }),
-        };
-        Ok((names, next.map(Mark::cursor)))
-    }
-
     pub(super) async fn walk_keys(
         &self,
         depth: Depth,
@@ -159,9 +100,13 @@ impl RedisSessionStore {
             Depth::Summary => "session:",
             Depth::Heads | Depth::Full => "",
         };
-        let (names, next) = self.names(only, after, limit).await?;
-        let walked = self.follow(depth, names).await?;
-        Ok(Walked { next, ..walked })
+        let page = self.names(only, after, limit).await?;
+        let walked = self.follow(depth, page.names).await?;
+        Ok(Walked {
+            covered: page.covered,
+            next: page.next,
+            ..walked
+        })
     }
 
     /// One session, as a walk at this depth comes by it.
@@ -271,21 +216,6 @@ pub(super) fn of_one_home(names: &[Name], limit: usize) -> &[Name] {
     let same = |name: &&Name| Some(name.keys.base()) == names.first().map(|name| name.keys.base());
     let count = names.iter().take(limit).take_while(same).count();
     &names[..count]
-}
-
-fn scanned(value: Value) -> Option<(u64, Vec<Vec<u8>>)> {
-    let Value::Array(parts) = value else {
-        return None;
-    };
-    let Ok([Value::BulkString(cursor), Value::Array(names)]) = <[Value; 2]>::try_from(parts) else {
-        return None;
-    };
-    let name = |name| match name {
-        Value::BulkString(name) => Some(name),
-        _ => None,
-    };
-    let names = names.into_iter().map(name).collect::<Option<_>>()?;
-    Some((std::str::from_utf8(&cursor).ok()?.parse().ok()?, names))
 }
 
 /// Whether the server must be asked what a name leads to; of others the name tells all.
