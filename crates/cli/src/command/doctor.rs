@@ -88,13 +88,13 @@ fn verify(out: &mut Output, store: &Store, mode: VerifyMode, summary: &mut Summa
         VerifyMode::Check => "checking",
         VerifyMode::Repair => "repairing",
     };
-    let mut progress = Progress::counting(label, None);
+    let mut progress = Progress::walking(label);
     let mut after: Option<ScanCursor> = None;
     loop {
         interrupt::check(|| format!("{} checked", words::counted(summary.checked, "entry")))?;
         let page = store.blocking.verify(mode, after.as_ref(), MAX_PAGE)?;
         summary.checked += page.checked;
-        progress.set(summary.checked);
+        progress.walk(page.covered, page.checked);
         for finding in &page.findings {
             summary.count(finding);
             // What a repair leaves is told by the check that follows.

@@ -102,7 +102,9 @@ pub fn run(out: &mut Output, place: Place, args: &args::Erase) -> Outcome {
     receipt.remaining = Some(remaining);
     if file.is_file() {
         drop(store);
+        let progress = Progress::waiting("writing the file anew");
         file.rewrite()?;
+        drop(progress);
         store = file.open()?;
         receipt.file_rewritten = true;
         receipt.remaining = Some(count(&store, &selection, "verifying")?);
@@ -147,7 +149,7 @@ fn pass(
     label: &'static str,
 ) -> Outcome<Counts> {
     let mut counts = Counts::default();
-    let mut progress = Progress::counting(label, None);
+    let mut progress = Progress::walking(label);
     loop {
         interrupt::check(|| interrupted(mode, &counts, after.as_ref()))?;
         let page = store
@@ -156,7 +158,7 @@ fn pass(
         counts.sessions += page.sessions;
         counts.message_ids += page.messages;
         counts.unreadable += page.unreadable.len() as u64;
-        progress.set(counts.sessions);
+        progress.walk(page.covered, page.sessions);
         match page.next {
             Some(next) => after = Some(next),
             None => return Ok(counts),

@@ -5,13 +5,11 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use crate::args;
-use crate::command::stats;
 use crate::error::{Exit, Failure, Outcome};
 use crate::interrupt;
 use crate::output::{Output, Progress, hint, words};
 use crate::store::Store;
 use crate::transfer::{ExportWriter, Footer, PAGE, Sink};
-use greentic_session::admin::ScanFilter;
 
 pub fn run(out: &mut Output, store: &Store, args: &args::Export) -> Outcome {
     let footer = match &args.output {
@@ -67,8 +65,7 @@ fn file(path: &Path) -> Outcome<File> {
 }
 
 fn write<W: Write>(store: &Store, sink: Sink<W>) -> Outcome<(Sink<W>, Footer)> {
-    let total = stats::count(store, &ScanFilter::new())?.total.sessions();
-    let mut progress = Progress::counting("exporting", Some(total));
+    let mut progress = Progress::walking("exporting");
     let mut writer = ExportWriter::begin(sink)?;
     let mut after = None;
     loop {
@@ -78,7 +75,7 @@ fn write<W: Write>(store: &Store, sink: Sink<W>) -> Outcome<(Sink<W>, Footer)> {
             writer.record(record)?;
         }
         writer.missed(page.unreadable.len() as u64);
-        progress.add(page.records.len() as u64);
+        progress.walk(page.covered, page.records.len() as u64);
         match page.next {
             Some(next) => after = Some(next),
             None => return writer.finish(),

@@ -26,7 +26,8 @@ pub fn run(out: &mut Output, store: &Store, args: &args::Import) -> Outcome {
     drop(Input::open(input)?);
     require_empty(store, args.merging)?;
     if let Some(path) = input {
-        read(Some(path), "checking", |_| Ok(()))?;
+        let checked = read(Some(path), "checking", |_| Ok(()));
+        checked.map_err(|failure| halfway(failure, &Tally::default()))?;
     }
     let importer = Importer::new(store, args.merging);
     let mut tally = Tally::default();

@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use greentic_session::admin::ScanFilter;
 use greentic_session::clock::Timestamp;
 use serde::Serialize;
 
 use crate::args;
-use crate::command::stats;
 use crate::error::{Exit, Failure, Outcome};
 use crate::interrupt;
 use crate::output::{Output, Progress, hint, style, words};
@@ -94,11 +92,10 @@ pub fn run(out: &mut Output, args: &args::Migrate) -> Outcome {
         checkpoint.set_began_empty(!args.merging.merge || !has_data(&target)?);
         checkpoint.begin()?;
     }
-    let total = stats::count(&source, &ScanFilter::new())?.total.sessions();
-    copy(&source, &target, args, &mut checkpoint, total)?;
+    copy(&source, &target, args, &mut checkpoint)?;
     let verification = match checkpoint.began_empty() {
-        true => compare(&source, &target, total)?,
-        false => Verification::Lookup(Presence::of(&source, &target, total)?),
+        true => compare(&source, &target)?,
+        false => Verification::Lookup(Presence::of(&source, &target)?),
     };
     let tally = checkpoint.tally();
     checkpoint.remove()?;
@@ -172,7 +169,6 @@ fn copy(
     target: &Store,
     args: &args::Migrate,
     checkpoint: &mut Checkpoint,
-    total: u64,
 ) -> Outcome {
     if checkpoint.is_copied() {
         return Ok(());
@@ -180,8 +176,7 @@ fn copy(
     let importer = Importer::new(target, args.merging).owning_target(checkpoint.began_empty());
     let mut after = selection::cursor(checkpoint.after())?;
     let mut tally = checkpoint.tally();
-    let mut progress = Progress::counting("migrating", Some(total));
-    progress.skip(tally.sessions());
+    let mut progress = Progress::walking("migrating");
     loop {
         interrupt::check(|| {
             let done = words::counted(tally.sessions(), "session");
@@ -189,9 +184,10 @@ fn copy(
         })?;
         let page = source.blocking.export(after.as_ref(), PAGE)?;
         tally.unreadable += page.unreadable.len() as u64;
+        let records = page.records.len() as u64;
         importer.page(page.records, &mut tally)?;
         checkpoint.keep(page.next.as_ref().map(ToString::to_string), tally)?;
-        progress.set(tally.sessions());
+        progress.walk(page.covered, records);
         match page.next {
             Some(next) => after = Some(next),
             None => return Ok(()),
@@ -200,15 +196,15 @@ fn copy(
 }
 
 /// Looks at both stores until they agree, a few times at most.
-fn compare(source: &Store, target: &Store, total: u64) -> Outcome<Verification> {
+fn compare(source: &Store, target: &Store) -> Outcome<Verification> {
     let mut look = 1;
     loop {
         let ending = u64::try_from((ENDING * look).as_millis()).unwrap_or(u64::MAX);
         let cut = Cut(Timestamp::from_millis(
             words::now().as_millis().saturating_add(ending),
         ));
-        let there = StoreDigest::of(source, cut, total, "reading source")?;
-        let here = StoreDigest::of(target, cut, total, "reading target")?;
+        let there = StoreDigest::of(source, cut, "reading source")?;
+        let here = StoreDigest::of(target, cut, "reading target")?;
         if there.is_of(&here) || look == LOOKS {
             return Ok(Verification::Digest {
                 source: Side::of(&there),

@@ -26,13 +26,13 @@ pub fn run(out: &mut Output, store: &Store, args: &args::Stats) -> Outcome {
 /// Counts by a walk that shows its progress.
 pub fn count(store: &Store, filter: &ScanFilter) -> Outcome<Stats> {
     let mut stats = Stats::new();
-    let mut progress = Progress::counting("counting", None);
+    let mut progress = Progress::walking("counting");
     walk::scan(store, filter, |page| {
         for info in &page.sessions {
             stats.add(info, page.now);
         }
         stats.unreadable += page.unreadable.len() as u64;
-        progress.add(page.sessions.len() as u64);
+        progress.walk(page.covered, page.sessions.len() as u64);
         Ok(())
     })?;
     Ok(stats)

@@ -50,9 +50,9 @@ impl StoreDigest {
     }
 
     /// Reads a whole store.
-    pub fn of(store: &Store, cut: Cut, total: u64, label: &'static str) -> Outcome<Self> {
+    pub fn of(store: &Store, cut: Cut, label: &'static str) -> Outcome<Self> {
         let mut digest = Self::default();
-        let mut progress = Progress::counting(label, Some(total));
+        let mut progress = Progress::walking(label);
         let mut after = None;
         loop {
             interrupt::check(|| "all was moved; the check was not finished".to_owned())?;
@@ -60,7 +60,7 @@ impl StoreDigest {
             for record in &page.records {
                 digest.add(record, cut)?;
             }
-            progress.set(digest.sessions + digest.ending);
+            progress.walk(page.covered, page.records.len() as u64);
             match page.next {
                 Some(next) => after = Some(next),
                 None => return Ok(digest),

@@ -21,19 +21,20 @@ pub struct Presence {
 
 impl Presence {
     /// Looks every session of `source` up in `target`.
-    pub fn of(source: &Store, target: &Store, total: u64) -> Outcome<Self> {
+    pub fn of(source: &Store, target: &Store) -> Outcome<Self> {
         let mut presence = Self::default();
-        let mut progress = Progress::counting("comparing", Some(total));
+        let mut progress = Progress::walking("comparing");
         let mut after = None;
         loop {
             interrupt::check(|| "all was moved; the check was not finished".to_owned())?;
             let page = source.blocking.export(after.as_ref(), PAGE)?;
+            let records = page.records.len() as u64;
             for record in page.records {
                 if let ExportRecord::Session(session) = record {
                     presence.look(target, &session)?;
-                    progress.add(1);
                 }
             }
+            progress.walk(page.covered, records);
             match page.next {
                 Some(next) => after = Some(next),
                 None => return Ok(presence),

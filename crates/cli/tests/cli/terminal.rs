@@ -91,13 +91,25 @@ fn progress_has_a_bar_a_rate_and_the_time_that_is_left() {
     store.run(&["demo", "--fill", "3000"]).ends_with(0);
     let arguments = format!("migrate --from {} --to {}", store.url, target.url);
     let shown = plain(&on_terminal(&store, 100, "", &arguments));
-    let bar = shown.split('\r').find(|line| line.contains("migrating ["));
-    let bar = bar.unwrap_or_else(|| panic!("no bar: {shown}"));
-    assert!(
-        bar.contains("/3,000") && bar.contains("/s") && bar.contains("left"),
-        "{bar}"
-    );
+    let has_bar = |shown: &str, label: &str| {
+        let bar = shown.split('\r').find(|line| line.contains(label));
+        let bar = bar.unwrap_or_else(|| panic!("no bar: {shown}"));
+        assert!(
+            bar.contains("%, ") && bar.contains("/s") && bar.contains("left"),
+            "{bar}"
+        );
+    };
+    has_bar(&shown, "migrating [");
     assert!(shown.contains("verified"), "{shown}");
+    for (arguments, label) in [
+        ("stats", "counting ["),
+        ("list --json >/dev/null", "listing ["),
+        ("doctor", "checking ["),
+        ("erase --env demo --tenant tenant-00", "counting ["),
+        ("export >/dev/null", "exporting ["),
+    ] {
+        has_bar(&plain(&on_terminal(&store, 100, "", arguments)), label);
+    }
     // Without a terminal there is none of it, and data stands alone on stdout.
     let run = store.run(&["stats", "--json"]).ends_with(0);
     assert!(run.err.is_empty(), "{}", run.err);

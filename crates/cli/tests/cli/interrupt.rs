@@ -1,0 +1,209 @@
+//! Ctrl-C, and the end of the process, in the midst of the work: what was done is told or found, and
+//! the same command goes on. `migrate` has tests of its own.
+
+use std::process::{Child, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use greentic_session_testkit::{FaultProxy, Flow, RedisServer, servers_or_skip};
+
+use crate::fixture::{Fixture, signal};
+
+const SESSIONS: u64 = 2_000;
+const ERASED: u64 = 200;
+const LIMIT: Duration = Duration::from_secs(60);
+const ERASE: [&str; 5] = [
+    "erase",
+    "--env=demo",
+    "--tenant=tenant-03",
+    "--yes",
+    "--json",
+];
+
+/// A server whose replies to the program are late, so that its work is under way as long as a test
+/// wants.
+struct Slow {
+    store: Fixture,
+    server: RedisServer,
+    proxy: FaultProxy,
+}
+
+impl Slow {
+    fn or_skip(name: &str) -> Option<Self> {
+        servers_or_skip(name).then(|| {
+            let server = RedisServer::start();
+            let proxy = FaultProxy::start(&server.address());
+            let mut store = Fixture::durable();
+            store.url = proxy.url();
+            Self {
+                store,
+                server,
+                proxy,
+            }
+        })
+    }
+
+    fn fill(&self) {
+        let sessions = SESSIONS.to_string();
+        let fill = ["demo", "--fill", &sessions, "--tenants", "10"];
+        self.store.run(&fill).ends_with(0);
+    }
+
+    fn keys(&self) -> i64 {
+        self.server.command(&["DBSIZE"]).int()
+    }
+
+    /// Starts it, waits until it has come on, sends the signal, and tells the exit code and what was
+    /// said.
+    fn cut(
+        &self,
+        arguments: &[&str],
+        name: &str,
+        has_come_on: impl Fn() -> bool,
+    ) -> (Option<i32>, String) {
+        self.proxy.replies(Flow::Delay(Duration::from_millis(30)));
+        let mut command = self.store.command(arguments);
+        let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().unwrap();
+        let cut = until(child, name, has_come_on);
+        self.proxy.heal();
+        cut
+    }
+}
+
+fn until(mut child: Child, name: &str, has_come_on: impl Fn() -> bool) -> (Option<i32>, String) {
+    let end = Instant::now() + LIMIT;
+    while !has_come_on() {
+        assert!(Instant::now() < end, "it does not come on");
+        assert_eq!(child.try_wait().unwrap(), None, "it is over already");
+        thread::sleep(Duration::from_millis(1));
+    }
+    signal(&child, name);
+    let output = child.wait_with_output().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    (output.status.code(), err)
+}
+
+#[test]
+fn c22_an_erasure_goes_on_after_the_place_that_ctrl_c_tells() {
+    let Some(slow) = Slow::or_skip("erase-int") else {
+        return;
+    };
+    slow.fill();
+    let before = slow.keys();
+    let (code, err) = slow.cut(&ERASE, "INT", || slow.keys() < before);
+    assert_eq!(code, Some(130), "{err}");
+    let (_, after) = err.trim_end().split_once("go on with --after ").unwrap();
+    let erased: u64 = err
+        .split_once("interrupted: ")
+        .and_then(|(_, rest)| rest.split(' ').next()?.parse().ok())
+        .unwrap();
+    assert!(0 < erased && erased < ERASED, "{err}");
+    let arguments: Vec<&str> = ERASE.into_iter().chain(["--after", after]).collect();
+    let receipt = slow.store.run(&arguments).ends_with(0).json();
+    assert_eq!(receipt["verified"], true);
+    assert_eq!(receipt["found"]["sessions"], ERASED - erased);
+    let stats = slow.store.run(&["stats", "--json"]).ends_with(0).json();
+    assert_eq!(stats["total"]["sessions"], SESSIONS - ERASED);
+}
+
+#[test]
+fn c22_a_killed_erasure_is_repeated() {
+    let Some(slow) = Slow::or_skip("erase-kill") else {
+        return;
+    };
+    slow.fill();
+    let before = slow.keys();
+    let (code, _) = slow.cut(&ERASE, "KILL", || slow.keys() < before);
+    assert_eq!(code, None);
+    let receipt = slow.store.run(&ERASE).ends_with(0).json();
+    assert_eq!(receipt["verified"], true);
+    let stats = slow.store.run(&["stats", "--json"]).ends_with(0).json();
+    assert_eq!(stats["total"]["sessions"], SESSIONS - ERASED);
+}
+
+#[test]
+fn a_half_of_an_export_is_never_taken_for_one() {
+    let Some(slow) = Slow::or_skip("export-cut") else {
+        return;
+    };
+    slow.fill();
+    let (file, fresh) = (slow.store.path("all"), slow.store.path("all.new"));
+    let (name, half) = (file.to_str().unwrap(), fresh.to_str().unwrap());
+    let export = ["export", "--output", name];
+    let has_begun = || fresh.metadata().is_ok_and(|data| data.len() > 0);
+    let (code, err) = slow.cut(&export, "INT", has_begun);
+    assert_eq!(code, Some(130), "{err}");
+    assert!(err.contains("the export is not complete"), "{err}");
+    assert!(!file.exists() && !fresh.exists());
+
+    let (code, _) = slow.cut(&export, "KILL", has_begun);
+    assert_eq!(code, None);
+    assert!(!file.exists());
+    let other = Fixture::durable();
+    let run = other.run(&["import", half]).ends_with(6);
+    assert!(run.err.contains("nothing was imported"), "{}", run.err);
+    slow.store.run(&export).ends_with(0);
+    assert!(!fresh.exists());
+    let report = other.run(&["import", name, "--json"]).ends_with(0).json();
+    assert_eq!(report["imported"], SESSIONS);
+}
+
+#[test]
+fn an_import_that_was_cut_is_repeated() {
+    let Some(slow) = Slow::or_skip("import-cut") else {
+        return;
+    };
+    let source = Fixture::durable();
+    let (file, sessions) = (source.path("all"), SESSIONS.to_string());
+    let name = file.to_str().unwrap();
+    source.run(&["demo", "--fill", &sessions]).ends_with(0);
+    source.run(&["export", "--output", name]).ends_with(0);
+    let has_begun = || slow.keys() > 0;
+    let (code, err) = slow.cut(&["import", name], "INT", has_begun);
+    assert_eq!(code, Some(130), "{err}");
+    assert!(err.contains("import again with --merge"), "{err}");
+    let import = ["import", name, "--merge", "--json"];
+    let before = slow.keys();
+    let (code, _) = slow.cut(&import, "KILL", || slow.keys() > before);
+    assert_eq!(code, None);
+    let report = slow.store.run(&import).ends_with(0).json();
+    let number = |field: &str| report[field].as_u64().unwrap();
+    assert!(number("imported") > 0 && number("exists") > 0, "{report}");
+    assert_eq!(number("imported") + number("exists"), SESSIONS);
+    let stats = slow.store.run(&["stats", "--json"]).ends_with(0).json();
+    assert_eq!(stats["total"]["sessions"], SESSIONS);
+}
+
+#[test]
+fn c23_a_repair_that_was_cut_is_repeated() {
+    let Some(slow) = Slow::or_skip("repair-cut") else {
+        return;
+    };
+    slow.fill();
+    let torn = slow
+        .server
+        .command(&["KEYS", "greentic:session:session:*"])
+        .texts();
+    for name in torn.iter().take(500) {
+        let _ = slow.server.command(&["DEL", name]);
+    }
+    for name in ["INT", "KILL"] {
+        let before = slow.keys();
+        let repair = ["doctor", "--repair"];
+        let (code, err) = slow.cut(&repair, name, || slow.keys() < before);
+        match name {
+            "INT" => assert!(code == Some(130) && err.contains("interrupted:"), "{err}"),
+            _ => assert_eq!(code, None),
+        }
+        slow.store.run(&["doctor"]).ends_with(11);
+    }
+    let run = slow.store.run(&["doctor", "--repair"]);
+    assert!(
+        run.out.contains("every index agrees with the sessions"),
+        "{}",
+        run.out
+    );
+    let stats = slow.store.run(&["stats", "--json"]).ends_with(0).json();
+    assert_eq!(stats["total"]["sessions"], SESSIONS - 500);
+}

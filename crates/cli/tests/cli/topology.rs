@@ -1,0 +1,67 @@
+//! Stores on servers that speak TLS, and on a cluster.
+
+use greentic_session_testkit::{RedisCluster, RedisServer, TlsFiles, servers_or_skip};
+
+use crate::fixture::Fixture;
+
+/// There and back, and one session looked up on the way.
+fn moves(url: &str) {
+    let (source, back) = (Fixture::durable(), Fixture::durable());
+    source.run(&["demo", "--fill", "300"]).ends_with(0);
+    source.populate();
+    for (from, to) in [(&source.url[..], url), (url, &back.url[..])] {
+        let migrate = ["migrate", "--from", from, "--to", to, "--json"];
+        let report = source.run_bare(&migrate).ends_with(0).json();
+        assert_eq!(
+            (&report["imported"], &report["verified"]),
+            (&305.into(), &true.into())
+        );
+    }
+    let show = ["--store", url, "show", "claimed-1", "--json"];
+    let shown = source.run_bare(&show).ends_with(0).json();
+    assert_eq!(shown["key"], "claimed-1");
+    let unknown = ["--store", url, "show", "nobody"];
+    source.run_bare(&unknown).ends_with(3).complains_once();
+    let erase = [
+        "--store",
+        url,
+        "erase",
+        "--env=dev",
+        "--tenant=globex",
+        "--yes",
+    ];
+    source.run_bare(&erase).ends_with(0);
+    let stats = ["--store", url, "stats", "--json"];
+    let stats = source.run_bare(&stats).ends_with(0).json();
+    assert_eq!(stats["total"]["sessions"], 303);
+}
+
+#[test]
+fn sessions_move_to_a_server_with_tls_and_back() {
+    if !servers_or_skip("cli-tls") {
+        return;
+    }
+    let files = tempfile::tempdir().unwrap();
+    let server = RedisServer::builder()
+        .tls(TlsFiles::generate(files.path()))
+        .config("tls-auth-clients", "yes")
+        .start();
+    let file = |name: &str| files.path().join(name).display().to_string();
+    moves(&format!(
+        "{}?tls_ca={}&tls_cert={}&tls_key={}",
+        server.tls_url(),
+        file("authority.pem"),
+        file("server.pem"),
+        file("server.key")
+    ));
+}
+
+#[test]
+fn sessions_move_to_a_cluster_and_back() {
+    if !servers_or_skip("cli-cluster") {
+        return;
+    }
+    let cluster = RedisCluster::start();
+    let seeds: Vec<_> = cluster.nodes().iter().map(RedisServer::address).collect();
+    moves(&format!("redis-cluster://{}", seeds[..3].join(",")));
+}
