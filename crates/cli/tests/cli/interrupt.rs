@@ -2,12 +2,14 @@
 //! the same command goes on. `migrate` has tests of its own.
 
 use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use greentic_session::CreateOptions;
 use greentic_session_testkit::{FaultProxy, Flow, RedisServer, servers_or_skip};
 
-use crate::fixture::{Fixture, signal};
+use crate::fixture::{Fixture, ctx, data, signal};
 
 const SESSIONS: u64 = 2_000;
 const ERASED: u64 = 200;
@@ -206,4 +208,43 @@ fn c23_a_repair_that_was_cut_is_repeated() {
     );
     let stats = slow.store.run(&["stats", "--json"]).ends_with(0).json();
     assert_eq!(stats["total"]["sessions"], SESSIONS - 500);
+}
+
+#[test]
+fn c22_an_erasure_with_writers_beside_is_not_called_verified() {
+    let Some(slow) = Slow::or_skip("erase-beside") else {
+        return;
+    };
+    slow.store.populate();
+    let mut direct = Fixture::durable();
+    direct.url = slow.server.url();
+    slow.proxy.replies(Flow::Delay(Duration::from_millis(200)));
+    let erase = ["erase", "--env=dev", "--tenant=acme", "--yes", "--json"];
+    let is_over = AtomicBool::new(false);
+    let run = thread::scope(|threads| {
+        threads.spawn(|| {
+            direct.store(|store| {
+                let owner = ctx("acme", "eve");
+                while !is_over.load(Ordering::Relaxed) {
+                    let data = data(&owner, "support");
+                    let _ = store.create(&owner, data, CreateOptions::new()).unwrap();
+                    // Slower than the erasure, which would never come to an end.
+                    thread::sleep(Duration::from_millis(10));
+                }
+            });
+        });
+        let run = slow.store.run(&erase);
+        is_over.store(true, Ordering::Relaxed);
+        run
+    });
+    slow.proxy.heal();
+    let run = run.ends_with(7);
+    assert_eq!(run.json()["verified"], false);
+    assert!(
+        run.err.contains("came back while it was erased"),
+        "{}",
+        run.err
+    );
+    let again = slow.store.run(&erase).ends_with(0).json();
+    assert_eq!(again["verified"], true);
 }

@@ -215,6 +215,30 @@ fn a_killed_migration_goes_on() {
 }
 
 #[test]
+fn a_target_that_somebody_wrote_to_is_not_called_verified() {
+    let Some(slow) = Slow::or_skip("written-to") else {
+        return;
+    };
+    let mut child = slow.start();
+    signal(&child, "KILL");
+    assert!(!child.wait().unwrap().success());
+    slow.proxy.heal();
+    let mut target = Fixture::durable();
+    target.url = slow.server.url();
+    target.populate();
+    let (url, checkpoint) = (slow.proxy.url(), slow.checkpoint());
+    let mut arguments = arguments(&slow.source, &url);
+    arguments.extend(["--checkpoint", &checkpoint]);
+    let run = slow.source.run_bare(&arguments).ends_with(7);
+    let report = run.json();
+    assert_eq!(
+        (&report["verified"], &report["verification"]["same"]),
+        (&false.into(), &false.into())
+    );
+    assert!(run.err.contains("the stores differ"), "{}", run.err);
+}
+
+#[test]
 fn a_checkpoint_of_other_stores_is_refused() {
     let (source, target) = (Fixture::durable(), Fixture::durable());
     source.populate();
