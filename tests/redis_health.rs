@@ -5,7 +5,7 @@
 mod redis_support;
 
 use greentic_session::{Blocking, Health, RedisSessionStore};
-use greentic_session_testkit::{RedisServer, Reply, servers_or_skip};
+use greentic_session_testkit::{RedisCluster, RedisServer, Reply, servers_or_skip};
 
 fn health(server: &RedisServer) -> Health {
     let store = RedisSessionStore::from_url(server.url()).unwrap();
@@ -86,4 +86,34 @@ fn a_replica_is_warned_of() {
     let health = health(&server);
     assert_eq!(health.role.as_deref(), Some("slave"));
     assert_eq!(codes(&health), ["replica"]);
+}
+
+#[test]
+fn every_master_of_a_cluster_is_looked_at() {
+    if !servers_or_skip("every_master_of_a_cluster_is_looked_at") {
+        return;
+    }
+    let cluster = RedisCluster::start();
+    let masters = cluster.masters();
+    for master in &masters {
+        let saves = cluster.command_on(*master, &["CONFIG", "SET", "save", "3600 1"]);
+        let _ = saves.accepted();
+    }
+    let seed = cluster.nodes()[0].address();
+    let store = RedisSessionStore::from_url(format!("redis-cluster://{seed}")).unwrap();
+    let store = Blocking::new(store);
+    assert_eq!(codes(&store.health().unwrap()), Vec::<&str>::new());
+    for master in masters {
+        let policy = |policy| {
+            let set = ["CONFIG", "SET", "maxmemory-policy", policy];
+            let _ = cluster.command_on(master, &set).accepted();
+        };
+        policy("allkeys-lru");
+        let health = store.health().unwrap();
+        assert_eq!(codes(&health), ["eviction_policy"]);
+        let node = cluster.nodes()[master].address();
+        let message = &health.warnings[0].message;
+        assert!(message.starts_with(&format!("{node}: ")), "{message}");
+        policy("noeviction");
+    }
 }

@@ -3,8 +3,9 @@
 use greentic_types::SessionKey;
 
 use super::args::{Args, named};
-use super::pointers::Seal;
+use super::pointer::{Life, Reservation, Seal};
 use super::reply::Answer;
+use super::scan::Names;
 use super::scripts;
 use super::store::{LONGEST_WINDOW, RedisSessionStore};
 use super::walk::{Name, of_one_home};
@@ -68,36 +69,42 @@ impl Admin for RedisSessionStore {
         after: Option<&ScanCursor>,
         limit: usize,
     ) -> SessionResult<VerifyPage> {
-        let page = self.names("", after, limit).await?;
-        let mut findings = Vec::new();
-        let mut rest = page.names.as_slice();
+        let Names {
+            names,
+            pointers,
+            covered,
+            next,
+        } = self.all_names(after, limit).await?;
+        let mut findings = self.homes.check_pointers(mode, &pointers).await?;
+        findings.extend(self.homes.check_sessions(mode, &names).await?);
+        let mut rest = names.as_slice();
         while !rest.is_empty() {
             let batch = of_one_home(rest, BATCH);
             findings.extend(self.check(mode, batch).await?);
             rest = &rest[batch.len()..];
         }
         Ok(VerifyPage {
-            checked: page.names.len() as u64,
+            checked: (names.len() + pointers.len()) as u64,
             findings,
-            covered: page.covered,
-            next: page.next,
+            covered,
+            next,
         })
     }
 
     async fn extend(&self, request: request::Extend) -> SessionResult<Option<Timestamp>> {
-        let home = self.homes.locate(&request.key).await?;
-        let home = home.ok_or_else(|| not_found(&request.key))?;
-        let name = home.keys.session(&request.key);
-        let args = Args::writing(&home.keys, &scripts::EXTEND, name)
-            .text(request.key.as_str())
-            .number(request.ttl.0);
-        let mut answer = match &home.owner {
-            Some(owner) => {
-                let kept = self.keep(owner, &request.key, Seal::None, request.ttl, args);
-                kept.await?
-            }
-            None => self.answer(args).await?,
-        };
+        let (key, ttl) = (&request.key, request.ttl);
+        let found = self.homes.locate_for(key, ttl).await?;
+        let (home, outlives) = found.ok_or_else(|| not_found(key))?;
+        let args = Args::writing(&home.keys, &scripts::EXTEND, home.keys.session(key))
+            .text(key.as_str())
+            .number(ttl.0);
+        let answer = self.answer(args).await;
+        if let Some(owner) = &home.owner {
+            let seal = Seal::None;
+            let reserved = Reservation { seal, outlives };
+            self.homes.settle(owner, key, reserved, &answer);
+        }
+        let mut answer = answer?;
         match answer.status.as_str() {
             "OK" => Ok(match answer.number()? {
                 0 => None,
@@ -141,27 +148,31 @@ impl Admin for RedisSessionStore {
         let if_absent = request.mode == ImportMode::IfAbsent;
         let (owner, key) = (&request.owner, &request.key);
         let keys = self.homes.keys(owner);
-        let seal = self.homes.reserve_anew(owner, key).await?;
-        let mut args = Args::writing(&keys, &scripts::IMPORT, keys.session(key))
-            .text(owner.as_str())
-            .text(key.as_str())
-            .owned(format!("{flags}{}", seal.digits()))
-            .number(request.revision)
-            .number(request.created.map(Timestamp::as_millis))
-            .number(request.deadline.map(Timestamp::as_millis))
-            .number(request.fencing)
-            .text(if if_absent { "1" } else { "0" })
-            .owned(named(None))
-            .owned(payload::encode(&request.data)?);
-        if let Some(wait) = &request.wait {
-            args = args
-                .owned(wait.scope.to_string())
-                .number(wait.order)
-                .number(wait.since.map(Timestamp::as_millis))
-                .number(u64::from(wait.attempt));
-        }
-        let answer = self.answer(args).await?;
-        self.homes.settle(owner, key, seal).await?;
+        let (operation, data) = (named(None), payload::encode(&request.data)?);
+        let args = |seal: Seal| {
+            let args = Args::writing(&keys, &scripts::IMPORT, keys.session(key))
+                .text(owner.as_str())
+                .text(key.as_str())
+                .text(flags)
+                .number(request.revision)
+                .number(request.created.map(Timestamp::as_millis))
+                .number(request.deadline.map(Timestamp::as_millis))
+                .number(request.fencing)
+                .text(if if_absent { "1" } else { "0" })
+                .text(&operation)
+                .bytes(&data)
+                .owned(seal.text());
+            match &request.wait {
+                None => args,
+                Some(wait) => args
+                    .owned(wait.scope.to_string())
+                    .number(wait.order)
+                    .number(wait.since.map(Timestamp::as_millis))
+                    .number(u64::from(wait.attempt)),
+            }
+        };
+        let life = Life::Until(request.deadline);
+        let answer = self.bring(owner, key, life, args).await?;
         match answer.status.as_str() {
             "OK" => Ok(ImportOutcome::Imported),
             "EXISTS" => Ok(ImportOutcome::Exists),

@@ -4,7 +4,7 @@ use greentic_types::{ErrorCode, SessionData, SessionKey};
 use redis::Value;
 
 use super::args::Args;
-use super::pointers::Seal;
+use super::pointer::{Life, Reservation, Seal, Stale};
 use super::reply::{Answer, unexpected};
 use super::store::RedisSessionStore;
 use crate::error::SessionResult;
@@ -29,33 +29,46 @@ impl RedisSessionStore {
         &self,
         owner: &Owner,
         key: &SessionKey,
-        ttl: Ttl,
+        life: Life,
         args: impl Fn(Seal) -> Args<'a>,
     ) -> SessionResult<Answer> {
         let mut stale = None;
         loop {
-            let seal = self.homes.reserve(owner, key, stale).await?;
-            let answer = self.keep(owner, key, seal, ttl, args(seal)).await?;
-            if answer.status != "STALE" {
-                return Ok(answer);
+            let reserved = self.homes.reserve(owner, key, life, stale).await?;
+            let mut answer = self.answer(args(reserved.seal)).await;
+            stale = stale_of(reserved, &mut answer)?;
+            if stale.is_none() {
+                self.homes.settle(owner, key, reserved, &answer);
+                return answer;
             }
-            stale = Some(seal);
         }
     }
 
-    /// Runs a script that gives a session a deadline. What leads to the session gets it too.
-    pub(super) async fn keep(
+    /// Runs a script that gives a known session another deadline. `args` tells whether it may be a
+    /// later one: then what leads to the session was made to live as long before.
+    pub(super) async fn defer<'a>(
         &self,
         owner: &Owner,
         key: &SessionKey,
-        seal: Seal,
         ttl: Ttl,
-        args: Args<'_>,
+        args: impl Fn(bool) -> Args<'a>,
     ) -> SessionResult<Answer> {
-        let extension = self.homes.extend(owner, key, seal, ttl)?;
-        let answer = self.answer(args).await;
-        let homes = &self.homes;
-        homes.extended(owner, key, seal, extension, &answer).await?;
+        if !self.homes.have_pointers() {
+            return self.answer(args(true)).await;
+        }
+        // A session without a deadline has a pointer without one, and that is what most are.
+        if ttl.0.is_none() {
+            let answer = self.answer(args(false)).await?;
+            if answer.status != "SHORT" {
+                return Ok(answer);
+            }
+        }
+        let reserved = Reservation {
+            seal: Seal::None,
+            outlives: self.homes.lengthen(owner, key, ttl).await?,
+        };
+        let answer = self.answer(args(true)).await;
+        self.homes.settle(owner, key, reserved, &answer);
         answer
     }
 
@@ -82,5 +95,19 @@ impl RedisSessionStore {
             Value::BulkString(bytes) => payload::decode(key, &bytes).map(Some),
             _ => Err(unexpected()),
         }
+    }
+}
+
+/// The pointer of a call that was refused because its pointer may be gone.
+fn stale_of(
+    reserved: Reservation,
+    answer: &mut SessionResult<Answer>,
+) -> SessionResult<Option<Stale>> {
+    match (reserved.seal.stamp(), answer) {
+        (Some(stamp), Ok(answer)) if answer.status == "STALE" => {
+            let fence = answer.number()?;
+            Ok(Some(Stale { stamp, fence }))
+        }
+        _ => Ok(None),
     }
 }

@@ -17,6 +17,12 @@ use super::servers::{Route, Servers};
 use super::slots::slot_of;
 use crate::error::SessionResult;
 
+#[cfg(test)]
+thread_local! {
+    /// How often this thread asked a server; the background does so on threads of its own.
+    pub(super) static ROUND_TRIPS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
 /// The connections of one store. They open when a call needs them, and again when they were lost.
 ///
 /// The futures run on any executor, and may be dropped at any time.
@@ -107,6 +113,8 @@ impl Connections {
         let mut course = Course::new(self, task.route.clone(), self.servers.are_many());
         let slot = slot_of(task.key);
         loop {
+            #[cfg(test)]
+            ROUND_TRIPS.with(|trips| trips.set(trips.get() + 1));
             let failure = match self.attempt(runtime, &command, &task, &course).await {
                 Ok(value) => {
                     let repeated = course.unknown;

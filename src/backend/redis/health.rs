@@ -6,26 +6,67 @@ use std::time::Instant;
 use redis::Value;
 
 use super::connection::Connections;
+use super::reply::unexpected;
+use super::servers::Route;
 use crate::error::SessionResult;
 use crate::session::{Health, HealthWarning};
 
 /// From this share of `maxmemory` on, memory is short.
 const MEMORY_IS_SHORT: f64 = 0.9;
 
-/// Asks the server: INFO, and its save points only if it could lose everything without them.
+/// Asks the server, or each master of a cluster: the version and the role are the first one's that
+/// answers, the round trip is the longest, and the warnings name their node.
 ///
 /// # Errors
-/// `Unavailable` or `Timeout` if the server does not answer.
+/// `Unavailable` or `Timeout` if no server answers.
 pub(super) async fn ask(connections: &Connections) -> SessionResult<Health> {
+    let masters = connections.masters().await?;
+    let (mut whole, mut failure): (Option<Health>, _) = (None, None);
+    let mut warnings = Vec::new();
+    for route in &masters {
+        match ask_one(connections, route).await {
+            Ok(mut health) => {
+                warnings.extend(
+                    health
+                        .warnings
+                        .drain(..)
+                        .map(|warning| named(route, warning)),
+                );
+                let whole = whole.get_or_insert_with(|| health.clone());
+                whole.round_trip = whole.round_trip.max(health.round_trip);
+            }
+            Err(error) => {
+                let warning = HealthWarning::new("unreachable", error.message.clone());
+                warnings.push(named(route, warning));
+                failure = Some(error);
+            }
+        }
+    }
+    match (whole, failure) {
+        (Some(whole), _) => Ok(Health { warnings, ..whole }),
+        (None, failure) => Err(failure.unwrap_or_else(unexpected)),
+    }
+}
+
+fn named(route: &Route, warning: HealthWarning) -> HealthWarning {
+    let message = match route {
+        Route::Master => warning.message,
+        Route::Node(node) | Route::Asked(node) => format!("{node}: {}", warning.message),
+    };
+    HealthWarning::new(warning.code, message)
+}
+
+/// INFO, and the save points only if the server could lose everything without them.
+async fn ask_one(connections: &Connections, route: &Route) -> SessionResult<Health> {
     let started = Instant::now();
-    let reply = connections.command(redis::cmd("INFO"), b"").await?;
+    let reply = connections.command_at(route, redis::cmd("INFO")).await?;
     let mut health = Health::new("redis", started.elapsed());
     let text = text_of(&reply.value).unwrap_or_default();
     let info = Info::parse(&text);
     health.version = info.version();
     health.role = info.get("role").map(str::to_owned);
     health.warnings = info.warnings();
-    if info.get("aof_enabled") == Some("0") && !saves_snapshots(connections).await {
+    if info.get("aof_enabled") == Some("0") && !saves_snapshots(connections, route).await {
         health.warnings.push(HealthWarning::new(
             "no_persistence",
             "the server keeps nothing over a restart; switch on appendonly or save points",
@@ -35,10 +76,10 @@ pub(super) async fn ask(connections: &Connections) -> SessionResult<Health> {
 }
 
 /// A server that does not tell its configuration gets the benefit of the doubt.
-async fn saves_snapshots(connections: &Connections) -> bool {
+async fn saves_snapshots(connections: &Connections, route: &Route) -> bool {
     let mut command = redis::cmd("CONFIG");
     command.arg("GET").arg("save");
-    let Ok(reply) = connections.command(command, b"").await else {
+    let Ok(reply) = connections.command_at(route, command).await else {
         return true;
     };
     match reply.value {

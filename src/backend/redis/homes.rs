@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use greentic_types::{ErrorCode, GreenticError, SessionKey};
-use tokio::sync::oneshot;
+use greentic_types::SessionKey;
 
 use super::config::RedisConfig;
 use super::connection::Connections;
 use super::keys::Keys;
-use super::pointers::{Pointers, Seal};
+use super::pointer::{Life, Reservation, Seal, Stale};
+use super::pointers::Pointers;
 use super::reply::Answer;
 use super::url::Place;
 use crate::error::SessionResult;
@@ -29,9 +29,6 @@ pub(super) struct Home {
     /// Whose the session key is; none where every owner's keys are together.
     pub owner: Option<Owner>,
 }
-
-/// A session's lifetime that is being given to its pointer.
-type Extension = Option<oneshot::Receiver<SessionResult<bool>>>;
 
 impl Homes {
     pub fn of(config: &RedisConfig, connections: &Arc<Connections>) -> Self {
@@ -71,6 +68,14 @@ impl Homes {
         }
     }
 
+    /// Matches all names.
+    pub fn pattern_of_all(&self) -> String {
+        match self {
+            Self::Shared(_) => self.pattern(""),
+            Self::Tagged(pointers) => format!("{}:*", pointers.namespace()),
+        }
+    }
+
     /// The keys that a name is one of, and the rest of the name, which begins with its kind.
     pub fn names_of<'n>(&self, name: &'n str) -> Option<(Keys, &'n str)> {
         match self {
@@ -86,87 +91,69 @@ impl Homes {
         }
     }
 
-    /// Makes sure that no other owner gets the session key meanwhile. `stale` is a seal for which
-    /// the session was not there.
+    /// As [`Homes::locate`]; what leads to the session lives as long as that is about to. Tells also
+    /// whether it lives longer.
+    pub async fn locate_for(
+        &self,
+        key: &SessionKey,
+        ttl: Ttl,
+    ) -> SessionResult<Option<(Home, bool)>> {
+        let Self::Tagged(pointers) = self else {
+            return Ok(self.locate(key).await?.map(|home| (home, false)));
+        };
+        let found = pointers.lengthen(None, key, ttl).await?;
+        Ok(found.map(|(owner, outlives)| {
+            let keys = pointers.keys(&owner);
+            let owner = Some(owner);
+            (Home { keys, owner }, outlives)
+        }))
+    }
+
+    /// Whether a call that brings no key must see to it that what leads to a session lives longer.
+    pub const fn have_pointers(&self) -> bool {
+        matches!(self, Self::Tagged(_))
+    }
+
+    /// Has what leads to a session live as long as that is about to. Tells whether it lives longer.
+    pub async fn lengthen(&self, owner: &Owner, key: &SessionKey, ttl: Ttl) -> SessionResult<bool> {
+        match self {
+            Self::Shared(_) => Ok(false),
+            Self::Tagged(pointers) => {
+                let found = pointers.lengthen(Some(owner), key, ttl).await?;
+                Ok(found.is_some_and(|(_owner, outlives)| outlives))
+            }
+        }
+    }
+
+    /// Makes sure that no other owner gets the session key as long as the session lives. `stale` is
+    /// a pointer for which the session was not there.
     pub async fn reserve(
         &self,
         owner: &Owner,
         key: &SessionKey,
-        stale: Option<Seal>,
-    ) -> SessionResult<Seal> {
+        life: Life,
+        stale: Option<Stale>,
+    ) -> SessionResult<Reservation> {
         match self {
-            Self::Shared(_) => Ok(Seal::None),
-            Self::Tagged(pointers) => {
-                let stale = stale.and_then(Seal::stamp);
-                pointers.reserve(owner, key, stale).await
-            }
+            Self::Shared(_) => Ok(Reservation {
+                seal: Seal::None,
+                outlives: false,
+            }),
+            Self::Tagged(pointers) => pointers.reserve(owner, key, life, stale).await,
         }
     }
 
-    /// As [`Homes::reserve`], with a seal of the call's own.
-    pub async fn reserve_anew(&self, owner: &Owner, key: &SessionKey) -> SessionResult<Seal> {
-        match self.reserve(owner, key, None).await? {
-            found @ Seal::Found(_) => self.reserve(owner, key, Some(found)).await,
-            seal => Ok(seal),
-        }
-    }
-
-    /// Has what leads to a session live as long as it does, after the call of this seal.
-    pub async fn settle(&self, owner: &Owner, key: &SessionKey, seal: Seal) -> SessionResult<()> {
-        match self {
-            Self::Shared(_) => Ok(()),
-            Self::Tagged(pointers) => pointers.settle_now(owner, key, seal.stamp()).await,
-        }
-    }
-
-    /// Begins to give a pointer the lifetime of the session that is about to be written.
-    pub fn extend(
+    /// Has what leads to a session live no longer than it does, in the background, if a call's
+    /// `answer` tells that it may.
+    pub fn settle(
         &self,
         owner: &Owner,
         key: &SessionKey,
-        seal: Seal,
-        ttl: Ttl,
-    ) -> SessionResult<Extension> {
-        match self {
-            Self::Shared(_) => Ok(None),
-            Self::Tagged(pointers) => pointers.extend(owner, key, seal, ttl).map(Some),
-        }
-    }
-
-    /// Waits for the end of that; `answer` is what came of the session.
-    ///
-    /// # Errors
-    /// `Timeout` if the session was written and its pointer may end too early.
-    pub async fn extended(
-        &self,
-        owner: &Owner,
-        key: &SessionKey,
-        seal: Seal,
-        extension: Extension,
+        reserved: Reservation,
         answer: &SessionResult<Answer>,
-    ) -> SessionResult<()> {
-        let (Some(extension), Self::Tagged(pointers)) = (extension, self) else {
-            return Ok(());
-        };
-        let is_written = answer.as_ref().is_ok_and(|answer| answer.status == "OK");
-        let kept = extension.await.unwrap_or_else(|_| Err(not_kept()));
-        match (is_written, kept) {
-            (true, Ok(false)) => Ok(()),
-            (true, Ok(true)) => {
-                pointers.settle(owner, key, None);
-                Ok(())
-            }
-            (true, Err(error)) => {
-                pointers.settle(owner, key, None);
-                let message = format!("the session is written, its pointer not: {}", error.message);
-                Err(GreenticError::new(ErrorCode::Timeout, message))
-            }
-            (false, _) => {
-                // What was refused will not be written; what got no answer may be.
-                let ended = answer.is_ok().then(|| seal.stamp()).flatten();
-                pointers.settle(owner, key, ended);
-                Ok(())
-            }
+    ) {
+        if let (Self::Tagged(pointers), true) = (self, reserved.may_stay(answer)) {
+            pointers.settle(owner, key, reserved.ended(answer));
         }
     }
 
@@ -188,6 +175,15 @@ impl Homes {
     }
 }
 
-fn not_kept() -> GreenticError {
-    GreenticError::new(ErrorCode::Timeout, "the I/O threads have ended")
+impl Reservation {
+    /// Whether the pointer may live longer than the session.
+    fn may_stay(self, answer: &SessionResult<Answer>) -> bool {
+        let is_written = answer.as_ref().is_ok_and(|answer| answer.status == "OK");
+        self.outlives || !is_written
+    }
+
+    /// What was refused will not be written; what got no answer may be.
+    fn ended(self, answer: &SessionResult<Answer>) -> Option<u64> {
+        answer.is_ok().then(|| self.seal.only()).flatten()
+    }
 }

@@ -55,6 +55,11 @@ impl Keys {
         format!("{}session:{}", self.base, key.as_str())
     }
 
+    /// The record of a session.
+    pub fn record(&self, key: &SessionKey) -> String {
+        format!("{}meta:{}", self.base, key.as_str())
+    }
+
     /// An owner's index of waits: it stands for all that belongs to the owner.
     pub fn route(&self, owner: &Owner) -> String {
         format!("{}route:{}", self.base, owner.as_str())

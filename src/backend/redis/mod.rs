@@ -25,6 +25,8 @@ mod link;
 mod namespace;
 mod node;
 mod parameters;
+mod pointer;
+mod pointer_check;
 mod pointers;
 mod pool;
 mod record;

@@ -1,32 +1,35 @@
 //! The pointers from session keys to owners, on a Cluster.
 //!
 //! All that belongs to an owner is in one slot, and a session key does not tell the slot. So each
-//! key has a pointer, in a slot of its own, and no step covers both. The order is: the pointer is
-//! reserved for a minute; the session is written, and at the same time the pointer is given the
-//! session's lifetime. A session bears the stamp of its pointer, and whoever removes the session
-//! removes the pointer of that stamp and no other.
+//! key has a pointer, in a slot of its own, and no step covers both. The order is: the pointer gets
+//! the lifetime that the session is about to get; then the session is written. So a session never
+//! outlives its pointer, wherever a call ends. A session bears the stamp of its pointer, and whoever
+//! removes the session removes the pointer of that stamp and no other.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use greentic_types::{ErrorCode, GreenticError, SessionKey};
 use redis::{FromRedisValue, Value};
-use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
+use super::args::Args;
 use super::backoff::pause;
 use super::config::RedisConfig;
 use super::connection::Connections;
 use super::keys::Keys;
+use super::pointer::{Inspected, Life, Pointer, Reservation, Seal, Stale};
 use super::reply::unexpected;
 use super::script::{Call, Script};
 use super::scripts;
+use crate::clock::whole_millis;
 use crate::error::SessionResult;
 use crate::options::Ttl;
 use crate::owner::{Owner, foreign_key};
 
-/// How long a pointer stays whose session was never written.
-const RESERVATION: Duration = Duration::from_secs(60);
+/// How long a fence holds, at least: a node that hangs for longer is replaced by its replica, and what
+/// it does then counts for nothing.
+const FENCE: Duration = Duration::from_secs(60);
 
 /// How often the background looks whether a pointer and its session have come to rest.
 const ROUNDS: u32 = 8;
@@ -34,27 +37,10 @@ const ROUNDS: u32 = 8;
 /// Writes and reads pointers. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Pointers {
-    connections: Arc<Connections>,
+    pub(super) connections: Arc<Connections>,
     namespace: Arc<str>,
-    /// A call ends within that time: a pointer that is older is not about to get its session.
+    /// A step of a call ends within that time.
     longest_call: Duration,
-}
-
-/// The pointer for which a session is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Seal {
-    /// There are no pointers.
-    None,
-    /// The call wrote it.
-    Written(u64),
-    /// The call found it: its session must be there.
-    Found(u64),
-}
-
-/// Whose a session key is.
-struct Pointer {
-    stamp: u64,
-    owner: Owner,
 }
 
 impl Pointers {
@@ -79,71 +65,91 @@ impl Pointers {
         Ok(self.read(key).await?.map(|pointer| pointer.owner))
     }
 
-    /// Makes sure that the key is the owner's (C4): with a pointer that stays for a minute at least.
-    /// `stale` is the stamp of one whose session is not there.
+    /// Makes sure that the key is the owner's (C4), with a pointer that lives as long as the session
+    /// is about to, or longer. `stale` is one whose session is not there.
     pub async fn reserve(
         &self,
         owner: &Owner,
         key: &SessionKey,
-        stale: Option<u64>,
-    ) -> SessionResult<Seal> {
+        life: Life,
+        mut stale: Option<Stale>,
+    ) -> SessionResult<Reservation> {
         let end = Instant::now() + self.longest_call;
-        let mut replaced = stale;
-        for round in 1.. {
-            let live = millis(RESERVATION.max(self.longest_call * 2));
-            let replace = replaced.map(|stamp| stamp.to_string()).unwrap_or_default();
-            let args = [owner.as_str().to_owned(), live, replace];
+        loop {
+            let args = [
+                owner.as_str().to_owned(),
+                life.text(self.longest_write()),
+                stale.map_or_else(String::new, |stale| stale.stamp.to_string()),
+                stale.map_or(0, |stale| stale.fence).to_string(),
+            ];
             let answer = self.run(&scripts::RESERVE, key, &args).await?;
             let stamp = number(&answer, 1)?;
-            match text(&answer, 0)?.as_str() {
-                "WRITTEN" => return Ok(Seal::Written(stamp)),
-                "FOUND" => return Ok(Seal::Found(stamp)),
-                "OTHER" => {}
+            let seal = match text(&answer, 0)?.as_str() {
+                "WRITTEN" => Some(Seal::Written(stamp)),
+                "FOUND" => Some(Seal::Found(stamp)),
+                "OTHER" => None,
                 _ => return Err(unexpected()),
+            };
+            if let Some(seal) = seal {
+                let outlives = number(&answer, 2)? == 1;
+                return Ok(Reservation { seal, outlives });
             }
             let other = Owner::from_encoded(&text(&answer, 2)?);
-            if self.life_of_session(&other, key).await?.is_some() {
+            if !self.fence(&other, key, stamp).await? {
                 return Err(foreign_key());
             }
-            if Duration::from_millis(number(&answer, 3)?) >= self.longest_call {
-                replaced = Some(stamp);
-            } else if Instant::now() < end {
-                let runtime = self.connections.runtime()?;
-                runtime.lend(async { sleep(pause(round)).await }).await;
-            } else {
+            if Instant::now() >= end {
                 break;
             }
+            let fence = stamp;
+            stale = Some(Stale { stamp, fence });
         }
         Err(GreenticError::new(
             ErrorCode::Unavailable,
-            "the session key was another owner's a moment ago; try again",
+            "other owners bring the session key at the same time; try again",
         ))
     }
 
-    /// Gives a pointer the lifetime of its session, while the session is being written: it never
-    /// ends earlier than it would have. The answer comes when it is done.
-    pub fn extend(
+    /// Sees to it that no call writes the session any more for a pointer of that stamp, as a step in
+    /// the owner's slot. False if the session is there.
+    async fn fence(&self, owner: &Owner, key: &SessionKey, stamp: u64) -> SessionResult<bool> {
+        let keys = self.keys(owner);
+        let args = Args::writing(&keys, &scripts::FENCE, keys.session(key))
+            .text(key.as_str())
+            .number(stamp)
+            .number(whole_millis(FENCE.max(self.longest_write())));
+        match self.connections.run(args.call()).await?.value {
+            Value::Array(fields) => Ok(text(&fields, 0)? == "NONE"),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Has a pointer live as long as its session is about to, or longer. Tells whose it is, the
+    /// `owner`'s or without one anybody's, and whether it lives longer. None if it is not there.
+    pub async fn lengthen(
         &self,
-        owner: &Owner,
+        owner: Option<&Owner>,
         key: &SessionKey,
-        seal: Seal,
         ttl: Ttl,
-    ) -> SessionResult<oneshot::Receiver<SessionResult<bool>>> {
-        let (sender, receiver) = oneshot::channel();
-        let (pointers, owner, key) = (self.clone(), owner.clone(), key.clone());
-        self.connections.runtime()?.spawn(async move {
-            let life = ttl.0.map(Duration::from_millis);
-            let kept = pointers.keep(&owner, &key, seal.stamp(), life, true).await;
-            let _nobody_waits = sender.send(kept);
-        });
-        Ok(receiver)
+    ) -> SessionResult<Option<(Owner, bool)>> {
+        let owner = owner.map_or("", Owner::as_str).to_owned();
+        let args = [owner, Life::For(ttl).text(self.longest_write())];
+        let answer = self.run(&scripts::LENGTHEN, key, &args).await?;
+        match text(&answer, 0)?.as_str() {
+            "OK" => {
+                let owner = Owner::from_encoded(&text(&answer, 1)?);
+                Ok(Some((owner, number(&answer, 2)? == 1)))
+            }
+            "GONE" => Ok(None),
+            _ => Err(unexpected()),
+        }
     }
 
     /// Removes the pointer of a session that is gone, in the background.
     pub fn retire(&self, owner: &Owner, key: &SessionKey, stamp: u64) {
         let (pointers, owner, key) = (self.clone(), owner.clone(), key.clone());
         self.in_background(async move {
-            let answer = pointers.remove(&owner, &key, stamp, Duration::ZERO).await;
+            let answer = pointers.remove(&owner, &key, stamp).await;
             // A call is under way that brings the key again, or was.
             if answer.is_err() || answer.is_ok_and(|answer| answer == "OTHER") {
                 pointers.come_to_rest(&owner, &key, None).await;
@@ -152,20 +158,10 @@ impl Pointers {
     }
 
     /// Has the pointer live as long as its session, in the background. `ended` is the stamp of a
-    /// pointer whose call is over.
+    /// pointer for which no call is to write a session any more.
     pub fn settle(&self, owner: &Owner, key: &SessionKey, ended: Option<u64>) {
         let (pointers, owner, key) = (self.clone(), owner.clone(), key.clone());
         self.in_background(async move { pointers.come_to_rest(&owner, &key, ended).await });
-    }
-
-    /// As [`Pointers::settle`], at once.
-    pub async fn settle_now(
-        &self,
-        owner: &Owner,
-        key: &SessionKey,
-        ended: Option<u64>,
-    ) -> SessionResult<()> {
-        self.adjust(owner, key, ended).await.map(|_later| ())
     }
 
     fn in_background(&self, task: impl Future<Output = ()> + Send + 'static) {
@@ -174,9 +170,10 @@ impl Pointers {
         }
     }
 
-    async fn come_to_rest(&self, owner: &Owner, key: &SessionKey, ended: Option<u64>) {
+    async fn come_to_rest(&self, owner: &Owner, key: &SessionKey, mut ended: Option<u64>) {
+        let mut seen = None;
         for round in 1..=ROUNDS {
-            match self.adjust(owner, key, ended).await {
+            match self.adjust(owner, key, &mut ended, &mut seen).await {
                 Ok(None) => return,
                 Ok(Some(wait)) => sleep(wait).await,
                 Err(_) => sleep(pause(round)).await,
@@ -184,36 +181,40 @@ impl Pointers {
         }
     }
 
-    /// One look at pointer and session; how long to wait before the next, if it takes one.
+    /// One look at pointer and session; how long to wait before the next, if it takes one. `seen` is
+    /// kept from look to look: once another call is to write the session, the rest is up to that.
     async fn adjust(
         &self,
         owner: &Owner,
         key: &SessionKey,
-        ended: Option<u64>,
+        ended: &mut Option<u64>,
+        seen: &mut Option<u64>,
     ) -> SessionResult<Option<Duration>> {
         let Some(found) = self.read(key).await?.filter(|found| found.owner == *owner) else {
             return Ok(None);
         };
-        let stamp = Some(found.stamp);
-        let Some(life) = self.life_of_session(owner, key).await? else {
-            let age = if ended == stamp {
-                Duration::ZERO
-            } else {
-                self.longest_call * 2
-            };
-            let answer = self.remove(owner, key, found.stamp, age).await?;
-            // The call that wrote the pointer may be about to write the session.
-            return Ok((answer == "YOUNG").then_some(self.longest_call));
+        let is_first = seen.is_none();
+        if *seen.get_or_insert(found.awaited) != found.awaited {
+            return Ok(None);
+        }
+        let answer = match self.life_of_session(owner, key).await? {
+            None if *ended == Some(found.stamp) => self.remove(owner, key, found.stamp).await?,
+            None if self.ends_soon(key).await? => return Ok(None),
+            // Time for the call that is about to write the session: the fence would make it begin anew.
+            // And for one that gave the session an earlier deadline, and needs no fence.
+            None if is_first => return Ok(Some(self.longest_write() * 2)),
+            None => {
+                self.clear_away(owner, key, found.stamp).await?;
+                return Ok(None);
+            }
+            // The session was looked at within the time of a write, so a call that was about to write
+            // it must have ended before that.
+            Some(life) => {
+                *ended = Some(found.stamp);
+                self.keep(owner, key, found.stamp, life).await?
+            }
         };
-        self.keep(owner, key, stamp, life, false).await?;
-        // A call may have changed the session's deadline meanwhile.
-        let now = self.life_of_session(owner, key).await?;
-        let is_same = now.is_some_and(|now| match (now, life) {
-            (Some(now), Some(life)) => now <= life,
-            (None, None) => true,
-            _ => false,
-        });
-        Ok((!is_same).then_some(Duration::ZERO))
+        Ok((answer == "YOUNG").then_some(self.longest_write() * 2))
     }
 
     async fn read(&self, key: &SessionKey) -> SessionResult<Option<Pointer>> {
@@ -225,41 +226,103 @@ impl Pointers {
         found.map(|found| Pointer::parse(&found)).transpose()
     }
 
-    /// Sets how long a pointer lives; none is for ever. Tells whether it lives longer than that.
+    /// Gives a pointer the lifetime that its session was seen to have; none is for ever.
     async fn keep(
         &self,
         owner: &Owner,
         key: &SessionKey,
-        stamp: Option<u64>,
+        stamp: u64,
         life: Option<Duration>,
-        may_live_longer: bool,
-    ) -> SessionResult<bool> {
-        // The session is written within the time of a call, so the pointer outlives it.
-        let life = life.map(|life| millis(life.saturating_add(self.longest_call)));
+    ) -> SessionResult<String> {
+        let ttl = Ttl(life.map(whole_millis));
         let args = [
             owner.as_str().to_owned(),
-            stamp.map(|stamp| stamp.to_string()).unwrap_or_default(),
-            life.unwrap_or_default(),
-            if may_live_longer { "1" } else { "0" }.to_owned(),
+            stamp.to_string(),
+            Life::For(ttl).text(self.longest_write()),
+            whole_millis(self.longest_write() * 2).to_string(),
         ];
         let answer = self.run(&scripts::KEEP, key, &args).await?;
-        Ok(text(&answer, 0)? == "LONGER")
+        text(&answer, 0)
     }
 
-    async fn remove(
+    /// Removes a pointer whose session is not there, and will not be. False if it is there.
+    pub async fn clear_away(
         &self,
         owner: &Owner,
         key: &SessionKey,
         stamp: u64,
-        age: Duration,
-    ) -> SessionResult<String> {
-        let args = [owner.as_str().to_owned(), stamp.to_string(), millis(age)];
+    ) -> SessionResult<bool> {
+        let is_missing = self.fence(owner, key, stamp).await?;
+        Ok(is_missing && self.remove(owner, key, stamp).await? == "OK")
+    }
+
+    /// Removes the pointer of that stamp.
+    async fn remove(&self, owner: &Owner, key: &SessionKey, stamp: u64) -> SessionResult<String> {
+        let args = [owner.as_str().to_owned(), stamp.to_string()];
         let answer = self.run(&scripts::RETIRE, key, &args).await?;
         text(&answer, 0)
     }
 
+    /// The pointer of a key as it is, with how long it lives on and how long no call was about to
+    /// write the session.
+    pub async fn inspect(&self, key: &SessionKey) -> SessionResult<Option<Inspected>> {
+        let answer = self.run(&scripts::INSPECT, key, &[]).await?;
+        if text(&answer, 0)? != "OK" {
+            return Ok(None);
+        }
+        Ok(Some(Inspected {
+            owner: Owner::from_encoded(&text(&answer, 1)?),
+            stamp: number(&answer, 2)?,
+            // The -1 of a pointer without an end is no such number.
+            left: number(&answer, 3).ok().map(Duration::from_millis),
+            quiet: Duration::from_millis(number(&answer, 4)?),
+        }))
+    }
+
+    /// Whether a pointer goes by itself.
+    async fn ends_soon(&self, key: &SessionKey) -> SessionResult<bool> {
+        let found = self.inspect(key).await?;
+        Ok(found.is_none_or(|found| found.ends_within(self.longest_write())))
+    }
+
+    /// Whether a pointer goes by itself, or a call may be about to write its session.
+    pub fn is_passing(&self, pointer: &Inspected) -> bool {
+        // What settles pointers has done so by then.
+        let settled = self.longest_write() * 3;
+        pointer.ends_within(self.longest_write()) || pointer.quiet < settled
+    }
+
+    /// Writes the pointer of a session that has none, or makes it live as long. False if it is another
+    /// owner's.
+    pub async fn restore(
+        &self,
+        owner: &Owner,
+        key: &SessionKey,
+        stamp: u64,
+        life: Option<Duration>,
+    ) -> SessionResult<bool> {
+        let ttl = Ttl(life.map(whole_millis));
+        let life = Life::For(ttl).text(self.longest_write());
+        let args = [owner.as_str().to_owned(), stamp.to_string(), life];
+        let answer = self.run(&scripts::RESTORE, key, &args).await?;
+        Ok(text(&answer, 0)? == "OK")
+    }
+
+    /// Waits for as long as a step in the background may take.
+    pub async fn wait_for_steps(&self) -> SessionResult<()> {
+        let runtime = self.connections.runtime()?;
+        runtime.lend(async { sleep(self.longest_call).await }).await;
+        Ok(())
+    }
+
+    /// A session is written within that time after its pointer, as each is one step. A pointer lives
+    /// longer than its session by that.
+    fn longest_write(&self) -> Duration {
+        self.longest_call * 2
+    }
+
     /// How long a session lives on, none inside is for ever; none if it is not there.
-    async fn life_of_session(
+    pub async fn life_of_session(
         &self,
         owner: &Owner,
         key: &SessionKey,
@@ -303,45 +366,14 @@ impl Pointers {
         let key = key.as_str().replace('%', "%25").replace('{', "%7B");
         format!("{}:owner:{key}", self.namespace)
     }
-}
 
-impl Pointer {
-    fn parse(text: &str) -> SessionResult<Self> {
-        let (stamp, owner) = text.split_once(' ').ok_or_else(unexpected)?;
-        Ok(Self {
-            stamp: stamp.parse().map_err(|_| unexpected())?,
-            owner: Owner::from_encoded(owner),
-        })
+    /// The session key of a pointer's name.
+    pub fn key_of(&self, name: &[u8]) -> Option<SessionKey> {
+        let name = std::str::from_utf8(name).ok()?;
+        let rest = name.strip_prefix(&*self.namespace)?;
+        let key = rest.strip_prefix(":owner:")?;
+        Some(key.replace("%7B", "{").replace("%25", "%").into())
     }
-}
-
-impl Seal {
-    /// As the scripts want it.
-    pub fn text(self) -> String {
-        match self {
-            Self::None => String::new(),
-            Self::Written(stamp) => format!("+{stamp}"),
-            Self::Found(stamp) => format!("={stamp}"),
-        }
-    }
-
-    /// As it stands in the flags of a record.
-    pub fn digits(self) -> String {
-        self.stamp()
-            .map(|stamp| stamp.to_string())
-            .unwrap_or_default()
-    }
-
-    pub const fn stamp(self) -> Option<u64> {
-        match self {
-            Self::None => None,
-            Self::Written(stamp) | Self::Found(stamp) => Some(stamp),
-        }
-    }
-}
-
-fn millis(time: Duration) -> String {
-    time.as_millis().to_string()
 }
 
 fn text(fields: &[Value], place: usize) -> SessionResult<String> {
@@ -355,18 +387,5 @@ fn number(fields: &[Value], place: usize) -> SessionResult<u64> {
     match fields.get(place) {
         Some(Value::Int(number)) => u64::try_from(*number).map_err(|_| unexpected()),
         _ => text(fields, place)?.parse().map_err(|_| unexpected()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pointer_is_read_as_it_is_written() {
-        let pointer = Pointer::parse("1700000000000000 dev:acme:-:@a b").unwrap();
-        assert_eq!(pointer.stamp, 1_700_000_000_000_000);
-        assert_eq!(pointer.owner.as_str(), "dev:acme:-:@a b");
-        assert!(Pointer::parse("dev:acme:-:ada").is_err());
     }
 }

@@ -77,6 +77,14 @@ fn head_of(fields: &[&str]) -> Option<Head> {
     })
 }
 
+/// The owner of a session and the stamp of its pointer, on a Cluster.
+pub(super) fn sealed(text: &str) -> Option<(Owner, u64)> {
+    let fields: Vec<&str> = text.splitn(FIELDS + 1, ' ').collect();
+    let (flags, owner) = (fields.get(4)?, fields.get(FIELDS)?);
+    let digits = flags.trim_start_matches(|flag: char| !flag.is_ascii_digit());
+    Some((Owner::from_encoded(owner), digits.parse().ok()?))
+}
+
 /// A scope's digest from hex.
 pub(super) fn scope_of(hex: &str) -> Option<ScopeDigest> {
     let mut digest = [0; 32];

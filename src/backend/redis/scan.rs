@@ -1,5 +1,6 @@
 //! One step of SCAN: the next names, never by KEYS.
 
+use greentic_types::SessionKey;
 use redis::Value;
 
 use super::reply::unexpected;
@@ -45,6 +46,8 @@ impl Mark {
 /// A page of names.
 pub(super) struct Names {
     pub names: Vec<Name>,
+    /// The session keys of pointers, if they were asked for.
+    pub pointers: Vec<SessionKey>,
     pub covered: Covered,
     pub next: Option<ScanCursor>,
 }
@@ -57,15 +60,35 @@ impl RedisSessionStore {
         after: Option<&ScanCursor>,
         limit: usize,
     ) -> SessionResult<Names> {
+        self.page(self.homes.pattern(only), after, limit).await
+    }
+
+    /// As [`RedisSessionStore::names`], with the pointers.
+    pub(super) async fn all_names(
+        &self,
+        after: Option<&ScanCursor>,
+        limit: usize,
+    ) -> SessionResult<Names> {
+        self.page(self.homes.pattern_of_all(), after, limit).await
+    }
+
+    async fn page(
+        &self,
+        pattern: String,
+        after: Option<&ScanCursor>,
+        limit: usize,
+    ) -> SessionResult<Names> {
         let mark = Mark::of(after)?;
         let nodes = self.connections.masters().await?;
         let node = nodes.get(mark.node).ok_or_else(unknown_cursor)?;
-        let pattern = self.homes.pattern(only);
         let mut command = redis::cmd("SCAN");
         command.arg(mark.cursor).arg("MATCH").arg(pattern);
         command.arg("COUNT").arg(limit);
         let reply = self.connections.command_at(node, command).await?;
         let (cursor, names) = scanned(reply.value).ok_or_else(unexpected)?;
+        let pointers = names.iter();
+        let pointers = pointers.filter_map(|name| self.homes.pointer_of(name));
+        let pointers = pointers.collect();
         let names = names.iter();
         let names = names.filter_map(|name| Name::parse(&self.homes, name));
         let mut names: Vec<_> = names.collect();
@@ -81,6 +104,7 @@ impl RedisSessionStore {
         };
         Ok(Names {
             names,
+            pointers,
             covered: next.map_or(Covered::ALL, |mark| mark.covered(nodes.len())),
             next: next.map(Mark::cursor),
         })

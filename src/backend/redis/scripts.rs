@@ -33,7 +33,11 @@ scripts! {
     IMPORT = "prelude" "load" "index" "register" "import";
     RECALL = "prelude" "load" "index" "messages" "recall";
     CHECK = "prelude" "load" "index" "register" "check";
+    FENCE = "prelude" "fence";
     RESERVE = "pointer" "reserve";
+    LENGTHEN = "pointer" "lengthen";
     KEEP = "pointer" "keep";
     RETIRE = "pointer" "retire";
+    INSPECT = "pointer" "inspect";
+    RESTORE = "pointer" "restore";
 }

@@ -9,7 +9,7 @@ use super::args::{Args, named, shown};
 use super::config::RedisConfig;
 use super::connection::Connections;
 use super::homes::Homes;
-use super::pointers::Seal;
+use super::pointer::{Life, Seal};
 use super::reply::{moved, overtaken};
 use super::{health, scripts};
 use crate::backend::{Backend, Owned};
@@ -113,7 +113,7 @@ impl Backend for RedisSessionStore {
                 .bytes(&data)
                 .owned(seal.text())
         };
-        let answer = self.bring(owner, key, request.ttl, args).await?;
+        let answer = self.bring(owner, key, Life::For(request.ttl), args).await?;
         match answer.status.as_str() {
             "OK" => Ok(CreateOutcome::Created(request.key)),
             "EXISTS" => Ok(CreateOutcome::Exists),
@@ -217,7 +217,7 @@ impl Backend for RedisSessionStore {
                 .bytes(&data)
                 .owned(seal.text())
         };
-        let mut answer = self.bring(owner, key, request.ttl, args).await?;
+        let mut answer = self.bring(owner, key, Life::For(request.ttl), args).await?;
         match answer.status.as_str() {
             "OK" => Ok(ParkOutcome::Registered {
                 revision: answer.number()?,
@@ -353,13 +353,15 @@ impl Backend for RedisSessionStore {
 
     async fn commit(&self, request: request::Finalize) -> SessionResult<()> {
         let options = self.options();
-        let limit = u64::try_from(options.max_messages.max(1)).unwrap_or(u64::MAX);
         let (owner, key) = (&request.token.owner, &request.token.key);
-        let args = Args::of_token(&self.homes.keys(owner), &scripts::COMMIT, &request.token)
-            .owned(hex::encode(request.token.message.0))
-            .owned(shown(request.token.secret))
-            .number(whole_millis(options.message_window).min(LONGEST_WINDOW))
-            .number(limit);
+        let keys = self.homes.keys(owner);
+        let args = || {
+            Args::of_token(&keys, &scripts::COMMIT, &request.token)
+                .owned(hex::encode(request.token.message.0))
+                .owned(shown(request.token.secret))
+                .number(whole_millis(options.message_window).min(LONGEST_WINDOW))
+                .number(u64::try_from(options.max_messages.max(1)).unwrap_or(u64::MAX))
+        };
         let answer = match &request.next {
             Next::Park {
                 scope,
@@ -367,15 +369,19 @@ impl Backend for RedisSessionStore {
                 data,
                 ttl,
             } => {
-                let args = args
-                    .owned(scope.to_string())
-                    .owned(published.to_string())
-                    .number(ttl.0)
-                    .owned(payload::encode(data)?);
-                self.keep(owner, key, Seal::None, *ttl, args).await?
+                let data = payload::encode(data)?;
+                let args = |may_defer| {
+                    args()
+                        .owned(scope.to_string())
+                        .owned(published.to_string())
+                        .number(ttl.0)
+                        .text(if may_defer { "1" } else { "0" })
+                        .bytes(&data)
+                };
+                self.defer(owner, key, *ttl, args).await?
             }
             Next::Finish => {
-                let mut answer = self.answer(args).await?;
+                let mut answer = self.answer(args()).await?;
                 if answer.status == "OK" {
                     self.homes.forget(owner, key, answer.stamp());
                 }

@@ -1,5 +1,5 @@
 -- ARGV: base, owner, session key, message, secret, window, limit,
--- and to park again: scope, scope as 1.2 hashed it, ttl, payload
+-- and to park again: scope, scope as 1.2 hashed it, ttl, whether the deadline may be a later one, payload
 
 -- The field `#` is when the last message is forgotten: the expiry of the whole.
 local function remember(done, newest)
@@ -25,10 +25,13 @@ return run(function()
     return {'LOST'}
   end
   if ARGV[8] then
+    if ARGV[11] == '0' and deadline_of(ARGV[10]) > head.deadline then
+      return {'SHORT'} -- its pointer may end earlier
+    end
     -- The operation stays: a late repeat of the call that parked it first must not undo the commit.
     local next = {
       owner = owner, key = key, operation = head.operation, scope = ARGV[8], published = ARGV[9], ttl = ARGV[10],
-      payload = ARGV[11],
+      payload = ARGV[12],
     }
     local found = call('HMGET', name('route', owner), next.scope, '#')
     local answer = register(next, head, waiting(owner, found[1], next.published), found[2])

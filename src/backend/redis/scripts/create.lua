@@ -5,8 +5,9 @@ return run(function()
   local session = name('session', key)
   tick()
   local stored = call('EXISTS', session, name('meta', key)) > 0 and load(key) or nil
-  if is_stale(stored, ARGV[8]) then
-    return {'STALE'}
+  local refused = stale(stored, key, ARGV[8])
+  if refused then
+    return refused
   end
   if stored then
     if stored.owner ~= owner then

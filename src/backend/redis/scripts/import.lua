@@ -1,6 +1,6 @@
 -- C26: stores a session as it was elsewhere.
 -- ARGV: base, owner, session key, flags, revision, created or empty, deadline or empty, fencing,
--- if absent, operation, payload, and if it waits: scope, order, since or empty, attempt
+-- if absent, operation, payload, seal, and if it waits: scope, order, since or empty, attempt
 
 local function number_or(value, default)
   return value ~= '' and value or text(default)
@@ -8,12 +8,16 @@ end
 
 return run(function()
   tick()
-  local owner, key, scope = ARGV[2], ARGV[3], ARGV[12]
+  local owner, key, scope = ARGV[2], ARGV[3], ARGV[13]
   local deadline = tonumber(ARGV[7]) or NEVER
   if deadline <= now then
     return {'EXPIRED'}
   end
   local stored = load(key)
+  local refused = stale(stored, key, ARGV[12])
+  if refused then
+    return refused
+  end
   if stored and stored.owner ~= owner then
     return {'FOREIGN'}
   end
@@ -32,7 +36,7 @@ return run(function()
     end
   end
   local head = {
-    key = key, owner = owner, flags = ARGV[4], revision = ARGV[5], created = number_or(ARGV[6], now),
+    key = key, owner = owner, flags = ARGV[4] .. string.match(ARGV[12], '%d*$'), revision = ARGV[5], created = number_or(ARGV[6], now),
     deadline = deadline, fencing = ARGV[8], operation = ARGV[10],
   }
   make_idle(head)
@@ -46,8 +50,8 @@ return run(function()
   end
   if scope then
     local book = call('HGET', name('route', owner), '#')
-    head.scope, head.attempt = scope, ARGV[15]
-    index_wait(head, book, '-', displaced, ARGV[13], number_or(ARGV[14], now))
+    head.scope, head.attempt = scope, ARGV[16]
+    index_wait(head, book, '-', displaced, ARGV[14], number_or(ARGV[15], now))
   end
   local ends = deadline ~= NEVER and {'PXAT', expiry_of(deadline)} or {}
   call('SET', name('session', key), ARGV[11], unpack(ends))

@@ -1,18 +1,16 @@
--- ARGV: owner, stamp or empty, how long it lives or empty, whether it may live longer
+-- Gives the pointer the lifetime that its session was seen to have; a shorter one only if no call can be
+-- about to write the session. ARGV: owner, stamp, how long it lives, how long no call was to write
 
-if owner ~= ARGV[1] or (ARGV[2] ~= '' and ARGV[2] ~= stamp) then
+if owner ~= ARGV[1] or stamp ~= ARGV[2] then
   return {'GONE'}
 end
-local left = redis.call('PTTL', pointer)
-if ARGV[3] == '' then
-  if left >= 0 then
-    redis.call('PERSIST', pointer)
-  end
-  return {'OK'}
+local ends = end_of(ARGV[3])
+if ends < ending() and (micros() - awaited) / 1000 < tonumber(ARGV[4]) then
+  return {'YOUNG'}
 end
-local lives_longer = left == -1 or left > tonumber(ARGV[3])
-if lives_longer and ARGV[4] == '1' then
-  return {'LONGER'}
+if ends == NEVER then
+  redis.call('PERSIST', pointer)
+else
+  redis.call('PEXPIREAT', pointer, string.format('%.0f', ends))
 end
-redis.call('PEXPIRE', pointer, ARGV[3])
 return {'OK'}

@@ -9,8 +9,9 @@ return run(function()
   local waits, route = published_names(next.owner, next.published)
   local old = call('EXISTS', name('session', next.key), name('meta', next.key), waits, route) > 0
   local stored = old and load(next.key) or nil
-  if is_stale(stored, ARGV[10]) then
-    return {'STALE'}
+  local refused = stale(stored, next.key, ARGV[10])
+  if refused then
+    return refused
   end
   if stored then
     if stored.owner ~= next.owner then

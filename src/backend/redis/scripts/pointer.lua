@@ -1,10 +1,39 @@
--- The pointer of a session key, on a Cluster: `stamp owner`. The stamp is the instant at which it was
--- written, in microseconds; sessions bear the stamp of their pointer. docs/redis-layout.md tells more.
+-- The pointer of a session key, on a Cluster: `stamp awaited owner`. The stamp is the instant at which
+-- it was written, in microseconds; sessions bear the stamp of their pointer. `awaited` is when a call
+-- last told that it is about to write the session. docs/redis-layout.md tells more.
 
 local pointer = KEYS[1]
-local stamp, owner = string.match(redis.call('GET', pointer) or '', '^(%d+) (.*)$')
+local stamp, awaited, owner = string.match(redis.call('GET', pointer) or '', '^(%d+) (%d+) (.*)$')
+local NEVER = math.huge
 
 local function micros()
   local time = redis.call('TIME')
   return time[1] * 1000000 + time[2]
+end
+
+local function millis()
+  return math.floor(micros() / 1000)
+end
+
+-- The end of a life in milliseconds, of one until an instant (`@`), or of one for ever (empty).
+local function end_of(life)
+  local at, number = string.match(life, '^(@?)(%d+)$')
+  local ends = number and (at == '@' and 0 or millis()) + number or NEVER
+  return ends < 9007199254740992 and ends or NEVER
+end
+
+-- When the pointer ends.
+local function ending()
+  local left = redis.call('PTTL', pointer)
+  return left == -1 and NEVER or millis() + left
+end
+
+-- Writes the pointer for a call that is about to write the session.
+local function await(fresh, whose, ends)
+  local value = string.format('%s %.0f %s', fresh, micros(), whose)
+  if ends == NEVER then
+    redis.call('SET', pointer, value)
+  else
+    redis.call('SET', pointer, value, 'PXAT', string.format('%.0f', ends))
+  end
 end

@@ -83,10 +83,16 @@ local function stamp_of(head)
   return string.match(head.flags, '%d*$')
 end
 
--- Whether a call found a pointer (`=stamp`) whose session is not there: that pointer may be about to
--- go. Empty where there are no pointers, `+stamp` of a call that wrote its pointer itself.
-local function is_stale(stored, seal)
-  return string.sub(seal, 1, 1) == '=' and not (stored and stamp_of(stored) == string.sub(seal, 2))
+-- On a Cluster: refuses a call whose pointer may not be there any more. A call that found its pointer
+-- (`=stamp`) needs the session to bear that stamp, one that wrote it (`+stamp`) needs it not to be fenced
+-- off since. Empty where there are no pointers.
+local function stale(stored, key, seal)
+  local how, stamp = string.match(seal, '^([=+])(%d+)$')
+  if how == '=' and not (stored and stamp_of(stored) == stamp) then
+    return {'STALE', '0'}
+  end
+  local fence = how == '+' and call('GET', name('fence', key))
+  return fence and tonumber(stamp) <= tonumber(fence) and {'STALE', fence} or nil
 end
 
 -- Takes the wait from a head. The fencing number stays, so that it only ever grows.

@@ -1,21 +1,12 @@
--- ARGV: owner, how long it lives at least, the stamp of a pointer to replace or empty
+-- ARGV: owner, how long the pointer lives at least, the stamp of one to replace or empty, a stamp that a
+-- new one is above
 
-local age = owner and math.floor((micros() - stamp) / 1000)
-if owner and stamp ~= ARGV[3] then
-  if owner ~= ARGV[1] then
-    return {'OTHER', stamp, owner, math.max(age, 0)}
-  end
-  local left = redis.call('PTTL', pointer)
-  if left >= 0 and left < tonumber(ARGV[2]) then
-    redis.call('PEXPIRE', pointer, ARGV[2])
-  end
-  return {'FOUND', stamp}
+local stays = owner and stamp ~= ARGV[3]
+if stays and owner ~= ARGV[1] then
+  return {'OTHER', stamp, owner}
 end
-local left = owner == ARGV[1] and redis.call('PTTL', pointer) or 0
-local fresh = string.format('%.0f', math.max(micros(), (stamp or 0) + 1))
-if left == -1 then
-  redis.call('SET', pointer, fresh .. ' ' .. ARGV[1])
-else
-  redis.call('SET', pointer, fresh .. ' ' .. ARGV[1], 'PX', string.format('%.0f', math.max(left, ARGV[2])))
-end
-return {'WRITTEN', fresh}
+local asked = math.max(end_of(ARGV[2]), millis() + 1)
+local ends = owner == ARGV[1] and math.max(asked, ending()) or asked
+local fresh = stays and stamp or string.format('%.0f', math.max(micros(), (stamp or 0) + 1, ARGV[4] + 1))
+await(fresh, ARGV[1], ends)
+return {stays and 'FOUND' or 'WRITTEN', fresh, ends > asked and 1 or 0}

@@ -3,6 +3,7 @@
 mod executors;
 mod faults;
 mod pointers;
+mod round_trips;
 mod servers;
 
 use std::borrow::Cow;

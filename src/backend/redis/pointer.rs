@@ -1,0 +1,132 @@
+//! What a pointer of [`super::pointers`] holds, and what calls know of theirs.
+
+use std::time::Duration;
+
+use super::reply::unexpected;
+use crate::clock::{Timestamp, whole_millis};
+use crate::error::SessionResult;
+use crate::options::Ttl;
+use crate::owner::Owner;
+
+/// The pointer for which a session is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Seal {
+    /// There are no pointers.
+    None,
+    /// The call wrote it.
+    Written(u64),
+    /// The call found it: its session must be there.
+    Found(u64),
+}
+
+/// A pointer whose session is not there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stale {
+    pub stamp: u64,
+    /// Up to which stamp no call writes the session any more.
+    pub fence: u64,
+}
+
+/// A pointer that is ready for its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Reservation {
+    pub seal: Seal,
+    /// The pointer lives longer than was asked for.
+    pub outlives: bool,
+}
+
+/// How long a session is about to live.
+#[derive(Clone, Copy)]
+pub(super) enum Life {
+    For(Ttl),
+    Until(Option<Timestamp>),
+}
+
+/// Whose a session key is.
+pub(super) struct Pointer {
+    pub stamp: u64,
+    /// When a call last told that it is about to write the session.
+    pub awaited: u64,
+    pub owner: Owner,
+}
+
+/// A pointer that is looked at by a check.
+pub(super) struct Inspected {
+    pub owner: Owner,
+    pub stamp: u64,
+    /// How long it lives on; none is for ever.
+    pub left: Option<Duration>,
+    /// For how long no call told that it is about to write the session.
+    pub quiet: Duration,
+}
+
+impl Inspected {
+    pub fn ends_within(&self, time: Duration) -> bool {
+        self.left.is_some_and(|left| left <= time)
+    }
+}
+
+impl Pointer {
+    pub fn parse(text: &str) -> SessionResult<Self> {
+        let mut parts = text.splitn(3, ' ');
+        let mut next = || parts.next().ok_or_else(unexpected);
+        let (stamp, awaited, owner) = (next()?, next()?, next()?);
+        Ok(Self {
+            stamp: stamp.parse().map_err(|_| unexpected())?,
+            awaited: awaited.parse().map_err(|_| unexpected())?,
+            owner: Owner::from_encoded(owner),
+        })
+    }
+}
+
+impl Seal {
+    /// As the scripts want it.
+    pub fn text(self) -> String {
+        match self {
+            Self::None => String::new(),
+            Self::Written(stamp) => format!("+{stamp}"),
+            Self::Found(stamp) => format!("={stamp}"),
+        }
+    }
+
+    pub const fn stamp(self) -> Option<u64> {
+        match self {
+            Self::None => None,
+            Self::Written(stamp) | Self::Found(stamp) => Some(stamp),
+        }
+    }
+
+    /// The stamp of a pointer for which nobody but this call can be about to write a session.
+    pub const fn only(self) -> Option<u64> {
+        match self {
+            Self::Written(stamp) => Some(stamp),
+            Self::None | Self::Found(_) => None,
+        }
+    }
+}
+
+impl Life {
+    /// As the scripts want it: the pointer's, which is longer by the time that the write may take.
+    pub fn text(self, write: Duration) -> String {
+        let later = |millis: u64| millis.saturating_add(whole_millis(write));
+        match self {
+            Self::For(Ttl(ttl)) => ttl.map(|ttl| later(ttl).to_string()),
+            Self::Until(end) => end.map(|end| format!("@{}", later(end.as_millis()))),
+        }
+        .unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pointer_is_read_as_it_is_written() {
+        let pointer = Pointer::parse("1700000000000000 1700000000000001 dev:acme:-:@a b").unwrap();
+        assert_eq!(pointer.stamp, 1_700_000_000_000_000);
+        assert_eq!(pointer.awaited, 1_700_000_000_000_001);
+        assert_eq!(pointer.owner.as_str(), "dev:acme:-:@a b");
+        assert!(Pointer::parse("dev:acme:-:ada").is_err());
+    }
+}

@@ -1,0 +1,169 @@
+//! C23 on a Cluster: finds pointers whose session is not there and sessions to which no pointer leads,
+//! and repairs both.
+
+use std::time::Duration;
+
+use greentic_types::SessionKey;
+use redis::FromRedisValue;
+
+use super::homes::Homes;
+use super::keys::Keys;
+use super::pointers::Pointers;
+use super::record::sealed;
+use super::reply::unexpected;
+use super::walk::Name;
+use crate::admin::{Finding, FindingKind, VerifyMode};
+use crate::error::SessionResult;
+use crate::owner::Owner;
+
+/// A session to which no pointer leads as long as it lives.
+#[derive(PartialEq, Eq)]
+struct Unled {
+    owner: Owner,
+    stamp: u64,
+    reason: &'static str,
+}
+
+impl Homes {
+    /// The session key of a pointer's name.
+    pub fn pointer_of(&self, name: &[u8]) -> Option<SessionKey> {
+        match self {
+            Self::Shared(_) => None,
+            Self::Tagged(pointers) => pointers.key_of(name),
+        }
+    }
+
+    /// Looks whether pointers lead to a session.
+    pub async fn check_pointers(
+        &self,
+        mode: VerifyMode,
+        keys: &[SessionKey],
+    ) -> SessionResult<Vec<Finding>> {
+        match self {
+            Self::Shared(_) => Ok(Vec::new()),
+            Self::Tagged(pointers) => pointers.check(mode, keys).await,
+        }
+    }
+
+    /// Looks whether a pointer leads to each session, as long as it lives.
+    pub async fn check_sessions(
+        &self,
+        mode: VerifyMode,
+        names: &[Name],
+    ) -> SessionResult<Vec<Finding>> {
+        let mut findings = Vec::new();
+        if let Self::Tagged(pointers) = self {
+            for name in names.iter().filter(|name| name.kind == "session") {
+                findings.extend(pointers.check_session(mode, name).await?);
+            }
+        }
+        Ok(findings)
+    }
+}
+
+impl Pointers {
+    async fn check(&self, mode: VerifyMode, keys: &[SessionKey]) -> SessionResult<Vec<Finding>> {
+        let mut suspects = Vec::new();
+        for key in keys {
+            let found = self.left_behind(key).await?;
+            suspects.extend(found.map(|found| (key, found)));
+        }
+        if suspects.is_empty() {
+            return Ok(Vec::new());
+        }
+        // The pointer of a session that was removed just now goes by itself.
+        self.wait_for_steps().await?;
+        let mut findings = Vec::new();
+        for (key, suspect) in suspects {
+            if self.left_behind(key).await?.as_ref() != Some(&suspect) {
+                continue;
+            }
+            let mut finding = finding(FindingKind::Dangling, key, "the session is missing");
+            if mode == VerifyMode::Repair {
+                let (owner, stamp) = suspect;
+                finding.repaired = self.clear_away(&owner, key, stamp).await?;
+            }
+            findings.push(finding);
+        }
+        Ok(findings)
+    }
+
+    /// The owner and the stamp of a pointer that nobody needs any more, and nobody is about to remove.
+    async fn left_behind(&self, key: &SessionKey) -> SessionResult<Option<(Owner, u64)>> {
+        let Some(found) = self.inspect(key).await? else {
+            return Ok(None);
+        };
+        if self.is_passing(&found) || self.life_of_session(&found.owner, key).await?.is_some() {
+            return Ok(None);
+        }
+        Ok(Some((found.owner, found.stamp)))
+    }
+
+    async fn check_session(&self, mode: VerifyMode, name: &Name) -> SessionResult<Option<Finding>> {
+        let key = SessionKey::new(&*name.of);
+        let Some((unled, _)) = self.unled(&name.keys, &key).await? else {
+            return Ok(None);
+        };
+        // A session that was removed meanwhile, and its pointer with it, is none of them.
+        let Some((same, life)) = self.unled(&name.keys, &key).await? else {
+            return Ok(None);
+        };
+        if same != unled {
+            return Ok(None);
+        }
+        let mut finding = finding(FindingKind::Missing, &key, unled.reason);
+        if mode == VerifyMode::Repair {
+            let Unled { owner, stamp, .. } = &unled;
+            finding.repaired = self.restore(owner, &key, *stamp, life).await?;
+            self.settle(owner, &key, None);
+        }
+        Ok(Some(finding))
+    }
+
+    /// What the record of a session tells: its owner, and the stamp of its pointer.
+    async fn sealed(&self, keys: &Keys, key: &SessionKey) -> SessionResult<Option<(Owner, u64)>> {
+        let name = keys.record(key);
+        let mut command = redis::cmd("GET");
+        command.arg(&name);
+        let reply = self.connections.command(command, name.as_bytes()).await?;
+        let found = Option::<String>::from_redis_value(reply.value).map_err(|_| unexpected())?;
+        Ok(found.and_then(|found| sealed(&found)))
+    }
+
+    /// A session to which no pointer leads, with how long it lives on.
+    async fn unled(
+        &self,
+        keys: &Keys,
+        key: &SessionKey,
+    ) -> SessionResult<Option<(Unled, Option<Duration>)>> {
+        let Some((owner, stamp)) = self.sealed(keys, key).await? else {
+            return Ok(None);
+        };
+        // The session first: whoever makes it live longer begins with the pointer.
+        let Some(life) = self.life_of_session(&owner, key).await? else {
+            return Ok(None);
+        };
+        let reason = match self.inspect(key).await? {
+            None => "no pointer leads to it",
+            Some(found) if found.owner != owner => "its pointer leads to another owner",
+            Some(found)
+                if found
+                    .left
+                    .is_some_and(|left| life.is_none_or(|life| left < life)) =>
+            {
+                "its pointer ends before it"
+            }
+            Some(_) => return Ok(None),
+        };
+        let unled = Unled {
+            owner,
+            stamp,
+            reason,
+        };
+        Ok(Some((unled, life)))
+    }
+}
+
+fn finding(kind: FindingKind, key: &SessionKey, reason: &str) -> Finding {
+    Finding::new(kind, "owner", Some(key.clone()), reason)
+}

@@ -1,0 +1,131 @@
+use greentic_session_testkit::{RedisCluster, servers_or_skip};
+use greentic_types::SessionKey;
+
+use super::pointers::{at, data, of_ada, scope};
+use super::*;
+use crate::backend::redis::connection::ROUND_TRIPS;
+use crate::{
+    AsyncSessionStore, ClaimOutcome, ClaimToken, Commit, CreateOptions, ParkOptions,
+    RedisSessionStore, RemoveOptions, UpdateOptions,
+};
+
+const DOCUMENT: &str = include_str!("../../../../docs/topologies.md");
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// The calls and the round trips that a table row of the document tells.
+fn documented() -> Vec<(String, u64)> {
+    let rows = DOCUMENT.lines().filter_map(|line| {
+        let mut cells = line.strip_prefix("| `")?.split('|').map(str::trim);
+        let (calls, trips) = (format!("`{}", cells.next()?), cells.next()?);
+        let trips = trips.split(';').next()?.parse().ok()?;
+        let names: Vec<_> = match calls.split_once(" that ") {
+            Some((call, how)) => vec![format!("{} {how}", call.trim_matches('`'))],
+            None => calls
+                .split('`')
+                .skip(1)
+                .step_by(2)
+                .map(String::from)
+                .collect(),
+        };
+        Some(names.into_iter().map(move |name| (name, trips)))
+    });
+    rows.flatten().collect()
+}
+
+#[derive(Default)]
+struct Counted(Vec<(&'static str, u64)>);
+
+impl Counted {
+    fn of<T>(&mut self, call: &'static str, future: impl Future<Output = SessionResult<T>>) -> T {
+        let before = ROUND_TRIPS.get();
+        let answer = wait(future).unwrap();
+        self.0.push((call, ROUND_TRIPS.get() - before));
+        answer
+    }
+
+    fn claim(&mut self, future: impl Future<Output = SessionResult<ClaimOutcome>>) -> ClaimToken {
+        match self.of("claim", future) {
+            ClaimOutcome::Claimed(claim) => claim.token,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Every call of the document's table, on keys of this round.
+fn every_call(store: &RedisSessionStore, round: u32) -> Counted {
+    let mut counted = Counted::default();
+    let ((ctx, ada), scope, lease) = (of_ada(), scope(), Duration::from_secs(60));
+    let data = || data(&ctx);
+    let key = |name| SessionKey::new(format!("{name}-{round}"));
+    let message = |name| format!("{name}-{round}");
+    let (made, waits, again) = (key("made"), key("waits"), key("again"));
+    let _created = counted.of(
+        "create",
+        store.create(&ctx, data(), CreateOptions::new().key(made.clone())),
+    );
+    let _session = counted.of("get", store.get(&made));
+    let _revision = counted.of("update", store.update(&made, data(), UpdateOptions::new()));
+    let _deadline = counted.of("extend", store.extend(&made, Some(HOUR)));
+    let _revoked = counted.of("revoke", store.revoke(&made));
+    counted.of("remove", store.remove(&made, RemoveOptions::new()));
+
+    let park = |key| {
+        let (ctx, ada, scope) = (&ctx, &ada, &scope);
+        let data = data();
+        async move {
+            store
+                .park(ctx, ada, scope, key, data, ParkOptions::new())
+                .await
+        }
+    };
+    let claim = |name| {
+        let message = message(name);
+        async move {
+            store
+                .claim(&of_ada().0, &of_ada().1, &self::scope(), &message, lease)
+                .await
+        }
+    };
+    let _parked = counted.of("park", park(&waits));
+    let _found = counted.of("find", store.find(&ctx, &ada, &scope));
+    let _waits = counted.of("waits", store.waits(&ctx, &ada));
+    let _latest = counted.of("latest", store.latest(&ctx, &ada));
+    let token = counted.claim(claim("first"));
+    let _renewed = counted.of("renew", store.renew(&token, lease));
+    counted.of("release", store.release(&token));
+    let token = counted.claim(claim("second"));
+    counted.of(
+        "commit",
+        store.commit(&token, Commit::park(scope.clone(), data(), None)),
+    );
+    let token = counted.claim(claim("third"));
+    let next = Commit::park(scope.clone(), data(), Some(HOUR));
+    counted.of("commit parks with a TTL", store.commit(&token, next));
+    let token = counted.claim(claim("fourth"));
+    counted.of("commit", store.commit(&token, Commit::Finish));
+    let _parked = counted.of("park", park(&again));
+    let _cleared = counted.of("clear", store.clear(&ctx, &ada, &scope));
+    counted
+}
+
+#[test]
+fn calls_on_a_cluster_cost_the_round_trips_that_are_documented() {
+    if !servers_or_skip("calls_on_a_cluster_cost_the_round_trips_that_are_documented") {
+        return;
+    }
+    let cluster = RedisCluster::start();
+    let store = RedisSessionStore::new(at(&cluster).response_timeout(NEVER)).unwrap();
+    // The first time the scripts are not there yet. Keys differ, and so do their masters.
+    for round in 0..20 {
+        let _scripts = every_call(&store, round);
+    }
+    let counted = every_call(&store, 20);
+    let documented = documented();
+    for (call, trips) in &counted.0 {
+        let told = documented.iter().find(|(name, _)| name == call);
+        assert_eq!(told.map(|(_, trips)| trips), Some(trips), "{call}");
+    }
+    for (call, _) in documented {
+        assert!(counted.0.iter().any(|(name, _)| *name == call), "{call}");
+    }
+}
