@@ -7,6 +7,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
 use std::sync::{Arc, Weak};
+use std::thread::available_parallelism;
 
 use parking_lot::Mutex;
 use tokio::runtime::{Builder, Handle};
@@ -37,7 +38,7 @@ impl Runtime {
 
     fn start() -> io::Result<Self> {
         let threads = Builder::new_multi_thread()
-            .worker_threads(2)
+            .worker_threads(io_threads())
             .max_blocking_threads(4) // they resolve host names
             .thread_name("greentic-session")
             .enable_io()
@@ -64,6 +65,13 @@ impl Runtime {
         })
         .await
     }
+}
+
+/// One I/O thread for every four cores, at most four. What it carries is small, and the callers and a
+/// server on the same machine need the cores more: of two threads on two cores the second only
+/// makes the batches smaller.
+fn io_threads() -> usize {
+    available_parallelism().map_or(1, |cores| (cores.get() / 4).clamp(1, 4))
 }
 
 impl Drop for Runtime {

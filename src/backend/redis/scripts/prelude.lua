@@ -7,14 +7,20 @@ local function unreadable(key, reason)
   error({'UNREADABLE', key, reason})
 end
 
+local perform, type, format, match = redis.pcall, type, string.format, string.match
+
+local function fail(key, reply)
+  if string.find(reply.err, 'WRONGTYPE', 1, true) then
+    unreadable(key, 'its type is wrong')
+  end
+  error(reply)
+end
+
 -- Runs a command on a key. An error ends the script: main() below is run by pcall.
 local function call(command, key, ...)
-  local reply = redis.pcall(command, key, ...)
+  local reply = perform(command, key, ...)
   if type(reply) == 'table' and reply.err then
-    if string.find(reply.err, 'WRONGTYPE', 1, true) then
-      unreadable(key, 'its type is wrong')
-    end
-    error(reply)
+    fail(key, reply)
   end
   return reply
 end
@@ -25,7 +31,7 @@ local texts = {} -- a script writes the same few instants again and again
 local function text(number)
   local known = texts[number]
   if not known then
-    known = string.format('%.0f', number)
+    known = format('%.0f', number)
     texts[number] = known
   end
   return known
@@ -68,10 +74,10 @@ local function unpack_record(key, record)
 end
 
 local function pack_record(head)
-  local deadline = head.deadline == NEVER and 0 or head.deadline
-  return string.format('1 %s %s %.0f %s %s %s %s %s %s %s %.0f %s %s ', head.revision, head.created, deadline,
-    head.flags, head.operation, head.scope, head.order, head.since, head.attempt, head.secret, head.lease_until,
-    head.fencing, head.released) .. head.owner
+  return '1 ' .. head.revision .. ' ' .. head.created .. ' ' .. (head.deadline == NEVER and '0' or text(head.deadline))
+    .. ' ' .. head.flags .. ' ' .. head.operation .. ' ' .. head.scope .. ' ' .. head.order .. ' ' .. head.since
+    .. ' ' .. head.attempt .. ' ' .. head.secret .. ' ' .. (head.lease_until == 0 and '0' or text(head.lease_until))
+    .. ' ' .. head.fencing .. ' ' .. head.released .. ' ' .. head.owner
 end
 
 local function has(head, flag)
