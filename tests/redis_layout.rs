@@ -2,6 +2,7 @@
 #![cfg(feature = "redis")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod layout_support;
 mod redis_support;
 
 use std::time::Duration;
@@ -12,67 +13,11 @@ use greentic_session::{
 };
 use greentic_session_testkit::Reply;
 use greentic_types::{TeamId, TenantCtx};
+use layout_support::keys_of;
 use redis_support::{Space, ctx, ctx_without_user, data, key, scope, user};
 
-const DOCUMENT: &str = include_str!("../docs/redis-layout.md");
 const HOUR: Duration = Duration::from_secs(3600);
 const MINUTE: Duration = Duration::from_secs(60);
-
-/// A row of the document's table of keys.
-struct Row {
-    pattern: &'static str,
-    kind: &'static str,
-    expires: &'static str,
-}
-
-fn rows() -> Vec<Row> {
-    let lines = DOCUMENT.lines().filter(|line| line.starts_with("| `{ns}:"));
-    let rows = lines.map(|line| {
-        let cells: Vec<_> = line.split('|').map(str::trim).collect();
-        Row {
-            pattern: cells[1].trim_matches('`'),
-            kind: cells[2],
-            expires: cells[3],
-        }
-    });
-    rows.collect()
-}
-
-impl Row {
-    /// Whether the pattern tells this key, of which the namespace is cut.
-    fn tells(&self, rest: &str) -> bool {
-        matches(self.pattern.strip_prefix("{ns}:").unwrap(), rest)
-    }
-
-    /// What stands in the column for keys that end with their sessions.
-    fn ends(&self, sessions_end: bool) -> bool {
-        match self.expires {
-            "with the session" | "with the last wait" => sessions_end,
-            "with the last id" => true,
-            "never" => false,
-            other => panic!(
-                "the document does not say when {} ends: {other}",
-                self.pattern
-            ),
-        }
-    }
-}
-
-/// `{key}` and `{owner}` stand for anything, every other name for a part without a colon.
-fn matches(pattern: &str, text: &str) -> bool {
-    let Some((literal, rest)) = pattern.split_once('{') else {
-        return pattern == text;
-    };
-    let (name, rest) = rest.split_once('}').unwrap();
-    let Some(text) = text.strip_prefix(literal) else {
-        return false;
-    };
-    if name == "key" || name == "owner" {
-        return rest.is_empty() && !text.is_empty();
-    }
-    let end = text.find(':').unwrap_or(text.len());
-    end > 0 && matches(rest, &text[end..])
-}
 
 fn create_options(name: &str, ttl: Option<Duration>) -> CreateOptions {
     let mut options = CreateOptions::new().key(key(name));
@@ -137,7 +82,7 @@ fn every_key_is_documented_and_every_documented_key_occurs() {
     let Some(space) = Space::or_skip(name) else {
         return;
     };
-    let rows = rows();
+    let rows = keys_of("## Keys");
     assert!(rows.len() >= 8, "the document's table was not found");
     for ttl in [None, Some(HOUR)] {
         let space = space.another("layout");
