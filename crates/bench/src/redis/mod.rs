@@ -94,7 +94,10 @@ impl Systems {
         ) {
             systems.push((TOWER, self.tower.clone()));
         }
-        if matches!(action, Action::Get | Action::RegisterWait | Action::Update) {
+        if matches!(
+            action,
+            Action::Get | Action::RegisterWait | Action::Update | Action::ClaimedTurn
+        ) {
             systems.push((RAW, self.raw.clone()));
         }
         Ok(systems)

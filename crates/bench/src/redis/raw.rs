@@ -88,7 +88,10 @@ impl AsyncSystem for Raw {
                     _ => Err(missing("a value")),
                 }
             }
-            Action::RegisterWait | Action::Update => self.set(&workload.people[place]).await,
+            // Of a claimed turn, which takes two commands, it does one: the unit of the round trip.
+            Action::RegisterWait | Action::Update | Action::ClaimedTurn => {
+                self.set(&workload.people[place]).await
+            }
             _ => Err(cannot(action)),
         }
     }

@@ -26,6 +26,8 @@ const MEANING: &str = "\
 - A case is an action, the size of the payload and the number of sessions present. `turn` is register_wait,
   find_wait_by_scope, get_session and clear_wait; `claimed_turn` is a claim and a commit that parks again; `create_remove` is
   a create and a remove.
+- In the goals, `plain limit` is what a plain clone reaches by the same measure: also it slows down with more sessions than
+  the caches hold.
 - Callers are threads, or tasks for what is async; callers, store and server share the cores.
 - p50, p99 and p99.9 come from an open loop at half of the case's rate: operations start by a time-table, and a latency
   counts from the instant at which the operation was to start.
@@ -49,7 +51,7 @@ pub fn write(rows: &[Row]) -> Result<PathBuf, Failure> {
     };
     add(&(machine::lines().join("\n") + "\n"));
     add("## Goals\n");
-    add("| goal | wanted | measured | |\n|---|---|---|---|");
+    add(goals::HEAD);
     let goals: Vec<_> = goals::of(rows).iter().map(goals::Goal::line).collect();
     add(&(goals.join("\n") + "\n"));
     add("## What the columns mean\n");
