@@ -11,7 +11,7 @@ use super::place::{Place, Trouble, trouble};
 use super::state::StoreState;
 use super::tables::{Table, WriteTables, write_state};
 use super::view::{
-    Row, Rows, message, message_key, numbered_key, owner_state, route, route_key, scan,
+    Row, Rows, due_keys, message, message_key, numbered_key, owner_state, route, route_key, scan,
     unreadable_row,
 };
 use crate::claim::MessageDigest;
@@ -34,6 +34,8 @@ pub(super) struct DurableLedger<'a, 'txn> {
     tables: WriteTables<'txn>,
     state: &'a mut StoreState,
     place: &'a Place,
+    /// The data of this operation as it is stored, if its caller made that.
+    encoded: Option<Vec<u8>>,
     staged: Vec<Change>,
     /// What all operations wrote, in order.
     done: Vec<Change>,
@@ -46,14 +48,23 @@ impl<'a, 'txn> DurableLedger<'a, 'txn> {
             tables,
             state,
             place,
+            encoded: None,
             staged: Vec::new(),
             done: Vec::new(),
             trouble: Cell::new(None),
         }
     }
 
+    /// Takes the data of this operation as it is stored: made on its caller's thread, since all
+    /// callers wait for the writer's.
+    pub fn with_encoded(&mut self, data: Option<Vec<u8>>) -> &mut Self {
+        self.encoded = data;
+        self
+    }
+
     /// Ends one operation: keeps what it wrote if it succeeded, else drops it.
     pub fn settle<T>(&mut self, result: SessionResult<T>) -> SessionResult<T> {
+        self.encoded = None;
         let staged = std::mem::take(&mut self.staged);
         let answer = result?;
         for change in staged {
@@ -253,19 +264,6 @@ impl<'a, 'txn> DurableLedger<'a, 'txn> {
     }
 }
 
-/// The keys of what is due, in order.
-pub(super) fn due_keys(
-    table: &impl redb::ReadableTable<&'static [u8], &'static [u8]>,
-    now: Timestamp,
-    limit: usize,
-) -> Result<Vec<Vec<u8>>, redb::Error> {
-    let end = now.as_millis().saturating_add(1).to_be_bytes();
-    let rows = table.range::<&[u8]>(..end.as_slice())?;
-    rows.take(limit)
-        .map(|entry| Ok(entry?.0.value().to_vec()))
-        .collect()
-}
-
 impl Rows for DurableLedger<'_, '_> {
     fn get<T>(
         &self,
@@ -316,7 +314,9 @@ impl Ledger for DurableLedger<'_, '_> {
             return Err(foreign_key());
         }
         if let Some(data) = data {
-            self.write(Table::Payloads, bytes.to_vec(), &payload::encode(&data)?);
+            let encoded = self.encoded.take();
+            let encoded = encoded.map_or_else(|| payload::encode(&data), Ok)?;
+            self.write(Table::Payloads, bytes.to_vec(), &encoded);
         }
         self.write_head(key, &new);
         let due = Due::Session(key.clone());

@@ -26,6 +26,7 @@ use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::error::SessionResult;
 use crate::options::StoreOptions;
 use crate::owner::Owner;
+use crate::payload;
 use crate::request;
 use crate::rules::{self, View};
 use crate::scope::ScopeDigest;
@@ -289,7 +290,8 @@ impl Backend for DurableSessionStore {
     }
 
     async fn create(&self, request: request::Create) -> SessionResult<CreateOutcome> {
-        self.write(|ledger, now| rules::create(ledger, now, request))
+        let data = payload::encode(&request.data)?;
+        self.write(|ledger, now| rules::create(ledger.with_encoded(Some(data)), now, request))
             .await
     }
 
@@ -313,7 +315,8 @@ impl Backend for DurableSessionStore {
     }
 
     async fn update(&self, request: request::Update) -> SessionResult<u64> {
-        self.write(|ledger, now| rules::update(ledger, now, request))
+        let data = payload::encode(&request.data)?;
+        self.write(|ledger, now| rules::update(ledger.with_encoded(Some(data)), now, request))
             .await
     }
 
@@ -323,7 +326,8 @@ impl Backend for DurableSessionStore {
     }
 
     async fn park(&self, request: request::Park) -> SessionResult<ParkOutcome> {
-        self.write(|ledger, now| rules::park(ledger, now, request))
+        let data = payload::encode(&request.data)?;
+        self.write(|ledger, now| rules::park(ledger.with_encoded(Some(data)), now, request))
             .await
     }
 
@@ -365,8 +369,14 @@ impl Backend for DurableSessionStore {
 
     async fn commit(&self, request: request::Finalize) -> SessionResult<()> {
         let options = self.shared.config.options;
-        self.write(move |ledger, now| rules::commit(ledger, now, &options, request))
-            .await
+        let data = match &request.next {
+            request::Next::Park { data, .. } => Some(payload::encode(data)?),
+            request::Next::Finish => None,
+        };
+        self.write(move |ledger, now| {
+            rules::commit(ledger.with_encoded(data), now, &options, request)
+        })
+        .await
     }
 
     async fn health(&self) -> SessionResult<Health> {

@@ -10,6 +10,7 @@ use super::format::{self, Damage, MessageRow, OwnerState, RouteRow, owner_key, u
 use super::place::Place;
 use super::tables::{ReadTables, Table};
 use crate::claim::MessageDigest;
+use crate::clock::Timestamp;
 use crate::error::SessionResult;
 use crate::owner::Owner;
 use crate::payload;
@@ -73,6 +74,19 @@ pub(super) fn scan(
         });
     }
     Ok(rows)
+}
+
+/// The keys of what is due, in order.
+pub(super) fn due_keys(
+    table: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Vec<Vec<u8>>, redb::Error> {
+    let end = now.as_millis().saturating_add(1).to_be_bytes();
+    let rows = table.range::<&[u8]>(..end.as_slice())?;
+    rows.take(limit)
+        .map(|entry| Ok(entry?.0.value().to_vec()))
+        .collect()
 }
 
 /// The store as of one commit.

@@ -9,7 +9,7 @@ use redb::{Database, ReadableDatabase, WriteTransaction};
 use super::config::Durability;
 use super::intake::{CompactCall, Next};
 use super::journal::Journal;
-use super::ledger::{Change, DurableLedger, due_keys};
+use super::ledger::{Change, DurableLedger};
 use super::open::Opened;
 use super::place::{Trouble, contained, trouble};
 use super::reply::Operation;
@@ -17,7 +17,7 @@ use super::shared::Shared;
 use super::state::StoreState;
 use super::sweep::Sweeper;
 use super::tables::{ReadTables, Table, WriteTables, write_state};
-use super::view::Snapshot;
+use super::view::{Snapshot, due_keys};
 use crate::error::SessionResult;
 use crate::options::random_bits;
 

@@ -4,8 +4,13 @@ use std::sync::Arc;
 
 use greentic_session_testkit::{DiskFault, FaultyDisk, Lasting};
 
-use super::run::{Run, data, fresh, key};
+use super::run::{Run, ctx, data, fresh, key};
+use crate::blocking::wait_for;
 use crate::clock::ManualClock;
+use crate::options::{CreateOptions, StoreOptions};
+use crate::request::Create;
+use crate::session::CreateOutcome;
+use crate::{payload, rules};
 
 const WRITERS: usize = 8;
 const EACH: usize = 4;
@@ -57,4 +62,21 @@ fn c17_what_was_acknowledged_of_a_shared_commit_is_there() {
             }
         }
     }
+}
+
+#[test]
+fn c14_an_operation_that_stores_nothing_leaves_its_data_to_nobody() {
+    let clock = Arc::new(ManualClock::default());
+    let run = Run::open(&fresh(), &clock).unwrap();
+    let options = CreateOptions::new().key(key("a"));
+    let create = Create::new(&StoreOptions::new(), &ctx(), data("mine"), options).unwrap();
+    let written = run.store.write(move |ledger, now| {
+        let other = payload::encode(&data("another's"))?;
+        ledger.with_encoded(Some(other)).settle(Ok(()))?;
+        rules::create(ledger, now, create)
+    });
+    let created = wait_for(written).unwrap();
+    assert!(matches!(created, CreateOutcome::Created(_)));
+    let found = run.face.get(&key("a")).unwrap().unwrap();
+    assert_eq!(found.data, data("mine"));
 }
