@@ -289,7 +289,7 @@ table! { $
     scans::c21_a_stable_session_is_found_under_writes [Verbs];
     scans::c21_bad_cursors_and_filters_are_refused [Verbs];
     scans::c21_stats_count_a_scan [Verbs];
-    progress::c21_a_page_tells_how_far_the_walk_is [Verbs];
+    progress::c21_a_page_tells_how_far_the_walk_is [Verbs, Options];
 
     erasure::c22_erase_leaves_nothing_of_a_tenant [Verbs, Leftovers, Options];
     erasure::c22_erase_takes_one_person_from_all_teams [Verbs];

@@ -9,7 +9,8 @@ use greentic_session::{SessionData, SessionKey};
 use crate::system::{BlockingSystem, Failure, cannot, missing};
 use crate::workload::{Action, Person, Workload};
 
-/// A plain list of the same sessions: a read is a clone and nothing else.
+/// A plain list of the same sessions: a read is a clone and nothing else. A turn is the two clones that
+/// every store must make: what is registered, and what is read.
 pub struct Clones(Box<[SessionData]>);
 
 impl Clones {
@@ -32,8 +33,15 @@ impl BlockingSystem for Clones {
         place: usize,
         _number: u64,
     ) -> Result<(), Failure> {
-        if action != Action::Get {
-            return Err(cannot(action));
+        match action {
+            Action::Get => {}
+            Action::Turn => {
+                let data = &workload.people[place].data;
+                let registered = black_box(data.clone());
+                black_box(registered.clone());
+                return Ok(());
+            }
+            _ => return Err(cannot(action)),
         }
         let pick = &workload.picks[place];
         // The callers of a store have the key at hand.

@@ -201,6 +201,7 @@ fn turn(
     };
     group.ours(true)?;
     group.published()?;
+    group.clones()?;
     bench.run(group.arms(callers), |arm| arm.load.callers == 1)
 }
 

@@ -27,6 +27,11 @@ pub const RAW: Label = Label::new(
     Role::Limit,
     "one plain command through the same client: no owner, no JSON",
 );
+pub const RAW_APART: Label = Label::new(
+    "raw GET/SET, I/O apart",
+    Role::Limit,
+    "the same, with a thread of its own for the I/O, as a store has",
+);
 pub const SAME_SCRIPT: Label = Label::new(
     "redis-benchmark, same command",
     Role::Limit,
@@ -47,6 +52,7 @@ struct Systems {
     published: System,
     tower: System,
     raw: System,
+    raw_apart: System,
     store: Arc<RedisSessionStore>,
 }
 
@@ -66,7 +72,7 @@ impl Systems {
         let (raw, pool) = bench.runtime.block_on(async {
             let pool = Pool::new(Config::from_url(&url)?, None, None, None, 2)?;
             pool.init().await?;
-            Ok::<_, Failure>((Raw::connect(&url).await?, pool))
+            Ok::<_, Failure>((Raw::connect(url.clone()).await?, pool))
         })?;
         Ok(Self {
             ours: System::blocking(Ours::new(&store)),
@@ -74,6 +80,7 @@ impl Systems {
             published: System::blocking(Published(published)),
             tower: System::tasks(Tower(RedisStore::new(pool))),
             raw: System::tasks(raw),
+            raw_apart: System::tasks(Raw::connect_apart(&url)?),
             store,
             server,
         })
@@ -99,6 +106,7 @@ impl Systems {
             Action::Get | Action::RegisterWait | Action::Update | Action::ClaimedTurn
         ) {
             systems.push((RAW, self.raw.clone()));
+            systems.push((RAW_APART, self.raw_apart.clone()));
         }
         Ok(systems)
     }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, IntoConnectionInfo, ProtocolVersion, Value};
+use tokio::runtime::{Builder, Runtime};
 
 use crate::system::{AsyncSystem, Failure, cannot, missing};
 use crate::workload::{Action, Person, Workload};
@@ -13,12 +14,14 @@ use crate::workload::{Action, Person, Workload};
 pub struct Raw {
     connections: Vec<MultiplexedConnection>,
     next: AtomicUsize,
+    /// None: the I/O is done on the threads of the callers.
+    _io: Option<Runtime>,
 }
 
 const CONNECTIONS: usize = 2;
 
 impl Raw {
-    pub async fn connect(url: &str) -> Result<Self, Failure> {
+    pub async fn connect(url: String) -> Result<Self, Failure> {
         let info = url.into_connection_info()?;
         let settings = info
             .redis_settings()
@@ -38,7 +41,19 @@ impl Raw {
         Ok(Self {
             connections,
             next: AtomicUsize::new(0),
+            _io: None,
         })
+    }
+
+    /// With a thread of its own for the I/O: no matter what runtime the callers have, or none.
+    pub fn connect_apart(url: &str) -> Result<Self, Failure> {
+        let io = Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()?;
+        let mut raw = io.block_on(io.spawn(Self::connect(url.to_owned())))??;
+        raw._io = Some(io);
+        Ok(raw)
     }
 
     async fn send(&self, command: &Cmd) -> Result<Value, Failure> {

@@ -14,9 +14,9 @@ use super::{hint, words};
 /// How often a line is printed where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 const REDRAW_EVERY: Duration = Duration::from_millis(100);
-const COUNTED: &str = "{msg} [{bar:30}] {human_pos}/{human_len} {rate}, {eta} left";
-const MEASURED: &str = "{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec}, {eta} left";
-const WALKED: &str = "{msg} [{bar:30}] {percent}%, {done} {speed}, {eta} left";
+const COUNTED: &str = "{msg} [{bar:30}] {human_pos}/{human_len} {rate}, {left} left";
+const MEASURED: &str = "{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec}, {left} left";
+const WALKED: &str = "{msg} [{bar:30}] {percent}%, {done} {speed}, {left} left";
 /// What cannot tell how far it is.
 const WAITING: &str = "{msg} {spinner} {elapsed}";
 const OPEN: &str = "{msg} {spinner} {human_pos} {rate}";
@@ -25,6 +25,15 @@ const OPEN: &str = "{msg} {spinner} {human_pos} {rate}";
 fn rate(state: &ProgressState, text: &mut dyn fmt::Write) {
     // Nobody can be told where even this fails.
     let _ = write!(text, "{}/s", words::count(state.per_sec() as u64));
+}
+
+/// The remaining time. Nobody knows it before the first step is done.
+fn left(state: &ProgressState, text: &mut dyn fmt::Write) {
+    // As above.
+    let _ = match state.pos() {
+        0 => text.write_str("?"),
+        _ => write!(text, "{:#}", HumanDuration(state.eta())),
+    };
 }
 
 /// What a walk came by so far. Its bar shows how much of the store is behind.
@@ -97,7 +106,10 @@ impl Progress {
             let speed = move |_: &ProgressState, text: &mut dyn fmt::Write| {
                 let _ = text.write_str(&speed.rate());
             };
-            let style = style.progress_chars("=> ").with_key("rate", rate);
+            let style = style
+                .progress_chars("=> ")
+                .with_key("rate", rate)
+                .with_key("left", left);
             bar.set_style(style.with_key("done", done).with_key("speed", speed));
         }
         if terminal {
