@@ -61,36 +61,31 @@ fn legs(valkey: Option<&Path>) -> Vec<Command> {
         legs.push(shuttle(&["--lib", "explored"]));
     }
     if let Some(program) = valkey {
-        legs.push(on_valkey(program, &VALKEY_TESTS));
-        legs.push(on_valkey(program, &VALKEY_TOPOLOGIES));
+        legs.push(on_valkey(program, &ON_VALKEY));
+        let mut topologies = on_valkey(program, &["redis_topologies"]);
+        // Not TLS: the server of the package is built without it.
+        topologies.args(["--", "a_cluster", "a_master"]);
+        legs.push(topologies);
     }
     legs
 }
 
 // What the store promises, and what servers differ in.
-const VALKEY_TESTS: [&str; 14] = [
-    "--test",
+const ON_VALKEY: [&str; 7] = [
     "redis_cluster_layout",
-    "--test",
     "redis_conformance",
-    "--test",
     "redis_layout",
-    "--test",
     "redis_linearizable",
-    "--test",
     "redis_model",
-    "--test",
     "redis_sentinel",
-    "--test",
     "redis_takeover",
 ];
 
-// Without TLS: the server of the package is built without it.
-const VALKEY_TOPOLOGIES: [&str; 5] = ["--test", "redis_topologies", "--", "a_cluster", "a_master"];
-
 fn on_valkey(program: &Path, tests: &[&str]) -> Command {
     let mut command = cargo(&["test", "--all-features", "--locked", "--no-fail-fast"]);
-    command.args(tests);
+    for test in tests {
+        command.args(["--test", test]);
+    }
     command.env("REDIS_SERVER_BIN", program);
     command.env_remove("REDIS_URL");
     command

@@ -9,6 +9,7 @@ use greentic_session::{
     Blocking, ClaimOutcome, CreateOptions, ParkOptions, SessionBackendConfig,
     create_async_session_store,
 };
+use greentic_session_testkit::{FaultProxy, RedisServer, servers_or_skip};
 use greentic_types::{EnvId, FlowId, SessionCursor, SessionData, TenantCtx, TenantId, UserId};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -202,6 +203,22 @@ pub fn data(ctx: &TenantCtx, flow: &str) -> SessionData {
         pack_id: None,
         cursor: SessionCursor::new("ask_name"),
         context_json: format!(r#"{{"note":"{SECRET_STATE}"}}"#),
+    }
+}
+
+/// A server behind a proxy, which can make its replies late.
+pub struct Proxied {
+    pub server: RedisServer,
+    pub proxy: FaultProxy,
+}
+
+impl Proxied {
+    pub fn or_skip(name: &str) -> Option<Self> {
+        servers_or_skip(name).then(|| {
+            let server = RedisServer::start();
+            let proxy = FaultProxy::start(&server.address());
+            Self { server, proxy }
+        })
     }
 }
 

@@ -7,9 +7,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use greentic_session::CreateOptions;
-use greentic_session_testkit::{FaultProxy, Flow, RedisServer, servers_or_skip};
+use greentic_session_testkit::Flow;
 
-use crate::fixture::{Fixture, ctx, data, signal};
+use crate::fixture::{Fixture, Proxied, ctx, data, signal};
 
 const SESSIONS: u64 = 2_000;
 const ERASED: u64 = 200;
@@ -26,23 +26,15 @@ const ERASE: [&str; 5] = [
 /// wants.
 struct Slow {
     store: Fixture,
-    server: RedisServer,
-    proxy: FaultProxy,
+    behind: Proxied,
 }
 
 impl Slow {
     fn or_skip(name: &str) -> Option<Self> {
-        servers_or_skip(name).then(|| {
-            let server = RedisServer::start();
-            let proxy = FaultProxy::start(&server.address());
-            let mut store = Fixture::durable();
-            store.url = proxy.url();
-            Self {
-                store,
-                server,
-                proxy,
-            }
-        })
+        let behind = Proxied::or_skip(name)?;
+        let mut store = Fixture::durable();
+        store.url = behind.proxy.url();
+        Some(Self { store, behind })
     }
 
     fn fill(&self) {
@@ -52,7 +44,7 @@ impl Slow {
     }
 
     fn keys(&self) -> i64 {
-        self.server.command(&["DBSIZE"]).int()
+        self.behind.server.command(&["DBSIZE"]).int()
     }
 
     /// Starts it, waits until it has come on, sends the signal, and tells the exit code and what was
@@ -63,12 +55,14 @@ impl Slow {
         name: &str,
         has_come_on: impl Fn() -> bool,
     ) -> (Option<i32>, String) {
-        self.proxy.replies(Flow::Delay(Duration::from_millis(30)));
+        self.behind
+            .proxy
+            .replies(Flow::Delay(Duration::from_millis(30)));
         let mut command = self.store.command(arguments);
         let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn().unwrap();
         let cut = until(child, name, has_come_on);
-        self.proxy.heal();
+        self.behind.proxy.heal();
         cut
     }
 }
@@ -184,11 +178,12 @@ fn c23_a_repair_that_was_cut_is_repeated() {
     };
     slow.fill();
     let torn = slow
+        .behind
         .server
         .command(&["KEYS", "greentic:session:session:*"])
         .texts();
     for name in torn.iter().take(500) {
-        let _ = slow.server.command(&["DEL", name]);
+        let _ = slow.behind.server.command(&["DEL", name]);
     }
     for name in ["INT", "KILL"] {
         let before = slow.keys();
@@ -217,8 +212,10 @@ fn c22_an_erasure_with_writers_beside_is_not_called_verified() {
     };
     slow.store.populate();
     let mut direct = Fixture::durable();
-    direct.url = slow.server.url();
-    slow.proxy.replies(Flow::Delay(Duration::from_millis(200)));
+    direct.url = slow.behind.server.url();
+    slow.behind
+        .proxy
+        .replies(Flow::Delay(Duration::from_millis(200)));
     let erase = ["erase", "--env=dev", "--tenant=acme", "--yes", "--json"];
     let is_over = AtomicBool::new(false);
     let run = thread::scope(|threads| {
@@ -237,7 +234,7 @@ fn c22_an_erasure_with_writers_beside_is_not_called_verified() {
         is_over.store(true, Ordering::Relaxed);
         run
     });
-    slow.proxy.heal();
+    slow.behind.proxy.heal();
     let run = run.ends_with(7);
     assert_eq!(run.json()["verified"], false);
     assert!(

@@ -6,11 +6,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use greentic_session::ClaimOutcome;
-use greentic_session_testkit::{FaultProxy, Flow, RedisServer, servers_or_skip};
+use greentic_session_testkit::Flow;
 use greentic_types::UserId;
 use serde_json::Value;
 
-use crate::fixture::{Fixture, ctx, signal};
+use crate::fixture::{Fixture, Proxied, ctx, signal};
 use crate::redis_support::scope;
 
 const SESSIONS: &str = "5000";
@@ -109,22 +109,17 @@ fn a_difference_is_not_called_verified() {
 /// A migration that is under way for as long as the test wants: every reply of the target is late.
 struct Slow {
     source: Fixture,
-    server: RedisServer,
-    proxy: FaultProxy,
+    behind: Proxied,
 }
 
 impl Slow {
     fn or_skip(name: &str) -> Option<Self> {
-        servers_or_skip(name).then(|| {
-            let server = RedisServer::start();
-            let proxy = FaultProxy::start(&server.address());
-            proxy.replies(Flow::Delay(Duration::from_millis(100)));
-            Self {
-                source: filled(SESSIONS),
-                server,
-                proxy,
-            }
-        })
+        let behind = Proxied::or_skip(name)?;
+        behind
+            .proxy
+            .replies(Flow::Delay(Duration::from_millis(100)));
+        let source = filled(SESSIONS);
+        Some(Self { source, behind })
     }
 
     fn checkpoint(&self) -> String {
@@ -133,7 +128,7 @@ impl Slow {
 
     /// Starts it, and waits until a part is over.
     fn start(&self) -> Child {
-        let (url, checkpoint) = (self.proxy.url(), self.checkpoint());
+        let (url, checkpoint) = (self.behind.proxy.url(), self.checkpoint());
         let mut arguments = arguments(&self.source, &url);
         arguments.extend(["--checkpoint", &checkpoint]);
         let mut command = self.source.bare(&arguments);
@@ -148,8 +143,8 @@ impl Slow {
 
     /// Goes on to the end, and tells the report.
     fn finish(&self) -> Value {
-        self.proxy.heal();
-        let (url, checkpoint) = (self.proxy.url(), self.checkpoint());
+        self.behind.proxy.heal();
+        let (url, checkpoint) = (self.behind.proxy.url(), self.checkpoint());
         let mut arguments = arguments(&self.source, &url);
         arguments.extend(["--checkpoint", &checkpoint]);
         let run = self.source.run_bare(&arguments).ends_with(0);
@@ -210,7 +205,7 @@ fn a_killed_migration_goes_on() {
         (&true.into(), &true.into())
     );
     assert_eq!(report["imported"], 5000);
-    let keys = slow.server.command(&["DBSIZE"]);
+    let keys = slow.behind.server.command(&["DBSIZE"]);
     assert!(!keys.is_error());
 }
 
@@ -222,11 +217,11 @@ fn a_target_that_somebody_wrote_to_is_not_called_verified() {
     let mut child = slow.start();
     signal(&child, "KILL");
     assert!(!child.wait().unwrap().success());
-    slow.proxy.heal();
+    slow.behind.proxy.heal();
     let mut target = Fixture::durable();
-    target.url = slow.server.url();
+    target.url = slow.behind.server.url();
     target.populate();
-    let (url, checkpoint) = (slow.proxy.url(), slow.checkpoint());
+    let (url, checkpoint) = (slow.behind.proxy.url(), slow.checkpoint());
     let mut arguments = arguments(&slow.source, &url);
     arguments.extend(["--checkpoint", &checkpoint]);
     let run = slow.source.run_bare(&arguments).ends_with(7);

@@ -17,7 +17,7 @@ fn documented() -> Vec<(String, u64)> {
     let rows = DOCUMENT.lines().filter_map(|line| {
         let mut cells = line.strip_prefix("| `")?.split('|').map(str::trim);
         let (calls, trips) = (format!("`{}", cells.next()?), cells.next()?);
-        let trips = trips.split(';').next()?.parse().ok()?;
+        let trips = trips.parse().ok()?;
         let names: Vec<_> = match calls.split_once(" that ") {
             Some((call, how)) => vec![format!("{} {how}", call.trim_matches('`'))],
             None => calls
@@ -102,6 +102,10 @@ fn every_call(store: &RedisSessionStore, round: u32) -> Counted {
     let next = Commit::park(scope.clone(), data(), Some(HOUR));
     counted.of("commit parks with a TTL", store.commit(&token, next));
     let token = counted.claim(claim("fourth"));
+    let next = Commit::park(scope.clone(), data(), None);
+    let call = "commit takes a session's deadline away";
+    counted.of(call, store.commit(&token, next));
+    let token = counted.claim(claim("fifth"));
     counted.of("commit", store.commit(&token, Commit::Finish));
     let _parked = counted.of("park", park(&again));
     let _cleared = counted.of("clear", store.clear(&ctx, &ada, &scope));
