@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use greentic_session::clock::Timestamp;
 use greentic_session::{AsyncSessionStore, RedisSessionStore, SessionStore, StoreOptions};
@@ -17,7 +17,7 @@ pub struct Redis {
     store: Arc<RedisSessionStore>,
     space: Space,
     options: StoreOptions,
-    opened: Instant,
+    opened: Timestamp,
     slept: Mutex<Duration>,
 }
 
@@ -25,7 +25,7 @@ impl Harness for Redis {
     fn open(options: StoreOptions) -> Self {
         let space = Space::or_skip("proof").expect("the test has asked for a server");
         Self {
-            opened: Instant::now(),
+            opened: server_time(&space),
             store: Arc::new(space.store_with(options)),
             space,
             options,
@@ -46,9 +46,7 @@ impl Harness for Redis {
     }
 
     fn now(&self) -> Timestamp {
-        let time = self.space.command(&["TIME"]).texts();
-        let [seconds, micros] = [0, 1].map(|index| time[index].parse::<u64>().unwrap());
-        Timestamp::from_millis(seconds * 1_000 + micros / 1_000)
+        server_time(&self.space)
     }
 
     fn advance(&self, step: Duration) {
@@ -56,8 +54,11 @@ impl Harness for Redis {
         *self.slept.lock().unwrap() += step;
     }
 
+    // By the server's clock, which deadlines go by: it can be set while a case runs.
     fn drift(&self) -> Duration {
-        self.opened.elapsed() - *self.slept.lock().unwrap()
+        let slept = u64::try_from(self.slept.lock().unwrap().as_millis()).unwrap();
+        let expected = self.opened.as_millis() + slept;
+        Duration::from_millis(self.now().as_millis().abs_diff(expected))
     }
 
     fn reopen(&mut self) {
@@ -67,4 +68,10 @@ impl Harness for Redis {
     fn leftovers(&self) -> usize {
         self.space.keys().len()
     }
+}
+
+fn server_time(space: &Space) -> Timestamp {
+    let time = space.command(&["TIME"]).texts();
+    let [seconds, micros] = [0, 1].map(|index| time[index].parse::<u64>().unwrap());
+    Timestamp::from_millis(seconds * 1_000 + micros / 1_000)
 }
