@@ -55,6 +55,14 @@ impl Walked {
             next: None,
         }
     }
+
+    /// Takes in what was found elsewhere on the same walk.
+    pub fn extend(&mut self, found: Self) {
+        self.now = self.now.max(found.now);
+        self.sessions.extend(found.sessions);
+        self.owners.extend(found.owners);
+        self.unreadable.extend(found.unreadable);
+    }
 }
 
 pub(crate) struct Found {

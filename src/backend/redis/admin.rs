@@ -7,8 +7,9 @@ use super::pointer::{Life, Reservation, Seal};
 use super::reply::Answer;
 use super::scan::Names;
 use super::scripts;
+use super::side_by_side::side_by_side;
 use super::store::{LONGEST_WINDOW, RedisSessionStore};
-use super::walk::{Name, of_one_home};
+use super::walk::{Name, by_home};
 use crate::admin::{
     Finding, FindingKind, ImportMode, ImportOutcome, RevokeOutcome, ScanCursor, VerifyMode,
     VerifyPage,
@@ -77,12 +78,8 @@ impl Admin for RedisSessionStore {
         } = self.all_names(after, limit).await?;
         let mut findings = self.homes.check_pointers(mode, &pointers).await?;
         findings.extend(self.homes.check_sessions(mode, &names).await?);
-        let mut rest = names.as_slice();
-        while !rest.is_empty() {
-            let batch = of_one_home(rest, BATCH);
-            findings.extend(self.check(mode, batch).await?);
-            rest = &rest[batch.len()..];
-        }
+        let homes = by_home(&names).map(|names| self.check_home(mode, names));
+        findings.extend(side_by_side(homes.collect()).await?.into_iter().flatten());
         Ok(VerifyPage {
             checked: (names.len() + pointers.len()) as u64,
             findings,
@@ -201,6 +198,14 @@ impl Admin for RedisSessionStore {
 }
 
 impl RedisSessionStore {
+    async fn check_home(&self, mode: VerifyMode, names: &[Name]) -> SessionResult<Vec<Finding>> {
+        let mut findings = Vec::new();
+        for batch in names.chunks(BATCH) {
+            findings.extend(self.check(mode, batch).await?);
+        }
+        Ok(findings)
+    }
+
     async fn check(&self, mode: VerifyMode, names: &[Name]) -> SessionResult<Vec<Finding>> {
         let Some(first) = names.first() else {
             return Ok(Vec::new());

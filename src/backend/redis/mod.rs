@@ -38,6 +38,7 @@ mod script;
 mod scripts;
 mod sentinel;
 mod servers;
+mod side_by_side;
 mod slot;
 mod slot_map;
 mod slots;

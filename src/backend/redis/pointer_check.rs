@@ -11,6 +11,7 @@ use super::keys::Keys;
 use super::pointers::Pointers;
 use super::record::sealed;
 use super::reply::unexpected;
+use super::side_by_side::side_by_side;
 use super::walk::Name;
 use crate::admin::{Finding, FindingKind, VerifyMode};
 use crate::error::SessionResult;
@@ -51,23 +52,26 @@ impl Homes {
         mode: VerifyMode,
         names: &[Name],
     ) -> SessionResult<Vec<Finding>> {
-        let mut findings = Vec::new();
-        if let Self::Tagged(pointers) = self {
-            for name in names.iter().filter(|name| name.kind == "session") {
-                findings.extend(pointers.check_session(mode, name).await?);
-            }
-        }
-        Ok(findings)
+        let Self::Tagged(pointers) = self else {
+            return Ok(Vec::new());
+        };
+        let sessions = names.iter().filter(|name| name.kind == "session");
+        let checks = sessions.map(|name| pointers.check_session(mode, name));
+        Ok(side_by_side(checks.collect())
+            .await?
+            .into_iter()
+            .flatten()
+            .collect())
     }
 }
 
 impl Pointers {
     async fn check(&self, mode: VerifyMode, keys: &[SessionKey]) -> SessionResult<Vec<Finding>> {
-        let mut suspects = Vec::new();
-        for key in keys {
-            let found = self.left_behind(key).await?;
-            suspects.extend(found.map(|found| (key, found)));
-        }
+        let found = side_by_side(keys.iter().map(|key| self.left_behind(key)).collect()).await?;
+        let suspects = keys.iter().zip(found);
+        let suspects: Vec<_> = suspects
+            .filter_map(|(key, found)| Some((key, found?)))
+            .collect();
         if suspects.is_empty() {
             return Ok(Vec::new());
         }

@@ -92,8 +92,10 @@ impl RedisSessionStore {
         let names = names.iter();
         let names = names.filter_map(|name| Name::parse(&self.homes, name));
         let mut names: Vec<_> = names.collect();
-        // One script asks for names of one owner only, where owners are in slots of their own.
-        names.sort_by(|one, other| one.keys.base().cmp(other.keys.base()));
+        // One script asks for names of one owner only, where owners are in slots of their own; and
+        // SCAN may tell a name twice.
+        names.sort_by(|one, other| one.place().cmp(&other.place()));
+        names.dedup_by(|one, other| one.place() == other.place());
         let node = mark.node;
         let next = match cursor {
             0 => (node + 1 < nodes.len()).then_some(Mark {

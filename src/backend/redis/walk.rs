@@ -9,6 +9,7 @@ use super::keys::Keys;
 use super::record::{head, scope_of};
 use super::reply::Answer;
 use super::scripts;
+use super::side_by_side::side_by_side;
 use super::store::RedisSessionStore;
 use crate::admin::{Finding, FindingKind, ScanCursor};
 use crate::backend::{Depth, Detail, Found, FoundOwner, Walked};
@@ -57,6 +58,10 @@ impl Name {
                 of: of.to_owned(),
             })
         })
+    }
+
+    pub fn place(&self) -> (&str, &str, &str) {
+        (self.keys.base(), self.kind, &self.of)
     }
 
     /// The owners that may have a key of this name: 1.2 took no team for a team named `-`.
@@ -127,9 +132,19 @@ impl RedisSessionStore {
         if depth == Depth::Heads {
             walked.owners = others.iter().flat_map(found_owners).collect();
         }
-        let mut rest = peeked.as_slice();
+        let homes = by_home(&peeked).map(|names| self.follow_home(depth, names));
+        for found in side_by_side(homes.collect()).await? {
+            walked.extend(found);
+        }
+        Ok(walked)
+    }
+
+    /// Follows names of one home.
+    async fn follow_home(&self, depth: Depth, names: &[Name]) -> SessionResult<Walked> {
+        let mut walked = Walked::new(Timestamp::from_millis(0));
+        let mut rest = names;
         loop {
-            let batch = of_one_home(rest, BATCH);
+            let batch = rest.get(..BATCH).unwrap_or(rest);
             let begins = depth == Depth::Summary;
             let (seen, cut) = self.peek(depth, begins, batch, &mut walked).await?;
             // The beginning of its data was not enough to tell what it is.
@@ -211,11 +226,9 @@ impl RedisSessionStore {
     }
 }
 
-/// The names at the beginning, at most `limit`, that one script may look at.
-pub(super) fn of_one_home(names: &[Name], limit: usize) -> &[Name] {
-    let same = |name: &&Name| Some(name.keys.base()) == names.first().map(|name| name.keys.base());
-    let count = names.iter().take(limit).take_while(same).count();
-    &names[..count]
+/// The names of each home: those that one script may look at.
+pub(super) fn by_home(names: &[Name]) -> impl Iterator<Item = &[Name]> {
+    names.chunk_by(|one, other| one.keys.base() == other.keys.base())
 }
 
 /// Whether the server must be asked what a name leads to; of others the name tells all.
