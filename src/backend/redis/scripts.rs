@@ -13,26 +13,26 @@ macro_rules! scripts {
 }
 
 scripts! {
-    READ = "glance" "prelude" "load" "read";
-    CREATE = "prelude" "load" "index" "create";
-    UPDATE = "prelude" "load" "index" "update";
-    REMOVE = "prelude" "load" "index" "remove";
-    PARK = "prelude" "load" "index" "register" "park";
-    FIND = "prelude" "load" "find";
-    WAITS = "prelude" "load" "list" "waits";
-    LATEST = "prelude" "load" "list" "latest";
-    CLEAR = "prelude" "load" "index" "clear";
-    CLAIM = "prelude" "load" "index" "register" "claim";
-    RENEW = "prelude" "load" "index" "renew";
-    RELEASE = "prelude" "load" "index" "release";
-    COMMIT = "prelude" "load" "index" "register" "messages" "commit";
-    PEEK = "prelude" "load" "peek";
-    FORGET = "prelude" "load" "index" "forget";
-    EXTEND = "prelude" "load" "index" "extend";
-    REVOKE = "prelude" "load" "index" "revoke";
-    IMPORT = "prelude" "load" "index" "register" "import";
-    RECALL = "prelude" "load" "index" "messages" "recall";
-    CHECK = "prelude" "load" "index" "register" "check";
+    READ = "glance" "prelude" "record" "published" "load" "read";
+    CREATE = "prelude" "record" "published" "load" "write" "purge" "seal" "create";
+    UPDATE = "prelude" "record" "published" "load" "write" "purge" "update";
+    REMOVE = "prelude" "record" "published" "load" "write" "purge" "remove";
+    PARK = "prelude" "record" "published" "load" "write" "purge" "seal" "index" "register" "park";
+    FIND = "prelude" "record" "published" "load" "find";
+    WAITS = "prelude" "record" "published" "load" "write" "list" "waits";
+    LATEST = "prelude" "record" "published" "load" "write" "list" "latest";
+    CLEAR = "prelude" "record" "published" "load" "write" "purge" "clear";
+    CLAIM = "prelude" "record" "published" "load" "write" "purge" "index" "claim";
+    RENEW = "prelude" "record" "published" "load" "write" "purge" "renew";
+    RELEASE = "prelude" "record" "published" "load" "write" "purge" "release";
+    COMMIT = "prelude" "record" "published" "load" "write" "purge" "index" "register" "messages" "commit";
+    PEEK = "prelude" "record" "published" "load" "peek";
+    FORGET = "prelude" "record" "published" "load" "write" "purge" "forget";
+    EXTEND = "prelude" "record" "published" "load" "write" "purge" "extend";
+    REVOKE = "prelude" "record" "published" "load" "write" "purge" "revoke";
+    IMPORT = "prelude" "record" "published" "load" "write" "purge" "seal" "index" "import";
+    RECALL = "prelude" "write" "messages" "recall";
+    CHECK = "prelude" "record" "published" "load" "write" "purge" "index" "check";
     FENCE = "prelude" "fence";
     RESERVE = "pointer" "reserve";
     LENGTHEN = "pointer" "lengthen";

@@ -52,7 +52,7 @@ function check.session(key)
   if other and tonumber(other.order) > tonumber(head.order) then
     report('DANGLING', 'meta', key, 'another session waits on its scope', function()
       make_idle(head)
-      write_record(head, head.deadline)
+      write_record(head)
     end)
   elseif entry ~= mine or tonumber(call('ZSCORE', due, head.scope) or -1) ~= head.deadline then
     report('MISSING', 'route', key, 'the wait is not routed to', function()
@@ -76,7 +76,7 @@ function check.route(owner)
   local fields = call('HGETALL', route)
   local latest = -1
   for i = 1, #fields, 2 do
-    local scope, order, key = fields[i], string.match(fields[i + 1], '^(%d+):(.*)$')
+    local scope, order, key = fields[i], string.match(fields[i + 1], '^([0-9]+):(.*)$')
     local ends = tonumber(call('ZSCORE', due, scope) or NEVER)
     if scope ~= '#' and ends > now then
       local head = key and record_of(key)

@@ -32,9 +32,9 @@ return run(function()
   head.attempt = text(math.min(head.attempt + 1, 4294967295))
   head.secret, head.lease_until = secret, now + ARGV[7]
   head.fencing = text(math.max(head.fencing + 1, micros))
-  write_record(head, head.deadline)
+  write_record(head)
   if published then
-    unpublish(owner, head.key, ARGV[4])
+    legacy().unpublish(owner, head.key, ARGV[4])
   end
   return claimed(head)
 end)

@@ -29,12 +29,11 @@ return run(function()
       return {'SHORT'} -- its pointer may end earlier
     end
     -- The operation stays: a late repeat of the call that parked it first must not undo the commit.
-    local next = {
-      owner = owner, key = key, operation = head.operation, scope = ARGV[8], published = ARGV[9], ttl = ARGV[10],
-      payload = ARGV[12],
-    }
-    local found = call('HMGET', name('route', owner), next.scope, '#')
-    local answer = register(next, head, waiting(owner, found[1], next.published), found[2])
+    local scope, published = ARGV[8], ARGV[9]
+    local next = newcomer(owner, key, scope, head.operation, ARGV[10], ARGV[12], stamp_of(head))
+    local found = call('HMGET', name('route', owner), scope, '#')
+    local holder = found[1] == entry_of(head) and head or waiting(owner, found[1], published)
+    local answer = register(next, published, head, holder, found[2])
     if answer[1] ~= 'OK' then
       return answer
     end

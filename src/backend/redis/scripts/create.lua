@@ -26,6 +26,6 @@ return run(function()
     call('SET', name('user', owner), key, 'GET', unpack(until_deadline))
   end
   call('SET', session, ARGV[7], unpack(until_deadline))
-  write_record(head, head.deadline)
+  write_record(head)
   return {'OK'}
 end)

@@ -4,7 +4,7 @@
 local function reschedule(head, deadline)
   local route, due = name('route', head.owner), name('due', head.owner)
   local found = call('HMGET', route, head.scope, '#')
-  local last, soonest, latest = string.match(found[2] or '', '^(%S+) (%S+) (%S+)$')
+  local last, soonest, latest = string.match(found[2] or '', '^([^ ]+) ([^ ]+) ([^ ]+)$')
   if found[1] ~= head.order .. ':' .. head.key or not last then
     return
   end
@@ -38,6 +38,6 @@ return run(function()
   end
   set_expiry(deadline, name('session', head.key))
   head.deadline = deadline
-  write_record(head, deadline)
+  write_record(head)
   return {'OK', deadline == NEVER and '0' or text(deadline)}
 end)

@@ -46,7 +46,7 @@ return run(function()
     swept = true
   end
   if displaced and displaced.published then
-    unpublish(owner, displaced.key, scope)
+    legacy().unpublish(owner, displaced.key, scope)
   end
   if scope then
     local book = call('HGET', name('route', owner), '#')
@@ -55,13 +55,13 @@ return run(function()
   end
   local ends = deadline ~= NEVER and {'PXAT', expiry_of(deadline)} or {}
   call('SET', name('session', key), ARGV[11], unpack(ends))
-  write_record(head, deadline)
+  write_record(head)
   if has(head, 'c') then
     call('SET', name('user', owner), key, unpack(ends))
   end
   if displaced and not displaced.published then
     make_idle(displaced)
-    write_record(displaced, displaced.deadline)
+    write_record(displaced)
   end
   return {'OK'}
 end)

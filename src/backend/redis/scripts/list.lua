@@ -6,7 +6,7 @@ local CHUNK = 1000 -- unpack() has a limit
 local function routes(owner)
   local found, fields = {}, call('HGETALL', name('route', owner))
   for i = 1, #fields, 2 do
-    local order, key = string.match(fields[i + 1], '^(%d+):(.*)$')
+    local order, key = string.match(fields[i + 1], '^([0-9]+):(.*)$')
     if key then
       table.insert(found, {order = order, key = key})
     end
@@ -31,7 +31,7 @@ local function published_waits(owner)
   local keys, latest = {}, -2
   for _, key in ipairs(call('SMEMBERS', waits)) do
     local head = load(key)
-    if not is_published_in(waits, head) then
+    if not legacy().is_in(waits, head) then
       call('SREM', waits, key)
     else
       latest = math.max(latest, head.deadline)

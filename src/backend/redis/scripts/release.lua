@@ -12,6 +12,6 @@ return run(function()
     return {'LOST'}
   end
   head.secret, head.lease_until, head.released = '-', 0, ARGV[4]
-  write_record(head, head.deadline)
+  write_record(head)
   return {'OK'}
 end)

@@ -7,6 +7,6 @@ return run(function()
     return {'LOST'}
   end
   head.lease_until = now + ARGV[5]
-  write_record(head, head.deadline)
+  write_record(head)
   return {'OK', text(head.lease_until)}
 end)

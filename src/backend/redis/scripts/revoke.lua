@@ -12,6 +12,6 @@ return run(function()
   end
   local ends = head.lease_until
   head.secret, head.lease_until, head.released = '-', 0, ARGV[3]
-  write_record(head, head.deadline)
+  write_record(head)
   return {'OK', text(ends), head.attempt}
 end)

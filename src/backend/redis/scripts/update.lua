@@ -38,6 +38,6 @@ return run(function()
     head.flags = head.flags .. 'p'
   end
   call('SET', name('session', head.key), ARGV[8], 'KEEPTTL')
-  write_record(head, head.deadline)
+  write_record(head)
   return {'OK', head.revision}
 end)
