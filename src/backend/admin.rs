@@ -57,6 +57,7 @@ impl Walked {
     }
 
     /// Takes in what was found elsewhere on the same walk.
+    #[cfg(feature = "redis")]
     pub fn extend(&mut self, found: Self) {
         self.now = self.now.max(found.now);
         self.sessions.extend(found.sessions);
