@@ -293,6 +293,7 @@ impl<S: AsyncSessionStore + ?Sized> SessionStore for Blocking<S> {
 ///
 /// A future that is ready at once costs nothing; for any other the thread sleeps until it is woken.
 /// No runtime is entered, so it cannot panic inside one (C19).
+#[inline]
 pub(crate) fn wait_for<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let mut idle = Context::from_waker(Waker::noop());

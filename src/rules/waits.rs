@@ -38,8 +38,7 @@ pub(crate) fn park<L: Ledger>(
             });
         }
     }
-    let holder = waiting(ledger, now, &owner, &scope)?;
-    if let Some((holder, _)) = holder.filter(|_| if_absent) {
+    if if_absent && let Some((holder, _)) = waiting(ledger, now, &owner, &scope)? {
         return Ok(ParkOutcome::Exists(holder));
     }
     if let Some(stored) = &stored {

@@ -73,10 +73,7 @@ impl MemoryLedger<'_> {
     }
 
     fn key_of(&self, owner: &Owner, route: &Route) -> Option<SessionKey> {
-        let is_meant =
-            |stored: &Stored| stored.order() == Some(route.order) && stored.owner() == owner;
-        self.keys
-            .read_hashed(route.key, is_meant, |stored| stored.session.key.clone())
+        follow(self.keys, owner, route, |stored| stored.session.key.clone())
     }
 
     fn index(&mut self, hash: KeyHash, old: Option<&Head>, new: &Head) {
@@ -94,10 +91,12 @@ impl MemoryLedger<'_> {
         if let Some(old) = old_order {
             routes.remove(old);
         }
-        routes.insert(Route {
+        let route = Route {
             order: wait.order,
-            scope: wait.scope,
             key: hash,
+        };
+        routes.insert(route, wait.scope, |other| {
+            follow(self.keys, &new.owner, other, Stored::scope)?
         });
     }
 
@@ -108,6 +107,17 @@ impl MemoryLedger<'_> {
                 .change(hash, owner, |state| state.routes.remove(order));
         }
     }
+}
+
+/// Looks at the session that a route leads to.
+fn follow<R>(
+    keys: &Keys,
+    owner: &Owner,
+    route: &Route,
+    look: impl FnOnce(&Stored) -> R,
+) -> Option<R> {
+    let is_meant = |stored: &Stored| stored.order() == Some(route.order) && stored.owner() == owner;
+    keys.read_hashed(route.key, is_meant, look)
 }
 
 fn order(head: &Head) -> Option<u64> {
@@ -131,8 +141,13 @@ impl View for MemoryLedger<'_> {
 
     fn routed(&self, owner: &Owner, scope: &ScopeDigest) -> SessionResult<Option<SessionKey>> {
         let state = self.state(owner);
-        let route = state.and_then(|state| state.routes.find(scope));
-        Ok(route.and_then(|route| self.key_of(owner, route)))
+        let Some(route) = state.and_then(|state| state.routes.find(scope)) else {
+            return Ok(None);
+        };
+        let key_if_waiting = |stored: &Stored| {
+            (stored.scope().as_ref() == Some(scope)).then(|| stored.session.key.clone())
+        };
+        Ok(follow(self.keys, owner, route, key_if_waiting).flatten())
     }
 
     fn all_routed(&self, owner: &Owner) -> SessionResult<Vec<SessionKey>> {

@@ -12,11 +12,11 @@ const INDEXED_FROM: usize = 32;
 #[derive(Clone, Copy)]
 pub(super) struct Route {
     pub order: u64,
-    pub scope: ScopeDigest,
     pub key: KeyHash,
 }
 
-/// Most owners have one wait at most, so that is compact first of all.
+/// Most owners have one wait at most, so that is compact first of all: its scope stands in the
+/// session alone.
 #[derive(Default)]
 pub(super) enum Routes {
     #[default]
@@ -38,24 +38,36 @@ impl Routes {
         }
     }
 
+    /// The only wait that may have this scope; its session tells.
     pub fn find(&self, scope: &ScopeDigest) -> Option<&Route> {
         match self {
+            Self::None => None,
+            Self::One(route) => Some(route),
             Self::Many(many) => many.find(scope),
-            few => few.as_slice().iter().find(|route| route.scope == *scope),
         }
     }
 
-    /// Adds a wait in its order, which is above all others unless it was imported.
-    pub fn insert(&mut self, route: Route) {
+    /// Adds a wait in its order, which is above all others unless it was imported. `scope_of` tells
+    /// the scope of the wait that was alone so far.
+    pub fn insert(
+        &mut self,
+        route: Route,
+        scope: ScopeDigest,
+        scope_of: impl FnOnce(&Route) -> Option<ScopeDigest>,
+    ) {
         match self {
             Self::None => *self = Self::One(route),
             Self::One(first) => {
-                let mut by_order = vec![*first, route];
-                by_order.sort_unstable_by_key(|route| route.order);
-                let by_scope = None;
-                *self = Self::Many(Box::new(ManyRoutes { by_order, by_scope }));
+                let Some(scope_of_first) = scope_of(first) else {
+                    *self = Self::One(route);
+                    return;
+                };
+                let mut many = ManyRoutes::default();
+                many.insert(*first, scope_of_first);
+                many.insert(route, scope);
+                *self = Self::Many(Box::new(many));
             }
-            Self::Many(many) => many.insert(route),
+            Self::Many(many) => many.insert(route, scope),
         }
     }
 
@@ -82,35 +94,37 @@ impl Routes {
 }
 
 /// At least two waits.
+#[derive(Default)]
 pub(super) struct ManyRoutes {
     by_order: Vec<Route>,
+    /// The scope of each, in the same order.
+    scopes: Vec<ScopeDigest>,
     by_scope: Option<HashMap<ScopeDigest, u64>>,
 }
 
 impl ManyRoutes {
     fn find(&self, scope: &ScopeDigest) -> Option<&Route> {
-        match &self.by_scope {
+        let position = match &self.by_scope {
             // The newest first: one that it displaced may still be listed.
-            None => {
-                let mut newest_first = self.by_order.iter().rev();
-                newest_first.find(|route| route.scope == *scope)
-            }
-            Some(index) => self.by_order.get(self.position(*index.get(scope)?)?),
-        }
+            None => self.scopes.iter().rposition(|other| other == scope),
+            Some(index) => self.position(*index.get(scope)?),
+        };
+        self.by_order.get(position?)
     }
 
-    fn insert(&mut self, route: Route) {
+    fn insert(&mut self, route: Route, scope: ScopeDigest) {
         let position = self
             .by_order
             .partition_point(|other| other.order < route.order);
         self.by_order.insert(position, route);
+        self.scopes.insert(position, scope);
         match &mut self.by_scope {
             Some(index) => {
-                index.insert(route.scope, route.order);
+                index.insert(scope, route.order);
             }
             None if self.by_order.len() >= INDEXED_FROM => {
-                let entries = self.by_order.iter().map(|route| (route.scope, route.order));
-                self.by_scope = Some(entries.collect());
+                let orders = self.by_order.iter().map(|route| route.order);
+                self.by_scope = Some(self.scopes.iter().copied().zip(orders).collect());
             }
             None => {}
         }
@@ -120,11 +134,12 @@ impl ManyRoutes {
         let Some(position) = self.position(order) else {
             return;
         };
-        let route = self.by_order.remove(position);
+        self.by_order.remove(position);
+        let scope = self.scopes.remove(position);
         if let Some(index) = &mut self.by_scope
-            && index.get(&route.scope) == Some(&order)
+            && index.get(&scope) == Some(&order)
         {
-            index.remove(&route.scope);
+            index.remove(&scope);
         }
         self.give_back_room();
     }
@@ -138,6 +153,7 @@ impl ManyRoutes {
             return;
         }
         self.by_order.shrink_to(waits * 2);
+        self.scopes.shrink_to(waits * 2);
         if let Some(index) = &mut self.by_scope {
             index.shrink_to(waits * 2);
         }

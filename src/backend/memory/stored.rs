@@ -64,6 +64,10 @@ impl Stored {
         &self.rest.owner
     }
 
+    pub fn scope(&self) -> Option<ScopeDigest> {
+        self.rest.parked.as_ref().map(|parked| parked.scope)
+    }
+
     pub fn order(&self) -> Option<u64> {
         self.rest.parked.as_ref().map(|parked| parked.order)
     }
