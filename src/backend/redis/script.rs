@@ -54,9 +54,12 @@ impl Call<'_> {
     }
 
     fn command(&self, verb: &str, script: &str) -> Cmd {
-        let mut command = redis::cmd(verb);
-        command.arg(script).arg(self.keys.len());
-        for part in self.keys.iter().chain(&self.args) {
+        let parts = || self.keys.iter().chain(&self.args);
+        let size: usize = parts().map(|part| part.len()).sum();
+        let mut command =
+            Cmd::with_capacity(parts().count() + 3, verb.len() + script.len() + size + 20);
+        command.arg(verb).arg(script).arg(self.keys.len());
+        for part in parts() {
             command.arg(part.as_ref());
         }
         command

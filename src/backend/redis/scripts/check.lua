@@ -56,7 +56,7 @@ function check.session(key)
     end)
   elseif entry ~= mine or tonumber(call('ZSCORE', due, head.scope) or -1) ~= head.deadline then
     report('MISSING', 'route', key, 'the wait is not routed to', function()
-      index_wait(head, call('HGET', route, '#'), '-', true, head.order, head.since)
+      index_wait(head, call('HGET', route, '#'), nil, true, head.order, head.since)
     end)
   end
 end

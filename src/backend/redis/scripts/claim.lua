@@ -27,7 +27,7 @@ return run(function()
   if published then
     -- 1.2 parked it; from now on it waits as others do.
     head.scope, head.flags = ARGV[3], string.gsub(head.flags, 'p', '')
-    index_wait(head, found[2], '-', false)
+    index_wait(head, found[2], nil, false)
   end
   head.attempt = text(math.min(head.attempt + 1, 4294967295))
   head.secret, head.lease_until = secret, now + ARGV[7]

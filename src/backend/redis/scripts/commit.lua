@@ -32,7 +32,7 @@ return run(function()
     local scope, published = ARGV[8], ARGV[9]
     local next = newcomer(owner, key, scope, head.operation, ARGV[10], ARGV[12], stamp_of(head))
     local found = call('HMGET', name('route', owner), scope, '#')
-    local holder = found[1] == entry_of(head) and head or waiting(owner, found[1], published)
+    local holder = holder_of(owner, found[1], published, head)
     local answer = register(next, published, head, holder, found[2])
     if answer[1] ~= 'OK' then
       return answer

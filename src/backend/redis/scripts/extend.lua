@@ -24,7 +24,7 @@ return run(function()
   if not head then
     return {'NOT_FOUND'}
   end
-  if is_published(head) and call('SISMEMBER', (published_names(head.owner, '')), head.key) == 1 then
+  if is_published(head) and legacy().is_in_set(head) then
     -- Its scope, which has a deadline of its own, is not known here.
     return {'PUBLISHED'}
   end

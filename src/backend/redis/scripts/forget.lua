@@ -23,7 +23,7 @@ return run(function()
   for i = 2, #fields, 2 do
     table.insert(keys, string.match(fields[i], '^%d+:(.*)$'))
   end
-  local waits = published_names(owner, '')
+  local waits = legacy().set_of(owner)
   for _, key in ipairs(call('SMEMBERS', waits)) do
     table.insert(keys, key)
   end
@@ -48,7 +48,7 @@ return run(function()
   end
   call('DEL', route, due, done, name('user', owner))
   for i = 4 + ARGV[3], #ARGV do
-    local _, scope = published_names(owner, ARGV[i])
+    local scope = published_route(owner, ARGV[i])
     local key = call('GET', scope)
     if key and (seen[key] or call('EXISTS', name('session', key)) == 0) then
       call('DEL', scope)

@@ -51,7 +51,7 @@ return run(function()
   if scope then
     local book = call('HGET', name('route', owner), '#')
     head.scope, head.attempt = scope, ARGV[16]
-    index_wait(head, book, '-', displaced, ARGV[14], number_or(ARGV[15], now))
+    index_wait(head, book, nil, displaced, ARGV[14], number_or(ARGV[15], now))
   end
   local ends = deadline ~= NEVER and {'PXAT', expiry_of(deadline)} or {}
   call('SET', name('session', key), ARGV[11], unpack(ends))

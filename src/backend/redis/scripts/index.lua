@@ -12,10 +12,10 @@ local function prune(route, due)
   return end_of('ZRANGE', due)
 end
 
--- Puts a wait into the index, behind all others of the owner. `from` is the scope that the session
--- leaves; `frees` tells that an entry went which may have been the latest. A wait that is there
--- already, or was elsewhere, has an `order` and a `since` to keep.
-local function index_wait(head, book, from, frees, order, since)
+-- Puts a wait into the index, behind all others of the owner. `stored` is the session as it is, if it
+-- may wait already; `frees` tells that an entry went which may have been the latest. A wait that is
+-- there already, or was elsewhere, has an `order` and a `since` to keep.
+local function index_wait(head, book, stored, frees, order, since)
   local route, due = name('route', head.owner), name('due', head.owner)
   if swept then
     book = call('HGET', route, '#')
@@ -29,9 +29,12 @@ local function index_wait(head, book, from, frees, order, since)
   if soonest <= now then
     soonest = prune(route, due)
   end
-  local deadline = head.deadline
-  call('ZADD', due, text(deadline), head.scope)
-  if from ~= '-' and from ~= head.scope then
+  local deadline, from = head.deadline, stored and stored.scope or '-'
+  local stays = from == head.scope
+  if not (stays and stored.is_routed and stored.deadline == deadline) then
+    call('ZADD', due, text(deadline), head.scope)
+  end
+  if from ~= '-' and not stays then
     call('ZREM', due, from)
     call('HDEL', route, from)
   end

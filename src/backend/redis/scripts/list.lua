@@ -27,11 +27,11 @@ end
 
 -- Waits of 1.2 have no order; they come first, by key. The set forgets what is gone.
 local function published_waits(owner)
-  local waits = published_names(owner, '')
+  local waits = legacy().set_of(owner)
   local keys, latest = {}, -2
   for _, key in ipairs(call('SMEMBERS', waits)) do
     local head = load(key)
-    if not legacy().is_in(waits, head) then
+    if not legacy().is_of(waits, head) then
       call('SREM', waits, key)
     else
       latest = math.max(latest, head.deadline)

@@ -29,7 +29,9 @@ load = function(key, with_payload)
     return legacy().load(key, payload)
   end
   local head = unpack_record(key, record)
-  head.payload = payload
+  if with_payload then
+    head.payload = payload
+  end
   return head
 end
 
@@ -39,6 +41,7 @@ local function entry_of(head)
 end
 
 -- The session that waits where the entry of the owner's routes leads, or where 1.2 routed the scope.
+-- `is_routed` tells of the former.
 local function waiting(owner, entry, published, with_payload)
   if entry then
     local order, key = string.match(entry, '^([0-9]+):(.*)$')
@@ -51,7 +54,7 @@ local function waiting(owner, entry, published, with_payload)
   if not published then
     return nil
   end
-  local waits, route = published_names(owner, published)
+  local route = published_route(owner, published)
   local key = call('GET', route)
-  return key and legacy().waiting(owner, key, waits, route, with_payload) or nil
+  return key and legacy().waiting(owner, key, route, with_payload) or nil
 end

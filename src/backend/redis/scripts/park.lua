@@ -18,8 +18,7 @@ return run(function()
     end
   end
   local found = call('HMGET', name('route', owner), scope, '#')
-  local is_own = stored and found[1] == entry_of(stored)
-  local holder = is_own and stored or waiting(owner, found[1], published)
+  local holder = holder_of(owner, found[1], published, stored)
   if holder and ARGV[8] == '1' then
     return {'EXISTS', holder.key}
   end

@@ -9,8 +9,7 @@ local ENOUGH = 4194304
 
 -- Whether 1.2 parked it and it waits still: its record, if there is one, does not know.
 local function waits_published(head)
-  return is_published(head) and head.scope == '-'
-    and call('SISMEMBER', (published_names(head.owner, '')), head.key) == 1
+  return is_published(head) and head.scope == '-' and legacy().is_in_set(head)
 end
 
 local function session(depth, key, scope)
@@ -26,8 +25,7 @@ local function session(depth, key, scope)
   end
   local published = waits_published(head)
   if scope then
-    local _, route = published_names(head.owner, scope.hash)
-    if not published or route ~= scope.name then
+    if not published or published_route(head.owner, scope.hash) ~= scope.name then
       return {'NONE'}
     end
   end

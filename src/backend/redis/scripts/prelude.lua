@@ -22,13 +22,15 @@ local function call(command, key, ...)
   return reply
 end
 
+local NEVER = math.huge
+
 local texts = {} -- a script writes the same few instants again and again
 
 -- A number in full; .. would cut it to 14 digits.
 local function text(number)
   local known = texts[number]
   if not known then
-    known = string.format('%.0f', number)
+    known = number == NEVER and 'inf' or string.format('%.0f', number)
     texts[number] = known
   end
   return known
@@ -55,8 +57,6 @@ local function expires_at(key)
   tick()
   return now + left
 end
-
-local NEVER = math.huge
 
 -- Runs main. An answer that it throws is as good as one that it returns.
 local function run(main)

@@ -5,13 +5,17 @@ local function is_published(head)
   return head and (head.published or has(head, 'p'))
 end
 
--- The keys under which 1.2 kept an owner's waits: the set, and the string of a scope.
-local function published_names(owner, scope)
-  local place = owner
+-- How 1.2 wrote an owner.
+local function place_of(owner)
   if string.find(owner, '%2D:', 1, true) then
-    place = string.gsub(owner, '^([^:]*:[^:]*:)%%2D:', '%1-:')
+    return (string.gsub(owner, '^([^:]*:[^:]*:)%%2D:', '%1-:'))
   end
-  return name('waits:user', place), name('waits:scope', place) .. ':' .. scope
+  return owner
+end
+
+-- The string that leads from a scope to the session that waits there.
+local function published_route(owner, scope)
+  return name('waits:scope', place_of(owner) .. ':' .. scope)
 end
 
 local load -- load.lua
@@ -22,15 +26,14 @@ local function legacy()
   if made then
     return made
   end
-  local legacy = {}
-  made = legacy
+  made = {}
 
   local function string_or_none(value)
     return type(value) == 'string' and value or nil
   end
 
   -- The head of a session that 1.2 wrote: there is no record, so the payload tells the owner.
-  function legacy.load(key, payload)
+  function made.load(key, payload)
     local ok, data = pcall(cjson.decode, payload)
     local ctx = ok and type(data) == 'table' and data.tenant_ctx
     if type(ctx) ~= 'table' then
@@ -55,15 +58,24 @@ local function legacy()
     return head
   end
 
-  function legacy.is_in(waits, head)
-    return is_published(head) and published_names(head.owner, '') == waits
+  -- The set that names the sessions of an owner that wait.
+  function made.set_of(owner)
+    return name('waits:user', place_of(owner))
+  end
+
+  function made.is_of(set, head)
+    return is_published(head) and made.set_of(head.owner) == set
+  end
+
+  function made.is_in_set(head)
+    return call('SISMEMBER', made.set_of(head.owner), head.key) == 1
   end
 
   -- C10: a session of 1.2 waits if the owner's set names it and the scope's string leads to it.
   -- 1.2 gave no team and a team named `-` one set and one string: the payload tells whose wait it is.
-  function legacy.waiting(owner, key, waits, route, with_payload)
+  function made.waiting(owner, key, route, with_payload)
     local head = load(key, with_payload)
-    if legacy.is_in(waits, head) and call('SISMEMBER', waits, key) == 1 then
+    if made.is_of(made.set_of(owner), head) and made.is_in_set(head) then
       return head.owner == owner and head or nil
     end
     call('DEL', route) -- it leads nowhere
@@ -72,9 +84,9 @@ local function legacy()
 
   -- Takes what 1.2 knew of a session's wait. The set of 1.2 has no expiry of its own: it gets that of
   -- its longest session, as long as looking at all of them is cheap.
-  function legacy.unpublish(owner, key, scope)
-    local waits, route = published_names(owner, scope or '')
-    local routed = scope and call('GET', route)
+  function made.unpublish(owner, key, scope)
+    local waits, route = made.set_of(owner), scope and published_route(owner, scope)
+    local routed = route and call('GET', route)
     call('SREM', waits, key)
     if routed == key then
       call('DEL', route)
@@ -96,5 +108,5 @@ local function legacy()
     end
   end
 
-  return legacy
+  return made
 end

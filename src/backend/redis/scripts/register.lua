@@ -10,6 +10,15 @@ local function newcomer(owner, key, scope, operation, ttl, payload, stamp)
   }
 end
 
+-- The session that waits on the scope to be. `stored` has been read already.
+local function holder_of(owner, entry, published, stored)
+  if stored and entry == entry_of(stored) then
+    stored.is_routed = true
+    return stored
+  end
+  return waiting(owner, entry, published)
+end
+
 -- `head` is the session as it is to be, `stored` as it is, `holder` the session that waits on the scope,
 -- which 1.2 hashed as `published`, and `book` the owner's. Returns the new revision, or what refuses the call.
 local function register(head, published, stored, holder, book)
@@ -18,9 +27,8 @@ local function register(head, published, stored, holder, book)
   if busy > 0 then
     return {'CLAIMED', busy}
   end
-  local from, latest_created = '-', false
+  local latest_created = false
   if stored then
-    from = stored.scope
     head.revision, head.created, head.fencing = text(stored.revision + 1), stored.created, stored.fencing
     if has(stored, 'c') then
       head.flags = '-uc' .. stamp_of(head)
@@ -29,11 +37,10 @@ local function register(head, published, stored, holder, book)
   end
   if is_published(stored) or is_published(displaced) then
     -- Their types, before the first write.
-    local waits, route = published_names(head.owner, published)
-    call('SCARD', waits)
-    call('GET', route)
+    call('SCARD', legacy().set_of(head.owner))
+    call('GET', published_route(head.owner, published))
   end
-  index_wait(head, book, from, displaced or from ~= '-')
+  index_wait(head, book, stored, displaced or stored and stored.scope ~= '-')
   set(name('session', head.key), head.payload, head.deadline)
   write_record(head)
   if latest_created then

@@ -33,7 +33,7 @@ return run(function()
     return {'MOVED', head.revision}
   end
   head.revision, head.operation = text(head.revision + 1), operation
-  if head.published and call('SISMEMBER', (published_names(head.owner, '')), head.key) == 1 then
+  if head.published and legacy().is_in_set(head) then
     -- It goes on waiting where 1.2 routed it: this call does not know the scope.
     head.flags = head.flags .. 'p'
   end
