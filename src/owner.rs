@@ -59,7 +59,15 @@ impl<'a> Identity<'a> {
             Some(NO_TEAM) => TEAM_NAMED_DASH,
             Some(team) => team,
         };
-        [self.env.as_str(), self.tenant.as_str(), team, last].join(":")
+        let (env, tenant) = (self.env.as_str(), self.tenant.as_str());
+        let mut encoded =
+            String::with_capacity(env.len() + tenant.len() + team.len() + last.len() + 3);
+        for part in [env, tenant, team] {
+            encoded.push_str(part);
+            encoded.push(':');
+        }
+        encoded.push_str(last);
+        encoded
     }
 
     // C2: env, tenant and team of caller and data are equal.

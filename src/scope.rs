@@ -60,14 +60,8 @@ impl ScopeDigest {
     }
 
     fn of_lines(fields: &[Option<&str>; 4]) -> Self {
-        let mut hasher = Sha256::new();
-        for (position, field) in fields.iter().enumerate() {
-            if position > 0 {
-                hasher.update(b"\n");
-            }
-            hasher.update(field.unwrap_or_default());
-        }
-        Self(hasher.finalize().into())
+        let lines = fields.map(Option::unwrap_or_default).join("\n");
+        Self(Sha256::digest(lines).into())
     }
 
     // The unambiguous form holds exactly three newlines before it is hashed. This one starts with

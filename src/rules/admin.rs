@@ -2,7 +2,7 @@
 
 use greentic_types::SessionKey;
 
-use super::{Head, Ledger, Remembered, Wait, live_or_swept, purge};
+use super::{Head, Ledger, Remembered, Wait, live_or_swept, other_holder, purge};
 use crate::admin::{ImportMode, ImportOutcome, RevokeOutcome};
 use crate::backend::Erased;
 use crate::claim::TokenSecret;
@@ -133,14 +133,10 @@ fn to_displace<L: Ledger>(
     now: Timestamp,
     request: &request::Import,
 ) -> SessionResult<Option<(SessionKey, Head)>> {
-    let Some(wait) = &request.wait else {
-        return Ok(None);
-    };
-    let holder = ledger.routed(&request.owner, &wait.scope)?;
-    let Some(holder) = holder.filter(|holder| *holder != request.key) else {
-        return Ok(None);
-    };
-    Ok(live_or_swept(ledger, now, &holder)?.map(|head| (holder, head)))
+    match &request.wait {
+        Some(wait) => other_holder(ledger, now, &request.owner, &wait.scope, &request.key),
+        None => Ok(None),
+    }
 }
 
 /// The wait with its old place in the list; one that is taken makes it the next that is free.

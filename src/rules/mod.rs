@@ -126,8 +126,12 @@ impl Head {
 pub(crate) trait View {
     fn head(&self, key: &SessionKey) -> SessionResult<Option<Head>>;
     fn session(&self, key: &SessionKey) -> SessionResult<Option<Arc<Session>>>;
-    /// The session that the scope is routed to.
-    fn routed(&self, owner: &Owner, scope: &ScopeDigest) -> SessionResult<Option<SessionKey>>;
+    /// The session that the scope is routed to; its head as [`View::head`] would answer it.
+    fn routed(
+        &self,
+        owner: &Owner,
+        scope: &ScopeDigest,
+    ) -> SessionResult<Option<(SessionKey, Head)>>;
     /// All routed sessions, by order.
     fn all_routed(&self, owner: &Owner) -> SessionResult<Vec<SessionKey>>;
     /// The session that was created last.
@@ -196,6 +200,25 @@ fn live_or_swept<L: Ledger>(
     }
 }
 
+/// The live session that waits on a scope, unless it is `key` itself; one that has expired goes.
+fn other_holder<L: Ledger>(
+    ledger: &mut L,
+    now: Timestamp,
+    owner: &Owner,
+    scope: &ScopeDigest,
+    key: &SessionKey,
+) -> SessionResult<Option<(SessionKey, Head)>> {
+    let holder = ledger.routed(owner, scope)?;
+    let Some((holder, head)) = holder.filter(|(holder, _)| holder != key) else {
+        return Ok(None);
+    };
+    if head.is_live(now) {
+        return Ok(Some((holder, head)));
+    }
+    purge(ledger, &holder, &head)?;
+    Ok(None)
+}
+
 /// The live session that waits on a scope.
 fn waiting<V: View>(
     view: &V,
@@ -203,10 +226,8 @@ fn waiting<V: View>(
     owner: &Owner,
     scope: &ScopeDigest,
 ) -> SessionResult<Option<(SessionKey, Head)>> {
-    let Some(key) = view.routed(owner, scope)? else {
-        return Ok(None);
-    };
-    Ok(live(view, now, &key)?.map(|head| (key, head)))
+    let routed = view.routed(owner, scope)?;
+    Ok(routed.filter(|(_, head)| head.is_live(now)))
 }
 
 /// Removes a session, its index entries and its look-up by user (C7, C13).

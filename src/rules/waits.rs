@@ -2,7 +2,7 @@
 
 use greentic_types::{SessionData, SessionKey};
 
-use super::{Head, Ledger, Wait, live_or_swept, purge, waiting};
+use super::{Head, Ledger, Wait, live_or_swept, other_holder, purge, waiting};
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
 use crate::options::{OperationId, Ttl};
@@ -126,14 +126,10 @@ impl NextWait {
         ledger: &mut L,
         now: Timestamp,
     ) -> SessionResult<Option<(SessionKey, Head)>> {
-        let holder = ledger.routed(&self.owner, &self.scope)?;
-        let Some(holder) = holder.filter(|holder| *holder != self.key) else {
-            return Ok(None);
-        };
-        let Some(head) = live_or_swept(ledger, now, &holder)? else {
-            return Ok(None);
-        };
-        head.require_unclaimed(now)?;
-        Ok(Some((holder, head)))
+        let displaced = other_holder(ledger, now, &self.owner, &self.scope, &self.key)?;
+        if let Some((_, head)) = &displaced {
+            head.require_unclaimed(now)?;
+        }
+        Ok(displaced)
     }
 }

@@ -229,8 +229,15 @@ impl<R: Rows> View for R {
         head.map(|head| session_of(self, key, &head)).transpose()
     }
 
-    fn routed(&self, owner: &Owner, scope: &ScopeDigest) -> SessionResult<Option<SessionKey>> {
-        Ok(route(self, owner, scope)?.map(|route| route.key))
+    fn routed(
+        &self,
+        owner: &Owner,
+        scope: &ScopeDigest,
+    ) -> SessionResult<Option<(SessionKey, Head)>> {
+        let Some(RouteRow { key, .. }) = route(self, owner, scope)? else {
+            return Ok(None);
+        };
+        Ok(self.head(&key)?.map(|head| (key, head)))
     }
 
     fn all_routed(&self, owner: &Owner) -> SessionResult<Vec<SessionKey>> {

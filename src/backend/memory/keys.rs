@@ -1,11 +1,10 @@
 //! Sessions by key.
 
-use std::hash::{BuildHasher, RandomState};
-
 use greentic_types::SessionKey;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Slot;
 
+use super::hashing::Hasher;
 use super::stored::Stored;
 use super::{Padded, SHARDS, shrink, smallest};
 use crate::sync::RwLock;
@@ -26,19 +25,19 @@ impl KeyHash {
 
 pub(super) struct Keys {
     shards: Box<[Padded<RwLock<HashTable<Stored>>>]>,
-    hasher: RandomState,
+    hasher: Hasher,
 }
 
 impl Keys {
     pub fn new() -> Self {
         Self {
             shards: (0..SHARDS).map(|_| Padded::default()).collect(),
-            hasher: RandomState::new(),
+            hasher: Hasher::new(),
         }
     }
 
     pub fn hash(&self, key: &SessionKey) -> KeyHash {
-        KeyHash(self.hasher.hash_one(key.as_str()))
+        KeyHash(self.hasher.hash(key.as_str()))
     }
 
     /// Looks at the session of a key.

@@ -139,15 +139,20 @@ impl View for MemoryLedger<'_> {
         Ok(self.keys.read(key, |stored| Arc::clone(&stored.session)))
     }
 
-    fn routed(&self, owner: &Owner, scope: &ScopeDigest) -> SessionResult<Option<SessionKey>> {
+    fn routed(
+        &self,
+        owner: &Owner,
+        scope: &ScopeDigest,
+    ) -> SessionResult<Option<(SessionKey, Head)>> {
         let state = self.state(owner);
         let Some(route) = state.and_then(|state| state.routes.find(scope)) else {
             return Ok(None);
         };
-        let key_if_waiting = |stored: &Stored| {
-            (stored.scope().as_ref() == Some(scope)).then(|| stored.session.key.clone())
+        let if_waiting = |stored: &Stored| {
+            let waits = stored.scope().as_ref() == Some(scope);
+            waits.then(|| (stored.session.key.clone(), stored.head()))
         };
-        Ok(follow(self.keys, owner, route, key_if_waiting).flatten())
+        Ok(follow(self.keys, owner, route, if_waiting).flatten())
     }
 
     fn all_routed(&self, owner: &Owner) -> SessionResult<Vec<SessionKey>> {

@@ -5,6 +5,7 @@
 //! that a read by key takes one shared lock and no other. Lock order: owner, then key.
 
 mod admin;
+mod hashing;
 mod keys;
 mod ledger;
 mod owners;

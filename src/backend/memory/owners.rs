@@ -1,12 +1,12 @@
 //! What is kept per owner, and what falls due in a shard of owners.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::hash::{BuildHasher, RandomState};
 
 use greentic_types::SessionKey;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Slot;
 
+use super::hashing::Hasher;
 use super::keys::KeyHash;
 use super::routes::Routes;
 use super::{Padded, SHARDS, shrink, smallest};
@@ -265,7 +265,7 @@ impl OwnerHash {
 
 pub(super) struct Owners {
     shards: Box<[Padded<Mutex<OwnerShard>>]>,
-    hasher: RandomState,
+    hasher: Hasher,
 }
 
 impl Owners {
@@ -282,12 +282,12 @@ impl Owners {
         };
         Self {
             shards: (0..SHARDS).map(shard).collect(),
-            hasher: RandomState::new(),
+            hasher: Hasher::new(),
         }
     }
 
     pub fn hash(&self, owner: &Owner) -> OwnerHash {
-        OwnerHash(self.hasher.hash_one(owner.as_str()))
+        OwnerHash(self.hasher.hash(owner.as_str()))
     }
 
     /// Which shard keeps an owner.

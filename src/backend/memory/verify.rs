@@ -77,7 +77,8 @@ fn session_faults(
         found.push(missing("due", "the deadline is not indexed"));
     }
     if let Some(wait) = &head.wait {
-        if ledger.routed(owner, &wait.scope)?.as_ref() != Some(key) {
+        let routed = ledger.routed(owner, &wait.scope)?;
+        if routed.is_none_or(|(routed, _)| routed != *key) {
             found.push(missing("routes", "the wait is not routed to"));
         }
         if !ledger.is_ordered(owner, wait.order)? {
