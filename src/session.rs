@@ -24,12 +24,45 @@ pub struct Session {
 
 impl Session {
     /// Takes the data out; it is cloned only where the session is shared.
+    #[inline]
     pub(crate) fn into_data(session: Arc<Self>) -> SessionData {
         // In memory it always is, so the cheap look comes first.
         if Arc::strong_count(&session) > 1 {
             return session.data.clone();
         }
         Arc::unwrap_or_clone(session).data
+    }
+}
+
+/// A session that is about to be stored. It is put where it will lie as soon as it is checked,
+/// because its data is large to move.
+pub(crate) struct Draft(Arc<Session>);
+
+impl Draft {
+    pub fn new(key: SessionKey, data: SessionData) -> Self {
+        Self(Arc::new(Session {
+            key,
+            data,
+            revision: 0,
+            deadline: None,
+        }))
+    }
+
+    pub fn key(&self) -> &SessionKey {
+        &self.0.key
+    }
+
+    pub fn data(&self) -> &SessionData {
+        &self.0.data
+    }
+
+    /// The session as it is stored. Nobody shares a draft, so that nothing is copied.
+    pub fn stored(self, revision: u64, deadline: Option<Timestamp>) -> Arc<Session> {
+        let mut session = self.0;
+        let stored = Arc::make_mut(&mut session);
+        stored.revision = revision;
+        stored.deadline = deadline;
+        session
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use greentic_types::{ReplyScope, SessionData, SessionKey, TenantCtx, UserId};
 
-use super::{Admin, Backend, admin};
+use super::{Admin, Backend, Data, admin};
 use crate::admin::{
     EraseMode, ErasePage, ExportPage, ExportRecord, ImportMode, ImportOutcome, OwnerSelection,
     RevokeOutcome, ScanCursor, ScanFilter, ScanPage, VerifyMode, VerifyPage, page_limit,
@@ -217,7 +217,8 @@ impl<B: Backend> SessionStore for B {
 
     fn get_session(&self, key: &SessionKey) -> SessionResult<Option<SessionData>> {
         check_key(key)?;
-        wait_for(Backend::data(self, key))
+        let found = wait_for(Backend::data(self, key))?;
+        Ok(found.map(Data::into_owned))
     }
 
     fn update_session(&self, key: &SessionKey, data: SessionData) -> SessionResult<()> {

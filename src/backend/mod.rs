@@ -31,6 +31,24 @@ pub(crate) struct Owned {
     pub session: Arc<Session>,
 }
 
+/// The data of a session, on its way to a caller: a pointer until the last step, because the data
+/// is large to move.
+pub(crate) enum Data {
+    Shared(Arc<Session>),
+    #[cfg(feature = "redis")]
+    Own(Box<SessionData>),
+}
+
+impl Data {
+    pub fn into_owned(self) -> SessionData {
+        match self {
+            Self::Shared(session) => Session::into_data(session),
+            #[cfg(feature = "redis")]
+            Self::Own(data) => *data,
+        }
+    }
+}
+
 /// What a backend must be able to do. All arguments are checked already.
 ///
 /// The futures of a backend that needs no I/O are ready at the first poll, so that blocking callers
@@ -49,11 +67,8 @@ pub(crate) trait Backend: Admin {
     ) -> impl Future<Output = SessionResult<Option<Arc<Session>>>> + Send;
 
     /// The data of a session alone, for a backend that reads it at less cost.
-    fn data(
-        &self,
-        key: &SessionKey,
-    ) -> impl Future<Output = SessionResult<Option<SessionData>>> + Send {
-        async { Ok(self.get(key).await?.map(Session::into_data)) }
+    fn data(&self, key: &SessionKey) -> impl Future<Output = SessionResult<Option<Data>>> + Send {
+        async { Ok(self.get(key).await?.map(Data::Shared)) }
     }
 
     fn get_owned(

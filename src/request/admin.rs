@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use greentic_types::{SessionData, SessionKey};
+use greentic_types::SessionKey;
 
 use super::check_key;
 use crate::admin::{ExportedMessages, ExportedSession, ExportedWait, ImportMode, ScopeDigest};
@@ -12,6 +12,7 @@ use crate::error::{SessionResult, invalid_input};
 use crate::options::{LATEST_DEADLINE, StoreOptions, Ttl};
 use crate::owner::{Identity, Owner};
 use crate::payload;
+use crate::session::Draft;
 
 pub(crate) struct Extend {
     pub key: SessionKey,
@@ -44,8 +45,7 @@ pub(crate) struct Forget {
 pub(crate) struct Import {
     pub mode: ImportMode,
     pub owner: Owner,
-    pub key: SessionKey,
-    pub data: SessionData,
+    pub draft: Draft,
     pub revision: u64,
     pub created: Option<Timestamp>,
     pub deadline: Option<Timestamp>,
@@ -92,7 +92,7 @@ impl Import {
         }
         Ok(Self {
             mode,
-            data: session.data,
+            draft: Draft::new(key, session.data),
             revision: exact("revision", session.revision.max(1))?,
             created: session.created,
             deadline: session
@@ -102,7 +102,6 @@ impl Import {
             fencing: exact("fencing", session.fencing)?,
             wait: session.wait.as_ref().map(ImportedWait::new).transpose()?,
             owner,
-            key,
         })
     }
 }

@@ -17,6 +17,7 @@ use crate::options::{
 use crate::owner::{Identity, Owner};
 use crate::payload;
 use crate::scope::ScopeDigest;
+use crate::session::Draft;
 
 pub(crate) use admin::{Extend, Forget, Import, ImportMessages};
 
@@ -25,8 +26,7 @@ pub const MAX_SESSION_KEY_BYTES: usize = 1024;
 
 pub(crate) struct Create {
     pub owner: Owner,
-    pub key: SessionKey,
-    pub data: SessionData,
+    pub draft: Draft,
     pub ttl: Ttl,
     pub operation: Option<OperationId>,
 }
@@ -44,8 +44,7 @@ impl Create {
         payload::check(&data, store.max_payload_bytes)?;
         Ok(Self {
             owner,
-            key,
-            data,
+            draft: Draft::new(key, data),
             ttl: Ttl::resolve(options.ttl, store.default_ttl),
             operation: options.operation,
         })
@@ -53,8 +52,7 @@ impl Create {
 }
 
 pub(crate) struct Update {
-    pub key: SessionKey,
-    pub data: SessionData,
+    pub draft: Draft,
     pub if_revision: Option<u64>,
     pub claim: Option<TokenSecret>,
     pub operation: Option<OperationId>,
@@ -78,8 +76,7 @@ impl Update {
             return Err(invalid_input("the claim token is for another session"));
         }
         Ok(Self {
-            key: key.clone(),
-            data,
+            draft: Draft::new(key.clone(), data),
             if_revision: options.if_revision,
             claim: options.claim.as_ref().map(|token| token.secret),
             operation: options.operation,
@@ -108,8 +105,7 @@ pub(crate) struct Park {
     /// The scope as greentic-session 1.2 filed it.
     #[cfg(feature = "redis")]
     pub published: ScopeDigest,
-    pub key: SessionKey,
-    pub data: SessionData,
+    pub draft: Draft,
     pub ttl: Ttl,
     pub if_absent: bool,
     pub operation: Option<OperationId>,
@@ -134,8 +130,7 @@ impl Park {
             scope: digest,
             #[cfg(feature = "redis")]
             published: digest.published(scope),
-            key: key.clone(),
-            data,
+            draft: Draft::new(key.clone(), data),
             ttl: Ttl::resolve(options.ttl, store.default_ttl),
             if_absent: options.if_absent,
             operation: options.operation,
@@ -223,7 +218,7 @@ pub(crate) enum Next {
         /// The scope as greentic-session 1.2 filed it.
         #[cfg(feature = "redis")]
         published: ScopeDigest,
-        data: Box<SessionData>,
+        draft: Draft,
         ttl: Ttl,
     },
     Finish,
@@ -243,7 +238,7 @@ impl Finalize {
                     #[cfg(feature = "redis")]
                     published: digest.published(&next.scope),
                     ttl: Ttl::resolve(next.ttl, store.default_ttl),
-                    data: Box::new(next.data),
+                    draft: Draft::new(token.key.clone(), next.data),
                 }
             }
         };

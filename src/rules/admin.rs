@@ -26,7 +26,7 @@ pub(crate) fn extend<L: Ledger>(
         deadline,
         ..head.clone()
     };
-    ledger.put(&request.key, Some(&head), extended, None)?;
+    ledger.put_head(&request.key, &head, extended)?;
     Ok(deadline)
 }
 
@@ -47,7 +47,7 @@ pub(crate) fn revoke<L: Ledger>(
         return Ok(RevokeOutcome::NotClaimed);
     };
     let attempt = wait.attempt;
-    ledger.put(key, Some(&head), freed, None)?;
+    ledger.put_head(key, &head, freed)?;
     Ok(RevokeOutcome::Revoked {
         until: lease.until,
         attempt,
@@ -85,7 +85,8 @@ pub(crate) fn import<L: Ledger>(
     if request.deadline.is_some_and(|deadline| deadline <= now) {
         return Ok(ImportOutcome::Expired);
     }
-    let stored = live_or_swept(ledger, now, &request.key)?;
+    let key = request.draft.key().clone();
+    let stored = live_or_swept(ledger, now, &key)?;
     if stored
         .as_ref()
         .is_some_and(|head| head.owner != request.owner)
@@ -102,7 +103,9 @@ pub(crate) fn import<L: Ledger>(
     }
     ledger.skip_numbers(request.fencing);
     let head = Head {
-        names_user: Identity::of(&request.data.tenant_ctx)?.user.is_some(),
+        names_user: Identity::of(&request.draft.data().tenant_ctx)?
+            .user
+            .is_some(),
         revision: request.revision,
         deadline: request.deadline,
         created: request.created.unwrap_or(now),
@@ -111,17 +114,17 @@ pub(crate) fn import<L: Ledger>(
         owner: request.owner,
     };
     let owner = head.owner.clone();
-    ledger.put(&request.key, stored.as_ref(), head, Some(request.data))?;
-    if let Some((key, head)) = displaced {
+    ledger.put(request.draft, stored.as_ref(), head)?;
+    if let Some((displaced, head)) = displaced {
         let idle = Head {
             wait: None,
             ..head.clone()
         };
-        ledger.put(&key, Some(&head), idle, None)?;
+        ledger.put_head(&displaced, &head, idle)?;
     }
     if request.latest {
-        ledger.set_latest_created(&owner, Some(&request.key))?;
-    } else if ledger.latest_created(&owner)?.as_ref() == Some(&request.key) {
+        ledger.set_latest_created(&owner, Some(&key))?;
+    } else if ledger.latest_created(&owner)?.as_ref() == Some(&key) {
         ledger.set_latest_created(&owner, None)?;
     }
     Ok(ImportOutcome::Imported)
@@ -134,7 +137,13 @@ fn to_displace<L: Ledger>(
     request: &request::Import,
 ) -> SessionResult<Option<(SessionKey, Head)>> {
     match &request.wait {
-        Some(wait) => other_holder(ledger, now, &request.owner, &wait.scope, &request.key),
+        Some(wait) => other_holder(
+            ledger,
+            now,
+            &request.owner,
+            &wait.scope,
+            request.draft.key(),
+        ),
         None => Ok(None),
     }
 }

@@ -45,7 +45,7 @@ pub(crate) fn claim<L: Ledger>(
         wait.attempt = attempt;
         wait.lease = Some(lease.clone());
     }
-    ledger.put(&key, Some(&head), taken, None)?;
+    ledger.put_head(&key, &head, taken)?;
     claimed(ledger, request, key, attempt, &lease)
 }
 
@@ -84,7 +84,7 @@ pub(crate) fn renew<L: Ledger>(
     if let Some(lease) = renewed.wait.as_mut().and_then(|wait| wait.lease.as_mut()) {
         lease.until = until;
     }
-    ledger.put(&request.token.key, Some(&head), renewed, None)?;
+    ledger.put_head(&request.token.key, &head, renewed)?;
     Ok(until)
 }
 
@@ -106,7 +106,7 @@ pub(crate) fn release<L: Ledger>(
         wait.lease = None;
         wait.released = Some(token.secret);
     }
-    ledger.put(&token.key, Some(&head), freed, None)
+    ledger.put_head(&token.key, &head, freed)
 }
 
 pub(crate) fn commit<L: Ledger>(
@@ -128,13 +128,12 @@ pub(crate) fn commit<L: Ledger>(
     match next {
         Next::Finish => purge(ledger, &token.key, &head)?,
         Next::Park {
-            scope, data, ttl, ..
+            scope, draft, ttl, ..
         } => {
             let next = NextWait {
                 owner: token.owner.clone(),
                 scope,
-                key: token.key.clone(),
-                data: *data,
+                draft,
                 ttl,
                 // A late repeat of the call that parked it first must not undo the commit (C14).
                 operation: head.operation,

@@ -11,7 +11,7 @@ mod waits;
 
 use std::sync::Arc;
 
-use greentic_types::{SessionData, SessionKey};
+use greentic_types::SessionKey;
 
 use crate::claim::{MessageDigest, TokenSecret};
 use crate::clock::Timestamp;
@@ -19,7 +19,7 @@ use crate::error::{Conflict, SessionResult, conflict};
 use crate::options::OperationId;
 use crate::owner::Owner;
 use crate::scope::ScopeDigest;
-use crate::session::Session;
+use crate::session::{Draft, Session};
 
 pub(crate) use admin::{extend, forget, import, import_messages, revoke};
 pub(crate) use claims::{claim, commit, release, renew};
@@ -149,16 +149,12 @@ pub(crate) trait View {
 
 /// What a write needs of a storage: exclusive until the whole operation is done, then all at once.
 pub(crate) trait Ledger: View {
-    /// Stores a head, and the data if there is any, else leaves the data as it is. The storage moves
-    /// its index entries of the deadline and of the wait from `old` to `new`; a route that has a
-    /// newer order already stays. Fails, with nothing changed, if the key is new and taken.
-    fn put(
-        &mut self,
-        key: &SessionKey,
-        old: Option<&Head>,
-        new: Head,
-        data: Option<SessionData>,
-    ) -> SessionResult<()>;
+    /// Stores a session and its head. The storage moves its index entries of the deadline and of
+    /// the wait from `old` to `new`; a route that has a newer order already stays. Fails, with
+    /// nothing changed, if the key is new and taken.
+    fn put(&mut self, draft: Draft, old: Option<&Head>, new: Head) -> SessionResult<()>;
+    /// As `put`, and leaves the data as it is.
+    fn put_head(&mut self, key: &SessionKey, old: &Head, new: Head) -> SessionResult<()>;
     /// Removes a session with all index entries of its head.
     fn delete(&mut self, key: &SessionKey, head: &Head) -> SessionResult<()>;
     fn set_latest_created(&mut self, owner: &Owner, key: Option<&SessionKey>) -> SessionResult<()>;

@@ -1,6 +1,6 @@
 //! Park and clear (C9, C11, C15).
 
-use greentic_types::{SessionData, SessionKey};
+use greentic_types::SessionKey;
 
 use super::{Head, Ledger, Wait, live_or_swept, other_holder, purge, waiting};
 use crate::clock::Timestamp;
@@ -9,7 +9,7 @@ use crate::options::{OperationId, Ttl};
 use crate::owner::{Owner, foreign_key};
 use crate::request;
 use crate::scope::ScopeDigest;
-use crate::session::{ClearOutcome, ParkOutcome};
+use crate::session::{ClearOutcome, Draft, ParkOutcome};
 
 pub(crate) fn park<L: Ledger>(
     ledger: &mut L,
@@ -19,14 +19,13 @@ pub(crate) fn park<L: Ledger>(
     let request::Park {
         owner,
         scope,
-        key,
-        data,
+        draft,
         ttl,
         if_absent,
         operation,
         ..
     } = request;
-    let stored = live_or_swept(ledger, now, &key)?;
+    let stored = live_or_swept(ledger, now, draft.key())?;
     if let Some(stored) = &stored {
         if stored.owner != owner {
             return Err(foreign_key());
@@ -47,8 +46,7 @@ pub(crate) fn park<L: Ledger>(
     let next = NextWait {
         owner,
         scope,
-        key,
-        data,
+        draft,
         ttl,
         operation,
     };
@@ -74,8 +72,7 @@ pub(crate) fn clear<L: Ledger>(
 pub(super) struct NextWait {
     pub owner: Owner,
     pub scope: ScopeDigest,
-    pub key: SessionKey,
-    pub data: SessionData,
+    pub draft: Draft,
     pub ttl: Ttl,
     pub operation: Option<OperationId>,
 }
@@ -108,13 +105,13 @@ impl NextWait {
             owner: self.owner,
         };
         // First the one step that another owner's race for a new key can refuse.
-        ledger.put(&self.key, stored, head, Some(self.data))?;
+        ledger.put(self.draft, stored, head)?;
         if let Some((key, head)) = displaced {
             let idle = Head {
                 wait: None,
                 ..head.clone()
             };
-            ledger.put(&key, Some(&head), idle, None)?;
+            ledger.put_head(&key, &head, idle)?;
         }
         Ok(revision)
     }
@@ -126,7 +123,7 @@ impl NextWait {
         ledger: &mut L,
         now: Timestamp,
     ) -> SessionResult<Option<(SessionKey, Head)>> {
-        let displaced = other_holder(ledger, now, &self.owner, &self.scope, &self.key)?;
+        let displaced = other_holder(ledger, now, &self.owner, &self.scope, self.draft.key())?;
         if let Some((_, head)) = &displaced {
             head.require_unclaimed(now)?;
         }

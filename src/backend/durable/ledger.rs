@@ -3,7 +3,7 @@
 //! What an operation writes is held back until its rule has said yes, so that an operation that
 //! fails leaves nothing in the transaction that it shares with others (C14).
 
-use greentic_types::{GreenticError, SessionData, SessionKey};
+use greentic_types::{GreenticError, SessionKey};
 
 use super::format::{Damage, decode_digest, unseal};
 use super::format::{Due, MessageRow, OwnerState, RouteRow, encode_head, owner_key, seal};
@@ -20,6 +20,7 @@ use crate::error::SessionResult;
 use crate::owner::{Owner, foreign_key};
 use crate::payload;
 use crate::rules::{Head, Ledger, Remembered, View, Wait};
+use crate::session::Draft;
 use std::cell::Cell;
 
 /// What becomes of one row.
@@ -154,6 +155,24 @@ impl<'a, 'txn> DurableLedger<'a, 'txn> {
 
     fn remove(&mut self, table: Table, key: Vec<u8>) {
         self.stage(table, key, None);
+    }
+
+    fn move_head(&mut self, key: &SessionKey, old: Option<&Head>, new: &Head) -> SessionResult<()> {
+        self.write_head(key, new);
+        let due = Due::Session(key.clone());
+        self.reschedule(&due, old.and_then(|head| head.deadline), new.deadline);
+        let before = old.and_then(|head| head.wait.as_ref());
+        let order = |wait: Option<&Wait>| wait.map(|wait| wait.order);
+        if order(before) == order(new.wait.as_ref()) {
+            return Ok(());
+        }
+        if let Some(wait) = &new.wait {
+            self.add_route(&new.owner, wait, key)?;
+        }
+        if let Some(wait) = before {
+            self.remove_route(&new.owner, wait)?;
+        }
+        Ok(())
     }
 
     /// Writes one row alone: a repair. Rows of the index of deadlines have no body and no seal.
@@ -302,37 +321,19 @@ impl Rows for DurableLedger<'_, '_> {
 }
 
 impl Ledger for DurableLedger<'_, '_> {
-    fn put(
-        &mut self,
-        key: &SessionKey,
-        old: Option<&Head>,
-        new: Head,
-        data: Option<SessionData>,
-    ) -> SessionResult<()> {
-        let bytes = key.as_str().as_bytes();
+    fn put(&mut self, draft: Draft, old: Option<&Head>, new: Head) -> SessionResult<()> {
+        let bytes = draft.key().as_str().as_bytes();
         if old.is_none() && self.get(Table::Sessions, bytes, |_| Ok(()))?.is_some() {
             return Err(foreign_key());
         }
-        if let Some(data) = data {
-            let encoded = self.encoded.take();
-            let encoded = encoded.map_or_else(|| payload::encode(&data), Ok)?;
-            self.write(Table::Payloads, bytes.to_vec(), &encoded);
-        }
-        self.write_head(key, &new);
-        let due = Due::Session(key.clone());
-        self.reschedule(&due, old.and_then(|head| head.deadline), new.deadline);
-        let before = old.and_then(|head| head.wait.as_ref());
-        let order = |wait: Option<&Wait>| wait.map(|wait| wait.order);
-        if order(before) == order(new.wait.as_ref()) {
-            return Ok(());
-        }
-        if let Some(wait) = &new.wait {
-            self.add_route(&new.owner, wait, key)?;
-        }
-        if let Some(wait) = before {
-            self.remove_route(&new.owner, wait)?;
-        }
-        Ok(())
+        let encoded = self.encoded.take();
+        let encoded = encoded.map_or_else(|| payload::encode(draft.data()), Ok)?;
+        self.write(Table::Payloads, bytes.to_vec(), &encoded);
+        self.move_head(draft.key(), old, &new)
+    }
+
+    fn put_head(&mut self, key: &SessionKey, old: &Head, new: Head) -> SessionResult<()> {
+        self.move_head(key, Some(old), &new)
     }
 
     fn delete(&mut self, key: &SessionKey, head: &Head) -> SessionResult<()> {

@@ -290,7 +290,7 @@ impl Backend for DurableSessionStore {
     }
 
     async fn create(&self, request: request::Create) -> SessionResult<CreateOutcome> {
-        let data = payload::encode(&request.data)?;
+        let data = payload::encode(request.draft.data())?;
         self.write(|ledger, now| rules::create(ledger.with_encoded(Some(data)), now, request))
             .await
     }
@@ -315,7 +315,7 @@ impl Backend for DurableSessionStore {
     }
 
     async fn update(&self, request: request::Update) -> SessionResult<u64> {
-        let data = payload::encode(&request.data)?;
+        let data = payload::encode(request.draft.data())?;
         self.write(|ledger, now| rules::update(ledger.with_encoded(Some(data)), now, request))
             .await
     }
@@ -326,7 +326,7 @@ impl Backend for DurableSessionStore {
     }
 
     async fn park(&self, request: request::Park) -> SessionResult<ParkOutcome> {
-        let data = payload::encode(&request.data)?;
+        let data = payload::encode(request.draft.data())?;
         self.write(|ledger, now| rules::park(ledger.with_encoded(Some(data)), now, request))
             .await
     }
@@ -370,7 +370,7 @@ impl Backend for DurableSessionStore {
     async fn commit(&self, request: request::Finalize) -> SessionResult<()> {
         let options = self.shared.config.options;
         let data = match &request.next {
-            request::Next::Park { data, .. } => Some(payload::encode(data)?),
+            request::Next::Park { draft, .. } => Some(payload::encode(draft.data())?),
             request::Next::Finish => None,
         };
         self.write(move |ledger, now| {

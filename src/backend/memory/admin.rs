@@ -263,7 +263,7 @@ impl Admin for InMemorySessionStore {
     }
 
     async fn import(&self, request: request::Import) -> SessionResult<ImportOutcome> {
-        self.evict_expired(&request.key, &request.owner)?;
+        self.evict_expired(request.draft.key(), &request.owner)?;
         self.write(&request.owner.clone(), |ledger, now| {
             rules::import(ledger, now, request)
         })

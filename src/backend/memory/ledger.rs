@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use greentic_types::{SessionData, SessionKey};
+use greentic_types::SessionKey;
 
 use super::keys::{KeyHash, Keys};
 use super::owners::{OwnerHash, OwnerShard, OwnerState, Owners};
@@ -14,7 +14,7 @@ use crate::error::{SessionResult, not_found};
 use crate::owner::{Owner, foreign_key};
 use crate::rules::{Head, Ledger, Remembered, View, purge};
 use crate::scope::ScopeDigest;
-use crate::session::Session;
+use crate::session::{Draft, Session};
 
 pub(super) struct MemoryLedger<'a> {
     pub keys: &'a Keys,
@@ -191,43 +191,43 @@ impl View for MemoryLedger<'_> {
 }
 
 impl Ledger for MemoryLedger<'_> {
-    fn put(
-        &mut self,
-        key: &SessionKey,
-        old: Option<&Head>,
-        new: Head,
-        data: Option<SessionData>,
-    ) -> SessionResult<()> {
-        let fresh = data.map(|data| {
-            Arc::new(Session {
-                key: key.clone(),
-                data,
-                revision: new.revision,
-                deadline: new.deadline,
-            })
-        });
-        let hash = self.keys.hash(key);
-        match (old, fresh) {
-            (None, Some(session)) => {
-                if !self.keys.insert(hash, Stored::new(session, new.clone())) {
-                    return Err(foreign_key());
-                }
+    fn put(&mut self, draft: Draft, old: Option<&Head>, new: Head) -> SessionResult<()> {
+        let hash = self.keys.hash(draft.key());
+        let session = draft.stored(new.revision, new.deadline);
+        if old.is_none() {
+            if !self.keys.insert(hash, Stored::new(session, new.clone())) {
+                return Err(foreign_key());
             }
-            (_, fresh) => {
-                let mut replaced = None;
-                let changed = self.keys.change(hash, key, |stored| {
-                    let fresh = fresh.or_else(|| stored.with_deadline(new.deadline));
-                    stored.set_head(new.clone());
-                    replaced = fresh.map(|session| std::mem::replace(&mut stored.session, session));
-                });
-                // The old data is dropped here, outside the lock of its key.
-                drop(replaced);
-                if !changed {
-                    return Err(not_found(key));
-                }
+        } else {
+            let mut replaced = None;
+            let changed = self.keys.change(hash, &session.key, |stored| {
+                stored.set_head(new.clone());
+                let fresh = Arc::clone(&session);
+                replaced = Some(std::mem::replace(&mut stored.session, fresh));
+            });
+            // The old data is dropped here, outside the lock of its key.
+            drop(replaced);
+            if !changed {
+                return Err(not_found(&session.key));
             }
         }
         self.index(hash, old, &new);
+        Ok(())
+    }
+
+    fn put_head(&mut self, key: &SessionKey, old: &Head, new: Head) -> SessionResult<()> {
+        let hash = self.keys.hash(key);
+        let mut replaced = None;
+        let changed = self.keys.change(hash, key, |stored| {
+            stored.set_head(new.clone());
+            let moved = stored.with_deadline(new.deadline);
+            replaced = moved.map(|session| std::mem::replace(&mut stored.session, session));
+        });
+        drop(replaced);
+        if !changed {
+            return Err(not_found(key));
+        }
+        self.index(hash, Some(old), &new);
         Ok(())
     }
 

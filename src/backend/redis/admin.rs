@@ -135,7 +135,8 @@ impl Admin for RedisSessionStore {
     }
 
     async fn import(&self, request: request::Import) -> SessionResult<ImportOutcome> {
-        let names_user = Identity::of(&request.data.tenant_ctx)?.user.is_some();
+        let data = request.draft.data();
+        let names_user = Identity::of(&data.tenant_ctx)?.user.is_some();
         let flags = match (names_user, request.latest) {
             (true, true) => "-uc",
             (true, false) => "-u",
@@ -143,9 +144,9 @@ impl Admin for RedisSessionStore {
             (false, false) => "-",
         };
         let if_absent = request.mode == ImportMode::IfAbsent;
-        let (owner, key) = (&request.owner, &request.key);
+        let (owner, key) = (&request.owner, request.draft.key());
         let keys = self.homes.keys(owner);
-        let (operation, data) = (named(None), payload::encode(&request.data)?);
+        let (operation, data) = (named(None), payload::encode(data)?);
         let args = |seal: Seal| {
             let args = Args::writing(&keys, &scripts::IMPORT, keys.session(key))
                 .text(owner.as_str())

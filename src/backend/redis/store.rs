@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use greentic_types::{SessionData, SessionKey, UserId};
+use greentic_types::{SessionKey, UserId};
 
 use super::args::{Args, named, shown};
 use super::config::RedisConfig;
@@ -12,7 +12,7 @@ use super::homes::Homes;
 use super::pointer::{Life, Seal};
 use super::reply::{moved, overtaken};
 use super::{health, scripts};
-use crate::backend::{Backend, Owned};
+use crate::backend::{Backend, Data, Owned};
 use crate::claim::{Claim, ClaimOutcome, ClaimToken};
 use crate::clock::{Timestamp, whole_millis};
 use crate::error::{SessionResult, not_found};
@@ -94,15 +94,14 @@ impl Backend for RedisSessionStore {
     }
 
     async fn create(&self, request: request::Create) -> SessionResult<CreateOutcome> {
-        let names_user = Identity::of(&request.data.tenant_ctx)?.user.is_some();
-        let flags = match (names_user, request.owner.has_user()) {
-            (true, _) => "-uc",
-            (false, true) => "-c",
-            (false, false) => "-",
+        let (owner, data) = (&request.owner, request.draft.data());
+        let flags = match (Identity::of(&data.tenant_ctx)?.user, owner.has_user()) {
+            (Some(_), _) => "-uc",
+            (None, true) => "-c",
+            (None, false) => "-",
         };
-        let (owner, key) = (&request.owner, &request.key);
-        let keys = self.homes.keys(owner);
-        let (operation, data) = (named(request.operation), payload::encode(&request.data)?);
+        let (key, keys) = (request.draft.key(), self.homes.keys(owner));
+        let (operation, data) = (named(request.operation), payload::encode(data)?);
         let args = |seal: Seal| {
             Args::writing(&keys, &scripts::CREATE, keys.session(key))
                 .text(owner.as_str())
@@ -115,7 +114,7 @@ impl Backend for RedisSessionStore {
         };
         let answer = self.bring(owner, key, Life::For(request.ttl), args).await?;
         match answer.status.as_str() {
-            "OK" => Ok(CreateOutcome::Created(request.key)),
+            "OK" => Ok(CreateOutcome::Created(key.clone())),
             "EXISTS" => Ok(CreateOutcome::Exists),
             _ => answer.unexpected(),
         }
@@ -126,8 +125,8 @@ impl Backend for RedisSessionStore {
         Ok(found.map(|found| found.session))
     }
 
-    async fn data(&self, key: &SessionKey) -> SessionResult<Option<SessionData>> {
-        self.payload(key).await
+    async fn data(&self, key: &SessionKey) -> SessionResult<Option<Data>> {
+        Ok(self.payload(key).await?.map(Box::new).map(Data::Own))
     }
 
     async fn get_owned(&self, key: &SessionKey) -> SessionResult<Option<Owned>> {
@@ -152,21 +151,22 @@ impl Backend for RedisSessionStore {
     }
 
     async fn update(&self, request: request::Update) -> SessionResult<u64> {
-        let identity = Identity::of(&request.data.tenant_ctx)?;
-        let home = self.homes.locate(&request.key).await?;
-        let keys = home.ok_or_else(|| not_found(&request.key))?.keys;
-        let args = Args::writing(&keys, &scripts::UPDATE, keys.session(&request.key))
-            .text(request.key.as_str())
+        let (key, data) = (request.draft.key(), request.draft.data());
+        let identity = Identity::of(&data.tenant_ctx)?;
+        let home = self.homes.locate(key).await?;
+        let keys = home.ok_or_else(|| not_found(key))?.keys;
+        let args = Args::writing(&keys, &scripts::UPDATE, keys.session(key))
+            .text(key.as_str())
             .owned(identity.place())
             .text(identity.user.map_or("", UserId::as_str))
             .number(request.if_revision)
             .owned(request.claim.map(shown).unwrap_or_default())
             .owned(named(request.operation))
-            .owned(payload::encode(&request.data)?);
+            .owned(payload::encode(data)?);
         let (mut answer, repeated) = self.run(args).await?;
         match answer.status.as_str() {
             "OK" => answer.number(),
-            "NOT_FOUND" => Err(not_found(&request.key)),
+            "NOT_FOUND" => Err(not_found(key)),
             "OWNER" => {
                 let owner = Owner::from_encoded(&answer.text()?);
                 let names_user = answer.number()? == 1;
@@ -202,9 +202,9 @@ impl Backend for RedisSessionStore {
     }
 
     async fn park(&self, request: request::Park) -> SessionResult<ParkOutcome> {
-        let (owner, key) = (&request.owner, &request.key);
-        let keys = self.homes.keys(owner);
-        let (operation, data) = (named(request.operation), payload::encode(&request.data)?);
+        let (owner, data) = (&request.owner, request.draft.data());
+        let (key, keys) = (request.draft.key(), self.homes.keys(owner));
+        let (operation, data) = (named(request.operation), payload::encode(data)?);
         let args = |seal: Seal| {
             Args::writing(&keys, &scripts::PARK, keys.session(key))
                 .text(owner.as_str())
@@ -366,10 +366,10 @@ impl Backend for RedisSessionStore {
             Next::Park {
                 scope,
                 published,
-                data,
+                draft,
                 ttl,
             } => {
-                let data = payload::encode(data)?;
+                let data = payload::encode(draft.data())?;
                 let args = |may_defer| {
                     args()
                         .owned(scope.to_string())
