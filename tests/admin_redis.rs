@@ -76,6 +76,30 @@ fn places(findings: &[Finding]) -> BTreeSet<(FindingKind, &'static str)> {
 }
 
 #[test]
+fn c23_a_check_changes_nothing() {
+    let Some(space) = Space::or_skip("c23_a_check_changes_nothing") else {
+        return;
+    };
+    let store = Blocking::new(space.store());
+    park(&store, "anna", "one", None);
+    park(&store, "anna", "two", None);
+    let created = store.create_session(&ctx("ben"), data(&ctx("ben"), "{}"));
+    let created = format!("session:{}", created.unwrap().as_str());
+    let route = space.name("route:dev:acme:-:anna");
+    let two = space.command(&["HGET", &route, &digest("two")]).text();
+    for command in [
+        &["HSET", &route, &digest("one"), &two][..],
+        &["DEL", &space.name("session:two")],
+        &["DEL", &space.name(&created)],
+    ] {
+        space.command(command);
+    }
+    let before = space.keys();
+    assert!(!verified(&store, VerifyMode::Check).is_empty());
+    assert_eq!(space.keys(), before);
+}
+
+#[test]
 fn c23_damage_is_found_and_repaired() {
     let Some(space) = Space::or_skip("c23_damage_is_found_and_repaired") else {
         return;

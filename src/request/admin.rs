@@ -65,7 +65,8 @@ impl ImportedWait {
     fn new(wait: &ExportedWait) -> SessionResult<Self> {
         Ok(Self {
             scope: ScopeDigest::from_bytes(digest("scope", &wait.scope)?),
-            order: exact("order", wait.order)?,
+            // 0 says that 1.2 told none; a session that does not wait has it too.
+            order: exact("order", wait.order)?.max(1),
             since: wait.since,
             attempt: wait.attempt,
         })

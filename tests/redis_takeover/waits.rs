@@ -1,7 +1,11 @@
 //! Waits of 1.2: found, listed, claimed, displaced, moved and cleared.
 
+use greentic_session::admin::{ImportMode, ImportOutcome};
+use greentic_session::inmemory::InMemorySessionStore;
 use greentic_session::store::SessionStore;
-use greentic_session::{ClaimOutcome, Commit, ParkOptions, SessionErrorExt, UpdateOptions};
+use greentic_session::{
+    Blocking, ClaimOutcome, Commit, ParkOptions, SessionErrorExt, UpdateOptions,
+};
 
 use crate::both::{Both, HOUR, MINUTE, in_team, owners, token, user_of};
 use crate::redis_support::{ctx, data, key, scope, user};
@@ -124,6 +128,38 @@ fn a_wait_is_displaced_and_stays_readable() {
         assert_eq!(both.waits(&owner), ["new"]);
         assert_eq!(both.state("old"), "of old");
         assert_eq!(both.expiry("session:old"), ends);
+        both.clear(&owner, "chat");
+        both.new.remove_session(&key("old")).unwrap();
+        both.ensure_nothing_left();
+    }
+}
+
+#[test]
+fn an_import_displaces_a_wait_that_was_updated() {
+    let Some(both) = Both::or_skip("an_import_displaces_a_wait_that_was_updated") else {
+        return;
+    };
+    for owner in owners() {
+        both.old_wait(&owner, "chat", "old", Some(HOUR));
+        let wide = both.wide();
+        let update = wide.update(&key("old"), data(&owner, "new"), UpdateOptions::new());
+        assert_eq!(update.unwrap(), 2);
+        let elsewhere = Blocking::new(InMemorySessionStore::new());
+        let parked = elsewhere.park(
+            &owner,
+            &user_of(&owner),
+            &scope("chat"),
+            &key("moved"),
+            data(&owner, "moved"),
+            ParkOptions::new(),
+        );
+        let _registered = parked.unwrap();
+        for record in elsewhere.export(None, 10).unwrap().records {
+            let imported = wide.import(record, ImportMode::Replace).unwrap();
+            assert_eq!(imported, ImportOutcome::Imported);
+        }
+        assert_eq!(both.find(&owner, "chat"), Some(key("moved")));
+        assert_eq!(both.waits(&owner), ["moved"]);
         both.clear(&owner, "chat");
         both.new.remove_session(&key("old")).unwrap();
         both.ensure_nothing_left();

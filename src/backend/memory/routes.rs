@@ -62,7 +62,11 @@ impl Routes {
                     *self = Self::One(route);
                     return;
                 };
-                let mut many = ManyRoutes::default();
+                let mut many = ManyRoutes {
+                    by_order: Vec::with_capacity(2),
+                    scopes: Vec::with_capacity(2),
+                    by_scope: None,
+                };
                 many.insert(*first, scope_of_first);
                 many.insert(route, scope);
                 *self = Self::Many(Box::new(many));
@@ -94,7 +98,6 @@ impl Routes {
 }
 
 /// At least two waits.
-#[derive(Default)]
 pub(super) struct ManyRoutes {
     by_order: Vec<Route>,
     /// The scope of each, in the same order.
@@ -118,15 +121,13 @@ impl ManyRoutes {
             .partition_point(|other| other.order < route.order);
         self.by_order.insert(position, route);
         self.scopes.insert(position, scope);
-        match &mut self.by_scope {
-            Some(index) => {
-                index.insert(scope, route.order);
-            }
-            None if self.by_order.len() >= INDEXED_FROM => {
-                let orders = self.by_order.iter().map(|route| route.order);
-                self.by_scope = Some(self.scopes.iter().copied().zip(orders).collect());
-            }
-            None => {}
+        if self.by_scope.is_none() && self.by_order.len() >= INDEXED_FROM {
+            let orders = self.by_order.iter().map(|route| route.order);
+            self.by_scope = Some(self.scopes.iter().copied().zip(orders).collect());
+        }
+        // Also where its order is below that of the wait that it displaces.
+        if let Some(index) = &mut self.by_scope {
+            index.insert(scope, route.order);
         }
     }
 

@@ -115,6 +115,45 @@ pub fn c26_the_order_of_waits_moves(stage: &Stage) -> Verdict {
     there.ensure_waits(&[waits, vec![(&last, &newest)]].concat())
 }
 
+// Of an owner with many waits: they may be indexed otherwise than few.
+pub fn c26_an_older_wait_displaces_a_newer_one(stage: &Stage) -> Verdict {
+    let anna = stage.user("anna");
+    let scopes = stage.scopes(31);
+    let keys: Vec<_> = (0..31).map(|n| stage.key(&format!("{n}"))).collect();
+    for (scope, key) in scopes.iter().zip(&keys).rev() {
+        anna.register(scope, key)?;
+    }
+    let newest = exported(stage)?
+        .into_iter()
+        .find_map(|record| match record {
+            ExportRecord::Session(session) if session.key == keys[0] => Some(*session),
+            _ => None,
+        });
+    let mut record = newest.ok_or_else(|| Failure::new("the session is not exported"))?;
+    record.key = stage.key("older");
+    if let Some(wait) = &mut record.wait {
+        wait.order = 0; // as of a wait of 1.2
+    }
+    ensure_eq(
+        import(stage, &record, ImportMode::Replace)?,
+        ImportOutcome::Imported,
+    )?;
+    let others = scopes.iter().zip(&keys).skip(1).rev();
+    let waits: Vec<_> = [(&scopes[0], &record.key)]
+        .into_iter()
+        .chain(others)
+        .collect();
+    anna.ensure_waits(&waits)?;
+    let again = exported(stage)?.into_iter().find_map(|again| match again {
+        ExportRecord::Session(session) if session.key == record.key => session.wait,
+        _ => None,
+    });
+    ensure(
+        again.is_some_and(|wait| wait.order > 0),
+        "a session that does not wait has the order 0",
+    )
+}
+
 pub fn c26_numbers_go_on_from_those_of_another_store(stage: &Stage) -> Verdict {
     let anna = stage.user("anna");
     let (one, two) = (scope("one"), scope("two"));

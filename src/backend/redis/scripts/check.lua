@@ -47,7 +47,7 @@ function check.session(key)
     return
   end
   local route, due = name('route', head.owner), name('due', head.owner)
-  local entry, mine = call('HGET', route, head.scope), head.order .. ':' .. key
+  local entry, mine = call('HGET', route, head.scope), entry_of(head)
   local other = entry and entry ~= mine and waiting(head.owner, entry)
   if other and tonumber(other.order) > tonumber(head.order) then
     report('DANGLING', 'meta', key, 'another session waits on its scope', function()
@@ -94,7 +94,7 @@ function check.route(owner)
   local at = expires_at(route)
   if latest > 0 and at >= 0 and at < latest - 1 then
     report('MISSING', 'route', nil, 'the index ends before a wait does', function()
-      local last, soonest = string.match(call('HGET', route, '#') or '0 -inf 0', '^(%S+) (%S+) ')
+      local last, soonest = string.match(call('HGET', route, '#') or '0 -inf 0', '^([^ ]+) ([^ ]+) ')
       call('HSET', route, '#', last .. ' ' .. soonest .. ' ' .. text(latest))
       set_expiry(latest, route, due)
     end)
@@ -160,6 +160,9 @@ check['waits:scope'] = function(of)
 end
 
 return run(function()
+  if ARGV[2] ~= '1' then
+    purge = nil -- so that reading removes nothing
+  end
   tick()
   for i = 3, #ARGV, 2 do
     local ok, answer = pcall(check[ARGV[i]], ARGV[i + 1])

@@ -5,7 +5,7 @@ local function reschedule(head, deadline)
   local route, due = name('route', head.owner), name('due', head.owner)
   local found = call('HMGET', route, head.scope, '#')
   local last, soonest, latest = string.match(found[2] or '', '^([^ ]+) ([^ ]+) ([^ ]+)$')
-  if found[1] ~= head.order .. ':' .. head.key or not last then
+  if found[1] ~= entry_of(head) or not last then
     return
   end
   call('ZADD', due, text(deadline), head.scope)

@@ -40,12 +40,17 @@ return run(function()
     deadline = deadline, fencing = ARGV[8], operation = ARGV[10],
   }
   make_idle(head)
-  call('GET', name('user', owner)) -- its type, before the first write
+  -- Their types, before the first write.
+  call('GET', name('user', owner))
+  if is_published(displaced) then
+    call('SCARD', legacy().set_of(owner))
+    call('GET', published_route(owner, scope))
+  end
   if stored then
     purge(stored, scope)
     swept = true
   end
-  if displaced and displaced.published then
+  if is_published(displaced) then
     legacy().unpublish(owner, displaced.key, scope)
   end
   if scope then
