@@ -240,6 +240,25 @@ fn c4_no_team_and_a_team_named_dash_keep_their_waits() {
     both.ensure_nothing_left();
 }
 
+/// A call of 1.2 that was cut half-way leaves such a string behind.
+#[test]
+fn c10_a_wait_that_the_set_does_not_name_is_none() {
+    let Some(both) = Both::or_skip("c10_a_wait_that_the_set_does_not_name_is_none") else {
+        return;
+    };
+    for owner in owners() {
+        both.old_wait(&owner, "chat", "wait", None);
+        let names = both.space.keys();
+        let set = names.iter().find(|name| name.contains(":waits:user:"));
+        let _ = both.space.command(&["DEL", set.unwrap()]);
+        assert_eq!(both.find(&owner, "chat"), None);
+        assert!(both.waits(&owner).is_empty());
+        assert_eq!(both.state("wait"), "of wait");
+        both.new.remove_session(&key("wait")).unwrap();
+        both.ensure_nothing_left();
+    }
+}
+
 /// Two scopes whose published hashes are one share a wait of 1.2, until it is parked anew.
 #[test]
 fn scopes_that_1_2_could_not_tell_apart_stay_one_until_they_are_written() {
