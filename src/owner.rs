@@ -14,7 +14,8 @@ pub const MAX_ID_BYTES: usize = 1024;
 // A team named `-` must not meet "no team" (C4); `%` is not in the grammar of ids.
 const NO_TEAM: &str = "-";
 const TEAM_NAMED_DASH: &str = "%2D";
-// Starts the last part of an owner without a user; not in the grammar of ids either.
+// Starts the last part of an owner without a user; not in the grammar of ids either, so that no owner
+// with a user holds one.
 const NO_USER: char = '@';
 
 /// What a tenant context says, with its duplicate fields reconciled (C1).
@@ -29,22 +30,26 @@ pub(crate) struct Identity<'a> {
 impl<'a> Identity<'a> {
     /// Reads a context; refuses one that contradicts itself or breaks the id grammar (C1).
     pub fn of(ctx: &'a TenantCtx) -> SessionResult<Self> {
-        check_id("env", ctx.env.as_str())?;
-        check_id("tenant", ctx.tenant.as_str())?;
-        agreed("tenant", Some(&ctx.tenant), Some(&ctx.tenant_id))?;
-        let team = agreed("team", ctx.team.as_ref(), ctx.team_id.as_ref())?;
-        let user = agreed("user", ctx.user.as_ref(), ctx.user_id.as_ref())?;
-        if let Some(team) = team {
+        let identity = Self::reconciled(ctx)?;
+        check_id("env", identity.env.as_str())?;
+        check_id("tenant", identity.tenant.as_str())?;
+        if let Some(team) = identity.team {
             check_id("team", team.as_str())?;
         }
-        if let Some(user) = user {
+        if let Some(user) = identity.user {
             check_id("user", user.as_str())?;
         }
+        Ok(identity)
+    }
+
+    /// As `of`, for a context that must be equal to one whose ids were checked.
+    fn reconciled(ctx: &'a TenantCtx) -> SessionResult<Self> {
+        agreed("tenant", Some(&ctx.tenant), Some(&ctx.tenant_id))?;
         Ok(Self {
             env: &ctx.env,
             tenant: &ctx.tenant,
-            team,
-            user,
+            team: agreed("team", ctx.team.as_ref(), ctx.team_id.as_ref())?,
+            user: agreed("user", ctx.user.as_ref(), ctx.user_id.as_ref())?,
         })
     }
 
@@ -96,7 +101,7 @@ impl Owner {
     /// The owner of a new session (C2): keyed by the caller's user, or by the session itself.
     pub fn of_create(ctx: &TenantCtx, data: &SessionData, key: &SessionKey) -> SessionResult<Self> {
         let caller = Identity::of(ctx)?;
-        let stored = Identity::of(&data.tenant_ctx)?;
+        let stored = Identity::reconciled(&data.tenant_ctx)?;
         caller.require_same_place(&stored)?;
         if stored.user.is_some() && stored.user != caller.user {
             return Err(foreign_user());
@@ -111,7 +116,7 @@ impl Owner {
     pub fn of_wait(ctx: &TenantCtx, user: &UserId, data: &SessionData) -> SessionResult<Self> {
         let caller = Identity::of(ctx)?;
         let owner = Self::of_identity(&caller, user)?.ok_or_else(user_not_named)?;
-        let stored = Identity::of(&data.tenant_ctx)?;
+        let stored = Identity::reconciled(&data.tenant_ctx)?;
         caller.require_same_place(&stored)?;
         if stored.user.is_none() {
             return Err(invalid_input(
@@ -199,7 +204,7 @@ impl Owner {
 
     /// Tells whether look-ups by user find this owner's sessions.
     pub fn has_user(&self) -> bool {
-        !self.last_part().starts_with(NO_USER)
+        !self.0.contains(NO_USER)
     }
 
     /// Tells whether a caller of this identity may see the session `key` of this owner (C5).
@@ -279,6 +284,17 @@ fn agreed<'a, T: PartialEq>(
     }
 }
 
+/// The bytes that an id may hold; a table, because every call checks several ids.
+const ID_BYTES: [bool; 256] = {
+    let mut allowed = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        allowed[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        byte += 1;
+    }
+    allowed
+};
+
 /// Checks an id that its type should have checked, but whose field is public (C1).
 pub(crate) fn check_id(part: &str, id: &str) -> SessionResult<()> {
     if id.is_empty() {
@@ -290,8 +306,7 @@ pub(crate) fn check_id(part: &str, id: &str) -> SessionResult<()> {
             id.len()
         )));
     }
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    if !id.bytes().all(allowed) {
+    if !id.bytes().all(|byte| ID_BYTES[usize::from(byte)]) {
         return Err(invalid_input(format!(
             "the {part} id may hold ASCII letters, digits, '.', '-' and '_' only"
         )));

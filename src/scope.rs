@@ -23,28 +23,7 @@ impl ScopeDigest {
     /// # Errors
     /// `InvalidInput` if the scope is longer than 65,536 bytes.
     pub fn of(scope: &ReplyScope) -> SessionResult<Self> {
-        let fields = fields(scope);
-        let length: usize = fields.iter().flatten().map(|field| field.len()).sum();
-        if length > MAX_SCOPE_BYTES {
-            return Err(invalid_input(format!(
-                "the scope is {length} bytes long; the limit is {MAX_SCOPE_BYTES}"
-            )));
-        }
-        if is_ambiguous(&fields) {
-            return Ok(Self::of_length_prefixed(&fields));
-        }
-        Ok(Self::of_lines(&fields))
-    }
-
-    /// The digest under which greentic-session 1.2 filed the scope whose digest this is:
-    /// [`ReplyScope::scope_hash`].
-    pub(crate) fn published(self, scope: &ReplyScope) -> Self {
-        let fields = fields(scope);
-        if is_ambiguous(&fields) {
-            Self::of_lines(&fields)
-        } else {
-            self
-        }
+        Ok(ScopeDigests::of(scope)?.ours)
     }
 
     /// The digest's own bytes.
@@ -59,8 +38,13 @@ impl ScopeDigest {
         Self(bytes)
     }
 
-    fn of_lines(fields: &[Option<&str>; 4]) -> Self {
-        let lines = fields.map(Option::unwrap_or_default).join("\n");
+    fn of_lines(fields: &[Option<&str>; 4], length: usize) -> Self {
+        let mut lines = Vec::with_capacity(length + fields.len());
+        for field in fields {
+            lines.extend_from_slice(field.unwrap_or_default().as_bytes());
+            lines.push(b'\n');
+        }
+        lines.pop();
         Self(Sha256::digest(lines).into())
     }
 
@@ -75,6 +59,32 @@ impl ScopeDigest {
             hasher.update(field.unwrap_or_default());
         }
         Self(hasher.finalize().into())
+    }
+}
+
+/// The digests of one scope.
+pub(crate) struct ScopeDigests {
+    pub ours: ScopeDigest,
+    /// The one under which greentic-session 1.2 filed it: [`ReplyScope::scope_hash`].
+    pub published: ScopeDigest,
+}
+
+impl ScopeDigests {
+    pub fn of(scope: &ReplyScope) -> SessionResult<Self> {
+        let fields = fields(scope);
+        let length: usize = fields.iter().flatten().map(|field| field.len()).sum();
+        if length > MAX_SCOPE_BYTES {
+            return Err(invalid_input(format!(
+                "the scope is {length} bytes long; the limit is {MAX_SCOPE_BYTES}"
+            )));
+        }
+        let published = ScopeDigest::of_lines(&fields, length);
+        let ours = if is_ambiguous(&fields) {
+            ScopeDigest::of_length_prefixed(&fields)
+        } else {
+            published
+        };
+        Ok(Self { ours, published })
     }
 }
 
@@ -134,7 +144,7 @@ mod tests {
             let scope = scope(fields);
             let digest = ScopeDigest::of(&scope).unwrap();
             assert_eq!(digest.to_string(), scope.scope_hash());
-            assert_eq!(digest.published(&scope), digest);
+            assert_eq!(ScopeDigests::of(&scope).unwrap().published, digest);
         }
     }
 
@@ -155,7 +165,7 @@ mod tests {
         assert_eq!(digests.len(), colliding.len());
         for fields in colliding {
             let scope = scope(fields);
-            let published = ScopeDigest::of(&scope).unwrap().published(&scope);
+            let published = ScopeDigests::of(&scope).unwrap().published;
             assert_eq!(published.to_string(), scope.scope_hash());
         }
     }

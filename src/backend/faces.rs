@@ -19,7 +19,7 @@ use crate::error::SessionResult;
 use crate::options::{CreateOptions, ParkOptions, RemoveOptions, UpdateOptions};
 use crate::owner::{Identity, Owner};
 use crate::request::{self, check_key};
-use crate::scope::ScopeDigest;
+use crate::scope::ScopeDigests;
 use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
 use crate::store::SessionStore;
 
@@ -85,10 +85,9 @@ impl<B: Backend> AsyncSessionStore for B {
         user: &UserId,
         scope: &ReplyScope,
     ) -> SessionResult<Option<SessionKey>> {
-        let digest = ScopeDigest::of(scope)?;
-        let published = digest.published(scope);
+        let ScopeDigests { ours, published } = ScopeDigests::of(scope)?;
         match Owner::of_lookup(ctx, user)? {
-            Some(owner) => Backend::find_published(self, &owner, &digest, &published).await,
+            Some(owner) => Backend::find_published(self, &owner, &ours, &published).await,
             None => Ok(None),
         }
     }
@@ -262,10 +261,9 @@ impl<B: Backend> SessionStore for B {
         user_id: &UserId,
         scope: &ReplyScope,
     ) -> SessionResult<Option<SessionKey>> {
-        let digest = ScopeDigest::of(scope)?;
-        let published = digest.published(scope);
+        let ScopeDigests { ours, published } = ScopeDigests::of(scope)?;
         match Owner::of_lookup(ctx, user_id)? {
-            Some(owner) => wait_for(Backend::find_published(self, &owner, &digest, &published)),
+            Some(owner) => wait_for(Backend::find_published(self, &owner, &ours, &published)),
             None => Ok(None),
         }
     }

@@ -16,7 +16,7 @@ use crate::options::{
 };
 use crate::owner::{Identity, Owner};
 use crate::payload;
-use crate::scope::ScopeDigest;
+use crate::scope::{ScopeDigest, ScopeDigests};
 use crate::session::Draft;
 
 pub(crate) use admin::{Extend, Forget, Import, ImportMessages};
@@ -123,13 +123,13 @@ impl Park {
     ) -> SessionResult<Self> {
         check_key(key)?;
         let owner = Owner::of_wait(ctx, user, &data)?;
-        let digest = ScopeDigest::of(scope)?;
+        let digests = ScopeDigests::of(scope)?;
         payload::check(&data, store.max_payload_bytes)?;
         Ok(Self {
             owner,
-            scope: digest,
+            scope: digests.ours,
             #[cfg(feature = "redis")]
-            published: digest.published(scope),
+            published: digests.published,
             draft: Draft::new(key.clone(), data),
             ttl: Ttl::resolve(options.ttl, store.default_ttl),
             if_absent: options.if_absent,
@@ -149,12 +149,12 @@ pub(crate) struct Clear {
 impl Clear {
     pub fn new(ctx: &TenantCtx, user: &UserId, scope: &ReplyScope) -> SessionResult<Self> {
         let owner = Owner::of_caller(ctx, user)?;
-        let digest = ScopeDigest::of(scope)?;
+        let digests = ScopeDigests::of(scope)?;
         Ok(Self {
             owner,
-            scope: digest,
+            scope: digests.ours,
             #[cfg(feature = "redis")]
-            published: digest.published(scope),
+            published: digests.published,
         })
     }
 }
@@ -180,12 +180,12 @@ impl Claim {
         lease: Duration,
     ) -> SessionResult<Self> {
         let owner = Owner::of_caller(ctx, user)?;
-        let digest = ScopeDigest::of(scope)?;
+        let digests = ScopeDigests::of(scope)?;
         Ok(Self {
             owner,
-            scope: digest,
+            scope: digests.ours,
             #[cfg(feature = "redis")]
-            published: digest.published(scope),
+            published: digests.published,
             message: MessageDigest::of(message_id)?,
             secret: TokenSecret::random(),
             lease_millis: lease_millis(lease)?,
@@ -232,11 +232,11 @@ impl Finalize {
                 let identity = Identity::of(&next.data.tenant_ctx)?;
                 token.owner.require_unchanged(true, &identity)?;
                 payload::check(&next.data, store.max_payload_bytes)?;
-                let digest = ScopeDigest::of(&next.scope)?;
+                let digests = ScopeDigests::of(&next.scope)?;
                 Next::Park {
-                    scope: digest,
+                    scope: digests.ours,
                     #[cfg(feature = "redis")]
-                    published: digest.published(&next.scope),
+                    published: digests.published,
                     ttl: Ttl::resolve(next.ttl, store.default_ttl),
                     draft: Draft::new(token.key.clone(), next.data),
                 }
