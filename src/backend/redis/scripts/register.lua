@@ -1,7 +1,6 @@
 -- Park and commit: a session waits from now on (C9).
 
--- A session that is registered for the first time. `flags` are those of its pointer's stamp and of
--- naming its user.
+-- A session that is registered for the first time; `stamp` is its pointer's, on a Cluster.
 local function newcomer(owner, key, scope, operation, ttl, payload, stamp)
   return {
     key = key, owner = owner, payload = payload, revision = '1', created = text(now), deadline = deadline_of(ttl),
