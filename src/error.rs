@@ -23,7 +23,7 @@ pub use greentic_types::{ErrorCode, GreenticError};
 /// The result of every call on a store.
 pub type SessionResult<T> = GResult<T>;
 
-/// Why a write was refused with [`ErrorCode::Conflict`].
+/// Why a call was refused with [`ErrorCode::Conflict`].
 ///
 /// It is the source of the error; [`SessionErrorExt::conflict`] finds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,11 +47,15 @@ pub enum Conflict {
     /// has come, or another claim committed the message (C16).
     #[error("the claim is no longer held by this token")]
     ClaimLost,
+    /// A server was restarted or replaced, or slots moved, while a walk was under way: its cursor leads
+    /// nowhere any more, and pages from here on could leave out sessions (C21). Begin the walk anew.
+    #[error("the servers changed while the walk was under way; begin it anew")]
+    WalkOvertaken,
 }
 
 /// What a caller can learn from a [`GreenticError`] beyond its code.
 pub trait SessionErrorExt {
-    /// Tells which conflict refused the write, if one did.
+    /// Tells which conflict refused the call, if one did.
     fn conflict(&self) -> Option<&Conflict>;
 
     /// Tells whether the very same call may be made again in the hope of success.

@@ -11,10 +11,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use greentic_session::admin::ScanFilter;
 use greentic_session::store::SessionStore;
 use greentic_session::{
-    AsyncSessionStore, Blocking, ErrorCode, ParkOptions, ParkOutcome, RedisConfig,
-    RedisSessionStore, SessionKey,
+    AsyncSessionStore, Blocking, Conflict, ErrorCode, ParkOptions, ParkOutcome, RedisConfig,
+    RedisSessionStore, SessionErrorExt, SessionKey,
 };
 use greentic_session_testkit::{RedisCluster, RedisServer, Reply, servers_or_skip, wait_until};
 use support::torture::Torture;
@@ -325,6 +326,30 @@ fn slots_that_move_under_load_lose_nothing() {
         let crossed = info(node, "errorstats", "errorstat_CROSSSLOT");
         assert_eq!(crossed, Vec::<String>::new());
     }
+}
+
+#[test]
+fn c21_a_walk_is_refused_once_slots_have_moved() {
+    if !servers_or_skip("c21_a_walk_is_refused_once_slots_have_moved") {
+        return;
+    }
+    let shared = shared();
+    let cluster = alone(&shared);
+    recover(&cluster);
+    let config = config(&cluster).namespace("walked");
+    let store = Blocking::new(RedisSessionStore::new(config).unwrap());
+    let filter = ScanFilter::new();
+    let page = store.scan(&filter, None, 10).unwrap();
+    let next = page.next.unwrap();
+    assert!(store.scan(&filter, Some(&next), 10).is_ok());
+    let masters = cluster.masters();
+    cluster.migrate_slots(masters[0], masters[2], 1);
+    let refused = || {
+        let page = store.scan(&filter, Some(&next), 10);
+        page.is_err_and(|error| error.conflict() == Some(&Conflict::WalkOvertaken))
+    };
+    // Until the node that answers first has heard of it.
+    wait_until("the walk is refused", LIMIT, refused);
 }
 
 #[test]

@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use greentic_session::admin::ScanFilter;
 use greentic_session::{
-    CreateOptions, CreateOutcome, ErrorCode, RedisConfig, RedisSessionStore, SessionKey,
-    UpdateOptions,
+    Conflict, CreateOptions, CreateOutcome, ErrorCode, RedisConfig, RedisSessionStore,
+    SessionErrorExt, SessionKey, UpdateOptions,
 };
 use greentic_session_testkit::{RedisServer, servers_or_skip, wait_until};
 
@@ -127,4 +128,26 @@ fn c17_what_was_acknowledged_outlives_the_server() {
             known.updates
         );
     }
+}
+
+/// The cursor of SCAN is of use to the process alone that gave it.
+#[test]
+fn c21_a_walk_over_a_server_that_was_restarted_is_refused() {
+    if !servers_or_skip("c21_a_walk_over_a_server_that_was_restarted_is_refused") {
+        return;
+    }
+    let server = RedisServer::builder().durable().start();
+    let store = Store::new(RedisSessionStore::from_url(server.url()).unwrap());
+    let (ctx, filter) = (ctx("anna"), ScanFilter::new());
+    for number in 0..100 {
+        let options = CreateOptions::new().key(key(&format!("run-{number}")));
+        let _created = store.create(&ctx, data(&ctx, "{}"), options).unwrap();
+    }
+    let page = store.scan(&filter, None, 10).unwrap();
+    let page = store.scan(&filter, page.next.as_ref(), 10).unwrap();
+    server.restart();
+    let refused = store.scan(&filter, page.next.as_ref(), 10).unwrap_err();
+    assert_eq!(refused.conflict(), Some(&Conflict::WalkOvertaken));
+    let anew = store.stats(&filter).unwrap();
+    assert_eq!(anew.total.sessions(), 100);
 }

@@ -72,18 +72,18 @@ impl Cluster {
         pool.ok_or(Failure::NotNow("CLUSTERDOWN"))
     }
 
-    /// The masters, in order.
-    pub async fn masters(
+    /// The masters, in order, and what they serve.
+    pub async fn layout(
         &self,
         runtime: &Arc<Runtime>,
         until: Instant,
-    ) -> Result<Vec<Address>, Failure> {
+    ) -> Result<(Vec<Address>, String), Failure> {
         self.find_map(runtime, until).await?;
         let state = self.0.state.lock();
         let mut masters: Vec<_> = state.map.masters().cloned().collect();
         masters.sort();
         masters.dedup();
-        Ok(masters)
+        Ok((masters, state.map.fingerprint()))
     }
 
     /// Waits until there is a map that is new.

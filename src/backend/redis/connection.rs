@@ -13,7 +13,7 @@ use super::failure::Failure;
 use super::replication::Replication;
 use super::runtime::Runtime;
 use super::script::{Call, Reply};
-use super::servers::{Route, Servers};
+use super::servers::{Layout, Route, Servers};
 use super::slots::slot_of;
 use crate::error::SessionResult;
 
@@ -86,17 +86,17 @@ impl Connections {
         self.perform(command, Task::plain(b"", route.clone())).await
     }
 
-    /// Where all keys are, always in the same order.
+    /// Where all keys are.
     ///
     /// # Errors
     /// `Unavailable` if no server tells.
-    pub async fn masters(&self) -> SessionResult<Vec<Route>> {
+    pub async fn layout(&self) -> SessionResult<Layout> {
         let runtime = self.runtime()?;
-        let masters = async {
+        let layout = async {
             let until = Instant::now() + self.connect_timeout;
-            self.servers.masters(runtime, until).await
+            self.servers.layout(runtime, until).await
         };
-        runtime.lend(masters).await.map_err(Failure::into_error)
+        runtime.lend(layout).await.map_err(Failure::into_error)
     }
 
     async fn perform(&self, command: Cmd, task: Task<'_>) -> SessionResult<Reply> {

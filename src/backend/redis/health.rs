@@ -20,7 +20,7 @@ const MEMORY_IS_SHORT: f64 = 0.9;
 /// # Errors
 /// `Unavailable` or `Timeout` if no server answers.
 pub(super) async fn ask(connections: &Connections) -> SessionResult<Health> {
-    let masters = connections.masters().await?;
+    let masters = connections.layout().await?.masters;
     let (mut whole, mut failure): (Option<Health>, _) = (None, None);
     let mut warnings = Vec::new();
     for route in &masters {
@@ -73,6 +73,19 @@ async fn ask_one(connections: &Connections, route: &Route) -> SessionResult<Heal
         ));
     }
     Ok(health)
+}
+
+/// The name of the process that serves a node: it ends with a restart, and a replica has another.
+///
+/// # Errors
+/// `Unavailable` or `Timeout` if the server does not answer.
+pub(super) async fn run_id(connections: &Connections, route: &Route) -> SessionResult<String> {
+    let mut command = redis::cmd("INFO");
+    command.arg("server");
+    let reply = connections.command_at(route, command).await?;
+    let text = text_of(&reply.value).unwrap_or_default();
+    let run_id = Info::parse(&text).get("run_id").map(str::to_owned);
+    run_id.ok_or_else(unexpected)
 }
 
 /// A server that does not tell its configuration gets the benefit of the doubt.

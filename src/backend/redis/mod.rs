@@ -22,6 +22,7 @@ mod health;
 mod homes;
 mod keys;
 mod link;
+mod mark;
 mod namespace;
 mod node;
 mod parameters;

@@ -77,19 +77,28 @@ impl Pointers {
         }
         // The pointer of a session that was removed just now goes by itself.
         self.wait_for_steps().await?;
-        let mut findings = Vec::new();
-        for (key, suspect) in suspects {
-            if self.left_behind(key).await?.as_ref() != Some(&suspect) {
-                continue;
-            }
-            let mut finding = finding(FindingKind::Dangling, key, "the session is missing");
-            if mode == VerifyMode::Repair {
-                let (owner, stamp) = suspect;
-                finding.repaired = self.clear_away(&owner, key, stamp).await?;
-            }
-            findings.push(finding);
+        let checks = suspects
+            .into_iter()
+            .map(|(key, suspect)| self.check_suspect(mode, key, suspect));
+        let found = side_by_side(checks.collect()).await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    async fn check_suspect(
+        &self,
+        mode: VerifyMode,
+        key: &SessionKey,
+        suspect: (Owner, u64),
+    ) -> SessionResult<Option<Finding>> {
+        if self.left_behind(key).await?.as_ref() != Some(&suspect) {
+            return Ok(None);
         }
-        Ok(findings)
+        let mut finding = finding(FindingKind::Dangling, key, "the session is missing");
+        if mode == VerifyMode::Repair {
+            let (owner, stamp) = suspect;
+            finding.repaired = self.clear_away(&owner, key, stamp).await?;
+        }
+        Ok(Some(finding))
     }
 
     /// The owner and the stamp of a pointer that nobody needs any more, and nobody is about to remove.

@@ -3,45 +3,13 @@
 use greentic_types::SessionKey;
 use redis::Value;
 
+use super::health::run_id;
+use super::mark::{Mark, overtaken};
 use super::reply::unexpected;
 use super::store::RedisSessionStore;
 use super::walk::Name;
-use crate::admin::{Covered, ScanCursor, unknown_cursor};
+use crate::admin::{Covered, ScanCursor};
 use crate::error::SessionResult;
-
-/// Where SCAN goes on: on which node, and there at which cursor.
-#[derive(Clone, Copy)]
-struct Mark {
-    node: usize,
-    cursor: u64,
-}
-
-impl Mark {
-    fn of(cursor: Option<&ScanCursor>) -> SessionResult<Self> {
-        let Some(cursor) = cursor else {
-            return Ok(Self { node: 0, cursor: 0 });
-        };
-        let parse = |text: &str| {
-            let (node, cursor) = text.strip_prefix('n')?.split_once(':')?;
-            Some(Self {
-                node: node.parse().ok()?,
-                cursor: cursor.parse().ok()?,
-            })
-        };
-        parse(cursor.as_str()).ok_or_else(unknown_cursor)
-    }
-
-    /// How much of a walk over so many nodes is behind here. SCAN counts with the bits of its cursor
-    /// in reverse order, whatever the size of the table.
-    fn covered(self, nodes: usize) -> Covered {
-        let within = self.cursor.reverse_bits() as f64 / u64::MAX as f64;
-        Covered::part(self.node as f64 + within, nodes as f64)
-    }
-
-    fn cursor(self) -> ScanCursor {
-        ScanCursor::new(format!("n{}:{}", self.node, self.cursor))
-    }
-}
 
 /// A page of names.
 pub(super) struct Names {
@@ -78,37 +46,43 @@ impl RedisSessionStore {
         after: Option<&ScanCursor>,
         limit: usize,
     ) -> SessionResult<Names> {
-        let mark = Mark::of(after)?;
-        let nodes = self.connections.masters().await?;
-        let node = nodes.get(mark.node).ok_or_else(unknown_cursor)?;
+        let layout = self.connections.layout().await?;
+        let mark = Mark::of(after, &layout)?;
+        let node = mark.route(&layout)?;
+        let run = match &mark.run {
+            Some(run) => run.clone(),
+            None => run_id(&self.connections, node).await?,
+        };
         let mut command = redis::cmd("SCAN");
-        command.arg(mark.cursor).arg("MATCH").arg(pattern);
+        command.arg(mark.cursor()).arg("MATCH").arg(pattern);
         command.arg("COUNT").arg(limit);
         let reply = self.connections.command_at(node, command).await?;
         let (cursor, names) = scanned(reply.value).ok_or_else(unexpected)?;
+        if run_id(&self.connections, node).await? != run {
+            return Err(overtaken());
+        }
+        if cursor == 0 {
+            mark.require(&self.connections.layout().await?)?;
+        }
         let pointers = names.iter();
         let pointers = pointers.filter_map(|name| self.homes.pointer_of(name));
-        let pointers = pointers.collect();
+        let mut pointers: Vec<_> = pointers.collect();
         let names = names.iter();
         let names = names.filter_map(|name| Name::parse(&self.homes, name));
         let mut names: Vec<_> = names.collect();
-        // One script asks for names of one owner only, where owners are in slots of their own; and
-        // SCAN may tell a name twice.
+        // SCAN may tell a name twice; and one script asks for names of one owner only, where owners
+        // are in slots of their own.
+        pointers.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+        pointers.dedup();
         names.sort_by(|one, other| one.place().cmp(&other.place()));
         names.dedup_by(|one, other| one.place() == other.place());
-        let node = mark.node;
-        let next = match cursor {
-            0 => (node + 1 < nodes.len()).then_some(Mark {
-                node: node + 1,
-                cursor: 0,
-            }),
-            cursor => Some(Mark { node, cursor }),
-        };
+        let next = mark.next(cursor, run, &layout);
+        let covered = |next: &Mark| next.covered(layout.masters.len());
         Ok(Names {
             names,
             pointers,
-            covered: next.map_or(Covered::ALL, |mark| mark.covered(nodes.len())),
-            next: next.map(Mark::cursor),
+            covered: next.as_ref().map_or(Covered::ALL, covered),
+            next: next.map(Mark::into_cursor),
         })
     }
 }

@@ -35,6 +35,14 @@ pub(super) enum Route {
     Asked(Address),
 }
 
+/// Where every key is.
+pub(super) struct Layout {
+    /// A route to each master, always in the same order.
+    pub masters: Vec<Route>,
+    /// The same as long as the same nodes serve the same slots.
+    pub fingerprint: String,
+}
+
 impl Servers {
     /// # Errors
     /// `InvalidInput` if a certificate cannot be used.
@@ -91,17 +99,19 @@ impl Servers {
         }
     }
 
-    /// Where every key is: by a route to each master, always in the same order.
-    pub async fn masters(
-        &self,
-        runtime: &Arc<Runtime>,
-        until: Instant,
-    ) -> Result<Vec<Route>, Failure> {
+    pub async fn layout(&self, runtime: &Arc<Runtime>, until: Instant) -> Result<Layout, Failure> {
         match self {
-            Self::One(_) => Ok(vec![Route::Master]),
+            Self::One(_) => Ok(Layout {
+                masters: vec![Route::Master],
+                fingerprint: "0".to_owned(),
+            }),
             Self::Many(cluster) => {
-                let masters = cluster.masters(runtime, until).await?;
-                Ok(masters.into_iter().map(Route::Node).collect())
+                let (masters, fingerprint) = cluster.layout(runtime, until).await?;
+                let masters = masters.into_iter().map(Route::Node).collect();
+                Ok(Layout {
+                    masters,
+                    fingerprint,
+                })
             }
         }
     }

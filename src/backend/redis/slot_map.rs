@@ -4,14 +4,23 @@ use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
 use redis::{FromRedisValue, Value};
+use sha2::{Digest, Sha256};
 
 use super::address::Address;
 
 /// What a node has told, and what other nodes have corrected since.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct SlotMap {
-    ranges: Vec<(RangeInclusive<u16>, Address)>,
+    ranges: Vec<Range>,
     moved: HashMap<u16, Address>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Range {
+    slots: RangeInclusive<u16>,
+    master: Address,
+    /// The name that the cluster gave to the master.
+    id: String,
 }
 
 impl SlotMap {
@@ -36,10 +45,10 @@ impl SlotMap {
     pub fn master(&self, slot: u16) -> Option<&Address> {
         let of_range = || {
             let mut ranges = self.ranges.iter();
-            ranges.find(|(slots, _)| slots.contains(&slot))
+            ranges.find(|range| range.slots.contains(&slot))
         };
         let moved = self.moved.get(&slot);
-        moved.or_else(|| of_range().map(|(_, master)| master))
+        moved.or_else(|| of_range().map(|range| &range.master))
     }
 
     pub fn set_moved(&mut self, slot: u16, master: Address) {
@@ -48,12 +57,21 @@ impl SlotMap {
 
     /// Every master, some of them several times.
     pub fn masters(&self) -> impl Iterator<Item = &Address> {
-        let of_ranges = self.ranges.iter().map(|(_, master)| master);
+        let of_ranges = self.ranges.iter().map(|range| &range.master);
         of_ranges.chain(self.moved.values())
+    }
+
+    /// The same as long as the same nodes serve the same slots.
+    pub fn fingerprint(&self) -> String {
+        let line = |range: &Range| format!("{:?} {}", range.slots, range.id);
+        let mut lines: Vec<_> = self.ranges.iter().map(line).collect();
+        lines.sort();
+        let digest = Sha256::digest(lines.join("\n"));
+        hex::encode(&digest[..8])
     }
 }
 
-fn range(entry: Value, asked: &Address) -> Option<(RangeInclusive<u16>, Address)> {
+fn range(entry: Value, asked: &Address) -> Option<Range> {
     let Value::Array(fields) = entry else {
         return None;
     };
@@ -68,8 +86,12 @@ fn range(entry: Value, asked: &Address) -> Option<(RangeInclusive<u16>, Address)
     let host = Option::<String>::from_redis_value(master.next()?).ok()?;
     let host = host.filter(|host| !host.is_empty() && host != "?");
     let port = u16::from_redis_value(master.next()?).ok()?;
-    let address = Address::new(host.unwrap_or_else(|| asked.host.clone()), port);
-    Some((first..=last, address))
+    let id = String::from_redis_value(master.next()?).ok()?;
+    Some(Range {
+        slots: first..=last,
+        master: Address::new(host.unwrap_or_else(|| asked.host.clone()), port),
+        id,
+    })
 }
 
 #[cfg(test)]
@@ -99,6 +121,22 @@ mod tests {
         assert_eq!(map.master(99), Some(&Address::new("two", 9)));
         assert_eq!(map.master(98), Some(&Address::new("one", 7)));
         assert_eq!(map.masters().count(), 3);
+    }
+
+    #[test]
+    fn the_fingerprint_tells_who_serves_what() {
+        let asked = Address::new("seed", 1);
+        let of = |entries| {
+            let map = SlotMap::read(Value::Array(entries), &asked);
+            map.unwrap().fingerprint()
+        };
+        let (low, high) = (
+            |host| entry(0, 99, host, 7),
+            |end| entry(100, end, Value::Nil, 8),
+        );
+        let known = of(vec![low(text("one")), high(16383)]);
+        assert_eq!(of(vec![high(16383), low(text("another name"))]), known);
+        assert_ne!(of(vec![low(text("one")), high(16382)]), known);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use greentic_session::clock::Timestamp;
+use greentic_session::{Conflict, GreenticError, SessionErrorExt};
 use serde::Serialize;
 
 use crate::args;
@@ -177,12 +178,25 @@ fn copy(
     let mut after = selection::cursor(checkpoint.after())?;
     let mut tally = checkpoint.tally();
     let mut progress = Progress::walking("migrating");
+    let mut looks = 1;
     loop {
         interrupt::check(|| {
             let done = words::counted(tally.sessions(), "session");
             format!("{done} moved; the same command goes on there")
         })?;
-        let page = source.blocking.export(after.as_ref(), PAGE)?;
+        let page = match source.blocking.export(after.as_ref(), PAGE) {
+            // What was imported is imported once more.
+            Err(error) if is_overtaken(&error) && looks < LOOKS => {
+                hint(format_args!(
+                    "the servers of the source changed; beginning anew"
+                ));
+                (after, tally) = (None, Tally::default());
+                progress = Progress::walking("migrating");
+                looks += 1;
+                continue;
+            }
+            page => page?,
+        };
         tally.unreadable += page.unreadable.len() as u64;
         let records = page.records.len() as u64;
         importer.page(page.records, &mut tally)?;
@@ -193,6 +207,10 @@ fn copy(
             None => return Ok(()),
         }
     }
+}
+
+fn is_overtaken(error: &GreenticError) -> bool {
+    error.conflict() == Some(&Conflict::WalkOvertaken)
 }
 
 /// Looks at both stores until they agree, a few times at most.
