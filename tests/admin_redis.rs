@@ -76,6 +76,20 @@ fn places(findings: &[Finding]) -> BTreeSet<(FindingKind, &'static str)> {
 }
 
 #[test]
+fn c21_a_page_without_sessions_tells_the_time_too() {
+    let Some(space) = Space::or_skip("c21_a_page_without_sessions_tells_the_time_too") else {
+        return;
+    };
+    let store = Blocking::new(space.store());
+    let time = space.command(&["TIME"]).texts();
+    let seconds: u64 = time[0].parse().unwrap();
+    for filter in [ScanFilter::new(), ScanFilter::new().key(key("nobody"))] {
+        let page = store.scan(&filter, None, 10).unwrap();
+        assert!(page.now.as_millis() >= seconds * 1_000, "{}", page.now);
+    }
+}
+
+#[test]
 fn c23_a_check_changes_nothing() {
     let Some(space) = Space::or_skip("c23_a_check_changes_nothing") else {
         return;

@@ -1,13 +1,13 @@
 //! Walks over all keys of a store: what the names that SCAN tells lead to.
 
 use greentic_types::SessionKey;
-use redis::Value;
+use redis::{FromRedisValue, Value};
 
 use super::args::Args;
 use super::homes::Homes;
 use super::keys::Keys;
 use super::record::{head, scope_of};
-use super::reply::Answer;
+use super::reply::{Answer, unexpected};
 use super::scripts;
 use super::side_by_side::side_by_side;
 use super::store::RedisSessionStore;
@@ -132,11 +132,22 @@ impl RedisSessionStore {
         if depth == Depth::Heads {
             walked.owners = others.iter().flat_map(found_owners).collect();
         }
+        if peeked.is_empty() {
+            walked.now = self.time().await?;
+        }
         let homes = by_home(&peeked).map(|names| self.follow_home(depth, names));
         for found in side_by_side(homes.collect()).await? {
             walked.extend(found);
         }
         Ok(walked)
+    }
+
+    /// The time of a server, where no script tells it.
+    async fn time(&self) -> SessionResult<Timestamp> {
+        let reply = self.connections.command(redis::cmd("TIME"), b"").await?;
+        let time = <(u64, u64)>::from_redis_value(reply.value);
+        let (seconds, micros) = time.map_err(|_| unexpected())?;
+        Ok(Timestamp::from_millis(seconds * 1_000 + micros / 1_000))
     }
 
     /// Follows names of one home.
