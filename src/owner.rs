@@ -14,8 +14,7 @@ pub const MAX_ID_BYTES: usize = 1024;
 // A team named `-` must not meet "no team" (C4); `%` is not in the grammar of ids.
 const NO_TEAM: &str = "-";
 const TEAM_NAMED_DASH: &str = "%2D";
-// Starts the last part of an owner without a user; not in the grammar of ids either, so that no owner
-// with a user holds one.
+// Starts the last part of an owner without a user; not in the grammar of ids either.
 const NO_USER: char = '@';
 
 /// What a tenant context says, with its duplicate fields reconciled (C1).
@@ -204,7 +203,7 @@ impl Owner {
 
     /// Tells whether look-ups by user find this owner's sessions.
     pub fn has_user(&self) -> bool {
-        !self.0.contains(NO_USER)
+        !self.last_part().starts_with(NO_USER)
     }
 
     /// Tells whether a caller of this identity may see the session `key` of this owner (C5).
