@@ -6,9 +6,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use greentic_session::ClaimOutcome;
-use greentic_session_testkit::Flow;
+use greentic_session_testkit::{Flow, RedisServer, servers_or_skip};
 use greentic_types::UserId;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::fixture::{Fixture, Proxied, ctx, signal};
 use crate::redis_support::scope;
@@ -231,6 +231,35 @@ fn a_target_that_somebody_wrote_to_is_not_called_verified() {
         (&false.into(), &false.into())
     );
     assert!(run.err.contains("the stores differ"), "{}", run.err);
+}
+
+#[test]
+fn a_source_that_was_restarted_is_walked_anew() {
+    if !servers_or_skip("a_source_that_was_restarted_is_walked_anew") {
+        return;
+    }
+    let server = RedisServer::builder().durable().start();
+    let (mut source, target) = (Fixture::durable(), Fixture::durable());
+    source.url = server.url();
+    source.run(&["demo", "--fill", "300"]).ends_with(0);
+    let page = source.store(|store| store.export(None, 10)).unwrap();
+    let content = json!({
+        "from": source.url, "to": target.url, "after": page.next.unwrap().to_string(),
+        "from_empty": true, "copied": false,
+        "tally": {"imported": 10, "exists": 0, "expired": 0, "message_ids": 0, "unreadable": 0},
+    });
+    let checkpoint = source.path("checkpoint.json");
+    std::fs::write(&checkpoint, content.to_string()).unwrap();
+    server.restart();
+    let mut arguments = arguments(&source, &target.url);
+    arguments.extend(["--checkpoint", checkpoint.to_str().unwrap()]);
+    let run = source.run_bare(&arguments).ends_with(0);
+    assert!(run.err.contains("beginning anew"), "{}", run.err);
+    let report = run.json();
+    assert_eq!(
+        (&report["imported"], &report["verified"]),
+        (&300.into(), &true.into())
+    );
 }
 
 #[test]
