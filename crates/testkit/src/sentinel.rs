@@ -124,7 +124,8 @@ fn sentinel_of(master_port: u16) -> RedisServer {
             &of_master("monitor"),
             &format!("127.0.0.1 {master_port} {QUORUM}"),
         )
-        .config(&of_master("down-after-milliseconds"), "1000")
+        // A machine that is busy for a second has lost no master.
+        .config(&of_master("down-after-milliseconds"), "3000")
         .config(&of_master("failover-timeout"), "3000")
         .config(&of_master("parallel-syncs"), "1");
     options.sentinel = true;
