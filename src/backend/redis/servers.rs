@@ -101,6 +101,7 @@ impl Servers {
 
     pub async fn layout(&self, runtime: &Arc<Runtime>, until: Instant) -> Result<Layout, Failure> {
         match self {
+            // One server serves all; which one, a failover may change, and its process tells.
             Self::One(_) => Ok(Layout {
                 masters: vec![Route::Master],
                 fingerprint: "0".to_owned(),
