@@ -8,7 +8,6 @@ use super::pointer::{Life, Reservation, Seal, Stale};
 use super::reply::{Answer, unexpected};
 use super::store::RedisSessionStore;
 use crate::error::SessionResult;
-use crate::options::Ttl;
 use crate::owner::Owner;
 use crate::payload;
 
@@ -42,34 +41,6 @@ impl RedisSessionStore {
                 return answer;
             }
         }
-    }
-
-    /// Runs a script that gives a known session another deadline. `args` tells whether it may be a
-    /// later one: then what leads to the session was made to live as long before.
-    pub(super) async fn defer<'a>(
-        &self,
-        owner: &Owner,
-        key: &SessionKey,
-        ttl: Ttl,
-        args: impl Fn(bool) -> Args<'a>,
-    ) -> SessionResult<Answer> {
-        if !self.homes.have_pointers() {
-            return self.answer(args(true)).await;
-        }
-        // A session without a deadline has a pointer without one, and that is what most are.
-        if ttl.0.is_none() {
-            let answer = self.answer(args(false)).await?;
-            if answer.status != "SHORT" {
-                return Ok(answer);
-            }
-        }
-        let reserved = Reservation {
-            seal: Seal::None,
-            outlives: self.homes.lengthen(owner, key, ttl).await?,
-        };
-        let answer = self.answer(args(true)).await;
-        self.homes.settle(owner, key, reserved, &answer);
-        answer
     }
 
     /// The data of a session. One GET: a session whose payload is there is readable.

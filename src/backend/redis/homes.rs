@@ -1,6 +1,7 @@
 //! Where the keys of each owner are, and how a session key leads there.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use greentic_types::SessionKey;
 
@@ -101,28 +102,12 @@ impl Homes {
         let Self::Tagged(pointers) = self else {
             return Ok(self.locate(key).await?.map(|home| (home, false)));
         };
-        let found = pointers.lengthen(None, key, ttl).await?;
-        Ok(found.map(|(owner, outlives)| {
-            let keys = pointers.keys(&owner);
-            let owner = Some(owner);
-            (Home { keys, owner }, outlives)
+        let found = pointers.lengthen(None, key, ttl, Duration::ZERO).await?;
+        Ok(found.map(|found| {
+            let keys = pointers.keys(&found.owner);
+            let owner = Some(found.owner);
+            (Home { keys, owner }, found.outlives)
         }))
-    }
-
-    /// Whether a call that brings no key must see to it that what leads to a session lives longer.
-    pub const fn have_pointers(&self) -> bool {
-        matches!(self, Self::Tagged(_))
-    }
-
-    /// Has what leads to a session live as long as that is about to. Tells whether it lives longer.
-    pub async fn lengthen(&self, owner: &Owner, key: &SessionKey, ttl: Ttl) -> SessionResult<bool> {
-        match self {
-            Self::Shared(_) => Ok(false),
-            Self::Tagged(pointers) => {
-                let found = pointers.lengthen(Some(owner), key, ttl).await?;
-                Ok(found.is_some_and(|(_owner, outlives)| outlives))
-            }
-        }
     }
 
     /// Makes sure that no other owner gets the session key as long as the session lives. `stale` is

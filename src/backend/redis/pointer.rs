@@ -35,6 +35,15 @@ pub(super) struct Reservation {
     pub outlives: bool,
 }
 
+/// A pointer that was made to live longer.
+pub(super) struct Lengthened {
+    pub owner: Owner,
+    /// It may live longer than its session will.
+    pub outlives: bool,
+    /// It tells that instant until another call is about to write the session.
+    pub awaited: u64,
+}
+
 /// How long a session is about to live.
 #[derive(Clone, Copy)]
 pub(super) enum Life {
@@ -45,7 +54,7 @@ pub(super) enum Life {
 /// Whose a session key is.
 pub(super) struct Pointer {
     pub stamp: u64,
-    /// When a call last told that it is about to write the session.
+    /// When a call last told that it is about to write the session, or until when a claim's commit may.
     pub awaited: u64,
     pub owner: Owner,
 }

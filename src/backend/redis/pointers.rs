@@ -14,11 +14,11 @@ use redis::{FromRedisValue, Value};
 use tokio::time::{Instant, sleep};
 
 use super::args::Args;
-use super::backoff::pause;
 use super::config::RedisConfig;
 use super::connection::Connections;
+use super::holds::Holds;
 use super::keys::Keys;
-use super::pointer::{Inspected, Life, Pointer, Reservation, Seal, Stale};
+use super::pointer::{Inspected, Lengthened, Life, Pointer, Reservation, Seal, Stale};
 use super::reply::unexpected;
 use super::script::{Call, Script};
 use super::scripts;
@@ -31,14 +31,12 @@ use crate::owner::{Owner, foreign_key};
 /// it does then counts for nothing.
 const FENCE: Duration = Duration::from_secs(60);
 
-/// How often the background looks whether a pointer and its session have come to rest.
-const ROUNDS: u32 = 8;
-
 /// Writes and reads pointers. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Pointers {
     pub(super) connections: Arc<Connections>,
     namespace: Arc<str>,
+    pub(super) holds: Arc<Holds>,
     /// A step of a call ends within that time.
     longest_call: Duration,
 }
@@ -48,6 +46,7 @@ impl Pointers {
         Self {
             connections: Arc::clone(connections),
             namespace: config.namespace.as_str().into(),
+            holds: Arc::default(),
             longest_call: config.response_timeout,
         }
     }
@@ -124,125 +123,40 @@ impl Pointers {
         }
     }
 
-    /// Has a pointer live as long as its session is about to, or longer. Tells whose it is, the
-    /// `owner`'s or without one anybody's, and whether it lives longer. None if it is not there.
+    /// Has a pointer live as long as its session is about to, or longer. It is the `owner`'s, or
+    /// without one anybody's. For the time of `hold` the session may be written. None if the pointer
+    /// is not there.
     pub async fn lengthen(
         &self,
         owner: Option<&Owner>,
         key: &SessionKey,
         ttl: Ttl,
-    ) -> SessionResult<Option<(Owner, bool)>> {
-        let owner = owner.map_or("", Owner::as_str).to_owned();
-        let args = [owner, Life::For(ttl).text(self.longest_write())];
+        hold: Duration,
+    ) -> SessionResult<Option<Lengthened>> {
+        let args = [
+            owner.map_or("", Owner::as_str).to_owned(),
+            Life::For(ttl).text(self.longest_write()),
+            whole_millis(hold).to_string(),
+        ];
         let answer = self.run(&scripts::LENGTHEN, key, &args).await?;
         match text(&answer, 0)?.as_str() {
-            "OK" => {
-                let owner = Owner::from_encoded(&text(&answer, 1)?);
-                Ok(Some((owner, number(&answer, 2)? == 1)))
-            }
+            "OK" => Ok(Some(Lengthened {
+                owner: Owner::from_encoded(&text(&answer, 1)?),
+                outlives: number(&answer, 2)? == 1,
+                awaited: number(&answer, 3)?,
+            })),
             "GONE" => Ok(None),
             _ => Err(unexpected()),
         }
     }
 
-    /// Removes the pointer of a session that is gone, in the background.
-    pub fn retire(&self, owner: &Owner, key: &SessionKey, stamp: u64) {
-        let (pointers, owner, key) = (self.clone(), owner.clone(), key.clone());
-        self.in_background(async move {
-            let answer = pointers.remove(&owner, &key, stamp).await;
-            // A call is under way that brings the key again, or was.
-            if answer.is_err() || answer.is_ok_and(|answer| answer == "OTHER") {
-                pointers.come_to_rest(&owner, &key, None).await;
-            }
-        });
-    }
-
-    /// Has the pointer live as long as its session, in the background. `ended` is the stamp of a
-    /// pointer for which no call is to write a session any more.
-    pub fn settle(&self, owner: &Owner, key: &SessionKey, ended: Option<u64>) {
-        let (pointers, owner, key) = (self.clone(), owner.clone(), key.clone());
-        self.in_background(async move { pointers.come_to_rest(&owner, &key, ended).await });
-    }
-
-    fn in_background(&self, task: impl Future<Output = ()> + Send + 'static) {
-        if let Ok(runtime) = self.connections.runtime() {
-            runtime.spawn(task);
-        }
-    }
-
-    async fn come_to_rest(&self, owner: &Owner, key: &SessionKey, mut ended: Option<u64>) {
-        let mut seen = None;
-        for round in 1..=ROUNDS {
-            match self.adjust(owner, key, &mut ended, &mut seen).await {
-                Ok(None) => return,
-                Ok(Some(wait)) => sleep(wait).await,
-                Err(_) => sleep(pause(round)).await,
-            }
-        }
-    }
-
-    /// One look at pointer and session; how long to wait before the next, if it takes one. `seen` is
-    /// kept from look to look: once another call is to write the session, the rest is up to that.
-    async fn adjust(
-        &self,
-        owner: &Owner,
-        key: &SessionKey,
-        ended: &mut Option<u64>,
-        seen: &mut Option<u64>,
-    ) -> SessionResult<Option<Duration>> {
-        let Some(found) = self.read(key).await?.filter(|found| found.owner == *owner) else {
-            return Ok(None);
-        };
-        let is_first = seen.is_none();
-        if *seen.get_or_insert(found.awaited) != found.awaited {
-            return Ok(None);
-        }
-        let answer = match self.life_of_session(owner, key).await? {
-            None if *ended == Some(found.stamp) => self.remove(owner, key, found.stamp).await?,
-            None if self.ends_soon(key).await? => return Ok(None),
-            // Time for the call that is about to write the session: the fence would make it begin anew.
-            // And for one that gave the session an earlier deadline, and needs no fence.
-            None if is_first => return Ok(Some(self.longest_write() * 2)),
-            None => {
-                self.clear_away(owner, key, found.stamp).await?;
-                return Ok(None);
-            }
-            // The session was looked at within the time of a write, so a call that was about to write
-            // it must have ended before that.
-            Some(life) => {
-                *ended = Some(found.stamp);
-                self.keep(owner, key, found.stamp, life).await?
-            }
-        };
-        Ok((answer == "YOUNG").then_some(self.longest_write() * 2))
-    }
-
-    async fn read(&self, key: &SessionKey) -> SessionResult<Option<Pointer>> {
+    pub async fn read(&self, key: &SessionKey) -> SessionResult<Option<Pointer>> {
         let name = self.name(key);
         let mut command = redis::cmd("GET");
         command.arg(&name);
         let reply = self.connections.command(command, name.as_bytes()).await?;
         let found = Option::<String>::from_redis_value(reply.value).map_err(|_| unexpected())?;
         found.map(|found| Pointer::parse(&found)).transpose()
-    }
-
-    /// Gives a pointer the lifetime that its session was seen to have; none is for ever.
-    async fn keep(
-        &self,
-        owner: &Owner,
-        key: &SessionKey,
-        stamp: u64,
-        life: Option<Duration>,
-    ) -> SessionResult<String> {
-        let ttl = Ttl(life.map(whole_millis));
-        let args = [
-            owner.as_str().to_owned(),
-            stamp.to_string(),
-            Life::For(ttl).text(self.longest_write()),
-            whole_millis(self.longest_write() * 2).to_string(),
-        ];
-        let answer = self.run(&scripts::KEEP, key, &args).await?;
-        text(&answer, 0)
     }
 
     /// Removes a pointer whose session is not there, and will not be. False if it is there.
@@ -257,7 +171,12 @@ impl Pointers {
     }
 
     /// Removes the pointer of that stamp.
-    async fn remove(&self, owner: &Owner, key: &SessionKey, stamp: u64) -> SessionResult<String> {
+    pub async fn remove(
+        &self,
+        owner: &Owner,
+        key: &SessionKey,
+        stamp: u64,
+    ) -> SessionResult<String> {
         let args = [owner.as_str().to_owned(), stamp.to_string()];
         let answer = self.run(&scripts::RETIRE, key, &args).await?;
         text(&answer, 0)
@@ -277,12 +196,6 @@ impl Pointers {
             left: number(&answer, 3).ok().map(Duration::from_millis),
             quiet: Duration::from_millis(number(&answer, 4)?),
         }))
-    }
-
-    /// Whether a pointer goes by itself.
-    async fn ends_soon(&self, key: &SessionKey) -> SessionResult<bool> {
-        let found = self.inspect(key).await?;
-        Ok(found.is_none_or(|found| found.ends_within(self.longest_write())))
     }
 
     /// Whether a pointer goes by itself, or a call may be about to write its session.
@@ -317,7 +230,7 @@ impl Pointers {
 
     /// A session is written within that time after its pointer, as each is one step. A pointer lives
     /// longer than its session by that.
-    fn longest_write(&self) -> Duration {
+    pub fn longest_write(&self) -> Duration {
         self.longest_call * 2
     }
 
@@ -342,7 +255,7 @@ impl Pointers {
         }
     }
 
-    async fn run(
+    pub async fn run(
         &self,
         script: &'static Script,
         key: &SessionKey,
@@ -376,14 +289,14 @@ impl Pointers {
     }
 }
 
-fn text(fields: &[Value], place: usize) -> SessionResult<String> {
+pub(super) fn text(fields: &[Value], place: usize) -> SessionResult<String> {
     match fields.get(place) {
         Some(Value::BulkString(text)) => String::from_utf8(text.clone()).map_err(|_| unexpected()),
         _ => Err(unexpected()),
     }
 }
 
-fn number(fields: &[Value], place: usize) -> SessionResult<u64> {
+pub(super) fn number(fields: &[Value], place: usize) -> SessionResult<u64> {
     match fields.get(place) {
         Some(Value::Int(number)) => u64::try_from(*number).map_err(|_| unexpected()),
         _ => text(fields, place)?.parse().map_err(|_| unexpected()),

@@ -1,6 +1,7 @@
 //! The packed record of a session, as far as Rust reads it. The scripts write it.
 
 use std::num::NonZeroU128;
+use std::time::Duration;
 
 use greentic_types::GreenticError;
 
@@ -96,6 +97,7 @@ pub(super) fn scope_of(hex: &str) -> Option<ScopeDigest> {
 pub(super) struct Record {
     pub revision: u64,
     pub deadline: Option<Timestamp>,
+    pub since: Timestamp,
     pub attempt: u32,
     pub lease_until: Timestamp,
     pub fencing: u64,
@@ -112,6 +114,11 @@ impl Record {
         Self::of(&fields).ok_or_else(|| unreadable(keys, key))
     }
 
+    /// How long the session was to live when it began to wait; none is for ever.
+    pub fn lifetime(&self) -> Option<Duration> {
+        self.deadline.map(|deadline| deadline.since(self.since))
+    }
+
     fn of(fields: &[&str]) -> Option<Self> {
         let &[
             "1",
@@ -122,7 +129,7 @@ impl Record {
             _,
             _,
             _,
-            _,
+            since,
             attempt,
             _,
             lease,
@@ -137,6 +144,7 @@ impl Record {
         Some(Self {
             revision: revision.parse().ok()?,
             deadline: (deadline > 0).then(|| Timestamp::from_millis(deadline)),
+            since: Timestamp::from_millis(since.parse().ok()?),
             attempt: attempt.parse().ok()?,
             lease_until: Timestamp::from_millis(lease.parse().ok()?),
             fencing: fencing.parse().ok()?,
@@ -160,6 +168,8 @@ mod tests {
         let record = Record::parse(&Keys::new("ns"), "a b\nc", text).unwrap();
         assert_eq!(record.revision, 7);
         assert_eq!(record.deadline, Some(Timestamp::from_millis(2000)));
+        assert_eq!(record.since, Timestamp::from_millis(90));
+        assert_eq!(record.lifetime(), Some(Duration::from_millis(1910)));
         assert_eq!(record.attempt, 3);
         assert_eq!(record.lease_until.as_millis(), 1500);
         assert_eq!(record.fencing, 42);

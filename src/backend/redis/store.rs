@@ -13,13 +13,13 @@ use super::pointer::{Life, Seal};
 use super::reply::{moved, overtaken};
 use super::{health, scripts};
 use crate::backend::{Backend, Data, Owned};
-use crate::claim::{Claim, ClaimOutcome, ClaimToken};
-use crate::clock::{Timestamp, whole_millis};
+use crate::claim::{ClaimOutcome, ClaimToken};
+use crate::clock::Timestamp;
 use crate::error::{SessionResult, not_found};
 use crate::options::StoreOptions;
 use crate::owner::{Identity, Owner};
 use crate::payload;
-use crate::request::{self, Next};
+use crate::request;
 use crate::scope::ScopeDigest;
 use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
 
@@ -291,107 +291,19 @@ impl Backend for RedisSessionStore {
     }
 
     async fn claim(&self, request: request::Claim) -> SessionResult<ClaimOutcome> {
-        let keys = self.homes.keys(&request.owner);
-        let args = Args::writing(&keys, &scripts::CLAIM, keys.route(&request.owner))
-            .text(request.owner.as_str())
-            .owned(request.scope.to_string())
-            .owned(request.published.to_string())
-            .owned(hex::encode(request.message.0))
-            .owned(shown(request.secret))
-            .number(request.lease_millis);
-        let mut answer = self.answer(args).await?;
-        match answer.status.as_str() {
-            "OK" => {}
-            "BUSY" => {
-                let until = answer.timestamp()?;
-                return Ok(ClaimOutcome::Busy { until });
-            }
-            "DUPLICATE" => return Ok(ClaimOutcome::Duplicate),
-            "NO_WAIT" => return Ok(ClaimOutcome::NoWait),
-            _ => return answer.unexpected(),
-        }
-        let (session, record) = answer.session()?;
-        let token = ClaimToken {
-            owner: request.owner.clone(),
-            key: session.key.clone(),
-            message: request.message,
-            secret: request.secret,
-            fencing: record.fencing,
-        };
-        Ok(ClaimOutcome::Claimed(Claim {
-            session,
-            token,
-            attempt: record.attempt,
-            lease_until: record.lease_until,
-        }))
+        self.take_claim(request).await
     }
 
     async fn renew(&self, request: request::Renew) -> SessionResult<Timestamp> {
-        let args = Args::of_token(
-            &self.homes.keys(&request.token.owner),
-            &scripts::RENEW,
-            &request.token,
-        )
-        .owned(shown(request.token.secret))
-        .number(request.lease_millis);
-        let mut answer = self.answer(args).await?;
-        match answer.status.as_str() {
-            "OK" => answer.timestamp(),
-            _ => answer.unexpected(),
-        }
+        self.renew_claim(request).await
     }
 
     async fn release(&self, token: &ClaimToken) -> SessionResult<()> {
-        let args = Args::of_token(&self.homes.keys(&token.owner), &scripts::RELEASE, token)
-            .owned(shown(token.secret));
-        let answer = self.answer(args).await?;
-        match answer.status.as_str() {
-            "OK" => Ok(()),
-            _ => answer.unexpected(),
-        }
+        self.release_claim(token).await
     }
 
     async fn commit(&self, request: request::Finalize) -> SessionResult<()> {
-        let options = self.options();
-        let (owner, key) = (&request.token.owner, &request.token.key);
-        let keys = self.homes.keys(owner);
-        let args = || {
-            Args::of_token(&keys, &scripts::COMMIT, &request.token)
-                .owned(hex::encode(request.token.message.0))
-                .owned(shown(request.token.secret))
-                .number(whole_millis(options.message_window).min(LONGEST_WINDOW))
-                .number(u64::try_from(options.max_messages.max(1)).unwrap_or(u64::MAX))
-        };
-        let answer = match &request.next {
-            Next::Park {
-                scope,
-                published,
-                draft,
-                ttl,
-            } => {
-                let data = payload::encode(draft.data())?;
-                let args = |may_defer| {
-                    args()
-                        .owned(scope.to_string())
-                        .owned(published.to_string())
-                        .number(ttl.0)
-                        .text(if may_defer { "1" } else { "0" })
-                        .bytes(&data)
-                };
-                self.defer(owner, key, *ttl, args).await?
-            }
-            Next::Finish => {
-                let mut answer = self.answer(args()).await?;
-                if answer.status == "OK" {
-                    self.homes.forget(owner, key, answer.stamp());
-                }
-                answer
-            }
-        };
-        match answer.status.as_str() {
-            "OK" => Ok(()),
-            _ => answer.unexpected(),
-        }
+        self.commit_claim(request).await
     }
 
     async fn health(&self) -> SessionResult<Health> {

@@ -1,6 +1,7 @@
 -- The pointer of a session key, on a Cluster: `stamp awaited owner`. The stamp is the instant at which
 -- it was written, in microseconds; sessions bear the stamp of their pointer. `awaited` is when a call
--- last told that it is about to write the session. docs/redis-layout.md tells more.
+-- last told that it is about to write the session, or the end of the lease in which a claim's commit
+-- will. docs/redis-layout.md tells more.
 
 local pointer = KEYS[1]
 local stamp, awaited, owner = string.match(redis.call('GET', pointer) or '', '^(%d+) (%d+) (.*)$')
@@ -28,12 +29,20 @@ local function ending()
   return left == -1 and NEVER or millis() + left
 end
 
--- Writes the pointer for a call that is about to write the session.
-local function await(fresh, whose, ends)
-  local value = string.format('%s %.0f %s', fresh, micros(), whose)
+-- Whether a claim's commit may come that tells nothing before.
+local function is_held()
+  return awaited ~= nil and tonumber(awaited) > micros()
+end
+
+-- Writes the pointer for a call that is about to write the session, or may be for `hold` milliseconds. The
+-- instant grows with each call: it is still the one that a call was told only if no other came since.
+local function await(fresh, whose, ends, hold)
+  local instant = string.format('%.0f', math.max(micros() + hold * 1000, (awaited or 0) + 1))
+  local value = fresh .. ' ' .. instant .. ' ' .. whose
   if ends == NEVER then
     redis.call('SET', pointer, value)
   else
     redis.call('SET', pointer, value, 'PXAT', string.format('%.0f', ends))
   end
+  return instant
 end

@@ -2,6 +2,7 @@
 
 mod executors;
 mod faults;
+mod holds;
 mod pointers;
 mod round_trips;
 mod servers;

@@ -17,7 +17,7 @@ use crate::{
 };
 
 const HOUR: u64 = 3_600_000;
-const ADA: &str = "dev:acme:-:ada";
+pub(super) const ADA: &str = "dev:acme:-:ada";
 
 pub(super) fn at(cluster: &RedisCluster) -> RedisConfig {
     let seed = cluster.nodes()[0].address();
@@ -62,7 +62,7 @@ fn left(cluster: &RedisCluster, name: &str) -> i64 {
     cluster.command_for(name, &["PTTL", name]).int()
 }
 
-fn pointer(key: &str) -> String {
+pub(super) fn pointer(key: &str) -> String {
     format!("greentic:session:owner:{key}")
 }
 

@@ -1,0 +1,184 @@
+//! Claims: how one worker resumes a wait (C16).
+
+use std::future::ready;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::args::{Args, shown};
+use super::homes::Homes;
+use super::reply::Answer;
+use super::scripts;
+use super::store::{LONGEST_WINDOW, RedisSessionStore};
+use crate::backend::Backend;
+use crate::claim::{Claim, ClaimOutcome, ClaimToken};
+use crate::clock::{Timestamp, whole_millis};
+use crate::error::SessionResult;
+use crate::options::Ttl;
+use crate::payload;
+use crate::request::{self, Next};
+
+impl RedisSessionStore {
+    pub(super) async fn take_claim(&self, request: request::Claim) -> SessionResult<ClaimOutcome> {
+        let keys = self.homes.keys(&request.owner);
+        let args = Args::writing(&keys, &scripts::CLAIM, keys.route(&request.owner))
+            .text(request.owner.as_str())
+            .owned(request.scope.to_string())
+            .owned(request.published.to_string())
+            .owned(hex::encode(request.message.0))
+            .owned(shown(request.secret))
+            .number(request.lease_millis);
+        let mut answer = self.answer(args).await?;
+        match answer.status.as_str() {
+            "OK" => {}
+            "BUSY" => {
+                let until = answer.timestamp()?;
+                return Ok(ClaimOutcome::Busy { until });
+            }
+            "DUPLICATE" => return Ok(ClaimOutcome::Duplicate),
+            "NO_WAIT" => return Ok(ClaimOutcome::NoWait),
+            _ => return answer.unexpected(),
+        }
+        let (session, record) = answer.session()?;
+        let token = ClaimToken {
+            owner: request.owner.clone(),
+            key: session.key.clone(),
+            message: request.message,
+            secret: request.secret,
+            fencing: record.fencing,
+        };
+        if let (Homes::Tagged(pointers), Some(ttl)) = (&self.homes, record.lifetime()) {
+            pointers.hold(&token, ttl, Duration::from_millis(request.lease_millis));
+        }
+        Ok(ClaimOutcome::Claimed(Claim {
+            session,
+            token,
+            attempt: record.attempt,
+            lease_until: record.lease_until,
+        }))
+    }
+
+    pub(super) async fn renew_claim(&self, request: request::Renew) -> SessionResult<Timestamp> {
+        let token = &request.token;
+        let args = Args::of_token(&self.homes.keys(&token.owner), &scripts::RENEW, token)
+            .owned(shown(token.secret))
+            .number(request.lease_millis);
+        let mut answer = self.answer(args).await?;
+        match answer.status.as_str() {
+            "OK" => {
+                let until = answer.timestamp()?;
+                if let Homes::Tagged(pointers) = &self.homes {
+                    pointers.hold_on(token, Duration::from_millis(request.lease_millis));
+                }
+                Ok(until)
+            }
+            _ => answer.unexpected(),
+        }
+    }
+
+    pub(super) async fn release_claim(&self, token: &ClaimToken) -> SessionResult<()> {
+        let args = Args::of_token(&self.homes.keys(&token.owner), &scripts::RELEASE, token)
+            .owned(shown(token.secret));
+        let answer = self.answer(args).await?;
+        match answer.status.as_str() {
+            "OK" => {
+                if let Homes::Tagged(pointers) = &self.homes {
+                    pointers.let_go(token);
+                }
+                Ok(())
+            }
+            _ => answer.unexpected(),
+        }
+    }
+
+    pub(super) async fn commit_claim(&self, request: request::Finalize) -> SessionResult<()> {
+        let options = self.options();
+        let token = &request.token;
+        let keys = self.homes.keys(&token.owner);
+        let args = || {
+            Args::of_token(&keys, &scripts::COMMIT, token)
+                .owned(hex::encode(token.message.0))
+                .owned(shown(token.secret))
+                .number(whole_millis(options.message_window).min(LONGEST_WINDOW))
+                .number(u64::try_from(options.max_messages.max(1)).unwrap_or(u64::MAX))
+        };
+        let answer = match &request.next {
+            Next::Park {
+                scope,
+                published,
+                draft,
+                ttl,
+            } => {
+                let data = payload::encode(draft.data())?;
+                let args = |may_defer| {
+                    args()
+                        .owned(scope.to_string())
+                        .owned(published.to_string())
+                        .number(ttl.0)
+                        .text(if may_defer { "1" } else { "0" })
+                        .bytes(&data)
+                };
+                self.park_claimed(token, *ttl, args).await?
+            }
+            Next::Finish => {
+                let mut answer = self.answer(args()).await?;
+                if let (Homes::Tagged(pointers), "OK") = (&self.homes, answer.status.as_str()) {
+                    pointers.holds.forget(token.secret);
+                    self.homes.forget(&token.owner, &token.key, answer.stamp());
+                }
+                answer
+            }
+        };
+        match answer.status.as_str() {
+            "OK" => Ok(()),
+            _ => answer.unexpected(),
+        }
+    }
+
+    /// Runs a script that gives a claimed session another deadline. `args` tells whether it may be a
+    /// later one: then what leads to the session was made to live as long before.
+    async fn park_claimed<'a>(
+        &self,
+        token: &ClaimToken,
+        ttl: Ttl,
+        args: impl Fn(bool) -> Args<'a>,
+    ) -> SessionResult<Answer> {
+        let Homes::Tagged(pointers) = &self.homes else {
+            return self.answer(args(true)).await;
+        };
+        let (owner, key) = (&token.owner, &token.key);
+        let held = pointers.holds.find(token.secret);
+        if let Some(held) = &held
+            && let Some(awaited) = held.clone().awaited().await
+            && held.covers(ttl, Instant::now())
+        {
+            let answer = self.answer(args(true)).await?;
+            pointers.holds.forget(token.secret);
+            pointers.settle_claim(owner, key, ready(Some(awaited)));
+            return Ok(answer);
+        }
+        // A session without a deadline has a pointer without one, and that is what most are.
+        if held.is_none() {
+            let answer = self.answer(args(false)).await?;
+            if answer.status != "SHORT" {
+                if ttl.0.is_some() {
+                    pointers.settle(owner, key, None);
+                }
+                return Ok(answer);
+            }
+        }
+        let longer = pointers
+            .lengthen(Some(owner), key, ttl, Duration::ZERO)
+            .await?;
+        let answer = self.answer(args(true)).await;
+        if answer.is_err() {
+            pointers.settle(owner, key, None);
+            return answer;
+        }
+        pointers.holds.forget(token.secret);
+        if let Some(longer) = longer.filter(|longer| longer.outlives) {
+            pointers.settle_claim(owner, key, ready(Some(longer.awaited)));
+        }
+        answer
+    }
+}
