@@ -48,7 +48,8 @@ impl RedisSessionStore {
             fencing: record.fencing,
         };
         if let (Homes::Tagged(pointers), Some(ttl)) = (&self.homes, record.lifetime()) {
-            pointers.hold(&token, ttl, Duration::from_millis(request.lease_millis));
+            let lease = Duration::from_millis(request.lease_millis);
+            pointers.hold(&token, ttl, lease, record.lease_until);
         }
         Ok(ClaimOutcome::Claimed(Claim {
             session,
@@ -68,7 +69,8 @@ impl RedisSessionStore {
             "OK" => {
                 let until = answer.timestamp()?;
                 if let Homes::Tagged(pointers) = &self.homes {
-                    pointers.hold_on(token, Duration::from_millis(request.lease_millis));
+                    let lease = Duration::from_millis(request.lease_millis);
+                    pointers.hold_on(token, lease, until);
                 }
                 Ok(until)
             }
@@ -110,12 +112,12 @@ impl RedisSessionStore {
                 ttl,
             } => {
                 let data = payload::encode(draft.data())?;
-                let args = |may_defer| {
+                let args = |until: Option<u64>| {
                     args()
                         .owned(scope.to_string())
                         .owned(published.to_string())
                         .number(ttl.0)
-                        .text(if may_defer { "1" } else { "0" })
+                        .number(until)
                         .bytes(&data)
                 };
                 self.park_claimed(token, *ttl, args).await?
@@ -135,31 +137,33 @@ impl RedisSessionStore {
         }
     }
 
-    /// Runs a script that gives a claimed session another deadline. `args` tells whether it may be a
-    /// later one: then what leads to the session was made to live as long before.
+    /// Runs a script that gives a claimed session another deadline. `args` tells until when it may be a
+    /// later one; none if what leads to the session was made to live as long.
     async fn park_claimed<'a>(
         &self,
         token: &ClaimToken,
         ttl: Ttl,
-        args: impl Fn(bool) -> Args<'a>,
+        args: impl Fn(Option<u64>) -> Args<'a>,
     ) -> SessionResult<Answer> {
         let Homes::Tagged(pointers) = &self.homes else {
-            return self.answer(args(true)).await;
+            return self.answer(args(None)).await;
         };
         let (owner, key) = (&token.owner, &token.key);
         let held = pointers.holds.find(token.secret);
-        if let Some(held) = &held
-            && let Some(awaited) = held.clone().awaited().await
-            && held.covers(ttl, Instant::now())
+        if let Some(promise) = &held
+            && let Some(awaited) = promise.clone().awaited().await
+            && let Some(until) = promise.covers(ttl, Instant::now())
         {
-            let answer = self.answer(args(true)).await?;
-            pointers.holds.forget(token.secret);
-            pointers.settle_claim(owner, key, ready(Some(awaited)));
-            return Ok(answer);
+            let answer = self.answer(args(Some(until))).await?;
+            if answer.status != "SHORT" {
+                pointers.holds.forget(token.secret);
+                pointers.settle_claim(owner, key, ready(Some(awaited)));
+                return Ok(answer);
+            }
         }
         // A session without a deadline has a pointer without one, and that is what most are.
         if held.is_none() {
-            let answer = self.answer(args(false)).await?;
+            let answer = self.answer(args(Some(0))).await?;
             if answer.status != "SHORT" {
                 if ttl.0.is_some() {
                     pointers.settle(owner, key, None);
@@ -170,7 +174,7 @@ impl RedisSessionStore {
         let longer = pointers
             .lengthen(Some(owner), key, ttl, Duration::ZERO)
             .await?;
-        let answer = self.answer(args(true)).await;
+        let answer = self.answer(args(None)).await;
         if answer.is_err() {
             pointers.settle(owner, key, None);
             return answer;

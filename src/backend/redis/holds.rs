@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::pointers::Pointers;
 use crate::claim::{ClaimToken, TokenSecret};
-use crate::clock::whole_millis;
+use crate::clock::{Timestamp, whole_millis};
 use crate::options::Ttl;
 
 /// So many promises are kept without a look at which of them are over.
@@ -43,17 +43,25 @@ pub(super) struct Promise {
     /// How long the session was to live when it began to wait.
     ttl: Duration,
     hold: Duration,
+    /// When the lease ends, by the clock of the server that gave it before the pointer was asked.
+    lease_until: Timestamp,
     /// What the pointer tells as `awaited`; nothing comes if it did not answer.
     answer: watch::Receiver<Option<u64>>,
 }
 
 impl Promise {
-    fn new(asked: Instant, ttl: Duration, hold: Duration) -> (Self, watch::Sender<Option<u64>>) {
+    fn new(
+        asked: Instant,
+        ttl: Duration,
+        hold: Duration,
+        lease_until: Timestamp,
+    ) -> (Self, watch::Sender<Option<u64>>) {
         let (sender, answer) = watch::channel(None);
         let promise = Self {
             asked,
             ttl,
             hold,
+            lease_until,
             answer,
         };
         (promise, sender)
@@ -65,11 +73,14 @@ impl Promise {
         answer.ok().and_then(|awaited| *awaited)
     }
 
-    /// Whether a session may get that TTL with a call that is sent now.
-    pub fn covers(&self, ttl: Ttl, now: Instant) -> bool {
+    /// Whether a session may get that TTL with a call that is sent now, and until when the server may
+    /// carry it out: our clock stands still while the machine sleeps.
+    pub fn covers(&self, ttl: Ttl, now: Instant) -> Option<u64> {
+        let ttl = Duration::from_millis(ttl.0?);
         let passed = now.duration_since(self.asked);
-        let lives = |millis| passed.saturating_add(Duration::from_millis(millis)) <= self.life();
-        passed <= self.hold && ttl.0.is_some_and(lives)
+        let is_covered = passed <= self.hold && passed.saturating_add(ttl) <= self.life();
+        let longer = whole_millis(ttl.saturating_sub(self.ttl));
+        is_covered.then(|| self.lease_until.as_millis().saturating_sub(longer))
     }
 
     fn life(&self) -> Duration {
@@ -112,9 +123,9 @@ impl Holds {
 impl Pointers {
     /// Has the pointer of a claimed session live for so long that its commit may come at any time of the
     /// lease and park it again for as long as before.
-    pub fn hold(&self, token: &ClaimToken, ttl: Duration, lease: Duration) {
+    pub fn hold(&self, token: &ClaimToken, ttl: Duration, lease: Duration, until: Timestamp) {
         let earlier = self.holds.find(token.secret);
-        let (promise, answer) = Promise::new(Instant::now(), ttl, lease);
+        let (promise, answer) = Promise::new(Instant::now(), ttl, lease, until);
         let life = Ttl(Some(whole_millis(promise.life())));
         self.holds.remember(token.secret, promise);
         let (pointers, owner, key) = (self.clone(), token.owner.clone(), token.key.clone());
@@ -137,10 +148,10 @@ impl Pointers {
 
     /// As [`Pointers::hold`], for a lease that begins anew. Where half of it is left it waits for the next
     /// renewal.
-    pub fn hold_on(&self, token: &ClaimToken, lease: Duration) {
+    pub fn hold_on(&self, token: &ClaimToken, lease: Duration, until: Timestamp) {
         let held = self.holds.find(token.secret);
         if let Some(held) = held.filter(|held| held.left(Instant::now()) < lease / 2) {
-            self.hold(token, held.ttl, lease);
+            self.hold(token, held.ttl, lease, until);
         }
     }
 
@@ -160,8 +171,11 @@ mod tests {
     const LEASE: Duration = Duration::from_secs(60);
     const MILLI: Duration = Duration::from_millis(1);
 
+    /// By the server's clock.
+    const UNTIL: u64 = 1_700_000_000_000;
+
     fn at(asked: Instant) -> Promise {
-        Promise::new(asked, HOUR, LEASE).0
+        Promise::new(asked, HOUR, LEASE, Timestamp::from_millis(UNTIL)).0
     }
 
     fn ttl(ttl: Duration) -> Ttl {
@@ -172,19 +186,22 @@ mod tests {
     fn c4_a_commit_goes_alone_if_its_session_ends_within_the_life_that_was_promised() {
         let asked = Instant::now();
         let promise = at(asked);
-        assert!(promise.covers(ttl(HOUR), asked));
-        assert!(promise.covers(ttl(HOUR), asked + LEASE));
-        assert!(promise.covers(ttl(HOUR + LEASE), asked));
-        assert!(!promise.covers(ttl(HOUR + LEASE + MILLI), asked));
-        assert!(!promise.covers(ttl(HOUR + MILLI), asked + LEASE));
-        assert!(!promise.covers(ttl(Duration::MAX), asked));
-        assert!(!promise.covers(Ttl(None), asked));
+        assert_eq!(promise.covers(ttl(HOUR), asked), Some(UNTIL));
+        assert_eq!(promise.covers(ttl(HOUR), asked + LEASE), Some(UNTIL));
+        assert_eq!(promise.covers(ttl(MILLI), asked), Some(UNTIL));
+        let longer = promise.covers(ttl(HOUR + LEASE), asked);
+        assert_eq!(longer, Some(UNTIL - whole_millis(LEASE)));
+        assert_eq!(promise.covers(ttl(HOUR + LEASE + MILLI), asked), None);
+        assert_eq!(promise.covers(ttl(HOUR + MILLI), asked + LEASE), None);
+        assert_eq!(promise.covers(ttl(Duration::MAX), asked), None);
+        assert_eq!(promise.covers(Ttl(None), asked), None);
     }
 
     #[test]
     fn c4_a_commit_does_not_go_alone_once_the_pointer_may_be_shortened() {
         let asked = Instant::now();
-        assert!(!at(asked).covers(ttl(MILLI), asked + LEASE + MILLI));
+        let late = asked + LEASE + MILLI;
+        assert_eq!(at(asked).covers(ttl(MILLI), late), None);
     }
 
     #[test]
@@ -204,10 +221,11 @@ mod tests {
 
     #[test]
     fn a_pointer_that_does_not_answer_has_promised_nothing() {
-        let (promise, answer) = Promise::new(Instant::now(), HOUR, LEASE);
+        let asked = || Promise::new(Instant::now(), HOUR, LEASE, Timestamp::from_millis(UNTIL));
+        let (promise, answer) = asked();
         drop(answer);
         assert_eq!(pollster::block_on(promise.awaited()), None);
-        let (promise, answer) = Promise::new(Instant::now(), HOUR, LEASE);
+        let (promise, answer) = asked();
         answer.send_replace(Some(17));
         drop(answer);
         assert_eq!(pollster::block_on(promise.awaited()), Some(17));

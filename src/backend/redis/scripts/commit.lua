@@ -1,5 +1,5 @@
 -- ARGV: base, owner, session key, message, secret, window, limit,
--- and to park again: scope, scope as 1.2 hashed it, ttl, whether the deadline may be a later one, payload
+-- and to park again: scope, scope as 1.2 hashed it, ttl, until when the deadline may be a later one or empty, payload
 
 -- The field `#` is when the last message is forgotten: the expiry of the whole.
 local function remember(done, newest)
@@ -25,7 +25,7 @@ return run(function()
     return {'LOST'}
   end
   if ARGV[8] then
-    if ARGV[11] == '0' and deadline_of(ARGV[10]) > head.deadline then
+    if ARGV[11] ~= '' and now > tonumber(ARGV[11]) and deadline_of(ARGV[10]) > head.deadline then
       return {'SHORT'} -- its pointer may end earlier
     end
     -- The operation stays: a late repeat of the call that parked it first must not undo the commit.

@@ -1,4 +1,5 @@
 use greentic_session_testkit::{RedisCluster, servers_or_skip, wait_until};
+use tokio::time::Instant;
 
 use super::pointers::{ADA, at, data, of_ada, pointer, scope};
 use super::*;
@@ -6,7 +7,7 @@ use crate::backend::redis::connection::ROUND_TRIPS;
 use crate::backend::redis::holds::Holds;
 use crate::backend::redis::homes::Homes;
 use crate::backend::redis::pointers::Pointers;
-use crate::options::random_bits;
+use crate::options::{Ttl, random_bits};
 use crate::owner::Owner;
 use crate::{
     AsyncSessionStore, Claim, ClaimOutcome, Commit, ParkOptions, RedisSessionStore, SessionKey,
@@ -136,10 +137,23 @@ fn a_commit_goes_alone_within_the_promise(cluster: &RedisCluster, store: &RedisS
     promised(store, &late);
     wait_until("the hold is over", LIMIT, || {
         let held = holds(store).find(late.token.secret).unwrap();
-        !held.covers(crate::options::Ttl(Some(1)), tokio::time::Instant::now())
+        held.covers(Ttl(Some(1)), Instant::now()).is_none()
     });
     assert_eq!(commit(store, &late, Some(HOUR)), 2);
     covered(cluster, "a late commit");
+    // The server says so where our clock stood still.
+    let late = claim(store, Duration::ZERO);
+    promised(store, &late);
+    pointers(store).hold(&late.token, HOUR, MINUTE, late.lease_until);
+    promised(store, &late);
+    wait_until("the lease is over", LIMIT, || {
+        let time = cluster.command_on(cluster.masters()[0], &["TIME"]).texts();
+        time[0].parse::<u64>().unwrap() > late.lease_until.as_millis() / 1000
+    });
+    let held = holds(store).find(late.token.secret).unwrap();
+    assert!(held.covers(Ttl(Some(1)), Instant::now()).is_some());
+    assert_eq!(commit(store, &late, Some(HOUR)), 3);
+    covered(cluster, "a commit of a machine that slept");
 }
 
 fn a_promise_outlasts_what_settles(cluster: &RedisCluster, store: &RedisSessionStore) {
