@@ -1,31 +1,47 @@
 //! The scripts, one for each operation. Each is one atomic step on the server.
+//!
+//! The busy ones begin with their usual case, in brackets. It stands before all else, as a script makes
+//! its functions anew each time that it runs, and that costs more than most of what they do. A usual case
+//! reads until it knows that it is one, and then leaves what the long way would leave; all others, and all
+//! trouble, it leaves to that. docs/decisions/0029-usual-case-first.md tells what that gains.
 
 use super::script::Script;
 
+macro_rules! pieces {
+    ($($part:expr),+ $(,)?) => {
+        concat!($(include_str!(concat!("scripts/", $part, ".lua"))),+)
+    };
+}
+
 macro_rules! scripts {
-    ($($name:ident = $($part:literal)+;)+) => {
+    ($($name:ident = $([$($usual:literal)+])? $($part:literal)+;)+) => {
         $(pub(super) static $name: Script =
-            Script::new(concat!(
-                include_str!("scripts/names.lua"),
-                $(include_str!(concat!("scripts/", $part, ".lua"))),+
-            ));)+
+            Script::new(pieces!("names", $($($usual,)+)? $($part),+));)+
+
+        /// Of each script its usual case alone, if it has one, and its long way alone.
+        #[cfg(test)]
+        pub(super) const WAYS: &[(&str, &[&str], &str)] = &[$((
+            stringify!($name),
+            &[$(concat!(pieces!("names", $($usual),+), "return {'UNUSUAL'}"))?],
+            pieces!("names", $($part),+),
+        )),+];
     };
 }
 
 scripts! {
-    READ = "glance" "prelude" "record" "published" "load" "read";
+    READ = ["usual_read"] "prelude" "record" "published" "load" "read";
     CREATE = "prelude" "record" "published" "load" "write" "purge" "seal" "create";
     UPDATE = "prelude" "record" "published" "load" "write" "purge" "update";
     REMOVE = "prelude" "record" "published" "load" "write" "purge" "remove";
-    PARK = "prelude" "record" "published" "load" "write" "purge" "seal" "index" "register" "park";
-    FIND = "prelude" "record" "published" "load" "find";
+    PARK = ["usual_park" "usual_wait"] "prelude" "record" "published" "load" "write" "purge" "seal" "index" "register" "park";
+    FIND = ["usual_find"] "prelude" "record" "published" "load" "find";
     WAITS = "prelude" "record" "published" "load" "write" "list" "waits";
     LATEST = "prelude" "record" "published" "load" "write" "list" "latest";
-    CLEAR = "prelude" "record" "published" "load" "write" "purge" "clear";
-    CLAIM = "prelude" "record" "published" "load" "write" "purge" "index" "claim";
+    CLEAR = ["usual_clear"] "prelude" "record" "published" "load" "write" "purge" "clear";
+    CLAIM = ["usual_claim"] "prelude" "record" "published" "load" "write" "purge" "index" "claim";
     RENEW = "prelude" "record" "published" "load" "write" "purge" "renew";
     RELEASE = "prelude" "record" "published" "load" "write" "purge" "release";
-    COMMIT = "prelude" "record" "published" "load" "write" "purge" "index" "register" "messages" "commit";
+    COMMIT = ["usual_commit" "usual_wait"] "prelude" "record" "published" "load" "write" "purge" "index" "register" "messages" "commit";
     PEEK = "prelude" "record" "published" "load" "peek";
     FORGET = "prelude" "record" "published" "load" "write" "purge" "forget";
     EXTEND = "prelude" "record" "published" "load" "write" "purge" "extend";

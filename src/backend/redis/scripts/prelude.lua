@@ -8,8 +8,6 @@ local function unreadable(key, reason)
   error({'UNREADABLE', key, reason})
 end
 
-local perform = redis.pcall
-
 -- Runs a command on a key. An error ends the script: main() below is run by pcall.
 local function call(command, key, ...)
   local reply = perform(command, key, ...)

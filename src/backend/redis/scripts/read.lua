@@ -1,4 +1,4 @@
--- All other cases than glance.lua's. ARGV: base, session key
+-- ARGV: base, session key
 
 return run(function()
   local head = load(ARGV[2], true)

@@ -1,8 +1,5 @@
 -- The record of a session.
 
--- A class of a set is matched faster than %d and %S, which ask for the language of the server.
-local RECORD = '^1 ([0-9]+) ([0-9]+) ([0-9]+) ([^ ]+) ([^ ]+) ([^ ]+) ([0-9]+) ([0-9]+) ([0-9]+) ([^ ]+) ([0-9]+) ([0-9]+) ([^ ]+) (.*)$'
-
 local function unpack_record(key, record)
   local revision, created, deadline, flags, operation, scope, order, since, attempt, secret, lease_until, fencing, released, owner =
     string.match(record, RECORD)

@@ -1,0 +1,34 @@
+-- The usual park: the scope is free or the session's own, nobody has claimed it, and nothing of 1.2 is
+-- there. usual_wait.lua goes on. ARGV: as park.lua
+
+repeat
+  local owner, key, scope, ttl, operation, payload, seal = ARGV[2], ARGV[3], ARGV[4], ARGV[6], ARGV[7], ARGV[9], ARGV[10]
+  local session, meta, format, done = name('session', key), name('meta', key), string.format, nil
+  local time = redis.call('TIME')
+  local micros = time[1] * 1000000 + time[2]
+  local now = math.floor(micros / 1000)
+  local instant, entry = format('%.0f', now), false
+  local record = perform('GET', meta)
+  local revision, created, ended, flags, by, waits, order, _, _, secret, _, fencing, _, whose =
+    string.match(type(record) == 'string' and record or '', RECORD)
+  if whose then
+    local mine = seal == '' and '-u' or string.gsub(seal, '^=', '-u')
+    if whose ~= owner or flags ~= mine or by == operation or waits ~= scope or secret ~= '-' then
+      break
+    end
+    if ARGV[8] == '1' or perform('STRLEN', session) == 0 then
+      break
+    end
+    revision, entry = format('%.0f', revision + 1), order .. ':' .. key
+  else
+    -- On a Cluster a stamp is the pointer's, and a fence may refuse it: seal.lua.
+    local stamp = string.match(seal, '^%+?(%d*)$')
+    if record or not stamp or string.find(owner, '%2D:', 1, true)
+      or perform('EXISTS', session, name('waits:scope', owner .. ':' .. ARGV[5])) ~= 0
+      or stamp ~= '' and perform('EXISTS', name('fence', key)) ~= 0 then
+      break
+    end
+    revision, created, flags, fencing = '1', instant, '-u' .. stamp, '0'
+  end
+  local answer, known = revision, nil
+
