@@ -5,12 +5,16 @@
 pub(crate) use parking_lot::{Mutex, RwLock};
 
 #[cfg(all(feature = "durable", not(shuttle)))]
+pub(crate) use parking_lot::MutexGuard;
+#[cfg(all(feature = "durable", not(shuttle)))]
 pub(crate) use real::Condvar;
 
 #[cfg(all(feature = "durable", shuttle))]
 pub(crate) use explored::Condvar;
 #[cfg(shuttle)]
 pub(crate) use explored::{Mutex, RwLock};
+#[cfg(all(feature = "durable", shuttle))]
+pub(crate) use shuttle::sync::MutexGuard;
 
 #[cfg(all(feature = "durable", not(shuttle)))]
 mod real {

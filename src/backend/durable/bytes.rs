@@ -13,8 +13,16 @@ const SEAL_BYTES: usize = 5;
 pub(super) struct Damage(pub &'static str);
 
 /// Bytes under construction.
-#[derive(Default)]
 pub(super) struct Bytes(Vec<u8>);
+
+/// Room for most keys and small rows, so that they do not move as they grow.
+const USUAL_BYTES: usize = 192;
+
+impl Default for Bytes {
+    fn default() -> Self {
+        Self(Vec::with_capacity(USUAL_BYTES))
+    }
+}
 
 impl Bytes {
     pub fn u8(mut self, value: u8) -> Self {

@@ -67,13 +67,12 @@ impl World {
 }
 
 fn write(intake: &Intake, max_batch: usize, taken: &AtomicUsize) {
-    let mut together = 1;
     loop {
         let until = Instant::now() + NEVER;
-        match intake.next(max_batch, together, Duration::ZERO, until) {
-            Next::Batch(batch) => {
+        match intake.next(max_batch, until) {
+            Next::Batch(mut batch) => {
+                intake.join(&mut batch, max_batch, Instant::now());
                 assert!(!batch.is_empty() && batch.len() <= max_batch);
-                together = batch.len();
                 taken.fetch_add(batch.len(), Ordering::SeqCst);
                 for operation in batch {
                     operation.refuse(GreenticError::new(ErrorCode::Unknown, "taken up"));

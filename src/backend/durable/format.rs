@@ -9,10 +9,13 @@ pub(super) use super::bytes::{Bytes, Damage, seal, unseal};
 use super::bytes::{Reader, text};
 use crate::claim::{MessageDigest, TokenSecret};
 use crate::clock::Timestamp;
+use crate::error::SessionResult;
 use crate::options::OperationId;
 use crate::owner::Owner;
+use crate::payload;
 use crate::rules::{Head, Lease, Wait};
 use crate::scope::ScopeDigest;
+use crate::session::Draft;
 
 /// The version of the file as a whole.
 pub(super) const FORMAT_VERSION: u32 = 1;
@@ -66,6 +69,12 @@ pub(super) fn encode_head(head: &Head) -> Vec<u8> {
         bytes = bytes.u128(released.0.get());
     }
     bytes.into_vec()
+}
+
+/// The data of a session as a whole row, sealed.
+pub(super) fn encode_payload(draft: &Draft) -> SessionResult<Vec<u8>> {
+    let json = payload::encode(draft.data())?;
+    Ok(seal(draft.key().as_str().as_bytes(), &json))
 }
 
 pub(super) fn decode_head(body: &[u8]) -> Result<Head, Damage> {

@@ -15,7 +15,11 @@ use super::place::Place;
 use super::reply::{Call, Operation, Reply};
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
-use crate::sync::{Condvar, Mutex};
+use crate::sync::{Condvar, Mutex, MutexGuard};
+
+/// How many operations at once join a batch that is under way: few enough that the writer has some
+/// to do while their callers make the rest, and enough that it seldom goes to sleep in between.
+const JOIN: usize = 16;
 
 /// The place of an operation in the queue.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,6 +74,35 @@ struct State {
     wanted: usize,
     timer_sleeps: bool,
     closed: bool,
+}
+
+impl State {
+    /// Takes the first operations out, up to `limit` or to what cannot share a batch.
+    fn take(&mut self, limit: usize) -> Vec<Arc<dyn Operation>> {
+        let mut batch = Vec::with_capacity(limit.min(self.waiting.len()));
+        while batch.len() < limit {
+            let Some(first) = self.waiting.first_entry() else {
+                break;
+            };
+            let Work::Operation(operation) = &first.get().work else {
+                break;
+            };
+            batch.push(Arc::clone(operation));
+            first.remove();
+        }
+        batch
+    }
+
+    /// Takes a compaction out, if it is first.
+    fn take_compaction(&mut self) -> Option<Arc<CompactCall>> {
+        let first = self.waiting.first_entry()?;
+        let Work::Compact(call) = &first.get().work else {
+            return None;
+        };
+        let call = Arc::clone(call);
+        first.remove();
+        Some(call)
+    }
 }
 
 pub(super) struct Intake {
@@ -145,8 +178,8 @@ impl Intake {
         drop(waiting);
     }
 
-    /// Waits for work until `until`. Up to `together` operations may take `linger` to gather.
-    pub fn next(&self, limit: usize, together: usize, linger: Duration, until: Instant) -> Next {
+    /// Waits for work until `until`, and takes up to `limit` operations.
+    pub fn next(&self, limit: usize, until: Instant) -> Next {
         let mut state = self.state.lock();
         // The operations before are answered; dropping them may run their callers' code.
         if let Some(done) = state.taken.take() {
@@ -154,56 +187,66 @@ impl Intake {
             drop(done);
             state = self.state.lock();
         }
-        state.wanted = 1;
-        while state.waiting.is_empty() && !state.closed {
-            let is_over;
-            (state, is_over) = self.work.wait_until(state, until);
-            if is_over {
-                break;
-            }
+        state = self.gather(state, 1, until);
+        if let Some(call) = state.take_compaction() {
+            return Next::Compact(call);
         }
-        if state.waiting.is_empty() {
+        let batch = state.take(limit);
+        if batch.is_empty() {
             return if state.closed {
                 Next::Closed
             } else {
                 Next::Idle
             };
         }
-        state.wanted = together.min(limit);
-        let end = Instant::now() + linger;
-        while state.waiting.len() < state.wanted && !state.closed {
-            let is_over;
-            (state, is_over) = self.work.wait_until(state, end);
-            if is_over {
-                break;
-            }
-        }
-        state.wanted = usize::MAX;
-        self.take(&mut state, limit)
-    }
-
-    fn take(&self, state: &mut State, limit: usize) -> Next {
-        let mut batch = Vec::with_capacity(limit.min(state.waiting.len()));
-        while batch.len() < limit {
-            let Some(first) = state.waiting.first_entry() else {
-                break;
-            };
-            match &first.get().work {
-                Work::Operation(operation) => batch.push(Arc::clone(operation)),
-                Work::Compact(call) if batch.is_empty() => {
-                    let call = Arc::clone(call);
-                    first.remove();
-                    return Next::Compact(call);
-                }
-                Work::Compact(_) => break,
-            }
-            first.remove();
-        }
         state.taken = Some(Taken {
             deadline: Instant::now() + self.timeout,
             batch: batch.clone(),
         });
         Next::Batch(batch)
+    }
+
+    /// Adds operations to the batch that is under way until there are `wanted` in all: those that
+    /// wait, or else those that come until `until`.
+    pub fn join(&self, batch: &mut Vec<Arc<dyn Operation>>, wanted: usize, until: Instant) {
+        let missing = wanted.saturating_sub(batch.len());
+        if missing == 0 {
+            return;
+        }
+        let mut state = self.gather(self.state.lock(), missing.min(JOIN), until);
+        // The callers of a batch that is late have been refused; nobody else is to share that.
+        if state.taken.is_none() {
+            return;
+        }
+        let more = state.take(missing);
+        if let Some(taken) = &mut state.taken {
+            taken.batch.extend_from_slice(&more);
+        }
+        batch.extend(more);
+    }
+
+    /// How many wait to be taken up.
+    pub fn waiting(&self) -> usize {
+        self.state.lock().waiting.len()
+    }
+
+    /// Waits until so much is queued, or it is late, or the store is being closed.
+    fn gather<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        wanted: usize,
+        until: Instant,
+    ) -> MutexGuard<'a, State> {
+        state.wanted = wanted;
+        while state.waiting.len() < wanted && !state.closed {
+            let is_over;
+            (state, is_over) = self.work.wait_until(state, until);
+            if is_over {
+                break;
+            }
+        }
+        state.wanted = usize::MAX;
+        state
     }
 
     /// Ends the writer and the timer once all that was queued is done.
@@ -273,5 +316,74 @@ impl Intake {
             }));
         }
         late
+    }
+}
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    const NEVER: Duration = Duration::from_secs(3600);
+
+    fn intake(timeout: Duration) -> Intake {
+        Intake::new(timeout, 100, Place(PathBuf::from("joined.redb")))
+    }
+
+    fn first(intake: &Intake) -> Vec<Arc<dyn Operation>> {
+        match intake.next(10, Instant::now()) {
+            Next::Batch(batch) => batch,
+            _ => Vec::new(),
+        }
+    }
+
+    /// A call that is queued as long as this is held.
+    fn call(intake: &Intake) -> impl Future {
+        intake.submit(|_ledger, _now| Ok(()))
+    }
+
+    #[test]
+    fn c14_what_comes_meanwhile_joins_the_batch_as_far_as_it_is_wanted() {
+        let intake = intake(NEVER);
+        let _calls = [call(&intake)];
+        let mut batch = first(&intake);
+        let _more = [call(&intake), call(&intake), call(&intake)];
+        intake.join(&mut batch, 1, Instant::now() + NEVER);
+        assert_eq!((batch.len(), intake.waiting()), (1, 3));
+        intake.join(&mut batch, 3, Instant::now() + NEVER);
+        assert_eq!((batch.len(), intake.waiting()), (3, 1));
+        // One that comes late is not waited for.
+        intake.join(&mut batch, 10, Instant::now());
+        intake.join(&mut batch, 10, Instant::now());
+        assert_eq!((batch.len(), intake.waiting()), (4, 0));
+    }
+
+    #[test]
+    fn c14_a_compaction_joins_no_batch_and_is_not_overtaken() {
+        let intake = intake(NEVER);
+        let _call = call(&intake);
+        let mut batch = first(&intake);
+        assert_eq!(batch.len(), 1);
+        let _compaction = intake.submit_compaction();
+        let _later = call(&intake);
+        intake.join(&mut batch, 10, Instant::now());
+        assert_eq!((batch.len(), intake.waiting()), (1, 2));
+        let next = intake.next(10, Instant::now());
+        assert!(matches!(next, Next::Compact(_)));
+        assert_eq!(first(&intake).len(), 1);
+    }
+
+    #[test]
+    fn c17_nobody_joins_a_batch_that_was_refused_as_late() {
+        let intake = intake(Duration::ZERO);
+        let _call = call(&intake);
+        let mut batch = first(&intake);
+        for late in intake.take_late(&mut intake.state.lock(), Instant::now()) {
+            late();
+        }
+        let _other = call(&intake);
+        intake.join(&mut batch, 10, Instant::now());
+        assert_eq!((batch.len(), intake.waiting()), (1, 1));
     }
 }

@@ -5,7 +5,7 @@
 
 use greentic_types::{GreenticError, SessionKey};
 
-use super::format::{Damage, decode_digest, unseal};
+use super::format::{Damage, decode_digest, encode_payload, unseal};
 use super::format::{Due, MessageRow, OwnerState, RouteRow, encode_head, owner_key, seal};
 use super::place::{Place, Trouble, trouble};
 use super::state::StoreState;
@@ -18,7 +18,6 @@ use crate::claim::MessageDigest;
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
 use crate::owner::{Owner, foreign_key};
-use crate::payload;
 use crate::rules::{Head, Ledger, Remembered, View, Wait};
 use crate::session::Draft;
 use std::cell::Cell;
@@ -35,8 +34,8 @@ pub(super) struct DurableLedger<'a, 'txn> {
     tables: WriteTables<'txn>,
     state: &'a mut StoreState,
     place: &'a Place,
-    /// The data of this operation as it is stored, if its caller made that.
-    encoded: Option<Vec<u8>>,
+    /// The row with the data of this operation, if its caller made that.
+    payload: Option<Vec<u8>>,
     staged: Vec<Change>,
     /// What all operations wrote, in order.
     done: Vec<Change>,
@@ -49,23 +48,23 @@ impl<'a, 'txn> DurableLedger<'a, 'txn> {
             tables,
             state,
             place,
-            encoded: None,
+            payload: None,
             staged: Vec::new(),
             done: Vec::new(),
             trouble: Cell::new(None),
         }
     }
 
-    /// Takes the data of this operation as it is stored: made on its caller's thread, since all
+    /// Takes the row with the data of this operation: made on its caller's thread, since all
     /// callers wait for the writer's.
-    pub fn with_encoded(&mut self, data: Option<Vec<u8>>) -> &mut Self {
-        self.encoded = data;
+    pub fn with_payload(&mut self, row: Option<Vec<u8>>) -> &mut Self {
+        self.payload = row;
         self
     }
 
     /// Ends one operation: keeps what it wrote if it succeeded, else drops it.
     pub fn settle<T>(&mut self, result: SessionResult<T>) -> SessionResult<T> {
-        self.encoded = None;
+        self.payload = None;
         let staged = std::mem::take(&mut self.staged);
         let answer = result?;
         for change in staged {
@@ -162,17 +161,7 @@ impl<'a, 'txn> DurableLedger<'a, 'txn> {
         let due = Due::Session(key.clone());
         self.reschedule(&due, old.and_then(|head| head.deadline), new.deadline);
         let before = old.and_then(|head| head.wait.as_ref());
-        let order = |wait: Option<&Wait>| wait.map(|wait| wait.order);
-        if order(before) == order(new.wait.as_ref()) {
-            return Ok(());
-        }
-        if let Some(wait) = &new.wait {
-            self.add_route(&new.owner, wait, key)?;
-        }
-        if let Some(wait) = before {
-            self.remove_route(&new.owner, wait)?;
-        }
-        Ok(())
+        self.move_wait(key, &new.owner, before, new.wait.as_ref())
     }
 
     /// Writes one row alone: a repair. Rows of the index of deadlines have no body and no seal.
@@ -243,19 +232,34 @@ impl<'a, 'txn> DurableLedger<'a, 'txn> {
         self.write(Table::Routes, scope, &row.encode());
     }
 
-    fn add_route(&mut self, owner: &Owner, wait: &Wait, key: &SessionKey) -> SessionResult<()> {
-        self.index_route(owner, wait, key);
-        self.change_owner(owner, |state| state.waits = state.waits.saturating_add(1))
-    }
-
-    /// Takes a wait out of the owner's list; a newer wait on the same scope keeps its route.
-    fn remove_route(&mut self, owner: &Owner, wait: &Wait) -> SessionResult<()> {
-        self.remove(Table::Order, numbered_key(owner, wait.order));
-        let routed = route(self, owner, &wait.scope)?;
-        if routed.is_some_and(|route| route.order == wait.order) {
-            self.remove(Table::Routes, route_key(owner, &wait.scope));
+    /// Moves the index entries of a session's wait; a newer wait on the same scope keeps its route.
+    fn move_wait(
+        &mut self,
+        key: &SessionKey,
+        owner: &Owner,
+        before: Option<&Wait>,
+        after: Option<&Wait>,
+    ) -> SessionResult<()> {
+        if before.map(|wait| wait.order) == after.map(|wait| wait.order) {
+            return Ok(());
         }
-        self.change_owner(owner, |state| state.waits = state.waits.saturating_sub(1))
+        if let Some(wait) = after {
+            self.index_route(owner, wait, key);
+        }
+        if let Some(wait) = before {
+            self.remove(Table::Order, numbered_key(owner, wait.order));
+            let routed = route(self, owner, &wait.scope)?;
+            if routed.is_some_and(|route| route.order == wait.order) {
+                self.remove(Table::Routes, route_key(owner, &wait.scope));
+            }
+        }
+        // One that takes the place of another leaves the count, and so the owner's row, as it is.
+        let change: fn(u32, u32) -> u32 = match (before, after) {
+            (None, _) => u32::saturating_add,
+            (_, None) => u32::saturating_sub,
+            _ => return Ok(()),
+        };
+        self.change_owner(owner, |state| state.waits = change(state.waits, 1))
     }
 
     /// Forgets a message of an owner (C13, C16).
@@ -326,9 +330,9 @@ impl Ledger for DurableLedger<'_, '_> {
         if old.is_none() && self.get(Table::Sessions, bytes, |_| Ok(()))?.is_some() {
             return Err(foreign_key());
         }
-        let encoded = self.encoded.take();
-        let encoded = encoded.map_or_else(|| payload::encode(draft.data()), Ok)?;
-        self.write(Table::Payloads, bytes.to_vec(), &encoded);
+        let made = self.payload.take();
+        let payload = made.map_or_else(|| encode_payload(&draft), Ok)?;
+        self.stage(Table::Payloads, bytes.to_vec(), Some(payload));
         self.move_head(draft.key(), old, &new)
     }
 
@@ -341,10 +345,7 @@ impl Ledger for DurableLedger<'_, '_> {
         self.remove(Table::Sessions, bytes.to_vec());
         self.remove(Table::Payloads, bytes.to_vec());
         self.reschedule(&Due::Session(key.clone()), head.deadline, None);
-        match &head.wait {
-            Some(wait) => self.remove_route(&head.owner, wait),
-            None => Ok(()),
-        }
+        self.move_wait(key, &head.owner, head.wait.as_ref(), None)
     }
 
     fn set_latest_created(&mut self, owner: &Owner, key: Option<&SessionKey>) -> SessionResult<()> {

@@ -8,7 +8,7 @@ use greentic_types::{ErrorCode, GreenticError, SessionKey};
 
 use super::clock::StoreClock;
 use super::config::DurableConfig;
-use super::format::FORMAT_VERSION;
+use super::format::{FORMAT_VERSION, encode_payload};
 use super::holder::Holder;
 use super::ledger::DurableLedger;
 use super::open::{Opened, open};
@@ -26,7 +26,6 @@ use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::error::SessionResult;
 use crate::options::StoreOptions;
 use crate::owner::Owner;
-use crate::payload;
 use crate::request;
 use crate::rules::{self, View};
 use crate::scope::ScopeDigest;
@@ -290,8 +289,8 @@ impl Backend for DurableSessionStore {
     }
 
     async fn create(&self, request: request::Create) -> SessionResult<CreateOutcome> {
-        let data = payload::encode(request.draft.data())?;
-        self.write(|ledger, now| rules::create(ledger.with_encoded(Some(data)), now, request))
+        let payload = encode_payload(&request.draft)?;
+        self.write(|ledger, now| rules::create(ledger.with_payload(Some(payload)), now, request))
             .await
     }
 
@@ -315,8 +314,8 @@ impl Backend for DurableSessionStore {
     }
 
     async fn update(&self, request: request::Update) -> SessionResult<u64> {
-        let data = payload::encode(request.draft.data())?;
-        self.write(|ledger, now| rules::update(ledger.with_encoded(Some(data)), now, request))
+        let payload = encode_payload(&request.draft)?;
+        self.write(|ledger, now| rules::update(ledger.with_payload(Some(payload)), now, request))
             .await
     }
 
@@ -326,8 +325,8 @@ impl Backend for DurableSessionStore {
     }
 
     async fn park(&self, request: request::Park) -> SessionResult<ParkOutcome> {
-        let data = payload::encode(request.draft.data())?;
-        self.write(|ledger, now| rules::park(ledger.with_encoded(Some(data)), now, request))
+        let payload = encode_payload(&request.draft)?;
+        self.write(|ledger, now| rules::park(ledger.with_payload(Some(payload)), now, request))
             .await
     }
 
@@ -369,12 +368,12 @@ impl Backend for DurableSessionStore {
 
     async fn commit(&self, request: request::Finalize) -> SessionResult<()> {
         let options = self.shared.config.options;
-        let data = match &request.next {
-            request::Next::Park { draft, .. } => Some(payload::encode(draft.data())?),
+        let payload = match &request.next {
+            request::Next::Park { draft, .. } => Some(encode_payload(draft)?),
             request::Next::Finish => None,
         };
         self.write(move |ledger, now| {
-            rules::commit(ledger.with_encoded(data), now, &options, request)
+            rules::commit(ledger.with_payload(payload), now, &options, request)
         })
         .await
     }

@@ -35,6 +35,8 @@ pub(super) struct Writer {
     database: Database,
     state: StoreState,
     sweeper: Sweeper,
+    /// How many callers are likely to share the next commit; a lone caller is not kept waiting.
+    expected: usize,
     /// Where commits go that are not synced at once; none if all are.
     journal: Option<Journal>,
     /// Since when a commit stands in the journal alone.
@@ -61,6 +63,7 @@ impl Writer {
             state: opened.state,
             journal: opened.journal,
             sweeper: Sweeper::default(),
+            expected: 1,
             unsynced: None,
         };
         let place = &writer.shared.place;
@@ -71,19 +74,11 @@ impl Writer {
 
     /// Works until the store is closed, and closes the file.
     pub fn run(mut self) -> SessionResult<()> {
-        let mut together = 1;
         loop {
-            let config = &self.shared.config;
             let until = self.wake_at();
-            let next = self
-                .shared
-                .intake
-                .next(config.max_batch, together, config.linger, until);
-            match next {
-                Next::Batch(batch) => {
-                    together = batch.len();
-                    self.carry_out(&batch, batch.len() * SHARE);
-                }
+            let limit = self.shared.config.max_batch;
+            match self.shared.intake.next(limit, until) {
+                Next::Batch(batch) => self.carry_out(batch),
                 Next::Compact(call) => self.compact(&call),
                 Next::Idle => self.rest(),
                 Next::Closed => break,
@@ -113,7 +108,7 @@ impl Writer {
     /// Reclaims what is due, if anything is; stops as soon as there is other work.
     fn rest(&mut self) {
         if self.shared.failure.cause().is_none() && self.is_anything_due() {
-            self.carry_out(&[], IDLE_BUDGET);
+            self.carry_out(Vec::new());
         }
     }
 
@@ -130,20 +125,28 @@ impl Writer {
         }
     }
 
-    fn carry_out(&mut self, batch: &[Arc<dyn Operation>], budget: usize) {
+    /// Does a batch, and what joins it on the way; an empty one only reclaims.
+    fn carry_out(&mut self, mut batch: Vec<Arc<dyn Operation>>) {
         let shared = Arc::clone(&self.shared);
         if let Some(cause) = shared.failure.cause() {
-            refuse(batch, || shared.place.stopped(cause));
+            refuse(&batch, || shared.place.stopped(cause));
             return;
         }
         let before = self.state;
-        let done = contained(|| self.transact(batch, budget))
+        let done = contained(|| self.transact(&mut batch))
             .unwrap_or_else(|panic| Err(Stop::Unknown(panic.to_owned())));
         match done {
-            Ok(()) => batch.iter().for_each(|operation| operation.answer()),
+            Ok(()) => {
+                // Those who are answered may call again, besides those who wait already.
+                self.expected = match batch.len() {
+                    0 | 1 => 1,
+                    shared_by => shared_by + shared.intake.waiting(),
+                };
+                batch.iter().for_each(|operation| operation.answer());
+            }
             Err(stop) => {
                 self.state = before;
-                self.give_up(batch, &stop);
+                self.give_up(&batch, &stop);
             }
         }
     }
@@ -163,10 +166,10 @@ impl Writer {
         }
     }
 
-    fn transact(&mut self, batch: &[Arc<dyn Operation>], budget: usize) -> Result<(), Stop> {
+    fn transact(&mut self, batch: &mut Vec<Arc<dyn Operation>>) -> Result<(), Stop> {
         let follows = self.state.commit;
         let txn = self.begin(self.journal.is_none())?;
-        let changes = self.fill(&txn, batch, budget)?;
+        let changes = self.fill(&txn, batch)?;
         // A commit that fails may be done; but nothing is after a write that failed before it.
         if let Some(cause) = self.shared.failure.cause() {
             return Err(Stop::NotDone(Trouble::Io, cause.to_owned()));
@@ -202,26 +205,35 @@ impl Writer {
         Ok(txn)
     }
 
-    /// Runs the batch over a transaction, and tells what is to be committed.
+    /// Runs the batch over a transaction, and tells what is to be committed. Further operations join
+    /// it meanwhile: their callers make them while it works on the first.
     fn fill(
         &mut self,
         txn: &WriteTransaction,
-        batch: &[Arc<dyn Operation>],
-        budget: usize,
+        batch: &mut Vec<Arc<dyn Operation>>,
     ) -> Result<Vec<Change>, Stop> {
         let shared = Arc::clone(&self.shared);
         let tables = WriteTables::open(txn).map_err(|error| Stop::before_commit(&error))?;
         let mut ledger = DurableLedger::new(tables, &mut self.state, &shared.place);
         let not_done = |trouble, error: &GreenticError| Stop::NotDone(trouble, error.to_string());
-        for operation in batch {
-            operation.run(&mut ledger, shared.clock.now());
-            if let Some(trouble) = ledger.trouble() {
-                return Err(Stop::NotDone(
-                    trouble,
-                    "a page cannot be reached".to_owned(),
-                ));
+        let linger_end = Instant::now() + shared.config.linger;
+        let wanted = self.expected.min(shared.config.max_batch);
+        let mut ran = 0;
+        while ran < batch.len() {
+            for operation in &batch[ran..] {
+                operation.run(&mut ledger, shared.clock.now());
+                if let Some(trouble) = ledger.trouble() {
+                    let cause = "a page cannot be reached".to_owned();
+                    return Err(Stop::NotDone(trouble, cause));
+                }
             }
+            ran = batch.len();
+            shared.intake.join(batch, wanted, linger_end);
         }
+        let budget = match ran {
+            0 => IDLE_BUDGET,
+            _ => ran * SHARE,
+        };
         let now = shared.clock.now();
         let swept = self.sweeper.sweep(&mut ledger, now, budget);
         if let (Err(error), Some(trouble)) = (&swept, ledger.trouble()) {

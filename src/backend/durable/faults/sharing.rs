@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use greentic_session_testkit::{DiskFault, FaultyDisk, Lasting};
 
+use super::super::format::encode_payload;
 use super::run::{Run, ctx, data, fresh, key};
 use crate::blocking::wait_for;
 use crate::clock::ManualClock;
 use crate::options::{CreateOptions, StoreOptions};
 use crate::request::Create;
-use crate::session::CreateOutcome;
-use crate::{payload, rules};
+use crate::rules;
+use crate::session::{CreateOutcome, Draft};
 
 const WRITERS: usize = 8;
 const EACH: usize = 4;
@@ -71,8 +72,8 @@ fn c14_an_operation_that_stores_nothing_leaves_its_data_to_nobody() {
     let options = CreateOptions::new().key(key("a"));
     let create = Create::new(&StoreOptions::new(), &ctx(), data("mine"), options).unwrap();
     let written = run.store.write(move |ledger, now| {
-        let other = payload::encode(&data("another's"))?;
-        ledger.with_encoded(Some(other)).settle(Ok(()))?;
+        let other = encode_payload(&Draft::new(key("a"), data("another's")))?;
+        ledger.with_payload(Some(other)).settle(Ok(()))?;
         rules::create(ledger, now, create)
     });
     let created = wait_for(written).unwrap();
