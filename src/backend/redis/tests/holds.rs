@@ -6,6 +6,7 @@ use super::*;
 use crate::backend::redis::connection::ROUND_TRIPS;
 use crate::backend::redis::holds::Holds;
 use crate::backend::redis::homes::Homes;
+use crate::backend::redis::pointer::{Life, Seal, Stale};
 use crate::backend::redis::pointers::Pointers;
 use crate::options::{Ttl, random_bits};
 use crate::owner::Owner;
@@ -108,6 +109,7 @@ fn c4_a_commit_goes_alone_within_what_its_pointer_promised_and_nobody_shortens_t
     }
     a_commit_goes_alone_within_the_promise(&cluster, &store);
     a_promise_outlasts_what_settles(&cluster, &store);
+    calls_that_come_while_it_is_held_see_to_the_pointer_later(&store);
     a_renewal_prolongs_the_promise(&store);
     what_ends_a_claim_ends_its_promise(&cluster, &store);
 }
@@ -203,6 +205,28 @@ fn a_promise_outlasts_what_settles(cluster: &RedisCluster, store: &RedisSessionS
     // And the hold is gone with that.
     let found = wait(pointers.read(&key)).unwrap().unwrap();
     assert!(found.awaited < held);
+}
+
+fn calls_that_come_while_it_is_held_see_to_the_pointer_later(store: &RedisSessionStore) {
+    let (ada, key) = (Owner::from_encoded(ADA), SessionKey::new(KEY));
+    let pointers = pointers(store);
+    park(store, Some(HOUR));
+    let claim = claim(store, MINUTE);
+    let held = promised(store, &claim);
+    let longer = Ttl(Some(2 * 3_600_000));
+    let found = wait(pointers.lengthen(None, &key, longer, Duration::ZERO));
+    let lengthened = found.unwrap().unwrap();
+    assert!(lengthened.outlives);
+    assert!(lengthened.awaited > held);
+    // Also one that writes it anew.
+    let stamp = wait(pointers.read(&key)).unwrap().unwrap().stamp;
+    let stale = Some(Stale { stamp, fence: 0 });
+    let reserved = wait(pointers.reserve(&ada, &key, Life::For(longer), stale)).unwrap();
+    assert!(matches!(reserved.seal, Seal::Written(_)));
+    assert!(reserved.outlives);
+    let found = wait(pointers.read(&key)).unwrap().unwrap();
+    assert!(found.awaited > lengthened.awaited);
+    assert_eq!(commit(store, &claim, Some(HOUR)), 1);
 }
 
 fn a_renewal_prolongs_the_promise(store: &RedisSessionStore) {
