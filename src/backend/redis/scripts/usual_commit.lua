@@ -19,7 +19,7 @@ repeat
   local micros = time[1] * 1000000 + time[2]
   local now = math.floor(micros / 1000)
   local is_later = ended ~= '0' and (ttl == '' or now + ttl > tonumber(ended))
-  if not answer or ARGV[11] == '0' and is_later then
+  if not answer or is_later and ARGV[11] ~= '' and now > tonumber(ARGV[11]) then
     break
   end
   local instant, entry = format('%.0f', now), order .. ':' .. key

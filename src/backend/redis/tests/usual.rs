@@ -63,7 +63,7 @@ fn claim(scope: &str, message: &str) -> Step {
 fn commit(key: &str, scope: &str, message: &str) -> Step {
     let old = format!("0{scope}");
     let args = [
-        ADA, key, message, "s", HOUR, "2", scope, &old, "", "1", "next",
+        ADA, key, message, "s", HOUR, "2", scope, &old, "", "", "next",
     ];
     script("COMMIT", &args)
 }
@@ -106,9 +106,13 @@ fn any_park() -> impl Strategy<Value = Step> {
 fn any_turn() -> impl Strategy<Value = Vec<Step>> {
     let message = select(vec!["m", "n", "o", "p"]);
     let secret = || select(vec!["s", "s", "s", "t"]);
-    let ends = (any_ttl(), select(vec!["0", "1"]), any::<bool>());
+    let ends = (
+        any_ttl(),
+        select(vec!["", "0", "9007199254740991"]),
+        any::<bool>(),
+    );
     let by = (message, secret(), secret());
-    (any_park(), by, any_scope(), ends).prop_map(|(park, by, other, (ttl, may_defer, is_over))| {
+    (any_park(), by, any_scope(), ends).prop_map(|(park, by, other, (ttl, until, is_over))| {
         let Step::Script(_, parked) = &park else {
             unreachable!();
         };
@@ -116,7 +120,7 @@ fn any_turn() -> impl Strategy<Value = Vec<Step>> {
         let [owner, key, scope, old] = [0, 1, 2, 3].map(|index| parked[index].as_str());
         let next = if ttl == HOUR { other } else { scope };
         let next_old = format!("0{next}");
-        let parks = [next, &next_old, ttl, may_defer, "next"];
+        let parks = [next, &next_old, ttl, until, "next"];
         let parks: &[&str] = if is_over { &[] } else { &parks };
         let commit = [&[owner, key, message, by, HOUR, "2"], parks].concat();
         let claim = script("CLAIM", &[owner, scope, old, message, claimed_by, HOUR]);
