@@ -37,12 +37,20 @@ pub const SAME_SCRIPT: Label = Label::new(
     Role::Limit,
     "in C, the same bytes each time, a connection per caller: no JSON",
 );
+pub const PLAIN_GET: Label = Label::new(
+    "redis-benchmark, GET",
+    Role::Limit,
+    "in C, a connection per caller: one plain command",
+);
 pub const PLAIN_SET: Label = Label::new(
     "redis-benchmark, SET",
     Role::Limit,
     "in C, a connection per caller: one plain command",
 );
 const TOWER: Label = Label::new("tower-sessions redis", Role::Peer, tower::NOTE);
+
+/// The key of plain commands that redis-benchmark sends.
+const RAW_KEY: &str = "raw:benchmark";
 
 /// The systems, and what they can do.
 struct Systems {
@@ -128,12 +136,15 @@ impl Systems {
                 let words = recorded(&self.server, || {
                     Ok(self.store.get_session(key).map(drop)?)
                 })?;
-                vec![(SAME_SCRIPT, program(words))]
+                let value = &workload.people[0].data.context_json;
+                let _set = self.server.try_command(&["SET", RAW_KEY, value])?;
+                let get = vec![b"GET".into(), RAW_KEY.into()];
+                vec![(SAME_SCRIPT, program(words)), (PLAIN_GET, program(get))]
             }
             Action::RegisterWait => {
                 let words = recorded(&self.server, || self.register(person))?;
                 let value = person.data.context_json.clone().into_bytes();
-                let set = vec![b"SET".into(), b"raw:benchmark".into(), value];
+                let set = vec![b"SET".into(), RAW_KEY.into(), value];
                 vec![(SAME_SCRIPT, program(words)), (PLAIN_SET, program(set))]
             }
             _ => Vec::new(),
@@ -262,6 +273,8 @@ fn measure(
     });
     let arms: Vec<_> = arms.collect();
     let mut rows = bench.run(arms, |arm| many && arm.load.callers == 64)?;
-    rows.retain(|row| row.callers == 64 || row.system != PLAIN_SET || row.callers == 1);
+    rows.retain(|row| {
+        [1, 64].contains(&row.callers) || ![PLAIN_GET, PLAIN_SET].contains(&row.system)
+    });
     Ok(rows)
 }

@@ -3,7 +3,7 @@
 use crate::args::Suite;
 use crate::durable;
 use crate::memory::{CLONES, OURS, OURS_ASYNC};
-use crate::redis::{PLAIN_SET, RAW, RAW_APART, SAME_SCRIPT};
+use crate::redis::{PLAIN_GET, PLAIN_SET, RAW, RAW_APART, SAME_SCRIPT};
 use crate::row::Row;
 use crate::system::Label;
 use crate::table::shown;
@@ -189,9 +189,12 @@ pub fn of(rows: &[Row]) -> Vec<Goal> {
             ),
         ),
         goal(
-            "Redis: the server's CPU for get_session over a raw GET, 64 callers",
+            "Redis: the server's CPU for get_session over GET, redis-benchmark, 64 callers",
             AtMost(1.4),
-            server(redis(redis_get, OURS_ASYNC, 64), redis(redis_get, RAW, 64)),
+            server(
+                redis(redis_get, SAME_SCRIPT, 64),
+                redis(redis_get, PLAIN_GET, 64),
+            ),
         ),
         goal(
             "Redis: claimed turn in raw SET round trips with their I/O apart, 1 caller, async",
