@@ -17,6 +17,7 @@ mod cluster;
 mod config;
 mod connection;
 mod course;
+mod early_timer;
 mod failure;
 mod greeting;
 mod health;

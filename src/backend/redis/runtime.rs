@@ -12,6 +12,8 @@ use std::thread::available_parallelism;
 use parking_lot::Mutex;
 use tokio::runtime::{Builder, Handle};
 
+use super::early_timer::EarlyTimer;
+
 static SHARED: Mutex<Weak<Runtime>> = Mutex::new(Weak::new());
 
 /// A handle on the I/O threads; they live as long as one is held.
@@ -19,6 +21,7 @@ pub(super) struct Runtime {
     /// Always there, until drop takes it.
     threads: Option<tokio::runtime::Runtime>,
     handle: Handle,
+    early_timer: Arc<EarlyTimer>,
 }
 
 impl Runtime {
@@ -48,6 +51,7 @@ impl Runtime {
         Ok(Self {
             threads: Some(threads),
             handle,
+            early_timer: Arc::new(EarlyTimer::new()),
         })
     }
 
@@ -58,6 +62,10 @@ impl Runtime {
 
     /// Gives a future the timers of this runtime, whoever polls it.
     pub async fn lend<F: Future>(&self, future: F) -> F::Output {
+        if self.early_timer.is_needed() {
+            let timer = Arc::clone(&self.early_timer);
+            self.spawn(async move { timer.run().await });
+        }
         let mut future = pin!(future);
         poll_fn(|context| {
             let _entered = self.handle.enter();
