@@ -7,7 +7,7 @@ repeat
   local time = redis.call('TIME')
   local micros = time[1] * 1000000 + time[2]
   local now = math.floor(micros / 1000)
-  local instant, entry = format('%.0f', now), false
+  local instant, entry = time[1] .. format('%03d', now % 1000), false
   local record = perform('GET', meta)
   local revision, created, ended, flags, by, waits, order, _, _, secret, _, fencing, _, whose =
     string.match(type(record) == 'string' and record or '', RECORD)

@@ -1,7 +1,7 @@
 -- The rest of a usual park and of a usual commit: the index, where no wait of the owner is over or ends
 -- later, and the session.
 
-  local route, due = name('route', owner), name('due', owner)
+  local route = name('route', owner)
   local found = perform('HMGET', route, scope, '#')
   if found[1] ~= entry then
     break
@@ -18,11 +18,11 @@
     ends, expiry = format('%.0f', deadline), format('%.0f', deadline - 1)
   end
   if not entry or ended ~= (expiry and ends or '0') then
-    if type(perform('ZADD', due, ends, scope)) ~= 'number' then
+    if type(perform('ZADD', name('due', owner), ends, scope)) ~= 'number' then
       break
     end
   end
-  local next = format('%.0f', math.max(last + 1, micros))
+  local next = last + 1 > micros and format('%.0f', last + 1) or time[1] .. format('%06d', time[2])
   local first = soonest < deadline and format('%.0f', soonest) or ends
   if type(perform('HSET', route, scope, next .. ':' .. key, '#', next .. ' ' .. first .. ' ' .. ends)) ~= 'number' then
     break
@@ -31,16 +31,15 @@
     .. ' ' .. next .. ' ' .. instant .. ' 0 - 0 ' .. fencing .. ' - ' .. owner
   if expiry then
     redis.call('PEXPIREAT', route, expiry)
-    redis.call('PEXPIREAT', due, expiry)
+    redis.call('PEXPIREAT', name('due', owner), expiry)
     redis.call('SET', session, payload, 'PXAT', expiry)
     redis.call('SET', meta, record, 'PXAT', expiry)
   else
     if latest > 0 and latest < deadline then
       redis.call('PERSIST', route)
-      redis.call('PERSIST', due)
+      redis.call('PERSIST', name('due', owner))
     end
-    redis.call('SET', session, payload)
-    redis.call('SET', meta, record)
+    redis.call('MSET', session, payload, meta, record)
   end
   if done then
     local forgotten = math.min(now + ARGV[6], 9007199254740991)
