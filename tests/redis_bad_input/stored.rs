@@ -255,8 +255,10 @@ fn refused(world: impl Fn() -> World, session: &str) -> Vec<&'static str> {
         let Err(error) = make(&world) else { continue };
         assert_eq!(error.code, ErrorCode::Internal, "{call}: {error}");
         assert!(error.message.contains(session), "{call}: {error}");
-        // A claim is won before its payload is read; it ends with its lease.
-        if call != "claim" {
+        // A claim is won before its payload is read, and then given back.
+        if call == "claim" {
+            assert!(make(&world).is_err(), "nobody holds it");
+        } else {
             assert_eq!(world.dump(), before, "{call}");
         }
         world.assert_other_user_goes_on();

@@ -39,13 +39,22 @@ impl RedisSessionStore {
             "NO_WAIT" => return Ok(ClaimOutcome::NoWait),
             _ => return answer.unexpected(),
         }
-        let (session, record) = answer.session()?;
+        let stored = answer.stored()?;
+        let record = &stored.record;
         let token = ClaimToken {
             owner: request.owner.clone(),
-            key: session.key.clone(),
+            key: stored.key.clone(),
             message: request.message,
             secret: request.secret,
             fencing: record.fencing,
+        };
+        let session = match stored.session() {
+            Ok(session) => session,
+            Err(unreadable) => {
+                // Nobody can resume it: who mends it need not wait for the lease.
+                let _released = self.release_claim(&token).await;
+                return Err(unreadable);
+            }
         };
         if let (Homes::Tagged(pointers), Some(ttl)) = (&self.homes, record.lifetime()) {
             let lease = Duration::from_millis(request.lease_millis);

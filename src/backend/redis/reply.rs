@@ -106,17 +106,21 @@ impl Answer {
         }
     }
 
-    /// A session: its key, its payload and its record.
+    /// A session and its record.
     pub fn session(&mut self) -> SessionResult<(Arc<Session>, Record)> {
-        let (key, data, record) = (self.session_key()?, self.bytes()?, self.text()?);
+        let stored = self.stored()?;
+        Ok((stored.session()?, stored.record))
+    }
+
+    /// A session whose payload is still to be read.
+    pub fn stored(&mut self) -> SessionResult<Stored> {
+        let (key, payload, record) = (self.session_key()?, self.bytes()?, self.text()?);
         let record = Record::parse(&self.keys, key.as_str(), &record)?;
-        let session = Session {
-            data: payload::decode(&key, &data)?,
+        Ok(Stored {
             key,
-            revision: record.revision,
-            deadline: record.deadline,
-        };
-        Ok((Arc::new(session), record))
+            payload,
+            record,
+        })
     }
 
     pub fn bytes(&mut self) -> SessionResult<Vec<u8>> {
@@ -124,6 +128,26 @@ impl Answer {
             Some(Value::BulkString(bytes)) => Ok(bytes),
             _ => Err(unexpected()),
         }
+    }
+}
+
+/// A session as it is stored.
+pub(super) struct Stored {
+    pub key: SessionKey,
+    payload: Vec<u8>,
+    pub record: Record,
+}
+
+impl Stored {
+    /// # Errors
+    /// `Internal` if the payload cannot be read.
+    pub fn session(&self) -> SessionResult<Arc<Session>> {
+        Ok(Arc::new(Session {
+            data: payload::decode(&self.key, &self.payload)?,
+            key: self.key.clone(),
+            revision: self.record.revision,
+            deadline: self.record.deadline,
+        }))
     }
 }
 
