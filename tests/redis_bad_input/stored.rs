@@ -218,8 +218,12 @@ fn c17_a_key_of_the_wrong_type_is_named_and_nothing_is_destroyed() {
             let saved = world.save(broken);
             let _ = world.space.command(&["RPUSH", &saved.key, "x"]).accepted();
             let before = world.dump();
-            let Err(error) = make(&world) else { continue };
             let case = format!("{call} with {broken}");
+            let Err(error) = make(&world) else {
+                let kind = world.space.command(&["TYPE", &saved.key]).text();
+                assert_eq!(kind, "list", "{case}: it was of no concern, and is there");
+                continue;
+            };
             assert_eq!(error.code, ErrorCode::Internal, "{case}: {error}");
             assert!(names(&error, broken), "{case}: {error}");
             assert_eq!(world.dump(), before, "{case}");

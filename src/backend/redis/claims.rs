@@ -182,7 +182,11 @@ impl RedisSessionStore {
         }
         let longer = pointers
             .lengthen(Some(owner), key, ttl, Duration::ZERO)
-            .await?;
+            .await;
+        if longer.is_err() {
+            pointers.settle(owner, key, None);
+        }
+        let longer = longer?;
         let answer = self.answer(args(None)).await;
         if answer.is_err() {
             pointers.settle(owner, key, None);

@@ -1,6 +1,6 @@
 //! The threads that do the I/O of all Redis stores of the process.
 //!
-//! They start with the first call and end with the last store. Calls themselves run wherever the
+//! They start with the first call and end with the last store and what it does in the background. Calls themselves run wherever the
 //! caller polls them: on any executor or on none (C19).
 
 use std::future::{Future, poll_fn};

@@ -91,7 +91,8 @@ impl Pointers {
     async fn come_to_rest(&self, owner: &Owner, key: &SessionKey, mut known: Known) {
         let mut longest = self.quiet();
         for round in 1..=ROUNDS {
-            match self.adjust(owner, key, &mut known).await {
+            // Boxed: many sleep here, and none needs the room of a look meanwhile.
+            match Box::pin(self.adjust(owner, key, &mut known)).await {
                 Ok(None) => return,
                 Ok(Some(wait)) => {
                     sleep(wait.min(longest)).await;

@@ -11,7 +11,7 @@ repeat
   local session, meta = name('session', key), name('meta', key)
   local record = perform('GET', meta)
   local _, _, _, flags, _, _, mine, _, _, secret, _, _, _, whose = string.match(type(record) == 'string' and record or '', RECORD)
-  if mine ~= order or whose ~= owner or secret ~= '-' or perform('STRLEN', session) == 0 then
+  if mine ~= order or whose ~= owner or secret ~= '-' or (tonumber(perform('STRLEN', session)) or 0) == 0 then
     break
   end
   local stamp = string.match(flags, '^%-u(%d*)$')

@@ -5,13 +5,13 @@ repeat
   local owner, key, secret, scope, ttl, payload = ARGV[2], ARGV[3], ARGV[5], ARGV[8], ARGV[10], ARGV[12]
   local session, meta, format, done = name('session', key), name('meta', key), string.format, name('done', owner)
   local known = perform('HMGET', done, ARGV[4], '#')
-  if not scope or known[1] ~= false or perform('HLEN', done) > tonumber(ARGV[7]) then
+  if not scope or known[1] ~= false or perform('HLEN', done) > ARGV[7] + math.floor(ARGV[7] / 64) then
     break
   end
   local record = perform('GET', meta)
   local revision, created, ended, flags, operation, waits, order, _, _, held, _, fencing, _, whose =
     string.match(type(record) == 'string' and record or '', RECORD)
-  if whose ~= owner or held ~= secret or waits ~= scope or perform('STRLEN', session) == 0 then
+  if whose ~= owner or held ~= secret or waits ~= scope or (tonumber(perform('STRLEN', session)) or 0) == 0 then
     break
   end
   local answer = string.match(flags, '^%-u(%d*)$')

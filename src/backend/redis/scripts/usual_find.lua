@@ -9,7 +9,7 @@ repeat
   end
   local record = perform('GET', name('meta', key))
   local _, _, _, _, _, _, mine, _, _, _, _, _, _, whose = string.match(type(record) == 'string' and record or '', RECORD)
-  if mine ~= order or whose ~= owner or perform('STRLEN', name('session', key)) == 0 then
+  if mine ~= order or whose ~= owner or (tonumber(perform('STRLEN', name('session', key))) or 0) == 0 then
     break
   end
   return {'OK', key}

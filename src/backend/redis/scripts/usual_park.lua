@@ -16,7 +16,7 @@ repeat
     if whose ~= owner or flags ~= mine or by == operation or waits ~= scope or secret ~= '-' then
       break
     end
-    if ARGV[8] == '1' or perform('STRLEN', session) == 0 then
+    if ARGV[8] == '1' or (tonumber(perform('STRLEN', session)) or 0) == 0 then
       break
     end
     revision, entry = format('%.0f', revision + 1), order .. ':' .. key

@@ -130,7 +130,7 @@ fn any_turn() -> impl Strategy<Value = Vec<Step>> {
 }
 
 fn any_hand() -> impl Strategy<Value = Step> {
-    (any_owner(), any_key(), any_scope(), 0..9).prop_map(|(owner, key, scope, kind)| {
+    (any_owner(), any_key(), any_scope(), 0..12).prop_map(|(owner, key, scope, kind)| {
         let session = format!("session:{key}");
         let meta = format!("meta:{key}");
         let route = format!("route:{owner}");
@@ -143,6 +143,9 @@ fn any_hand() -> impl Strategy<Value = Step> {
             5 => hand(&["SET", &format!("due:{owner}"), "a string"]),
             6 => hand(&["SET", &route, "a string"]),
             7 => hand(&["SET", &format!("fence:{key}"), "9"]),
+            8 => hand(&["HSET", &route, scope, &format!("5:{key}")]),
+            9 => hand(&["ZREM", &format!("due:{owner}"), scope]),
+            10 => hand(&["SET", &format!("done:{owner}"), "a string"]),
             _ => hand(&["SET", &format!("waits:scope:{owner}:0{scope}"), key]),
         }
     })
@@ -327,6 +330,25 @@ fn a_usual_case_declines_what_is_not_usual() {
         vec![
             hand(&["SET", &format!("waits:scope:{ADA}:0aa"), "one"]),
             park(DASH, "one", "aa", "x"),
+        ],
+        // A session of another type.
+        vec![
+            one(),
+            hand(&["DEL", "session:one"]),
+            hand(&["RPUSH", "session:one", "x"]),
+            on_scope("FIND", ADA, "aa"),
+            park(ADA, "one", "aa", "y"),
+            claim("aa", "m"),
+            commit("one", "aa", "m"),
+            on_scope("CLEAR", ADA, "aa"),
+        ],
+        // The same, while it is claimed.
+        vec![
+            one(),
+            claim("aa", "m"),
+            hand(&["DEL", "session:one"]),
+            hand(&["RPUSH", "session:one", "x"]),
+            commit("one", "aa", "m"),
         ],
         // A fence in the way of a pointer, on a Cluster.
         vec![
