@@ -15,8 +15,8 @@ use greentic_session::{Blocking, ClaimOutcome, Commit, ParkOptions, SessionStore
 use redb::{ReadableDatabase, ReadableTable, TableDefinition};
 
 const LONG: Duration = Duration::from_secs(3600);
-const TABLES: [&str; 8] = [
-    "sessions", "payloads", "routes", "order", "owners", "messages", "ages", "due",
+const TABLES: [&str; 7] = [
+    "sessions", "payloads", "routes", "owners", "messages", "ages", "due",
 ];
 
 type Rows = TableDefinition<'static, &'static [u8], &'static [u8]>;

@@ -1,4 +1,4 @@
-//! A file written by version 1 of the format, checked in: every later version reads it.
+//! Files written by each version of the format, checked in: every later version reads them.
 //!
 //! docs/durable-format.md describes the bytes.
 #![cfg(feature = "durable")]
@@ -21,8 +21,28 @@ use greentic_session::{
 const WRITTEN_AT: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 const HOUR: Duration = Duration::from_secs(3600);
 
-fn fixture() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/durable-v1.redb")
+/// What the version before wrote.
+const V1: &str = "durable-v1.redb";
+/// As `V1`, but the process crashed: a part of it stands in the journal alone.
+const V1_CRASHED: &str = "durable-v1-crashed.redb";
+/// What this version writes.
+const CURRENT: &str = "durable-v2.redb";
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(name)
+}
+
+/// A copy, since opening a file changes it.
+fn copied(name: &str) -> Scratch {
+    let scratch = Scratch::new();
+    std::fs::copy(fixture(name), scratch.path()).unwrap();
+    scratch
+}
+
+fn journal(path: &Path) -> PathBuf {
+    path.with_added_extension("journal")
 }
 
 fn open(scratch: &Scratch, at: Timestamp) -> (Arc<DurableSessionStore>, Arc<ManualClock>) {
@@ -136,12 +156,71 @@ fn assert_goes_on(store: &Arc<DurableSessionStore>, clock: &ManualClock) {
 }
 
 #[test]
-fn a_file_of_version_1_is_read() {
-    let scratch = Scratch::new();
-    std::fs::copy(fixture(), scratch.path()).unwrap();
+fn a_file_of_this_version_is_read() {
+    let scratch = copied(CURRENT);
     let (store, clock) = open(&scratch, WRITTEN_AT);
     assert_written(&store);
     assert_goes_on(&store, &clock);
+}
+
+#[test]
+fn a_file_of_version_1_is_brought_up_to_this_version() {
+    let scratch = copied(V1);
+    let (store, _) = open(&scratch, WRITTEN_AT);
+    assert_consistent(&store);
+    drop(store);
+    assert_eq!(version(&scratch), 2);
+    let (store, clock) = open(&scratch, WRITTEN_AT);
+    assert_written(&store);
+    assert_goes_on(&store, &clock);
+}
+
+#[test]
+fn a_journal_of_version_1_is_carried_out() {
+    let scratch = copied(V1_CRASHED);
+    let of_copy = journal(&scratch.path());
+    std::fs::copy(journal(&fixture(V1_CRASHED)), &of_copy).unwrap();
+    let (store, clock) = open(&scratch, WRITTEN_AT);
+    assert!(!of_copy.exists());
+    assert_written(&store);
+    assert_goes_on(&store, &clock);
+}
+
+#[test]
+fn a_row_of_version_1_that_is_damaged_stays_to_be_found() {
+    let scratch = copied(V1);
+    let routes = redb::TableDefinition::<&[u8], &[u8]>::new("routes");
+    let database = redb::Database::open(scratch.path()).unwrap();
+    let txn = database.begin_write().unwrap();
+    let first = {
+        let mut routes = txn.open_table(routes).unwrap();
+        let first = routes.pop_first().unwrap().unwrap();
+        let (key, mut value) = (first.0.value().to_vec(), first.1.value().to_vec());
+        drop(first);
+        *value.last_mut().unwrap() ^= 1;
+        routes.insert(key.as_slice(), value.as_slice()).unwrap();
+        (key, value)
+    };
+    txn.commit().unwrap();
+    drop(database);
+    let (store, _) = open(&scratch, WRITTEN_AT);
+    let found = store.inconsistencies().unwrap();
+    assert!(found.iter().any(|found| found.table == "routes"));
+    drop(store);
+    let kept = rows(&scratch.path());
+    assert!(kept.contains(&("routes".to_owned(), first.0, first.1)));
+}
+
+/// The version that stands in a file.
+fn version(scratch: &Scratch) -> u8 {
+    let format = rows(&scratch.path())
+        .into_iter()
+        .find(|row| row.1 == b"format");
+    let (table, _, value) = format.unwrap();
+    assert_eq!(table, "meta");
+    let (version, before) = value.split_last().unwrap();
+    assert_eq!(before, b"greentic-session\0\0\0");
+    *version
 }
 
 #[test]
@@ -181,27 +260,26 @@ fn rows(path: &Path) -> Vec<(String, Vec<u8>, Vec<u8>)> {
 /// The keys and the lengths of the values: only tokens and checksums differ from file to file.
 #[test]
 fn the_rows_are_laid_out_as_in_the_fixture() {
-    let (old, new) = (Scratch::new(), Scratch::new());
-    std::fs::copy(fixture(), old.path()).unwrap();
+    let (old, new) = (copied(CURRENT), Scratch::new());
     let (store, _) = open(&new, WRITTEN_AT);
     write(&store);
     drop(store);
+    let migrated = copied(V1);
+    drop(open(&migrated, WRITTEN_AT));
     let outline = |scratch: &Scratch| -> Vec<_> {
         let rows = rows(&scratch.path()).into_iter();
         rows.map(|(table, key, value)| (table, key, value.len()))
             .collect()
     };
     assert_eq!(outline(&old), outline(&new));
-    let format = rows(&old.path()).into_iter().find(|row| row.1 == b"format");
-    let (table, _, value) = format.unwrap();
-    assert_eq!(table, "meta");
-    assert_eq!(value, b"greentic-session\x00\x00\x00\x01");
+    assert_eq!(outline(&old), outline(&migrated));
+    assert_eq!(version(&old), 2);
+    assert_eq!(version(&copied(V1)), 1);
 }
 
 #[test]
 fn a_version_that_never_was_is_refused_and_left_alone() {
-    let scratch = Scratch::new();
-    std::fs::copy(fixture(), scratch.path()).unwrap();
+    let scratch = copied(CURRENT);
     let database = redb::Database::open(scratch.path()).unwrap();
     let txn = database.begin_write().unwrap();
     let meta = redb::TableDefinition::<&[u8], &[u8]>::new("meta");
@@ -231,10 +309,8 @@ fn this_version_writes_as_many_rows() {
         let rows = rows(path).into_iter();
         rows.map(|(table, key, _)| (table, key.len())).collect()
     };
-    let old = Scratch::new();
-    std::fs::copy(fixture(), old.path()).unwrap();
-    assert_eq!(places(&scratch.path()), places(&old.path()));
     if let Some(kept) = std::env::var_os("GREENTIC_SESSION_WRITE_FIXTURE") {
         std::fs::copy(scratch.path(), kept).unwrap();
     }
+    assert_eq!(places(&scratch.path()), places(&copied(CURRENT).path()));
 }

@@ -151,7 +151,7 @@ fn a_newer_version_is_refused_with_both_versions() {
     let error = refused_unchanged(&scratch.path());
     assert_eq!(error.code, ErrorCode::InvalidInput);
     assert!(error.message.contains("version 9"), "{error}");
-    assert!(error.message.contains("knows 1"), "{error}");
+    assert!(error.message.contains("knows 2"), "{error}");
 }
 
 #[test]

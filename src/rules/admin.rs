@@ -62,7 +62,7 @@ pub(crate) fn forget<L: Ledger>(
     request: request::Forget,
 ) -> SessionResult<Erased> {
     let (mut sessions, mut keys) = (0, request.keys);
-    keys.extend(ledger.all_routed(owner)?);
+    keys.extend(ledger.all_routed(owner)?.into_iter().map(|(key, _)| key));
     for key in keys {
         let Some(head) = ledger.head(&key)?.filter(|head| head.owner == *owner) else {
             continue;
@@ -162,7 +162,7 @@ fn imported_wait<L: Ledger>(
     let stays =
         before.is_some_and(|before| before.order == wait.order && before.scope == wait.scope);
     let mut order = wait.order;
-    while !stays && ledger.is_ordered(&request.owner, order)? {
+    while !stays && ledger.is_place_taken(&request.owner, order)? {
         order += 1;
     }
     ledger.skip_numbers(order);

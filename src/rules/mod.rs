@@ -132,8 +132,15 @@ pub(crate) trait View {
         owner: &Owner,
         scope: &ScopeDigest,
     ) -> SessionResult<Option<(SessionKey, Head)>>;
-    /// All routed sessions, by order.
-    fn all_routed(&self, owner: &Owner) -> SessionResult<Vec<SessionKey>>;
+    /// As [`View::routed`], but none if it is `key` itself, whose head the caller has.
+    fn routed_other(
+        &self,
+        owner: &Owner,
+        scope: &ScopeDigest,
+        key: &SessionKey,
+    ) -> SessionResult<Option<(SessionKey, Head)>>;
+    /// All routed sessions, by order; their heads as [`View::head`] would answer them.
+    fn all_routed(&self, owner: &Owner) -> SessionResult<Vec<(SessionKey, Head)>>;
     /// The session that was created last.
     fn latest_created(&self, owner: &Owner) -> SessionResult<Option<SessionKey>>;
     fn remembered(
@@ -143,8 +150,8 @@ pub(crate) trait View {
     ) -> SessionResult<Option<Remembered>>;
     /// All remembered messages, oldest first.
     fn messages(&self, owner: &Owner) -> SessionResult<Vec<Remembered>>;
-    /// Tells whether a wait of the owner has this order.
-    fn is_ordered(&self, owner: &Owner, order: u64) -> SessionResult<bool>;
+    /// Tells whether a wait of the owner has this order already, where the storage keeps one for each.
+    fn is_place_taken(&self, owner: &Owner, order: u64) -> SessionResult<bool>;
 }
 
 /// What a write needs of a storage: exclusive until the whole operation is done, then all at once.
@@ -204,8 +211,7 @@ fn other_holder<L: Ledger>(
     scope: &ScopeDigest,
     key: &SessionKey,
 ) -> SessionResult<Option<(SessionKey, Head)>> {
-    let holder = ledger.routed(owner, scope)?;
-    let Some((holder, head)) = holder.filter(|(holder, _)| holder != key) else {
+    let Some((holder, head)) = ledger.routed_other(owner, scope, key)? else {
         return Ok(None);
     };
     if head.is_live(now) {

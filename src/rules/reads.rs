@@ -27,13 +27,9 @@ pub(crate) fn waits<V: View>(
     now: Timestamp,
     owner: &Owner,
 ) -> SessionResult<Vec<SessionKey>> {
-    let mut keys = Vec::new();
-    for key in view.all_routed(owner)? {
-        if live(view, now, &key)?.is_some() {
-            keys.push(key);
-        }
-    }
-    Ok(keys)
+    let routed = view.all_routed(owner)?.into_iter();
+    let live = routed.filter(|(_, head)| head.is_live(now));
+    Ok(live.map(|(key, _)| key).collect())
 }
 
 /// C6: the one wait, else the latest created session; several waits are ambiguous.

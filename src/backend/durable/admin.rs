@@ -48,8 +48,8 @@ impl Mark {
     fn parse(text: &str, tables: &[Table]) -> Option<Self> {
         let (number, rest) = text.split_once(':')?;
         let (key, seen) = rest.split_once(':')?;
-        let number: usize = number.strip_prefix('t')?.parse().ok()?;
-        let table = *Table::ALL.get(number)?;
+        let number = number.strip_prefix('t')?.parse().ok()?;
+        let table = Table::from_number(number)?;
         let after = Some(hex::decode(key).ok()?);
         let seen = seen.parse().ok()?;
         let mark = Self { table, after, seen };
@@ -58,7 +58,7 @@ impl Mark {
 
     fn cursor(&self) -> ScanCursor {
         let key = self.after.as_deref().unwrap_or_default();
-        let (table, key) = (self.table as usize, hex::encode(key));
+        let (table, key) = (self.table.number(), hex::encode(key));
         ScanCursor::new(format!("t{table}:{key}:{}", self.seen))
     }
 }

@@ -17,9 +17,6 @@ use crate::rules::{Head, Lease, Wait};
 use crate::scope::ScopeDigest;
 use crate::session::Draft;
 
-/// The version of the file as a whole.
-pub(super) const FORMAT_VERSION: u32 = 1;
-
 pub(super) const RECORD_VERSION: u8 = 1;
 
 // Which optional parts of a head follow.
@@ -187,27 +184,6 @@ impl MessageRow {
         };
         reader.end()?;
         Ok(row)
-    }
-}
-
-/// A route: where in the owner's list the wait stands, and which session it is.
-pub(super) struct RouteRow {
-    pub order: u64,
-    pub key: SessionKey,
-}
-
-impl RouteRow {
-    pub fn encode(&self) -> Vec<u8> {
-        let key = self.key.as_str().as_bytes();
-        Bytes::default().u64(self.order).raw(key).into_vec()
-    }
-
-    pub fn decode(body: &[u8]) -> Result<Self, Damage> {
-        let mut reader = Reader(body);
-        Ok(Self {
-            order: reader.u64()?,
-            key: decode_key(reader.0)?,
-        })
     }
 }
 

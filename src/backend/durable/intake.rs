@@ -138,6 +138,7 @@ impl Intake {
             call,
             ticket,
             intake: self,
+            is_answered: false,
         }
     }
 
@@ -148,6 +149,7 @@ impl Intake {
             call,
             ticket,
             intake: self,
+            is_answered: false,
         }
     }
 

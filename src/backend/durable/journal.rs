@@ -11,14 +11,15 @@ use std::fs::File;
 use std::io::{ErrorKind, Result, Seek, Write};
 use std::path::PathBuf;
 
-use redb::{Database, WriteTransaction};
+use redb::{Database, TableDefinition, WriteTransaction};
 
 use super::bytes::{Bytes, Damage, Reader, checksum};
-use super::ledger::Change;
+use super::changes::Change;
 use super::open::private_file;
 use super::place::Place;
 use super::state::StoreState;
-use super::tables::{Table, write_state};
+use super::tables::{Key, Table, Value, write_state};
+use super::version::journaled;
 
 /// From this length on the file is synced early, so that an opening need not carry out more.
 const LONG: u64 = 64 * 1024 * 1024;
@@ -108,7 +109,7 @@ pub(super) fn recover(
 
 fn apply(txn: &WriteTransaction, record: &Record<'_>) -> std::result::Result<(), redb::Error> {
     for change in &record.changes {
-        let mut table = txn.open_table(change.table.definition())?;
+        let mut table = txn.open_table(change.table)?;
         match change.value {
             Some(value) => table.insert(change.key, value)?,
             None => table.remove(change.key)?,
@@ -127,7 +128,7 @@ struct Record<'a> {
 }
 
 struct RowChange<'a> {
-    table: Table,
+    table: TableDefinition<'static, Key, Value>,
     key: &'a [u8],
     value: Option<&'a [u8]>,
 }
@@ -169,7 +170,7 @@ fn decode<'a>(reader: &mut Reader<'a>) -> std::result::Result<Record<'a>, Damage
     let state = StoreState::decode(body.take(StoreState::BYTES)?)?;
     let mut changes = Vec::new();
     while body.end().is_err() {
-        let table = Table::from_number(body.u8()?).ok_or(Damage("its table is unknown"))?;
+        let table = journaled(body.u8()?).ok_or(Damage("its table is unknown"))?;
         let key = body.long()?;
         let value = match body.u8()? {
             0 => None,
@@ -190,6 +191,7 @@ mod tests {
 
     use greentic_session_testkit::FaultyDisk;
     use greentic_types::{ErrorCode, SessionKey};
+    use redb::TableHandle;
 
     use super::super::config::{Durability, DurableConfig};
     use super::super::faults::run::{ctx, data};
@@ -228,7 +230,7 @@ mod tests {
         assert_eq!(found[0].changes[0].value, Some(b"one".as_slice()));
         assert_eq!(found[0].changes[1].key, b"b");
         assert!(found[0].changes[1].value.is_none());
-        assert_eq!(found[1].changes[0].table, Table::Payloads);
+        assert_eq!(found[1].changes[0].table.name(), "payloads");
     }
 
     #[test]

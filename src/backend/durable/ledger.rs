@@ -5,8 +5,9 @@
 
 use greentic_types::{GreenticError, SessionKey};
 
+use super::changes::{Change, Changes, Spent};
 use super::format::{Damage, decode_digest, encode_payload, unseal};
-use super::format::{Due, MessageRow, OwnerState, RouteRow, encode_head, owner_key, seal};
+use super::format::{Due, MessageRow, OwnerState, encode_head, owner_key, seal};
 use super::place::{Place, Trouble, trouble};
 use super::state::StoreState;
 use super::tables::{Table, WriteTables, write_state};
@@ -22,14 +23,6 @@ use crate::rules::{Head, Ledger, Remembered, View, Wait};
 use crate::session::Draft;
 use std::cell::Cell;
 
-/// What becomes of one row.
-pub(super) struct Change {
-    pub table: Table,
-    pub key: Vec<u8>,
-    /// None removes the row.
-    pub value: Option<Vec<u8>>,
-}
-
 pub(super) struct DurableLedger<'a, 'txn> {
     tables: WriteTables<'txn>,
     state: &'a mut StoreState,
@@ -37,26 +30,32 @@ pub(super) struct DurableLedger<'a, 'txn> {
     /// The row with the data of this operation, if its caller made that.
     payload: Option<Vec<u8>>,
     staged: Vec<Change>,
-    /// What all operations wrote, in order.
-    done: Vec<Change>,
+    spent: Spent,
+    done: Changes,
     trouble: Cell<Option<Trouble>>,
 }
 
 impl<'a, 'txn> DurableLedger<'a, 'txn> {
-    pub fn new(tables: WriteTables<'txn>, state: &'a mut StoreState, place: &'a Place) -> Self {
+    /// `notes` keeps what is written, for a journal.
+    pub fn new(
+        tables: WriteTables<'txn>,
+        state: &'a mut StoreState,
+        place: &'a Place,
+        notes: bool,
+    ) -> Self {
         Self {
             tables,
             state,
             place,
             payload: None,
             staged: Vec::new(),
-            done: Vec::new(),
+            spent: Spent::default(),
+            done: Changes::new(notes),
             trouble: Cell::new(None),
         }
     }
 
-    /// Takes the row with the data of this operation: made on its caller's thread, since all
-    /// callers wait for the writer's.
+    /// Takes the row with the data of this operation, which its caller made.
     pub fn with_payload(&mut self, row: Option<Vec<u8>>) -> &mut Self {
         self.payload = row;
         self
@@ -67,12 +66,16 @@ impl<'a, 'txn> DurableLedger<'a, 'txn> {
         self.payload = None;
         let staged = std::mem::take(&mut self.staged);
         let answer = result?;
-        for change in staged {
-            self.apply(&change)
-                .map_err(|error| self.half_done(&error))?;
-            self.done.push(change);
+        for change in &staged {
+            self.apply(change).map_err(|error| self.half_done(&error))?;
         }
+        self.spent.changes = self.done.add(staged);
         Ok(answer)
+    }
+
+    /// What the last operation has used up.
+    pub fn take_spent(&mut self) -> Spent {
+        std::mem::take(&mut self.spent)
     }
 
     /// Why the transaction must not be committed, if the storage failed on the way.
@@ -81,12 +84,12 @@ impl<'a, 'txn> DurableLedger<'a, 'txn> {
     }
 
     /// What is to be committed.
-    pub fn into_changes(self) -> Vec<Change> {
+    pub fn into_changes(self) -> Changes {
         self.done
     }
 
     pub fn has_changes(&self) -> bool {
-        !self.done.is_empty()
+        self.done.are_any
     }
 
     /// The first keys of what is due at `now`.
@@ -220,19 +223,13 @@ impl<'a, 'txn> DurableLedger<'a, 'txn> {
         self.write(Table::Sessions, bytes, &encode_head(head));
     }
 
-    /// Leads from the owner's list and from the scope to a wait.
+    /// Leads from the scope to a wait.
     pub fn index_route(&mut self, owner: &Owner, wait: &Wait, key: &SessionKey) {
-        let order = numbered_key(owner, wait.order);
-        self.write(Table::Order, order, key.as_str().as_bytes());
-        let row = RouteRow {
-            order: wait.order,
-            key: key.clone(),
-        };
         let scope = route_key(owner, &wait.scope);
-        self.write(Table::Routes, scope, &row.encode());
+        self.write(Table::Routes, scope, key.as_str().as_bytes());
     }
 
-    /// Moves the index entries of a session's wait; a newer wait on the same scope keeps its route.
+    /// Moves the route of a session's wait; another session's wait on the same scope keeps its own.
     fn move_wait(
         &mut self,
         key: &SessionKey,
@@ -243,13 +240,14 @@ impl<'a, 'txn> DurableLedger<'a, 'txn> {
         if before.map(|wait| wait.order) == after.map(|wait| wait.order) {
             return Ok(());
         }
-        if let Some(wait) = after {
+        let scope = |wait: Option<&Wait>| wait.map(|wait| wait.scope);
+        let moves = scope(before) != scope(after);
+        if let Some(wait) = after.filter(|_| moves) {
             self.index_route(owner, wait, key);
         }
-        if let Some(wait) = before {
-            self.remove(Table::Order, numbered_key(owner, wait.order));
+        if let Some(wait) = before.filter(|_| moves) {
             let routed = route(self, owner, &wait.scope)?;
-            if routed.is_some_and(|route| route.order == wait.order) {
+            if routed.as_ref() == Some(key) {
                 self.remove(Table::Routes, route_key(owner, &wait.scope));
             }
         }
@@ -333,7 +331,9 @@ impl Ledger for DurableLedger<'_, '_> {
         let made = self.payload.take();
         let payload = made.map_or_else(|| encode_payload(&draft), Ok)?;
         self.stage(Table::Payloads, bytes.to_vec(), Some(payload));
-        self.move_head(draft.key(), old, &new)
+        self.move_head(draft.key(), old, &new)?;
+        self.spent.draft = Some(draft);
+        Ok(())
     }
 
     fn put_head(&mut self, key: &SessionKey, old: &Head, new: Head) -> SessionResult<()> {

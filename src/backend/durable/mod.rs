@@ -8,6 +8,7 @@
 
 mod admin;
 mod bytes;
+mod changes;
 mod clock;
 mod config;
 #[cfg(all(test, shuttle))]
@@ -31,6 +32,7 @@ mod store;
 mod sweep;
 mod tables;
 mod verify;
+mod version;
 mod view;
 mod writer;
 

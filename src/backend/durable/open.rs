@@ -7,16 +7,16 @@ use std::time::{Duration, Instant};
 
 use greentic_types::{ErrorCode, GreenticError};
 use redb::backends::FileBackend;
-use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, StorageBackend};
+use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageBackend};
 
 use super::config::{Durability, DurableConfig};
 use super::failstop::{FailStop, Failure};
-use super::format::FORMAT_VERSION;
 use super::holder::{Holder, is_open};
 use super::journal::{self, Journal};
 use super::place::{Place, contained};
 use super::state::StoreState;
-use super::tables::{Table, read_state, write_state};
+use super::tables::{Table, read_state};
+use super::version::{self, check_version, format_version, not_ours, write_version};
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
 use crate::options::random_bits;
@@ -24,9 +24,6 @@ use crate::options::random_bits;
 const RETRY_EVERY: Duration = Duration::from_millis(20);
 /// How a database of this library starts, whatever it holds.
 const FILE_MAGIC: [u8; 9] = *b"redb\x1A\x0A\xA9\x0D\x0A";
-/// The row that tells session stores from other databases, and which version they are.
-const FORMAT_KEY: &[u8] = b"format";
-const FORMAT_MAGIC: &[u8] = b"greentic-session";
 /// Files below this size are not worth a compaction.
 const SMALL_FILE: u64 = 16 * 1024 * 1024;
 /// A file this many times as large as what is in it is mostly free.
@@ -35,11 +32,21 @@ const MOSTLY_FREE: u64 = 4;
 /// A store that is open, and nobody's but ours.
 pub(super) struct Opened {
     pub database: Database,
+    /// The version that the file had.
+    version: u32,
     pub state: StoreState,
     pub failure: Failure,
     pub holder: Option<Holder>,
     /// For what is not synced at once; none where everything is.
     pub journal: Option<Journal>,
+}
+
+impl Opened {
+    fn migrate(&mut self, place: &Place) -> SessionResult<()> {
+        let migrated = contained(|| version::migrate(&self.database, self.version, self.state));
+        self.state = checked(migrated, place, &self.failure)?;
+        Ok(())
+    }
 }
 
 pub(super) fn open(config: &DurableConfig) -> SessionResult<Opened> {
@@ -55,6 +62,7 @@ pub(super) fn open(config: &DurableConfig) -> SessionResult<Opened> {
     opened.holder = Some(holder);
     let recovered = contained(|| journal::recover(&opened.database, &place, opened.state));
     opened.state = checked(recovered, &place, &opened.failure)?;
+    opened.migrate(&place)?;
     if config.compact_on_open && is_mostly_free(&place, &opened.state) {
         tracing::info!(path = %place.0.display(), "compacting the session store");
         let compacted = contained(|| opened.database.compact());
@@ -81,7 +89,9 @@ pub(super) fn open_on(
     if is_empty {
         initialise(&database, &place, &failure)?;
     }
-    adopt(database, &place, failure)
+    let mut opened = adopt(database, &place, failure)?;
+    opened.migrate(&place)?;
+    Ok(opened)
 }
 
 fn check_location(place: &Place) -> SessionResult<()> {
@@ -168,7 +178,7 @@ fn look_first(place: &Place) -> SessionResult<()> {
         format_version(&database)
     });
     match version {
-        Ok(Ok(version)) => check_version(version, place),
+        Ok(Ok(version)) => check_version(version, place).map(|_known| ()),
         _ => Ok(()),
     }
 }
@@ -243,24 +253,18 @@ fn initialise(database: &Database, place: &Place, failure: &Failure) -> SessionR
             live_bytes: 0,
             commit: random_bits().get(),
         };
-        {
-            let mut meta = txn.open_table(Table::Meta.definition())?;
-            let format = [FORMAT_MAGIC, &FORMAT_VERSION.to_be_bytes()].concat();
-            meta.insert(FORMAT_KEY, format.as_slice())?;
-            write_state(&mut meta, &state)?;
-        }
+        write_version(&txn, &state)?;
         txn.commit()?;
         Ok::<(), redb::Error>(())
     };
     checked(contained(write), place, failure)
 }
 
-/// Reads what kind of database it is, and brings an older store up to this version.
+/// Reads what kind of database it is, and in which state.
 fn adopt(database: Database, place: &Place, failure: Failure) -> SessionResult<Opened> {
     let version = contained(|| format_version(&database));
     let version = checked(version, place, &failure)?;
-    // Each older version will be taken one version up from here, in one transaction.
-    check_version(version, place)?;
+    let version = check_version(version, place)?;
     let state = contained(|| {
         let meta = database
             .begin_read()?
@@ -272,45 +276,12 @@ fn adopt(database: Database, place: &Place, failure: Failure) -> SessionResult<O
         .map_err(|damage| place.damaged(format!("its state cannot be read: {}", damage.0)))?;
     Ok(Opened {
         database,
+        version,
         state,
         failure,
         holder: None,
         journal: None,
     })
-}
-
-/// Refuses other databases, and versions that this library does not know.
-fn check_version(version: Option<u32>, place: &Place) -> SessionResult<()> {
-    match version {
-        None => Err(not_ours(place)),
-        Some(FORMAT_VERSION) => Ok(()),
-        Some(newer) if newer > FORMAT_VERSION => {
-            let reason = format!(
-                "has format version {newer}; this version of the library knows {FORMAT_VERSION} at most"
-            );
-            Err(place.error(ErrorCode::InvalidInput, reason))
-        }
-        Some(unknown) => {
-            let reason = format!("has format version {unknown}, which never existed");
-            Err(place.damaged(reason))
-        }
-    }
-}
-
-/// The version of a session store; none if it is another database.
-fn format_version(database: &impl ReadableDatabase) -> Result<Option<u32>, redb::Error> {
-    let txn = database.begin_read()?;
-    let meta = match txn.open_table(Table::Meta.definition()) {
-        Ok(meta) => meta,
-        Err(redb::TableError::Storage(error)) => return Err(error.into()),
-        Err(_other_table) => return Ok(None),
-    };
-    let stored = ReadableTable::get(&meta, FORMAT_KEY)?;
-    let version = stored.and_then(|value| {
-        let version = value.value().strip_prefix(FORMAT_MAGIC)?;
-        Some(u32::from_be_bytes(version.try_into().ok()?))
-    });
-    Ok(version)
 }
 
 fn is_mostly_free(place: &Place, state: &StoreState) -> bool {
@@ -337,11 +308,6 @@ pub(super) fn checked<T, E: Into<redb::Error>>(
 
 pub(super) fn cannot_open(place: &Place, error: &std::io::Error) -> GreenticError {
     place.error(ErrorCode::Unavailable, format!("cannot be opened: {error}"))
-}
-
-fn not_ours(place: &Place) -> GreenticError {
-    let reason = "cannot be opened: the file is there, but it is no session store";
-    place.error(ErrorCode::InvalidInput, reason)
 }
 
 pub(super) fn refusal(place: &Place, error: DatabaseError) -> GreenticError {

@@ -59,7 +59,7 @@ fn repair_row(ledger: &mut DurableLedger<'_, '_>, row: &Faulty) -> SessionResult
             ledger.drop_row(row.table, row.key.clone());
             Ok(())
         }
-        Table::Routes | Table::Order | Table::Ages => {
+        Table::Routes | Table::Ages => {
             ledger.drop_row(row.table, row.key.clone());
             match split_owner_key(&row.key) {
                 Ok((owner, _)) => recount(ledger, &owner),
@@ -86,9 +86,8 @@ fn session(ledger: &mut DurableLedger<'_, '_>, bytes: &[u8]) -> SessionResult<()
     };
     // A route that cannot be read leads nowhere.
     let routed = route(ledger, &head.owner, &wait.scope).ok().flatten();
-    let other = routed.filter(|row| row.key != key);
-    let other = match &other {
-        Some(row) => ledger.head(&row.key)?.and_then(|head| head.wait),
+    let other = match routed.filter(|routed| *routed != key) {
+        Some(other) => ledger.head(&other)?.and_then(|head| head.wait),
         None => None,
     };
     if other.is_some_and(|other| other.scope == wait.scope && other.order > wait.order) {
@@ -98,7 +97,6 @@ fn session(ledger: &mut DurableLedger<'_, '_>, bytes: &[u8]) -> SessionResult<()
             ..head.clone()
         };
         ledger.write_head(&key, &idle);
-        ledger.drop_row(Table::Order, numbered_key(&head.owner, wait.order));
     } else {
         ledger.index_route(&head.owner, wait, &key);
     }
@@ -136,7 +134,7 @@ fn recount(ledger: &mut DurableLedger<'_, '_>, owner: &Owner) -> SessionResult<(
         None => false,
     };
     let state = OwnerState {
-        waits: count(Table::Order)?,
+        waits: count(Table::Routes)?,
         messages: count(Table::Messages)?,
         latest_created: latest.filter(|_| own),
     };

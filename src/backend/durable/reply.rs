@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use greentic_types::{ErrorCode, GreenticError};
 
+use super::changes::Spent;
 use super::intake::{Intake, Ticket};
 use super::ledger::DurableLedger;
 use crate::clock::Timestamp;
@@ -31,9 +32,14 @@ pub(super) struct Call<F, T>(Mutex<State<F, T>>);
 enum State<F, T> {
     Queued(F, Option<Waker>),
     /// The writer has taken it; the outcome is there once it ran.
-    Taken(Option<SessionResult<T>>, Option<Waker>),
-    Answered(SessionResult<T>),
+    Taken(Option<Outcome<T>>, Option<Waker>),
+    Answered(Outcome<T>),
     Over,
+}
+
+struct Outcome<T> {
+    result: SessionResult<T>,
+    _spent: Spent,
 }
 
 impl<F, T> State<F, T> {
@@ -59,7 +65,14 @@ impl<F, T> Call<F, T> {
                     return;
                 }
             };
-            *state = State::Answered(choose(outcome));
+            let (result, spent) = match outcome {
+                Some(Outcome { result, _spent }) => (Some(result), _spent),
+                None => (None, Spent::default()),
+            };
+            *state = State::Answered(Outcome {
+                result: choose(result),
+                _spent: spent,
+            });
             waker
         };
         if let Some(waker) = waker {
@@ -90,7 +103,7 @@ impl<F, T> Call<F, T> {
                 Poll::Pending
             }
             State::Answered(_) | State::Over => match state.take() {
-                State::Answered(answer) => Poll::Ready(answer),
+                State::Answered(outcome) => Poll::Ready(outcome.result),
                 _ => Poll::Pending,
             },
         }
@@ -105,7 +118,10 @@ where
     fn run(&self, ledger: &mut DurableLedger<'_, '_>, now: Timestamp) {
         let Some(run) = self.take_up() else { return };
         let result = run(ledger, now);
-        let outcome = ledger.settle(result);
+        let outcome = Outcome {
+            result: ledger.settle(result),
+            _spent: ledger.take_spent(),
+        };
         if let State::Taken(slot, _) = &mut *self.0.lock() {
             *slot = Some(outcome);
         }
@@ -129,18 +145,23 @@ pub(super) struct Reply<'a, F, T> {
     pub call: Arc<Call<F, T>>,
     pub ticket: Ticket,
     pub intake: &'a Intake,
+    pub is_answered: bool,
 }
 
 impl<F, T> Future for Reply<'_, F, T> {
     type Output = SessionResult<T>;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        self.call.poll(context)
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let answer = self.call.poll(context);
+        self.is_answered |= answer.is_ready();
+        answer
     }
 }
 
 impl<F, T> Drop for Reply<'_, F, T> {
     fn drop(&mut self) {
-        self.intake.cancel(self.ticket);
+        if !self.is_answered {
+            self.intake.cancel(self.ticket);
+        }
     }
 }

@@ -8,7 +8,7 @@ use greentic_types::{ErrorCode, GreenticError, SessionKey};
 
 use super::clock::StoreClock;
 use super::config::DurableConfig;
-use super::format::{FORMAT_VERSION, encode_payload};
+use super::format::encode_payload;
 use super::holder::Holder;
 use super::ledger::DurableLedger;
 use super::open::{Opened, open};
@@ -17,6 +17,7 @@ use super::rewrite::rewrite;
 use super::shared::Shared;
 use super::sweep::Sweeper;
 use super::verify::{Inconsistency, count, inconsistencies};
+use super::version::FORMAT_VERSION;
 use super::view::{Snapshot, session_of};
 use super::writer::Writer;
 use crate::backend::{Backend, Owned};

@@ -5,8 +5,8 @@ use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition, Write
 use super::format::{Damage, seal, unseal};
 use super::state::StoreState;
 
-type Key = &'static [u8];
-type Value = &'static [u8];
+pub(super) type Key = &'static [u8];
+pub(super) type Value = &'static [u8];
 
 /// What is stored where. The names are part of the file format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,8 +19,6 @@ pub(super) enum Table {
     Payloads,
     /// Owner and scope to the session that waits.
     Routes,
-    /// Owner and order to the session that waits.
-    Order,
     /// Owner to what is kept per owner.
     Owners,
     /// Owner and message to when it is forgotten.
@@ -32,25 +30,34 @@ pub(super) enum Table {
 }
 
 impl Table {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 8] = [
         Self::Meta,
         Self::Sessions,
         Self::Payloads,
         Self::Routes,
-        Self::Order,
         Self::Owners,
         Self::Messages,
         Self::Ages,
         Self::Due,
     ];
 
-    /// Its number in a journal; part of the file format.
+    /// Its number in a journal and in a cursor; part of the file format.
     pub const fn number(self) -> u8 {
-        self as u8
+        match self {
+            Self::Meta => 0,
+            Self::Sessions => 1,
+            Self::Payloads => 2,
+            Self::Routes => 3,
+            Self::Owners => 5,
+            Self::Messages => 6,
+            Self::Ages => 7,
+            Self::Due => 8,
+        }
     }
 
     pub fn from_number(number: u8) -> Option<Self> {
-        Self::ALL.get(usize::from(number)).copied()
+        let is_meant = |table: &Self| table.number() == number;
+        Self::ALL.into_iter().find(is_meant)
     }
 
     pub const fn name(self) -> &'static str {
@@ -59,7 +66,6 @@ impl Table {
             Self::Sessions => "sessions",
             Self::Payloads => "payloads",
             Self::Routes => "routes",
-            Self::Order => "order",
             Self::Owners => "owners",
             Self::Messages => "messages",
             Self::Ages => "ages",

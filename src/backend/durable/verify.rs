@@ -7,11 +7,11 @@ use redb::ReadableTable;
 
 use super::admin::{Mark, tour};
 use super::format::{
-    Damage, Due, MessageRow, OwnerState, RouteRow, decode_digest, decode_head, decode_key,
-    split_owner_key, unseal,
+    Damage, Due, MessageRow, OwnerState, decode_digest, decode_head, decode_key, split_owner_key,
+    unseal,
 };
 use super::tables::{ReadTables, Table};
-use super::view::{Rows, Snapshot, message, numbered_key, owner_state, route, route_key};
+use super::view::{Rows, Snapshot, message, numbered_key, owner_state, route_key};
 use crate::admin::{Finding, FindingKind, ScanCursor, VerifyPage};
 use crate::error::{SessionResult, printable};
 use crate::rules::{Head, View};
@@ -81,12 +81,11 @@ pub(super) fn session_of_row(table: Table, key: &[u8]) -> Option<SessionKey> {
 
 /// Every table but that of the store's own state. Those from which others are made come first, so
 /// that one run repairs all.
-const CHECKED: [Table; 8] = [
+const CHECKED: [Table; 7] = [
     Table::Sessions,
     Table::Payloads,
     Table::Messages,
     Table::Routes,
-    Table::Order,
     Table::Ages,
     Table::Due,
     Table::Owners,
@@ -197,7 +196,6 @@ impl<R: Rows> Check<'_, R> {
             Table::Sessions => self.session(key, body),
             Table::Payloads => self.payload(key),
             Table::Routes => self.route(key, body),
-            Table::Order => self.order(key, body),
             Table::Owners => self.owner(key, body),
             Table::Messages => self.message(key, body),
             Table::Ages => self.age(key, body),
@@ -240,12 +238,8 @@ impl<R: Rows> Check<'_, R> {
         let Some(wait) = &head.wait else {
             return Ok(());
         };
-        let order = numbered_key(&head.owner, wait.order);
-        let listed = self.leads(Table::Order, &order, key.as_str().as_bytes())?;
-        expect(listed, missing, "the wait is not listed")?;
-        // A route that cannot be read leads nowhere.
-        let routed = route(self.0, &head.owner, &wait.scope).ok().flatten();
-        let is_routed = routed.is_some_and(|row| row.key == key && row.order == wait.order);
+        let scope = route_key(&head.owner, &wait.scope);
+        let is_routed = self.leads(Table::Routes, &scope, key.as_str().as_bytes())?;
         expect(is_routed, missing, "the wait is not routed to")?;
         let state = owner_state(self.0, &head.owner)?;
         expect(state.waits > 0, missing, "the owner is missing")
@@ -257,22 +251,9 @@ impl<R: Rows> Check<'_, R> {
     }
 
     fn route(&self, key: &[u8], body: &[u8]) -> Checked {
-        let row = RouteRow::decode(body)?;
-        let head = self.head(&row.key)?;
-        let waits = head.wait.as_ref().is_some_and(|wait| {
-            wait.order == row.order && route_key(&head.owner, &wait.scope) == key
-        });
-        expect(
-            waits,
-            FindingKind::Dangling,
-            "the session does not wait there",
-        )
-    }
-
-    fn order(&self, key: &[u8], body: &[u8]) -> Checked {
         let head = self.head(&decode_key(body)?)?;
         let wait = head.wait.as_ref();
-        let waits = wait.is_some_and(|wait| numbered_key(&head.owner, wait.order) == key);
+        let waits = wait.is_some_and(|wait| route_key(&head.owner, &wait.scope) == key);
         expect(
             waits,
             FindingKind::Dangling,
@@ -291,11 +272,9 @@ impl<R: Rows> Check<'_, R> {
             "an owner without state was kept",
         )?;
         let count = |table| Ok::<_, Fault>(self.0.starting_with(table, key, usize::MAX)?.len());
-        let (waits, routes) = (count(Table::Order)?, count(Table::Routes)?);
-        let (messages, ages) = (count(Table::Messages)?, count(Table::Ages)?);
-        let counted = waits == state.waits as usize;
+        let counted = count(Table::Routes)? == state.waits as usize;
         expect(counted, missing, "the count of waits is wrong")?;
-        expect(waits == routes, missing, "waits and routes differ")?;
+        let (messages, ages) = (count(Table::Messages)?, count(Table::Ages)?);
         let counted = messages == state.messages as usize;
         expect(counted, missing, "the count of messages is wrong")?;
         expect(messages == ages, missing, "messages and their ages differ")?;

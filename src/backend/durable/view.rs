@@ -6,7 +6,7 @@ use std::sync::Arc;
 use greentic_types::{ErrorCode, GreenticError, SessionKey};
 use redb::{ReadableTable, ReadableTableMetadata};
 
-use super::format::{self, Damage, MessageRow, OwnerState, RouteRow, owner_key, unseal};
+use super::format::{self, Damage, MessageRow, OwnerState, owner_key, unseal};
 use super::place::Place;
 use super::tables::{ReadTables, Table};
 use crate::claim::MessageDigest;
@@ -184,13 +184,27 @@ pub(super) fn owner_state<R: Rows>(rows: &R, owner: &Owner) -> SessionResult<Own
     Ok(state.unwrap_or_default())
 }
 
+/// The session that a scope leads to.
 pub(super) fn route<R: Rows>(
     rows: &R,
     owner: &Owner,
     scope: &ScopeDigest,
-) -> SessionResult<Option<RouteRow>> {
+) -> SessionResult<Option<SessionKey>> {
     let key = route_key(owner, scope);
-    sealed(rows, Table::Routes, &key, RouteRow::decode)
+    sealed(rows, Table::Routes, &key, format::decode_key)
+}
+
+fn with_head<R: Rows>(
+    rows: &R,
+    key: Option<SessionKey>,
+) -> SessionResult<Option<(SessionKey, Head)>> {
+    let Some(key) = key else { return Ok(None) };
+    Ok(rows.head(&key)?.map(|head| (key, head)))
+}
+
+/// The place of a session's wait in the list of its owner.
+fn order(head: &Head) -> Option<u64> {
+    head.wait.as_ref().map(|wait| wait.order)
 }
 
 pub(super) fn message<R: Rows>(
@@ -234,21 +248,30 @@ impl<R: Rows> View for R {
         owner: &Owner,
         scope: &ScopeDigest,
     ) -> SessionResult<Option<(SessionKey, Head)>> {
-        let Some(RouteRow { key, .. }) = route(self, owner, scope)? else {
-            return Ok(None);
-        };
-        Ok(self.head(&key)?.map(|head| (key, head)))
+        with_head(self, route(self, owner, scope)?)
     }
 
-    fn all_routed(&self, owner: &Owner) -> SessionResult<Vec<SessionKey>> {
+    fn routed_other(
+        &self,
+        owner: &Owner,
+        scope: &ScopeDigest,
+        key: &SessionKey,
+    ) -> SessionResult<Option<(SessionKey, Head)>> {
+        let holder = route(self, owner, scope)?;
+        with_head(self, holder.filter(|holder| holder != key))
+    }
+
+    fn all_routed(&self, owner: &Owner) -> SessionResult<Vec<(SessionKey, Head)>> {
         let prefix = owner_key(owner).into_vec();
-        let rows = self.starting_with(Table::Order, &prefix, usize::MAX)?;
-        let decode = |row: Row| {
-            unseal(&row.key, &row.value)
+        let mut routed = Vec::new();
+        for row in self.starting_with(Table::Routes, &prefix, usize::MAX)? {
+            let key = unseal(&row.key, &row.value)
                 .and_then(format::decode_key)
-                .map_err(|damage| unreadable_row(Table::Order, damage))
-        };
-        rows.into_iter().map(decode).collect()
+                .map_err(|damage| unreadable_row(Table::Routes, damage))?;
+            routed.extend(self.head(&key)?.map(|head| (key, head)));
+        }
+        routed.sort_by_key(|(_, head)| order(head));
+        Ok(routed)
     }
 
     fn latest_created(&self, owner: &Owner) -> SessionResult<Option<SessionKey>> {
@@ -280,8 +303,8 @@ impl<R: Rows> View for R {
         Ok(messages)
     }
 
-    fn is_ordered(&self, owner: &Owner, order: u64) -> SessionResult<bool> {
-        let found = self.get(Table::Order, &numbered_key(owner, order), |_| Ok(()))?;
-        Ok(found.is_some())
+    /// Waits of the same order have a place each: that of their scopes.
+    fn is_place_taken(&self, _owner: &Owner, _order: u64) -> SessionResult<bool> {
+        Ok(false)
     }
 }

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use greentic_types::GreenticError;
 use redb::{Database, ReadableDatabase, WriteTransaction};
 
+use super::changes::Changes;
 use super::config::Durability;
 use super::intake::{CompactCall, Next};
 use super::journal::Journal;
-use super::ledger::{Change, DurableLedger};
+use super::ledger::DurableLedger;
 use super::open::Opened;
 use super::place::{Trouble, contained, trouble};
 use super::reply::Operation;
@@ -174,12 +175,12 @@ impl Writer {
         if let Some(cause) = self.shared.failure.cause() {
             return Err(Stop::NotDone(Trouble::Io, cause.to_owned()));
         }
-        if changes.is_empty() {
+        if !changes.are_any {
             let aborted = txn.abort();
             return aborted.map_err(|error| Stop::before_commit(&error.into()));
         }
         self.commit(txn)?;
-        if let Some(journal) = &mut self.journal {
+        if let (Some(journal), Some(changes)) = (&mut self.journal, changes.noted) {
             let noted = journal.append(follows, &self.state, &changes);
             noted.map_err(|error| Stop::Unknown(error.to_string()))?;
             self.unsynced.get_or_insert_with(Instant::now);
@@ -211,11 +212,11 @@ impl Writer {
         &mut self,
         txn: &WriteTransaction,
         batch: &mut Vec<Arc<dyn Operation>>,
-    ) -> Result<Vec<Change>, Stop> {
+    ) -> Result<Changes, Stop> {
         let shared = Arc::clone(&self.shared);
         let tables = WriteTables::open(txn).map_err(|error| Stop::before_commit(&error))?;
-        let mut ledger = DurableLedger::new(tables, &mut self.state, &shared.place);
-        let not_done = |trouble, error: &GreenticError| Stop::NotDone(trouble, error.to_string());
+        let notes = self.journal.is_some();
+        let mut ledger = DurableLedger::new(tables, &mut self.state, &shared.place, notes);
         let linger_end = Instant::now() + shared.config.linger;
         let wanted = self.expected.min(shared.config.max_batch);
         let mut ran = 0;
@@ -237,12 +238,12 @@ impl Writer {
         let now = shared.clock.now();
         let swept = self.sweeper.sweep(&mut ledger, now, budget);
         if let (Err(error), Some(trouble)) = (&swept, ledger.trouble()) {
-            return Err(not_done(trouble, error));
+            return Err(Stop::NotDone(trouble, error.to_string()));
         }
         if ledger.has_changes() {
             let commit = self.journal.as_ref().map(|_| random_bits().get());
             let saved = ledger.save_state(now, commit);
-            saved.map_err(|error| not_done(Trouble::Io, &error))?;
+            saved.map_err(|error| Stop::NotDone(Trouble::Io, error.to_string()))?;
         }
         Ok(ledger.into_changes())
     }

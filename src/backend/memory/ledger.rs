@@ -72,8 +72,24 @@ impl MemoryLedger<'_> {
         self.shard.get(self.hash(owner), owner)
     }
 
-    fn key_of(&self, owner: &Owner, route: &Route) -> Option<SessionKey> {
-        follow(self.keys, owner, route, |stored| stored.session.key.clone())
+    fn routed_if(
+        &self,
+        owner: &Owner,
+        scope: &ScopeDigest,
+        is_wanted: impl FnOnce(&SessionKey) -> bool,
+    ) -> Option<(SessionKey, Head)> {
+        let route = self.state(owner)?.routes.find(scope)?;
+        let if_waiting = |stored: &Stored| {
+            let waits = stored.scope().as_ref() == Some(scope);
+            let key = &stored.session.key;
+            (waits && is_wanted(key)).then(|| (key.clone(), stored.head()))
+        };
+        follow(self.keys, owner, route, if_waiting).flatten()
+    }
+
+    fn behind(&self, owner: &Owner, route: &Route) -> Option<(SessionKey, Head)> {
+        let shown = |stored: &Stored| (stored.session.key.clone(), stored.head());
+        follow(self.keys, owner, route, shown)
     }
 
     fn index(&mut self, hash: KeyHash, old: Option<&Head>, new: &Head) {
@@ -144,24 +160,25 @@ impl View for MemoryLedger<'_> {
         owner: &Owner,
         scope: &ScopeDigest,
     ) -> SessionResult<Option<(SessionKey, Head)>> {
-        let state = self.state(owner);
-        let Some(route) = state.and_then(|state| state.routes.find(scope)) else {
-            return Ok(None);
-        };
-        let if_waiting = |stored: &Stored| {
-            let waits = stored.scope().as_ref() == Some(scope);
-            waits.then(|| (stored.session.key.clone(), stored.head()))
-        };
-        Ok(follow(self.keys, owner, route, if_waiting).flatten())
+        Ok(self.routed_if(owner, scope, |_| true))
     }
 
-    fn all_routed(&self, owner: &Owner) -> SessionResult<Vec<SessionKey>> {
+    fn routed_other(
+        &self,
+        owner: &Owner,
+        scope: &ScopeDigest,
+        key: &SessionKey,
+    ) -> SessionResult<Option<(SessionKey, Head)>> {
+        Ok(self.routed_if(owner, scope, |holder| holder != key))
+    }
+
+    fn all_routed(&self, owner: &Owner) -> SessionResult<Vec<(SessionKey, Head)>> {
         let state = self.state(owner);
         let routes = state.map(|state| state.routes.as_slice());
         Ok(routes
             .into_iter()
             .flatten()
-            .filter_map(|route| self.key_of(owner, route))
+            .filter_map(|route| self.behind(owner, route))
             .collect())
     }
 
@@ -184,7 +201,7 @@ impl View for MemoryLedger<'_> {
         Ok(state.flat_map(OwnerState::messages).cloned().collect())
     }
 
-    fn is_ordered(&self, owner: &Owner, order: u64) -> SessionResult<bool> {
+    fn is_place_taken(&self, owner: &Owner, order: u64) -> SessionResult<bool> {
         let state = self.state(owner);
         Ok(state.is_some_and(|state| state.routes.has(order)))
     }

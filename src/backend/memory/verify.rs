@@ -81,7 +81,7 @@ fn session_faults(
         if routed.is_none_or(|(routed, _)| routed != *key) {
             found.push(missing("routes", "the wait is not routed to"));
         }
-        if !ledger.is_ordered(owner, wait.order)? {
+        if !ledger.is_place_taken(owner, wait.order)? {
             found.push(missing("order", "the wait is not listed"));
         }
     }

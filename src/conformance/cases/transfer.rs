@@ -115,6 +115,39 @@ pub fn c26_the_order_of_waits_moves(stage: &Stage) -> Verdict {
     there.ensure_waits(&[waits, vec![(&last, &newest)]].concat())
 }
 
+// Records of several stores may have the same place in the list.
+pub fn c26_waits_with_the_same_place_are_all_kept(stage: &Stage) -> Verdict {
+    let anna = stage.user("anna");
+    let scopes = stage.scopes(3);
+    let keys: Vec<_> = (0..3).map(|n| stage.key(&format!("{n}"))).collect();
+    for (scope, key) in scopes.iter().zip(&keys) {
+        anna.register(scope, key)?;
+    }
+    let target = stage.elsewhere(StoreOptions::new())?;
+    let there = in_place(&target, &anna);
+    let place = one_session(stage)?.wait.map(|wait| wait.order);
+    for mut record in exported(stage)? {
+        if let ExportRecord::Session(session) = &mut record
+            && let (Some(wait), Some(place)) = (&mut session.wait, place)
+        {
+            wait.order = place;
+        }
+        for _repeat in 0..2 {
+            let outcome = target.store.import(record.clone(), ImportMode::Replace)?;
+            ensure_eq(outcome, ImportOutcome::Imported)?;
+        }
+    }
+    let mut listed = there.list()?;
+    listed.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+    ensure_eq(&listed, &keys)?;
+    there.clear(&scopes[0])?;
+    there.clear(&scopes[1])?;
+    there.ensure_waits(&[(&scopes[2], &keys[2])])?;
+    there.clear(&scopes[2])?;
+    there.ensure_waits(&[])?;
+    target.ensure_nothing_left()
+}
+
 // Of an owner with many waits: they may be indexed otherwise than few.
 pub fn c26_an_older_wait_displaces_a_newer_one(stage: &Stage) -> Verdict {
     let anna = stage.user("anna");

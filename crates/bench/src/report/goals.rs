@@ -206,6 +206,14 @@ pub fn of(rows: &[Row]) -> Vec<Goal> {
             AtLeast(15.0),
             over(durable(redis_wait, OURS, 64), durable(redis_wait, OURS, 1)),
         ),
+        goal(
+            "durable: register_wait, 64 callers over 1, async",
+            AtLeast(15.0),
+            over(
+                durable(redis_wait, OURS_ASYNC, 64),
+                durable(redis_wait, OURS_ASYNC, 1),
+            ),
+        ),
     ]
 }
 
