@@ -384,8 +384,10 @@ mod tests {
         for late in intake.take_late(&mut intake.state.lock(), Instant::now()) {
             late();
         }
-        let _other = call(&intake);
+        let other = call(&intake);
         intake.join(&mut batch, 10, Instant::now());
         assert_eq!((batch.len(), intake.waiting()), (1, 1));
+        drop(other);
+        assert_eq!(intake.waiting(), 0, "who goes takes the operation along");
     }
 }
