@@ -14,7 +14,6 @@ use super::replication::Replication;
 use super::runtime::Runtime;
 use super::script::{Call, Reply};
 use super::servers::{Layout, Route, Servers};
-use super::slots::slot_of;
 use crate::error::SessionResult;
 
 #[cfg(test)]
@@ -111,11 +110,12 @@ impl Connections {
         mut task: Task<'_>,
     ) -> SessionResult<Reply> {
         let mut course = Course::new(self, task.route.clone(), self.servers.are_many());
-        let slot = slot_of(task.key);
+        let slot = self.servers.slot(task.key);
         loop {
             #[cfg(test)]
             ROUND_TRIPS.with(|trips| trips.set(trips.get() + 1));
-            let failure = match self.attempt(runtime, &command, &task, &course).await {
+            let attempt = self.attempt(runtime, &command, &task, slot, &course);
+            let failure = match attempt.await {
                 Ok(value) => {
                     let repeated = course.unknown;
                     return Ok(Reply { value, repeated });
@@ -146,10 +146,11 @@ impl Connections {
         runtime: &Arc<Runtime>,
         command: &Cmd,
         task: &Task<'_>,
+        slot: u16,
         course: &Course,
     ) -> Result<redis::Value, Failure> {
         let replication = self.replication.as_ref().filter(|_| task.mutating);
-        let (slot, patience) = (slot_of(task.key), course.patience());
+        let patience = course.patience();
         let pool = self
             .servers
             .pool(runtime, slot, &course.route, patience.until);

@@ -12,6 +12,7 @@ use super::node::{Access, Node};
 use super::pool::Pool;
 use super::runtime::Runtime;
 use super::sentinel::Sentinels;
+use super::slots::slot_of;
 use super::topology::Topology;
 use super::url::Place;
 use crate::error::SessionResult;
@@ -82,6 +83,14 @@ impl Servers {
     /// Whether a call that fails at one server may succeed at another.
     pub const fn are_many(&self) -> bool {
         matches!(self, Self::Many(_))
+    }
+
+    /// The slot of a key, where that decides on the server.
+    pub fn slot(&self, key: &[u8]) -> u16 {
+        match self {
+            Self::One(_) => 0,
+            Self::Many(_) => slot_of(key),
+        }
     }
 
     /// The connections to the server of a route.

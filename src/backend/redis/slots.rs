@@ -24,17 +24,28 @@ pub(super) fn hashed_part(key: &[u8]) -> &[u8] {
 /// CRC-16/XMODEM, as Redis Cluster specifies it.
 fn crc16(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0, |crc, &byte| {
-        let crc = crc ^ (u16::from(byte) << 8);
-        (0..8).fold(crc, |crc, _| {
-            let shifted = crc << 1;
-            if crc & 0x8000 == 0 {
-                shifted
-            } else {
-                shifted ^ 0x1021
-            }
-        })
+        let [high, low] = crc.to_be_bytes();
+        u16::from_be_bytes([low, 0]) ^ REMAINDERS[usize::from(high ^ byte)]
     })
 }
+
+/// The checksum of each byte alone.
+const REMAINDERS: [u16; 256] = {
+    let mut remainders = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let mut crc = (byte as u16) << 8;
+        let mut bit = 0;
+        while bit < 8 {
+            let overflows = crc & 0x8000 != 0;
+            crc = (crc << 1) ^ if overflows { 0x1021 } else { 0 };
+            bit += 1;
+        }
+        remainders[byte] = crc;
+        byte += 1;
+    }
+    remainders
+};
 
 #[cfg(test)]
 mod tests {
