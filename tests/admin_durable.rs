@@ -129,6 +129,23 @@ fn c23_every_row_that_is_lost_is_found_and_repaired() {
 }
 
 #[test]
+fn c10_a_session_that_waits_again_writes_the_route_that_was_lost() {
+    let scratch = Scratch::new();
+    filled(&scratch, "anna");
+    let victim = row(&scratch.path(), "routes", |_| true);
+    tamper(&scratch.path(), "routes", &victim, |_| None);
+    let store = Blocking::new(scratch.open());
+    assert!(!verified(&store, VerifyMode::Check).is_empty());
+    for number in 0..8 {
+        let name = format!("anna-{number}");
+        park(&store, "anna", &name, None);
+        let found = store.find(&ctx("anna"), &user("anna"), &scope(&name));
+        assert_eq!(found.unwrap(), Some(key(&name)));
+    }
+    assert_eq!(verified(&store, VerifyMode::Check), []);
+}
+
+#[test]
 fn c23_every_row_that_is_damaged_is_found_and_what_is_true_is_kept() {
     for table in TABLES.into_iter().filter(|table| *table != "due") {
         let scratch = Scratch::new();

@@ -157,7 +157,7 @@ pub(crate) trait View {
 /// What a write needs of a storage: exclusive until the whole operation is done, then all at once.
 pub(crate) trait Ledger: View {
     /// Stores a session and its head. The storage moves its index entries of the deadline and of
-    /// the wait from `old` to `new`; a route that has a newer order already stays. Fails, with
+    /// the wait from `old` to `new`; a route that a newer wait has taken stays. Fails, with
     /// nothing changed, if the key is new and taken.
     fn put(&mut self, draft: Draft, old: Option<&Head>, new: Head) -> SessionResult<()>;
     /// As `put`, and leaves the data as it is.

@@ -240,16 +240,16 @@ impl<'a, 'txn> DurableLedger<'a, 'txn> {
         if before.map(|wait| wait.order) == after.map(|wait| wait.order) {
             return Ok(());
         }
-        let scope = |wait: Option<&Wait>| wait.map(|wait| wait.scope);
-        let moves = scope(before) != scope(after);
-        if let Some(wait) = after.filter(|_| moves) {
+        if let Some(wait) = after
+            && route(self, owner, &wait.scope)?.as_ref() != Some(key)
+        {
             self.index_route(owner, wait, key);
         }
-        if let Some(wait) = before.filter(|_| moves) {
-            let routed = route(self, owner, &wait.scope)?;
-            if routed.as_ref() == Some(key) {
-                self.remove(Table::Routes, route_key(owner, &wait.scope));
-            }
+        if let Some(wait) = before
+            && after.is_none_or(|after| after.scope != wait.scope)
+            && route(self, owner, &wait.scope)?.as_ref() == Some(key)
+        {
+            self.remove(Table::Routes, route_key(owner, &wait.scope));
         }
         // One that takes the place of another leaves the count, and so the owner's row, as it is.
         let change: fn(u32, u32) -> u32 = match (before, after) {
