@@ -187,6 +187,17 @@ fn a_journal_of_version_1_is_carried_out() {
 }
 
 #[test]
+fn a_journal_of_version_1_that_turns_up_later_does_nothing() {
+    let scratch = copied(V1_CRASHED);
+    drop(open(&scratch, WRITTEN_AT));
+    let late = journal(&scratch.path());
+    std::fs::copy(journal(&fixture(V1_CRASHED)), &late).unwrap();
+    let (store, _) = open(&scratch, WRITTEN_AT);
+    assert_consistent(&store);
+    assert_eq!(store.held().unwrap(), (0, 0));
+}
+
+#[test]
 fn a_row_of_version_1_that_is_damaged_stays_to_be_found() {
     let scratch = copied(V1);
     let routes = redb::TableDefinition::<&[u8], &[u8]>::new("routes");

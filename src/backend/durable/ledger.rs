@@ -237,7 +237,8 @@ impl<'a, 'txn> DurableLedger<'a, 'txn> {
         before: Option<&Wait>,
         after: Option<&Wait>,
     ) -> SessionResult<()> {
-        if before.map(|wait| wait.order) == after.map(|wait| wait.order) {
+        let place = |wait: Option<&Wait>| wait.map(|wait| (wait.scope, wait.order));
+        if place(before) == place(after) {
             return Ok(());
         }
         if let Some(wait) = after

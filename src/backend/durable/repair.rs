@@ -90,7 +90,7 @@ fn session(ledger: &mut DurableLedger<'_, '_>, bytes: &[u8]) -> SessionResult<()
         Some(other) => ledger.head(&other)?.and_then(|head| head.wait),
         None => None,
     };
-    if other.is_some_and(|other| other.scope == wait.scope && other.order > wait.order) {
+    if other.is_some_and(|other| other.scope == wait.scope && other.order >= wait.order) {
         // It was displaced.
         let idle = Head {
             wait: None,

@@ -9,6 +9,7 @@ use super::state::StoreState;
 use super::tables::{Key, Table, Value, write_state};
 use super::view::{Row, rows_after};
 use crate::error::SessionResult;
+use crate::options::random_bits;
 
 /// The version of the file as a whole.
 pub(super) const FORMAT_VERSION: u32 = 2;
@@ -98,6 +99,8 @@ pub(super) fn migrate(
     txn.set_two_phase_commit(true);
     let dropped = list_by_heads(&txn)?;
     state.live_bytes = state.live_bytes.saturating_sub(dropped);
+    // A journal of the older version that turns up later follows another commit.
+    state.commit = random_bits().get();
     write_version(&txn, &state)?;
     txn.commit()?;
     Ok(state)

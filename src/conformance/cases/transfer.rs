@@ -137,6 +137,28 @@ pub fn c26_waits_with_the_same_place_are_all_kept(stage: &Stage) -> Verdict {
             ensure_eq(outcome, ImportOutcome::Imported)?;
         }
     }
+    // One that waits elsewhere in a later record moves, also where its place in the list is the same.
+    let mut later = one_session(stage)?;
+    let chat = scope("elsewhere");
+    anna.register(&chat, &later.key)?;
+    let moved = exported(stage)?
+        .into_iter()
+        .find_map(|record| match record {
+            ExportRecord::Session(session) if session.key == later.key => session.wait,
+            _ => None,
+        });
+    let before = scopes[keys.iter().position(|key| *key == later.key).unwrap_or(0)].clone();
+    later.wait = moved.map(|mut wait| {
+        wait.order = place.unwrap_or(wait.order);
+        wait
+    });
+    let record = ExportRecord::Session(Box::new(later.clone()));
+    let outcome = target.store.import(record, ImportMode::Replace)?;
+    ensure_eq(outcome, ImportOutcome::Imported)?;
+    there.ensure_no_wait(&before)?;
+    ensure_eq(there.find(&chat)?.as_ref(), Some(&later.key))?;
+    there.register(&before, &later.key)?;
+    there.ensure_no_wait(&chat)?;
     let mut listed = there.list()?;
     listed.sort_by(|one, other| one.as_str().cmp(other.as_str()));
     ensure_eq(&listed, &keys)?;
