@@ -9,9 +9,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use durable_support::{Scratch, ctx, data, key, scope, user};
-use greentic_session::admin::{EraseMode, Finding, FindingKind, OwnerSelection, VerifyMode};
+use greentic_session::admin::{
+    EraseMode, ExportRecord, Finding, FindingKind, ImportMode, ImportOutcome, OwnerSelection,
+    VerifyMode,
+};
 use greentic_session::durable::DurableSessionStore;
-use greentic_session::{Blocking, ClaimOutcome, Commit, ParkOptions, SessionStore as _};
+use greentic_session::{
+    Blocking, ClaimOutcome, ClearOutcome, Commit, ParkOptions, SessionStore as _,
+};
 use redb::{ReadableDatabase, ReadableTable, TableDefinition};
 
 const LONG: Duration = Duration::from_secs(3600);
@@ -143,6 +148,88 @@ fn c10_a_session_that_waits_again_writes_the_route_that_was_lost() {
         assert_eq!(found.unwrap(), Some(key(&name)));
     }
     assert_eq!(verified(&store, VerifyMode::Check), []);
+}
+
+/// Two sessions whose heads wait on one scope, as a lost route leaves them: `k`, which lost it, and
+/// `c`, which is routed.
+fn rivals(scratch: &Scratch, order_of_c: u64) -> Blocking<DurableSessionStore> {
+    let record = |name: &str, order: u64| {
+        let source = Blocking::new(Scratch::new().open());
+        park(&source, "anna", "chat", None);
+        let mut record = source.export(None, 1).unwrap().records.remove(0);
+        if let ExportRecord::Session(session) = &mut record {
+            session.key = key(name);
+            session.wait.as_mut().unwrap().order = order;
+        }
+        record
+    };
+    let import = |record| {
+        let store = Blocking::new(scratch.open());
+        let outcome = store.import(record, ImportMode::Replace).unwrap();
+        assert_eq!(outcome, ImportOutcome::Imported);
+    };
+    import(record("k", 7));
+    let route = row(&scratch.path(), "routes", |_| true);
+    tamper(&scratch.path(), "routes", &route, |_| None);
+    import(record("c", order_of_c));
+    Blocking::new(scratch.open())
+}
+
+#[test]
+fn c23_of_two_waits_on_one_scope_a_repair_leaves_one() {
+    for (order_of_c, waits) in [(5, "k"), (7, "c"), (9, "c")] {
+        let scratch = Scratch::new();
+        let store = rivals(&scratch, order_of_c);
+        assert!(!verified(&store, VerifyMode::Check).is_empty());
+        let repaired = verified(&store, VerifyMode::Repair);
+        assert!(repaired.iter().all(|finding| finding.repaired));
+        assert_eq!(verified(&store, VerifyMode::Check), [], "{order_of_c}");
+        let found = store.find(&ctx("anna"), &user("anna"), &scope("chat"));
+        assert_eq!(found.unwrap(), Some(key(waits)));
+        let listed = store.waits(&ctx("anna"), &user("anna")).unwrap();
+        assert_eq!(listed, [key(waits)]);
+    }
+}
+
+#[test]
+fn c11_a_route_to_a_session_that_waits_elsewhere_leads_nowhere() {
+    let scratch = Scratch::new();
+    let parked = |on: &str| {
+        let store = Blocking::new(scratch.open());
+        let (ctx, user, scope) = (ctx("anna"), user("anna"), scope(on));
+        let data = data("anna", "{}");
+        let _registered = store
+            .park(&ctx, &user, &scope, &key("k"), data, ParkOptions::new())
+            .unwrap();
+    };
+    parked("old");
+    let place = row(&scratch.path(), "routes", |_| true);
+    let stale = std::cell::RefCell::new(Vec::new());
+    tamper(&scratch.path(), "routes", &place, |value| {
+        stale.replace(value.clone());
+        Some(value)
+    });
+    parked("new");
+    let database = redb::Database::open(scratch.path()).unwrap();
+    let txn = database.begin_write().unwrap();
+    txn.open_table(Rows::new("routes"))
+        .unwrap()
+        .insert(place.as_slice(), stale.borrow().as_slice())
+        .unwrap();
+    txn.commit().unwrap();
+    drop(database);
+    let store = Blocking::new(scratch.open());
+    let find = |on: &str| store.find(&ctx("anna"), &user("anna"), &scope(on)).unwrap();
+    let waits = || store.waits(&ctx("anna"), &user("anna")).unwrap();
+    assert_eq!((find("old"), find("new")), (None, Some(key("k"))));
+    assert_eq!(waits(), [key("k")]);
+    let cleared = store.clear(&ctx("anna"), &user("anna"), &scope("old"));
+    assert_eq!(cleared.unwrap(), ClearOutcome::NoWait);
+    assert_eq!(waits(), [key("k")]);
+    assert_eq!(verified(&store, VerifyMode::Check).len(), 2);
+    verified(&store, VerifyMode::Repair);
+    assert_eq!(verified(&store, VerifyMode::Check), []);
+    assert_eq!(find("new"), Some(key("k")));
 }
 
 #[test]

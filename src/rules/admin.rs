@@ -110,17 +110,13 @@ pub(crate) fn import<L: Ledger>(
         deadline: request.deadline,
         created: request.created.unwrap_or(now),
         operation: None,
-        wait: imported_wait(ledger, now, &request, stored.as_ref())?,
+        wait: imported_wait(ledger, now, &request),
         owner: request.owner,
     };
     let owner = head.owner.clone();
     ledger.put(request.draft, stored.as_ref(), head)?;
     if let Some((displaced, head)) = displaced {
-        let idle = Head {
-            wait: None,
-            ..head.clone()
-        };
-        ledger.put_head(&displaced, &head, idle)?;
+        ledger.put_head(&displaced, &head, head.displaced())?;
     }
     if request.latest {
         ledger.set_latest_created(&owner, Some(&key))?;
@@ -148,32 +144,22 @@ fn to_displace<L: Ledger>(
     }
 }
 
-/// The wait with its old place in the list; one that is taken makes it the next that is free.
+/// The wait with its old place in the list, which others may have too.
 fn imported_wait<L: Ledger>(
     ledger: &mut L,
     now: Timestamp,
     request: &request::Import,
-    stored: Option<&Head>,
-) -> SessionResult<Option<Wait>> {
-    let Some(wait) = &request.wait else {
-        return Ok(None);
-    };
-    let before = stored.and_then(|head| head.wait.as_ref());
-    let stays =
-        before.is_some_and(|before| before.order == wait.order && before.scope == wait.scope);
-    let mut order = wait.order;
-    while !stays && ledger.is_place_taken(&request.owner, order)? {
-        order += 1;
-    }
-    ledger.skip_numbers(order);
-    Ok(Some(Wait {
+) -> Option<Wait> {
+    let wait = request.wait.as_ref()?;
+    ledger.skip_numbers(wait.order);
+    Some(Wait {
         scope: wait.scope,
-        order,
+        order: wait.order,
         since: wait.since.unwrap_or(now),
         attempt: wait.attempt,
         lease: None,
         released: None,
-    }))
+    })
 }
 
 /// C26: adds to what is known; nothing that is known is forgotten earlier.

@@ -47,7 +47,7 @@ pub(crate) struct Head {
 #[derive(Clone)]
 pub(crate) struct Wait {
     pub scope: ScopeDigest,
-    /// The place in the owner's list of waits (C10); unique for the owner.
+    /// The place in the owner's list of waits (C10). Imported waits may share one.
     pub order: u64,
     pub since: Timestamp,
     /// How often the wait was claimed since it was parked.
@@ -81,6 +81,24 @@ pub(crate) struct Remembered {
 }
 
 impl Head {
+    pub fn waits_on(&self, owner: &Owner, scope: &ScopeDigest) -> bool {
+        let waits = self.wait.as_ref().is_some_and(|wait| wait.scope == *scope);
+        waits && self.owner == *owner
+    }
+
+    /// The place in the owner's list of waits, if it waits.
+    pub fn order(&self) -> Option<u64> {
+        self.wait.as_ref().map(|wait| wait.order)
+    }
+
+    /// The same session, once another has taken its scope (C9).
+    pub fn displaced(&self) -> Self {
+        Self {
+            wait: None,
+            ..self.clone()
+        }
+    }
+
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.deadline.is_none_or(|deadline| now < deadline)
     }
@@ -126,20 +144,15 @@ impl Head {
 pub(crate) trait View {
     fn head(&self, key: &SessionKey) -> SessionResult<Option<Head>>;
     fn session(&self, key: &SessionKey) -> SessionResult<Option<Arc<Session>>>;
-    /// The session that the scope is routed to; its head as [`View::head`] would answer it.
+    /// The session that the scope is routed to, unless it is `except`, whose head the caller has;
+    /// its head as [`View::head`] would answer it.
     fn routed(
         &self,
         owner: &Owner,
         scope: &ScopeDigest,
+        except: Option<&SessionKey>,
     ) -> SessionResult<Option<(SessionKey, Head)>>;
-    /// As [`View::routed`], but none if it is `key` itself, whose head the caller has.
-    fn routed_other(
-        &self,
-        owner: &Owner,
-        scope: &ScopeDigest,
-        key: &SessionKey,
-    ) -> SessionResult<Option<(SessionKey, Head)>>;
-    /// All routed sessions, by order; their heads as [`View::head`] would answer them.
+    /// All routed sessions, in any order; their heads as [`View::head`] would answer them.
     fn all_routed(&self, owner: &Owner) -> SessionResult<Vec<(SessionKey, Head)>>;
     /// The session that was created last.
     fn latest_created(&self, owner: &Owner) -> SessionResult<Option<SessionKey>>;
@@ -150,14 +163,12 @@ pub(crate) trait View {
     ) -> SessionResult<Option<Remembered>>;
     /// All remembered messages, oldest first.
     fn messages(&self, owner: &Owner) -> SessionResult<Vec<Remembered>>;
-    /// Tells whether a wait of the owner has this order already, where the storage keeps one for each.
-    fn is_place_taken(&self, owner: &Owner, order: u64) -> SessionResult<bool>;
 }
 
 /// What a write needs of a storage: exclusive until the whole operation is done, then all at once.
 pub(crate) trait Ledger: View {
     /// Stores a session and its head. The storage moves its index entries of the deadline and of
-    /// the wait from `old` to `new`; a route that a newer wait has taken stays. Fails, with
+    /// the wait from `old` to `new`; a route that another session has taken stays. Fails, with
     /// nothing changed, if the key is new and taken.
     fn put(&mut self, draft: Draft, old: Option<&Head>, new: Head) -> SessionResult<()>;
     /// As `put`, and leaves the data as it is.
@@ -211,7 +222,7 @@ fn other_holder<L: Ledger>(
     scope: &ScopeDigest,
     key: &SessionKey,
 ) -> SessionResult<Option<(SessionKey, Head)>> {
-    let Some((holder, head)) = ledger.routed_other(owner, scope, key)? else {
+    let Some((holder, head)) = ledger.routed(owner, scope, Some(key))? else {
         return Ok(None);
     };
     if head.is_live(now) {
@@ -228,7 +239,7 @@ fn waiting<V: View>(
     owner: &Owner,
     scope: &ScopeDigest,
 ) -> SessionResult<Option<(SessionKey, Head)>> {
-    let routed = view.routed(owner, scope)?;
+    let routed = view.routed(owner, scope, None)?;
     Ok(routed.filter(|(_, head)| head.is_live(now)))
 }
 

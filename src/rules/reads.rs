@@ -21,15 +21,19 @@ pub(crate) fn find<V: View>(
     Ok(waiting(view, now, owner, scope)?.map(|(key, _)| key))
 }
 
-/// C10: all waits, in order of registration.
+/// C10: all waits, in order of registration; those that share a place by their keys.
 pub(crate) fn waits<V: View>(
     view: &V,
     now: Timestamp,
     owner: &Owner,
 ) -> SessionResult<Vec<SessionKey>> {
-    let routed = view.all_routed(owner)?.into_iter();
-    let live = routed.filter(|(_, head)| head.is_live(now));
-    Ok(live.map(|(key, _)| key).collect())
+    let mut routed = view.all_routed(owner)?;
+    routed.retain(|(_, head)| head.is_live(now));
+    routed.sort_by(|(one, head), (other, head_of_other)| {
+        let by_key = || one.as_str().cmp(other.as_str());
+        head.order().cmp(&head_of_other.order()).then_with(by_key)
+    });
+    Ok(routed.into_iter().map(|(key, _)| key).collect())
 }
 
 /// C6: the one wait, else the latest created session; several waits are ambiguous.

@@ -107,11 +107,7 @@ impl NextWait {
         // First the one step that another owner's race for a new key can refuse.
         ledger.put(self.draft, stored, head)?;
         if let Some((key, head)) = displaced {
-            let idle = Head {
-                wait: None,
-                ..head.clone()
-            };
-            ledger.put_head(&key, &head, idle)?;
+            ledger.put_head(&key, &head, head.displaced())?;
         }
         Ok(revision)
     }

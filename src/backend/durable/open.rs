@@ -43,7 +43,8 @@ pub(super) struct Opened {
 
 impl Opened {
     fn migrate(&mut self, place: &Place) -> SessionResult<()> {
-        let migrated = contained(|| version::migrate(&self.database, self.version, self.state));
+        let migrated =
+            contained(|| version::migrate(&self.database, place, self.version, self.state));
         self.state = checked(migrated, place, &self.failure)?;
         Ok(())
     }

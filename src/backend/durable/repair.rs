@@ -9,7 +9,7 @@ use super::view::{Rows, numbered_key, owner_state, route};
 use crate::admin::{Finding, FindingKind};
 use crate::error::SessionResult;
 use crate::owner::Owner;
-use crate::rules::{Head, View};
+use crate::rules::View;
 
 /// Looks at each row again, now that nobody else writes, and repairs those still at fault.
 pub(super) fn repair(
@@ -87,18 +87,21 @@ fn session(ledger: &mut DurableLedger<'_, '_>, bytes: &[u8]) -> SessionResult<()
     // A route that cannot be read leads nowhere.
     let routed = route(ledger, &head.owner, &wait.scope).ok().flatten();
     let other = match routed.filter(|routed| *routed != key) {
-        Some(other) => ledger.head(&other)?.and_then(|head| head.wait),
+        Some(other) => ledger.head(&other)?.map(|head| (other, head)),
         None => None,
     };
-    if other.is_some_and(|other| other.scope == wait.scope && other.order >= wait.order) {
-        // It was displaced.
-        let idle = Head {
-            wait: None,
-            ..head.clone()
-        };
-        ledger.write_head(&key, &idle);
-    } else {
-        ledger.index_route(&head.owner, wait, &key);
+    let other = other.filter(|(_, other)| other.waits_on(&head.owner, &wait.scope));
+    // Of two, the newer one waits; the one that is routed if neither is.
+    match other {
+        Some((_, other)) if other.order() >= head.order() => {
+            ledger.write_head(&key, &head.displaced());
+        }
+        other => {
+            if let Some((key, displaced)) = other {
+                ledger.write_head(&key, &displaced.displaced());
+            }
+            ledger.index_route(&head.owner, wait, &key);
+        }
     }
     recount(ledger, &head.owner)
 }

@@ -39,7 +39,7 @@ enum State<F, T> {
 
 struct Outcome<T> {
     result: SessionResult<T>,
-    _spent: Spent,
+    spent: Spent,
 }
 
 impl<F, T> State<F, T> {
@@ -66,12 +66,12 @@ impl<F, T> Call<F, T> {
                 }
             };
             let (result, spent) = match outcome {
-                Some(Outcome { result, _spent }) => (Some(result), _spent),
+                Some(Outcome { result, spent }) => (Some(result), spent),
                 None => (None, Spent::default()),
             };
             *state = State::Answered(Outcome {
                 result: choose(result),
-                _spent: spent,
+                spent,
             });
             waker
         };
@@ -120,7 +120,7 @@ where
         let result = run(ledger, now);
         let outcome = Outcome {
             result: ledger.settle(result),
-            _spent: ledger.take_spent(),
+            spent: ledger.take_spent(),
         };
         if let State::Taken(slot, _) = &mut *self.0.lock() {
             *slot = Some(outcome);

@@ -11,7 +11,7 @@ use super::format::{
     unseal,
 };
 use super::tables::{ReadTables, Table};
-use super::view::{Rows, Snapshot, message, numbered_key, owner_state, route_key};
+use super::view::{Rows, Snapshot, leads_to, message, numbered_key, owner_state, route_key};
 use crate::admin::{Finding, FindingKind, ScanCursor, VerifyPage};
 use crate::error::{SessionResult, printable};
 use crate::rules::{Head, View};
@@ -252,10 +252,8 @@ impl<R: Rows> Check<'_, R> {
 
     fn route(&self, key: &[u8], body: &[u8]) -> Checked {
         let head = self.head(&decode_key(body)?)?;
-        let wait = head.wait.as_ref();
-        let waits = wait.is_some_and(|wait| route_key(&head.owner, &wait.scope) == key);
         expect(
-            waits,
+            leads_to(key, &head),
             FindingKind::Dangling,
             "the session does not wait there",
         )

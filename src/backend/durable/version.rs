@@ -84,17 +84,14 @@ pub(super) fn write_version(txn: &WriteTransaction, state: &StoreState) -> Resul
 /// Its journal must have been carried out.
 pub(super) fn migrate(
     database: &Database,
+    place: &Place,
     version: u32,
     mut state: StoreState,
 ) -> Result<StoreState, redb::Error> {
     if version == FORMAT_VERSION {
         return Ok(state);
     }
-    tracing::info!(
-        from = version,
-        to = FORMAT_VERSION,
-        "bringing the session store up to this version"
-    );
+    tracing::info!(path = %place.0.display(), version, "bringing the session store up to date");
     let mut txn = database.begin_write()?;
     txn.set_two_phase_commit(true);
     let dropped = list_by_heads(&txn)?;

@@ -194,17 +194,10 @@ pub(super) fn route<R: Rows>(
     sealed(rows, Table::Routes, &key, format::decode_key)
 }
 
-fn with_head<R: Rows>(
-    rows: &R,
-    key: Option<SessionKey>,
-) -> SessionResult<Option<(SessionKey, Head)>> {
-    let Some(key) = key else { return Ok(None) };
-    Ok(rows.head(&key)?.map(|head| (key, head)))
-}
-
-/// The place of a session's wait in the list of its owner.
-fn order(head: &Head) -> Option<u64> {
-    head.wait.as_ref().map(|wait| wait.order)
+/// Whether a route leads to the session of this head rightly.
+pub(super) fn leads_to(route: &[u8], head: &Head) -> bool {
+    let wait = head.wait.as_ref();
+    wait.is_some_and(|wait| route_key(&head.owner, &wait.scope) == route)
 }
 
 pub(super) fn message<R: Rows>(
@@ -243,22 +236,17 @@ impl<R: Rows> View for R {
         head.map(|head| session_of(self, key, &head)).transpose()
     }
 
+    /// A route whose session does not wait there leads nowhere.
     fn routed(
         &self,
         owner: &Owner,
         scope: &ScopeDigest,
+        except: Option<&SessionKey>,
     ) -> SessionResult<Option<(SessionKey, Head)>> {
-        with_head(self, route(self, owner, scope)?)
-    }
-
-    fn routed_other(
-        &self,
-        owner: &Owner,
-        scope: &ScopeDigest,
-        key: &SessionKey,
-    ) -> SessionResult<Option<(SessionKey, Head)>> {
-        let holder = route(self, owner, scope)?;
-        with_head(self, holder.filter(|holder| holder != key))
+        let routed = route(self, owner, scope)?.filter(|key| except != Some(key));
+        let Some(key) = routed else { return Ok(None) };
+        let head = self.head(&key)?.filter(|head| head.waits_on(owner, scope));
+        Ok(head.map(|head| (key, head)))
     }
 
     fn all_routed(&self, owner: &Owner) -> SessionResult<Vec<(SessionKey, Head)>> {
@@ -268,9 +256,9 @@ impl<R: Rows> View for R {
             let key = unseal(&row.key, &row.value)
                 .and_then(format::decode_key)
                 .map_err(|damage| unreadable_row(Table::Routes, damage))?;
-            routed.extend(self.head(&key)?.map(|head| (key, head)));
+            let head = self.head(&key)?.filter(|head| leads_to(&row.key, head));
+            routed.extend(head.map(|head| (key, head)));
         }
-        routed.sort_by_key(|(_, head)| order(head));
         Ok(routed)
     }
 
@@ -301,10 +289,5 @@ impl<R: Rows> View for R {
             messages.extend(self.remembered(owner, &digest)?);
         }
         Ok(messages)
-    }
-
-    /// Waits of the same order have a place each: that of their scopes.
-    fn is_place_taken(&self, _owner: &Owner, _order: u64) -> SessionResult<bool> {
-        Ok(false)
     }
 }

@@ -72,19 +72,13 @@ impl MemoryLedger<'_> {
         self.shard.get(self.hash(owner), owner)
     }
 
-    fn routed_if(
-        &self,
-        owner: &Owner,
-        scope: &ScopeDigest,
-        is_wanted: impl FnOnce(&SessionKey) -> bool,
-    ) -> Option<(SessionKey, Head)> {
-        let route = self.state(owner)?.routes.find(scope)?;
-        let if_waiting = |stored: &Stored| {
-            let waits = stored.scope().as_ref() == Some(scope);
-            let key = &stored.session.key;
-            (waits && is_wanted(key)).then(|| (key.clone(), stored.head()))
-        };
-        follow(self.keys, owner, route, if_waiting).flatten()
+    /// Whether the owner's list has the wait of this session.
+    pub fn lists(&self, key: &SessionKey, head: &Head) -> bool {
+        let route = route_of(self.keys.hash(key), head);
+        let state = self.state(&head.owner);
+        state
+            .zip(route)
+            .is_some_and(|(state, route)| state.routes.has(route))
     }
 
     fn behind(&self, owner: &Owner, route: &Route) -> Option<(SessionKey, Head)> {
@@ -95,32 +89,28 @@ impl MemoryLedger<'_> {
     fn index(&mut self, hash: KeyHash, old: Option<&Head>, new: &Head) {
         let before = old.and_then(|head| head.deadline);
         self.shard.reschedule_session(hash, before, new.deadline);
-        let old_order = old.and_then(order);
-        if old_order == order(new) {
+        if old.and_then(place) == place(new) {
             return;
         }
-        let Some(wait) = &new.wait else {
-            return self.unroute(&new.owner, old_order);
+        let old = old.and_then(|old| route_of(hash, old));
+        let Some((scope, order)) = place(new) else {
+            return self.unroute(&new.owner, old);
         };
         let owner = self.hash(&new.owner);
         let routes = &mut self.shard.get_or_insert(owner, &new.owner).routes;
-        if let Some(old) = old_order {
+        if let Some(old) = old {
             routes.remove(old);
         }
-        let route = Route {
-            order: wait.order,
-            key: hash,
-        };
-        routes.insert(route, wait.scope, |other| {
+        routes.insert(Route { order, key: hash }, scope, |other| {
             follow(self.keys, &new.owner, other, Stored::scope)?
         });
     }
 
-    fn unroute(&mut self, owner: &Owner, order: Option<u64>) {
-        if let Some(order) = order {
+    fn unroute(&mut self, owner: &Owner, route: Option<Route>) {
+        if let Some(route) = route {
             let hash = self.hash(owner);
             self.shard
-                .change(hash, owner, |state| state.routes.remove(order));
+                .change(hash, owner, |state| state.routes.remove(route));
         }
     }
 }
@@ -136,8 +126,13 @@ fn follow<R>(
     keys.read_hashed(route.key, is_meant, look)
 }
 
-fn order(head: &Head) -> Option<u64> {
-    head.wait.as_ref().map(|wait| wait.order)
+fn route_of(key: KeyHash, head: &Head) -> Option<Route> {
+    let order = head.order()?;
+    Some(Route { order, key })
+}
+
+fn place(head: &Head) -> Option<(ScopeDigest, u64)> {
+    head.wait.as_ref().map(|wait| (wait.scope, wait.order))
 }
 
 impl View for MemoryLedger<'_> {
@@ -159,17 +154,18 @@ impl View for MemoryLedger<'_> {
         &self,
         owner: &Owner,
         scope: &ScopeDigest,
+        except: Option<&SessionKey>,
     ) -> SessionResult<Option<(SessionKey, Head)>> {
-        Ok(self.routed_if(owner, scope, |_| true))
-    }
-
-    fn routed_other(
-        &self,
-        owner: &Owner,
-        scope: &ScopeDigest,
-        key: &SessionKey,
-    ) -> SessionResult<Option<(SessionKey, Head)>> {
-        Ok(self.routed_if(owner, scope, |holder| holder != key))
+        let state = self.state(owner);
+        let Some(route) = state.and_then(|state| state.routes.find(scope)) else {
+            return Ok(None);
+        };
+        let if_waiting = |stored: &Stored| {
+            let waits = stored.scope().as_ref() == Some(scope);
+            let key = &stored.session.key;
+            (waits && except != Some(key)).then(|| (key.clone(), stored.head()))
+        };
+        Ok(follow(self.keys, owner, route, if_waiting).flatten())
     }
 
     fn all_routed(&self, owner: &Owner) -> SessionResult<Vec<(SessionKey, Head)>> {
@@ -199,11 +195,6 @@ impl View for MemoryLedger<'_> {
     fn messages(&self, owner: &Owner) -> SessionResult<Vec<Remembered>> {
         let state = self.state(owner).into_iter();
         Ok(state.flat_map(OwnerState::messages).cloned().collect())
-    }
-
-    fn is_place_taken(&self, owner: &Owner, order: u64) -> SessionResult<bool> {
-        let state = self.state(owner);
-        Ok(state.is_some_and(|state| state.routes.has(order)))
     }
 }
 
@@ -252,7 +243,7 @@ impl Ledger for MemoryLedger<'_> {
         let hash = self.keys.hash(key);
         drop(self.keys.remove(hash, key));
         self.shard.reschedule_session(hash, head.deadline, None);
-        self.unroute(&head.owner, order(head));
+        self.unroute(&head.owner, route_of(hash, head));
         Ok(())
     }
 

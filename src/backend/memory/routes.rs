@@ -8,8 +8,8 @@ use crate::scope::ScopeDigest;
 /// From this many waits on, scopes are found by an index instead of a look at each.
 const INDEXED_FROM: usize = 32;
 
-/// Where one wait is kept. The order names it: no two waits of an owner ever share one.
-#[derive(Clone, Copy)]
+/// Where one wait is kept. They sort by order; imported ones may share one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Route {
     pub order: u64,
     pub key: KeyHash,
@@ -75,19 +75,15 @@ impl Routes {
         }
     }
 
-    /// Tells whether a wait has this order.
-    pub fn has(&self, order: u64) -> bool {
-        let routes = self.as_slice();
-        routes
-            .binary_search_by_key(&order, |route| route.order)
-            .is_ok()
+    pub fn has(&self, route: Route) -> bool {
+        self.as_slice().binary_search(&route).is_ok()
     }
 
-    pub fn remove(&mut self, order: u64) {
+    pub fn remove(&mut self, route: Route) {
         match self {
-            Self::One(route) if route.order == order => *self = Self::None,
+            Self::One(only) if *only == route => *self = Self::None,
             Self::Many(many) => {
-                many.remove(order);
+                many.remove(route);
                 if let [last] = many.by_order.as_slice() {
                     *self = Self::One(*last);
                 }
@@ -102,7 +98,7 @@ pub(super) struct ManyRoutes {
     by_order: Vec<Route>,
     /// The scope of each, in the same order.
     scopes: Vec<ScopeDigest>,
-    by_scope: Option<HashMap<ScopeDigest, u64>>,
+    by_scope: Option<HashMap<ScopeDigest, Route>>,
 }
 
 impl ManyRoutes {
@@ -116,29 +112,27 @@ impl ManyRoutes {
     }
 
     fn insert(&mut self, route: Route, scope: ScopeDigest) {
-        let position = self
-            .by_order
-            .partition_point(|other| other.order < route.order);
+        let position = self.by_order.partition_point(|other| *other < route);
         self.by_order.insert(position, route);
         self.scopes.insert(position, scope);
         if self.by_scope.is_none() && self.by_order.len() >= INDEXED_FROM {
-            let orders = self.by_order.iter().map(|route| route.order);
-            self.by_scope = Some(self.scopes.iter().copied().zip(orders).collect());
+            let routes = self.by_order.iter().copied();
+            self.by_scope = Some(self.scopes.iter().copied().zip(routes).collect());
         }
         // Also where its order is below that of the wait that it displaces.
         if let Some(index) = &mut self.by_scope {
-            index.insert(scope, route.order);
+            index.insert(scope, route);
         }
     }
 
-    fn remove(&mut self, order: u64) {
-        let Some(position) = self.position(order) else {
+    fn remove(&mut self, route: Route) {
+        let Some(position) = self.position(route) else {
             return;
         };
         self.by_order.remove(position);
         let scope = self.scopes.remove(position);
         if let Some(index) = &mut self.by_scope
-            && index.get(&scope) == Some(&order)
+            && index.get(&scope) == Some(&route)
         {
             index.remove(&scope);
         }
@@ -160,9 +154,7 @@ impl ManyRoutes {
         }
     }
 
-    fn position(&self, order: u64) -> Option<usize> {
-        self.by_order
-            .binary_search_by_key(&order, |route| route.order)
-            .ok()
+    fn position(&self, route: Route) -> Option<usize> {
+        self.by_order.binary_search(&route).ok()
     }
 }

@@ -77,11 +77,11 @@ fn session_faults(
         found.push(missing("due", "the deadline is not indexed"));
     }
     if let Some(wait) = &head.wait {
-        let routed = ledger.routed(owner, &wait.scope)?;
+        let routed = ledger.routed(owner, &wait.scope, None)?;
         if routed.is_none_or(|(routed, _)| routed != *key) {
             found.push(missing("routes", "the wait is not routed to"));
         }
-        if !ledger.is_place_taken(owner, wait.order)? {
+        if !ledger.lists(key, &head) {
             found.push(missing("order", "the wait is not listed"));
         }
     }

@@ -311,7 +311,8 @@ table! { $
 
     transfer::c26_a_wait_works_after_a_move [Verbs, Options];
     transfer::c26_the_order_of_waits_moves [Verbs, Options];
-    transfer::c26_waits_with_the_same_place_are_all_kept [Verbs, Options];
+    transfer::c26_waits_with_the_same_place_are_listed_by_key [Verbs, Options];
+    transfer::c26_a_wait_that_changed_its_scope_moves_in_its_place [Verbs, Options];
     transfer::c26_an_older_wait_displaces_a_newer_one [Verbs];
     transfer::c26_numbers_go_on_from_those_of_another_store [Verbs];
     transfer::c26_committed_messages_move [Verbs, Options];

@@ -115,58 +115,56 @@ pub fn c26_the_order_of_waits_moves(stage: &Stage) -> Verdict {
     there.ensure_waits(&[waits, vec![(&last, &newest)]].concat())
 }
 
-// Records of several stores may have the same place in the list.
-pub fn c26_waits_with_the_same_place_are_all_kept(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let scopes = stage.scopes(3);
-    let keys: Vec<_> = (0..3).map(|n| stage.key(&format!("{n}"))).collect();
-    for (scope, key) in scopes.iter().zip(&keys) {
-        anna.register(scope, key)?;
+fn placed(session: &ExportedSession, order: u64) -> ExportedSession {
+    let mut session = session.clone();
+    if let Some(wait) = &mut session.wait {
+        wait.order = order;
     }
-    let target = stage.elsewhere(StoreOptions::new())?;
+    session
+}
+
+// Records of several stores, and those of 1.2, may have the same place in the list.
+pub fn c26_waits_with_the_same_place_are_listed_by_key(stage: &Stage) -> Verdict {
+    let anna = stage.user("anna");
+    let (chats, target) = (stage.scopes(40), stage.elsewhere(StoreOptions::new())?);
     let there = in_place(&target, &anna);
-    let place = one_session(stage)?.wait.map(|wait| wait.order);
-    for mut record in exported(stage)? {
-        if let ExportRecord::Session(session) = &mut record
-            && let (Some(wait), Some(place)) = (&mut session.wait, place)
-        {
-            wait.order = place;
-        }
+    let keys: Vec<_> = (0..40).map(|n| stage.key(&format!("{n:02}"))).collect();
+    for (chat, key) in chats.iter().zip(&keys).rev() {
+        anna.register(chat, key)?;
+        let session = placed(&one_session(stage)?, 7);
         for _repeat in 0..2 {
-            let outcome = target.store.import(record.clone(), ImportMode::Replace)?;
+            let outcome = import(&target, &session, ImportMode::Replace)?;
             ensure_eq(outcome, ImportOutcome::Imported)?;
         }
+        anna.clear(chat)?;
     }
-    // One that waits elsewhere in a later record moves, also where its place in the list is the same.
-    let mut later = one_session(stage)?;
-    let chat = scope("elsewhere");
-    anna.register(&chat, &later.key)?;
-    let moved = exported(stage)?
-        .into_iter()
-        .find_map(|record| match record {
-            ExportRecord::Session(session) if session.key == later.key => session.wait,
-            _ => None,
-        });
-    let before = scopes[keys.iter().position(|key| *key == later.key).unwrap_or(0)].clone();
-    later.wait = moved.map(|mut wait| {
-        wait.order = place.unwrap_or(wait.order);
-        wait
-    });
-    let record = ExportRecord::Session(Box::new(later.clone()));
-    let outcome = target.store.import(record, ImportMode::Replace)?;
-    ensure_eq(outcome, ImportOutcome::Imported)?;
-    there.ensure_no_wait(&before)?;
-    ensure_eq(there.find(&chat)?.as_ref(), Some(&later.key))?;
-    there.register(&before, &later.key)?;
-    there.ensure_no_wait(&chat)?;
-    let mut listed = there.list()?;
-    listed.sort_by(|one, other| one.as_str().cmp(other.as_str()));
-    ensure_eq(&listed, &keys)?;
-    there.clear(&scopes[0])?;
-    there.clear(&scopes[1])?;
-    there.ensure_waits(&[(&scopes[2], &keys[2])])?;
-    there.clear(&scopes[2])?;
-    there.ensure_waits(&[])?;
+    let mut waits: Vec<_> = chats.iter().zip(&keys).collect();
+    there.ensure_waits(&waits)?;
+    while let Some((chat, _)) = waits.pop() {
+        there.clear(chat)?;
+        there.ensure_waits(&waits)?;
+    }
+    target.ensure_nothing_left()
+}
+
+pub fn c26_a_wait_that_changed_its_scope_moves_in_its_place(stage: &Stage) -> Verdict {
+    let anna = stage.user("anna");
+    let (target, key) = (stage.elsewhere(StoreOptions::new())?, stage.key("k"));
+    let there = in_place(&target, &anna);
+    let (old, new, last) = (scope("old"), scope("new"), scope("last"));
+    let later = stage.key("later");
+    there.register(&last, &later)?;
+    for chat in [&old, &new] {
+        anna.register(chat, &key)?;
+        let session = placed(&one_session(stage)?, 7);
+        let outcome = import(&target, &session, ImportMode::Replace)?;
+        ensure_eq(outcome, ImportOutcome::Imported)?;
+        there.ensure_waits(&[(chat, &key), (&last, &later)])?;
+    }
+    there.clear(&old)?;
+    there.ensure_waits(&[(&new, &key), (&last, &later)])?;
+    there.clear(&new)?;
+    there.clear(&last)?;
     target.ensure_nothing_left()
 }
 

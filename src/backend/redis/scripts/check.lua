@@ -49,7 +49,7 @@ function check.session(key)
   local route, due = name('route', head.owner), name('due', head.owner)
   local entry, mine = call('HGET', route, head.scope), entry_of(head)
   local other = entry and entry ~= mine and waiting(head.owner, entry)
-  if other and tonumber(other.order) > tonumber(head.order) then
+  if other and tonumber(other.order) >= tonumber(head.order) then
     report('DANGLING', 'meta', key, 'another session waits on its scope', function()
       make_idle(head)
       write_record(head)

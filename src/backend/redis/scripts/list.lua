@@ -2,7 +2,7 @@
 
 local CHUNK = 1000 -- unpack() has a limit
 
--- The routes as {order, key}, in order of registration.
+-- The routes as {order, key}, in order of registration; those that share a place by their keys.
 local function routes(owner)
   local found, fields = {}, call('HGETALL', name('route', owner))
   for i = 1, #fields, 2 do
@@ -12,7 +12,8 @@ local function routes(owner)
     end
   end
   table.sort(found, function(one, other)
-    return tonumber(one.order) < tonumber(other.order)
+    local before, after = tonumber(one.order), tonumber(other.order)
+    return before < after or before == after and one.key < other.key
   end)
   return found
 end
