@@ -193,6 +193,47 @@ fn c23_damage_is_found_and_repaired() {
     assert!(space.keys().contains(&space.name("meta:torn")));
 }
 
+#[test]
+fn c23_of_two_waits_that_share_scope_and_place_a_repair_leaves_the_one_that_is_routed() {
+    let test = "c23_of_two_waits_that_share_scope_and_place_a_repair_leaves_the_one_that_is_routed";
+    let Some(space) = Space::or_skip(test) else {
+        return;
+    };
+    let store = Blocking::new(space.store());
+    let import = |name: &str| {
+        let source = Blocking::new(InMemorySessionStore::new());
+        let (ctx, user) = (ctx("anna"), user("anna"));
+        let parked = source.register_wait(
+            &ctx,
+            &user,
+            &scope("chat"),
+            &key(name),
+            data(&ctx, "{}"),
+            None,
+        );
+        parked.unwrap();
+        let mut record = source.export(None, 1).unwrap().records.remove(0);
+        if let ExportRecord::Session(session) = &mut record {
+            session.wait.as_mut().unwrap().order = 7;
+        }
+        let outcome = store.import(record, ImportMode::Replace).unwrap();
+        assert_eq!(outcome, ImportOutcome::Imported);
+    };
+    import("k");
+    let route = space.name("route:dev:acme:-:anna");
+    let scope_digest = space.command(&["HKEYS", &route]).texts();
+    let scope_digest = scope_digest.iter().find(|field| *field != "#").unwrap();
+    space.command(&["HDEL", &route, scope_digest]);
+    import("c");
+    assert!(!verified(&store, VerifyMode::Check).is_empty());
+    verified(&store, VerifyMode::Repair);
+    assert_eq!(verified(&store, VerifyMode::Check), []);
+    assert_eq!(
+        store.waits(&ctx("anna"), &user("anna")).unwrap(),
+        [key("c")]
+    );
+}
+
 /// All names and all values of a space, as one text.
 fn everything(space: &Space) -> String {
     let mut text = String::new();
