@@ -81,11 +81,6 @@ pub(crate) struct Remembered {
 }
 
 impl Head {
-    pub fn waits_on(&self, owner: &Owner, scope: &ScopeDigest) -> bool {
-        let waits = self.wait.as_ref().is_some_and(|wait| wait.scope == *scope);
-        waits && self.owner == *owner
-    }
-
     /// The place in the owner's list of waits, if it waits.
     pub fn order(&self) -> Option<u64> {
         self.wait.as_ref().map(|wait| wait.order)

@@ -5,7 +5,7 @@ use super::format::{owner_key, split_owner_key, unseal};
 use super::ledger::DurableLedger;
 use super::tables::Table;
 use super::verify::{Check, Fault, Faulty};
-use super::view::{Rows, numbered_key, owner_state, route};
+use super::view::{Rows, leads_to, numbered_key, owner_state, route, route_key};
 use crate::admin::{Finding, FindingKind};
 use crate::error::SessionResult;
 use crate::owner::Owner;
@@ -90,7 +90,8 @@ fn session(ledger: &mut DurableLedger<'_, '_>, bytes: &[u8]) -> SessionResult<()
         Some(other) => ledger.head(&other)?.map(|head| (other, head)),
         None => None,
     };
-    let other = other.filter(|(_, other)| other.waits_on(&head.owner, &wait.scope));
+    let scope = route_key(&head.owner, &wait.scope);
+    let other = other.filter(|(_, other)| leads_to(&scope, other));
     // Of two, the newer one waits; the one that is routed if neither is.
     match other {
         Some((_, other)) if other.order() >= head.order() => {

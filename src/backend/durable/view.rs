@@ -245,7 +245,9 @@ impl<R: Rows> View for R {
     ) -> SessionResult<Option<(SessionKey, Head)>> {
         let routed = route(self, owner, scope)?.filter(|key| except != Some(key));
         let Some(key) = routed else { return Ok(None) };
-        let head = self.head(&key)?.filter(|head| head.waits_on(owner, scope));
+        let head = self
+            .head(&key)?
+            .filter(|head| leads_to(&route_key(owner, scope), head));
         Ok(head.map(|head| (key, head)))
     }
 
