@@ -12,6 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 
+use super::driver::Driver;
+
 /// How many calls may be queued on a connection before the next one waits for room. No call should:
 /// one that waits holds its place also while its thread is blocked by another.
 const QUEUE: usize = 1 << 16;
@@ -21,7 +23,8 @@ pub(super) struct Link {
     connection: MultiplexedConnection,
     /// Set when the connection is lost, or must not be used by further calls.
     retired: Arc<AtomicBool>,
-    driver: AbortHandle,
+    driver: Arc<Driver>,
+    io_task: AbortHandle,
 }
 
 impl Link {
@@ -33,34 +36,36 @@ impl Link {
         let config = AsyncConnectionConfig::new()
             .set_response_timeout(None) // the caller has a deadline over all attempts
             .set_pipeline_buffer_size(QUEUE);
-        let (connection, driver) =
+        let (connection, io) =
             MultiplexedConnection::new_with_config(settings, stream, config).await?;
         let retired = Arc::new(AtomicBool::new(false));
         let end = Retire(Arc::clone(&retired));
-        let driver = tokio::spawn(async move {
+        let driver = Arc::new(Driver::new(async move {
             let _end = end;
-            driver.await;
-        });
+            io.await;
+        }));
+        let task = Arc::clone(&driver);
+        let io_task = tokio::spawn(async move { task.run().await });
         Ok(Self {
             connection,
             retired,
-            driver: driver.abort_handle(),
+            driver,
+            io_task: io_task.abort_handle(),
         })
     }
 
     /// Sends a command and waits for its answer, for as long as that takes.
     pub async fn send(&self, command: &Cmd) -> RedisResult<Value> {
         let mut connection = self.connection.clone();
-        let value = connection.send_packed_command(command).await?;
-        value.extract_error()
+        let sent = connection.send_packed_command(command);
+        self.driver.carry(sent).await?.extract_error()
     }
 
     /// Sends commands at once, and waits for all their answers, which may be errors.
     pub async fn send_all(&self, commands: &Pipeline) -> RedisResult<Vec<Value>> {
         let mut connection = self.connection.clone();
-        connection
-            .send_packed_commands(commands, 0, commands.len())
-            .await
+        let sent = connection.send_packed_commands(commands, 0, commands.len());
+        self.driver.carry(sent).await
     }
 
     /// Keeps further calls off this connection; those that are on it go on.
@@ -75,7 +80,7 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        self.driver.abort();
+        self.io_task.abort();
     }
 }
 

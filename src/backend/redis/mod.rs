@@ -17,6 +17,7 @@ mod cluster;
 mod config;
 mod connection;
 mod course;
+mod driver;
 mod early_timer;
 mod failure;
 mod greeting;
@@ -50,6 +51,7 @@ mod slots;
 mod store;
 mod tls;
 mod topology;
+mod turn;
 mod url;
 mod walk;
 

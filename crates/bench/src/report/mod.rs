@@ -28,7 +28,8 @@ const MEANING: &str = "\
   a create and a remove.
 - In the goals, `plain limit` is what a plain clone reaches by the same measure (of a turn: two clones): also it slows down
   with more sessions than the caches hold. Beside a raw SET with its I/O apart it is a raw SET on the caller's own runtime.
-- `I/O apart` has a thread of its own for the I/O, as the store has, which works on any runtime and without one.
+- `I/O apart` has a thread of its own for the I/O, as the store has, which works on any runtime and without one. A lone
+  caller of the store sends its request from its own thread; the raw one wakes the I/O thread for it.
 - Callers are threads, or tasks for what is async; callers, store and server share the cores.
 - p50, p99 and p99.9 come from an open loop at half of the case's rate: operations start by a time-table, and a latency
   counts from the instant at which the operation was to start.
