@@ -4,11 +4,15 @@
 //! request itself, in the place of the I/O thread. All else, the answer included, comes by the I/O thread.
 
 use std::future::{Future, poll_fn};
+use std::io;
 use std::mem::take;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
+
+use redis::RedisResult;
+use tokio::sync::Notify;
 
 use super::turn::Bell;
 use crate::sync::Mutex;
@@ -21,14 +25,22 @@ pub(super) struct Driver {
     io: Mutex<Option<Io>>,
     bell: Arc<Bell>,
     callers: Callers,
+    ended: Arc<Notify>,
 }
 
 impl Driver {
     pub fn new(io: impl Future<Output = ()> + Send + 'static) -> Self {
+        let ended = Arc::new(Notify::new());
+        let end = End(Arc::clone(&ended));
+        let io = async move {
+            let _end = end;
+            io.await;
+        };
         Self {
             io: Mutex::new(Some(Box::pin(io))),
             bell: Arc::default(),
             callers: Callers::default(),
+            ended,
         }
     }
 
@@ -45,16 +57,26 @@ impl Driver {
     }
 
     /// Makes a request, and sends it at once if its caller is alone.
-    pub async fn carry<F: Future>(&self, request: F) -> F::Output {
+    ///
+    /// A request that is handed over while the connection ends is neither answered nor refused: the
+    /// client's queue keeps it. So the end is an answer to whatever has none by then.
+    pub async fn carry<T>(&self, request: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
         let caller = self.callers.enter();
         let mut sends = caller.is_alone;
+        let mut ended = pin!(self.ended.notified());
         let mut request = pin!(request);
         poll_fn(|context| {
             let turn = take(&mut sends).then(|| self.bell.turn()).flatten();
-            let answer = request.as_mut().poll(context);
+            let mut answer = request.as_mut().poll(context);
             if let Some(turn) = turn {
                 turn.hears_all_so_far();
                 let _ended = self.advance();
+            }
+            if answer.is_pending() && ended.as_mut().poll(context).is_ready() {
+                answer = request.as_mut().poll(context);
+                if answer.is_pending() {
+                    return Poll::Ready(Err(io::Error::from(io::ErrorKind::BrokenPipe).into()));
+                }
             }
             answer
         })
@@ -74,6 +96,15 @@ impl Driver {
             *io = Some(running);
         }
         polled
+    }
+}
+
+/// Tells those who wait for an answer that the connection has ended, for whatever reason.
+struct End(Arc<Notify>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.notify_waiters();
     }
 }
 
@@ -110,7 +141,7 @@ impl Drop for Caller<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::future::{pending, ready};
+    use std::future::pending;
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::atomic::AtomicU32;
 
@@ -129,11 +160,16 @@ mod tests {
         (Driver::new(io), moved)
     }
 
+    /// A request that is answered at once.
+    async fn answered() -> RedisResult<()> {
+        Ok(())
+    }
+
     #[test]
     fn a_lone_caller_sends_its_request() {
         let (driver, moved) = counted();
         for sent in 1..=3 {
-            driver.carry(ready(())).now_or_never().unwrap();
+            driver.carry(answered()).now_or_never().unwrap().unwrap();
             assert_eq!(moved.load(Ordering::Relaxed), sent);
         }
     }
@@ -141,13 +177,13 @@ mod tests {
     #[test]
     fn callers_who_come_together_leave_it_to_the_io_thread() {
         let (driver, moved) = counted();
-        let mut first = Box::pin(driver.carry(pending::<()>()));
+        let mut first = Box::pin(driver.carry(pending::<RedisResult<()>>()));
         assert!(first.as_mut().now_or_never().is_none());
-        driver.carry(ready(())).now_or_never().unwrap();
+        driver.carry(answered()).now_or_never().unwrap().unwrap();
         drop(first);
-        driver.carry(ready(())).now_or_never().unwrap();
+        driver.carry(answered()).now_or_never().unwrap().unwrap();
         assert_eq!(moved.load(Ordering::Relaxed), 1, "only the first was alone");
-        driver.carry(ready(())).now_or_never().unwrap();
+        driver.carry(answered()).now_or_never().unwrap().unwrap();
         assert_eq!(moved.load(Ordering::Relaxed), 2, "alone again");
     }
 
@@ -157,9 +193,9 @@ mod tests {
         let turn = driver.bell.turn();
         let request = poll_fn(|_context| {
             driver.bell.ring();
-            Poll::Ready(())
+            Poll::Ready(Ok(()))
         });
-        driver.carry(request).now_or_never().unwrap();
+        driver.carry(request).now_or_never().unwrap().unwrap();
         assert_eq!(moved.load(Ordering::Relaxed), 0);
         drop(turn);
         assert!(driver.run().now_or_never().is_none());
@@ -180,18 +216,44 @@ mod tests {
     }
 
     #[test]
+    fn c14_the_end_of_the_connection_answers_a_request_that_it_left_behind() {
+        let driver = Driver::new(async {});
+        let in_own_turn = driver.carry(pending::<RedisResult<()>>()).now_or_never();
+        assert!(in_own_turn.unwrap().unwrap_err().is_io_error());
+
+        let driver = Driver::new(async {});
+        let turn = driver.bell.turn();
+        let mut waiting = Box::pin(driver.carry(pending::<RedisResult<()>>()));
+        assert!(waiting.as_mut().now_or_never().is_none());
+        drop(turn);
+        driver.run().now_or_never().unwrap();
+        let in_another = waiting.now_or_never();
+        assert!(in_another.unwrap().unwrap_err().is_io_error());
+    }
+
+    #[test]
+    fn an_answer_that_came_before_the_end_counts() {
+        let answer = Arc::new(AtomicU32::new(0));
+        let comes = Arc::clone(&answer);
+        let driver = Driver::new(async move { comes.store(1, Ordering::Relaxed) });
+        let request = poll_fn(|_context| match answer.load(Ordering::Relaxed) {
+            0 => Poll::Pending,
+            _ => Poll::Ready(Ok(())),
+        });
+        driver.carry(request).now_or_never().unwrap().unwrap();
+    }
+
+    #[test]
     fn a_connection_that_ends_in_a_callers_turn_ends_the_task() {
-        let driver = Driver::new(ready(()));
-        driver.carry(ready(())).now_or_never().unwrap();
+        let driver = Driver::new(async {});
+        driver.carry(answered()).now_or_never().unwrap().unwrap();
         assert!(driver.run().now_or_never().is_some());
     }
 
     #[test]
     fn a_panic_in_a_callers_turn_ends_the_connection() {
         let driver = Driver::new(async { panic!("on purpose") });
-        let carried = catch_unwind(AssertUnwindSafe(|| {
-            driver.carry(ready(())).now_or_never();
-        }));
+        let carried = catch_unwind(AssertUnwindSafe(|| driver.carry(answered()).now_or_never()));
         assert!(carried.is_err());
         assert!(driver.run().now_or_never().is_some());
     }
