@@ -11,6 +11,7 @@ use std::thread::available_parallelism;
 
 use parking_lot::Mutex;
 use tokio::runtime::{Builder, Handle};
+use tokio::task::coop::unconstrained;
 
 use super::early_timer::EarlyTimer;
 
@@ -61,12 +62,15 @@ impl Runtime {
     }
 
     /// Gives a future the timers of this runtime, whoever polls it.
+    ///
+    /// It does not count on the caller's task to be polled again before something has come: a task that
+    /// blocks for each of many calls has used up what tokio lets it do in one poll (C19).
     pub async fn lend<F: Future>(&self, future: F) -> F::Output {
         if self.early_timer.is_needed() {
             let timer = Arc::clone(&self.early_timer);
             self.spawn(async move { timer.run().await });
         }
-        let mut future = pin!(future);
+        let mut future = pin!(unconstrained(future));
         poll_fn(|context| {
             let _entered = self.handle.enter();
             future.as_mut().poll(context)

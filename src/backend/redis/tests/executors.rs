@@ -54,6 +54,26 @@ fn c19_calls_work_on_every_executor() {
 }
 
 #[test]
+fn c19_a_task_may_block_for_many_calls() {
+    if !servers_or_skip("c19_a_task_may_block_for_many_calls") {
+        return;
+    }
+    let (_server, connections) = store();
+    let (done, ended) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        let runtime = Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            for _ in 0..300 {
+                assert_eq!(wait_for(echo(&connections, "again")).unwrap(), "again");
+            }
+        });
+        done.send(()).unwrap();
+    });
+    let hangs = ended.recv_timeout(Duration::from_secs(60)).is_err();
+    assert!(!hangs, "a call was never answered, or refused");
+}
+
+#[test]
 fn c19_a_call_that_nobody_polls_holds_up_no_other() {
     if !servers_or_skip("c19_a_call_that_nobody_polls_holds_up_no_other") {
         return;
