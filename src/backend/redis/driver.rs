@@ -1,6 +1,6 @@
 //! Who moves the bytes of a connection.
 //!
-//! The I/O threads do. But to wake one costs a lone call a sixth of its time, so a caller that is alone on a connection sends its
+//! The I/O threads do. But to wake one costs a lone call some of its time, so a caller that is alone on a connection sends its
 //! request itself, in the place of the I/O thread. All else, the answer included, comes by the I/O thread.
 
 use std::future::{Future, poll_fn};
