@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use greentic_session::clock::ManualClock;
-use greentic_session::conformance::{Need, Subject, Time, run};
+use greentic_session::conformance::{Need, Subject, Time, cases, run_side_by_side};
 use greentic_session::inmemory::InMemorySessionStore;
 use greentic_session::options::StoreOptions;
 
@@ -32,20 +32,27 @@ fn subject() -> Subject {
 
 greentic_session::conformance_tests!(memory, subject());
 
+/// Runs eight cases at once, or one if the cases move the clock: they would see each other do it.
+fn keeps_the_contract(subject: &Subject) {
+    let report = run_side_by_side(subject, 8);
+    report.assert_complete();
+    let told: Vec<_> = report.lines.iter().map(|line| line.case).collect();
+    let known: Vec<_> = cases().iter().flat_map(|case| [case.name(); 2]).collect();
+    assert_eq!(told, known, "the report is in order");
+}
+
 #[test]
 fn nothing_is_skipped() {
-    let report = run(&subject());
-    println!("{report}");
-    report.assert_complete();
+    keeps_the_contract(&subject());
+}
+
+fn on_system_clock(options: StoreOptions) -> Subject {
+    described(Arc::new(InMemorySessionStore::with_options(options)))
+        .with_options(on_system_clock)
+        .without(Need::Clock, "it is the system's")
 }
 
 #[test]
 fn the_systems_clock_will_do() {
-    let on_system_clock =
-        |options| described(Arc::new(InMemorySessionStore::with_options(options)));
-    let report = run(&on_system_clock(StoreOptions::new())
-        .with_options(on_system_clock)
-        .without(Need::Clock, "it is the system's"));
-    println!("{report}");
-    report.assert_complete();
+    keeps_the_contract(&on_system_clock(StoreOptions::new()));
 }

@@ -6,8 +6,11 @@ mod redis_support;
 use std::sync::Arc;
 
 use greentic_session::StoreOptions;
-use greentic_session::conformance::{Need, Subject, run};
+use greentic_session::conformance::{Need, Subject, run_side_by_side};
 use redis_support::Space;
+
+/// So many cases at once, as most of them wait for the server or for a deadline.
+const AT_ONCE: usize = 4;
 
 fn subject(space: Space, options: StoreOptions) -> Subject {
     let store = Arc::new(space.store_with(options));
@@ -25,7 +28,7 @@ fn redis_keeps_the_contract() {
     let Some(space) = Space::or_skip("redis_keeps_the_contract") else {
         return;
     };
-    let report = run(&subject(space, StoreOptions::new()));
+    let report = run_side_by_side(&subject(space, StoreOptions::new()), AT_ONCE);
     println!("{report}");
     report.assert_complete();
 }

@@ -7,9 +7,12 @@ mod topology_support;
 use std::sync::Arc;
 use std::time::Instant;
 
-use greentic_session::conformance::run;
+use greentic_session::conformance::run_side_by_side;
 use greentic_session_testkit::servers_or_skip;
 use topology_support::{Servers, subject};
+
+/// So many cases at once, as most of them wait for the server or for a deadline.
+const AT_ONCE: usize = 4;
 
 fn keeps_the_contract(name: &str, start: impl FnOnce() -> Servers) {
     if !servers_or_skip(name) {
@@ -17,7 +20,7 @@ fn keeps_the_contract(name: &str, start: impl FnOnce() -> Servers) {
     }
     let servers = Arc::new(start());
     let begun = Instant::now();
-    let report = run(&subject(&servers));
+    let report = run_side_by_side(&subject(&servers), AT_ONCE);
     let (lines, time) = (report.lines.len(), begun.elapsed().as_secs());
     println!(
         "{name}: {} cases and faces, {} skipped, {time} s",

@@ -33,5 +33,5 @@ mod subject;
 pub use case::{Case, Face, Need};
 pub use cases::cases;
 pub use report::{Outcome, Report, ReportLine};
-pub use run::{check, run, run_some};
+pub use run::{check, run, run_side_by_side, run_some};
 pub use subject::{Subject, Time};

@@ -1,31 +1,84 @@
 //! Runs cases.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, ScopedJoinHandle};
 
 use super::case::{Case, Face, Need};
 use super::cases::cases;
 use super::report::{Outcome, Report, ReportLine};
 use super::stage::Stage;
-use super::subject::Subject;
+use super::subject::{Subject, Time};
 
-/// Runs every case on every face that the subject has, one after the other.
+/// Runs every case on every face that the subject has, one after the other, on this thread.
 pub fn run(subject: &Subject) -> Report {
     run_some(subject, |_case| true)
 }
 
-/// Runs the cases that are `meant`; the others are not in the report.
+/// Runs the cases that are `meant`, as [`run`] does; the others are not in the report.
 pub fn run_some(subject: &Subject, meant: impl Fn(&Case) -> bool) -> Report {
-    let mut report = Report::default();
-    for case in cases().iter().filter(|case| meant(case)) {
-        for face in subject.faces() {
-            report.lines.push(ReportLine {
-                case: case.name,
-                face: *face,
-                outcome: try_case(case, *face, subject),
-            });
+    let plays = plays(subject, meant);
+    Report {
+        lines: plays.into_iter().map(|play| play.line(subject)).collect(),
+    }
+}
+
+/// Runs every case on every face that the subject has, so many at once, on threads of their own.
+///
+/// For a store with a clock of its own ([`Time::Real`]), for which most cases wait. Cases that move the
+/// clock run one after the other. The report is in the same order as that of [`run`].
+pub fn run_side_by_side(subject: &Subject, at_once: usize) -> Report {
+    let at_once = match subject.time {
+        Time::Manual(_) => 1,
+        Time::Real => at_once.max(1),
+    };
+    let plays = plays(subject, |_case| true);
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut done = Vec::new();
+        loop {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            let Some(play) = plays.get(place) else {
+                return done;
+            };
+            done.push((place, play.line(subject)));
+        }
+    };
+    let mut done: Vec<_> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..at_once).map(|_| scope.spawn(work)).collect();
+        let ended = workers.into_iter().map(ScopedJoinHandle::join);
+        ended
+            .flat_map(|done| done.unwrap_or_else(|panic| resume_unwind(panic)))
+            .collect()
+    });
+    done.sort_by_key(|(place, _)| *place);
+    Report {
+        lines: done.into_iter().map(|(_, line)| line).collect(),
+    }
+}
+
+/// A case on a face.
+struct Play {
+    case: &'static Case,
+    face: Face,
+}
+
+impl Play {
+    fn line(&self, subject: &Subject) -> ReportLine {
+        ReportLine {
+            case: self.case.name,
+            face: self.face,
+            outcome: try_case(self.case, self.face, subject),
         }
     }
-    report
+}
+
+fn plays(subject: &Subject, meant: impl Fn(&Case) -> bool) -> Vec<Play> {
+    let meant = cases().iter().filter(|case| meant(case));
+    let faces = subject.faces().iter();
+    meant
+        .flat_map(|case| faces.clone().map(move |face| Play { case, face: *face }))
+        .collect()
 }
 
 /// Runs one case on one face, and panics if it fails, is skipped, or is not known.

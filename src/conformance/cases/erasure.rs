@@ -14,11 +14,14 @@ fn tenant(ctx: &TenantCtx) -> OwnerSelection {
     OwnerSelection::tenant(ctx.env.clone(), ctx.tenant.clone())
 }
 
+/// How many names a page looks at: on a store that other cases have filled there are many.
+const PAGE: usize = 20;
+
 /// What a whole run erases, or would: sessions and messages.
 fn run(stage: &Stage, selection: &OwnerSelection, mode: EraseMode) -> Verdict<(u64, u64)> {
     let (mut sessions, mut messages, mut after) = (0, 0, None::<ScanCursor>);
     loop {
-        let page = stage.store.erase(selection, mode, after.as_ref(), 5)?;
+        let page = stage.store.erase(selection, mode, after.as_ref(), PAGE)?;
         sessions += page.sessions;
         messages += page.messages;
         ensure(page.unreadable.is_empty(), "all can be read")?;

@@ -9,6 +9,7 @@ mod commits;
 mod concurrency;
 mod erasure;
 mod expiry;
+mod exported;
 mod failure;
 mod identity;
 mod leases;

@@ -145,7 +145,7 @@ pub fn c21_filters_leave_the_rest_out(stage: &Stage) -> Verdict {
         (all.older_than(LONG), &[]),
     ];
     for (filter, expected) in cases {
-        ensure_found(&stage.scan_all(&filter, 10)?, expected)?;
+        ensure_found(&stage.scan_all(&filter, 50)?, expected)?;
     }
     Ok(())
 }
@@ -157,7 +157,7 @@ pub fn c21_a_filter_by_age(stage: &Stage) -> Verdict {
     let created = anna.create("{}")?;
     stage.advance(SHORT)?;
     anna.register(&scope("new"), &new)?;
-    let older = |age| stage.scan_all(&stage.tenant_filter().older_than(age), 10);
+    let older = |age| stage.scan_all(&stage.tenant_filter().older_than(age), 50);
     ensure_found(&older(SHORT)?, &[&old, &created])?;
     ensure_found(&older(SHORT + TICK)?, &[])?;
     // Waiting counts from the registration.
@@ -171,7 +171,7 @@ pub fn c21_a_scan_spares_what_has_expired(stage: &Stage) -> Verdict {
     anna.register_for(&scope("gone"), &gone, SHORT)?;
     anna.register(&scope("kept"), &kept)?;
     stage.expire(&gone, SHORT)?;
-    ensure_found(&stage.scan_all(&stage.tenant_filter(), 10)?, &[&kept])
+    ensure_found(&stage.scan_all(&stage.tenant_filter(), 50)?, &[&kept])
 }
 
 pub fn c21_a_stable_session_is_found_under_writes(stage: &Stage) -> Verdict {

@@ -6,53 +6,25 @@ use super::super::actor::{Actor, data_of};
 use super::super::ensure::{Failure, Verdict, ensure, ensure_claimed, ensure_eq, ensure_invalid};
 use super::super::samples::{ODD_PAYLOADS, scope};
 use super::super::stage::{LONG, SHORT, Stage};
-use crate::admin::{ExportRecord, ExportedSession, ImportMode, ImportOutcome, ScanCursor};
+use super::exported::{exported, exported_in_pages, one_session, sessions};
+use crate::admin::{ExportRecord, ExportedSession, ImportMode, ImportOutcome};
 use crate::claim::{ClaimOutcome, Commit};
 use crate::clock::Timestamp;
 use crate::options::StoreOptions;
 
-/// All records of the store that the case's tenant owns, as text and back.
-fn exported(stage: &Stage) -> Verdict<Vec<ExportRecord>> {
-    let tenant = stage.ctx("env-a", "tenant-a").tenant;
-    let (mut records, mut after) = (Vec::new(), None::<ScanCursor>);
-    loop {
-        let page = stage.store.export(after.as_ref(), 3)?;
-        ensure(page.unreadable.is_empty(), "all can be read")?;
-        records.extend(page.records.into_iter().filter(|record| match record {
-            ExportRecord::Session(session) => session.owner.tenant == tenant,
-            ExportRecord::Messages(messages) => messages.owner.tenant == tenant,
-        }));
-        match page.next {
-            Some(next) => after = Some(next.to_string().parse()?),
-            None => break,
-        }
-    }
-    records.iter().map(as_text_and_back).collect()
-}
-
-fn as_text_and_back(record: &ExportRecord) -> Verdict<ExportRecord> {
-    let text = serde_json::to_string(record).map_err(|error| Failure::new(error.to_string()))?;
-    serde_json::from_str(&text).map_err(|error| Failure::new(error.to_string()))
-}
-
-/// Moves everything to a store of its own. Records may come in any order.
+/// Moves everything to a store of its own.
 fn moved(stage: &Stage) -> Verdict<Stage> {
+    imported(stage, exported(stage)?)
+}
+
+/// A store with what was exported. Records may come in any order.
+fn imported(stage: &Stage, records: Vec<ExportRecord>) -> Verdict<Stage> {
     let target = stage.elsewhere(StoreOptions::new())?;
-    for record in exported(stage)?.into_iter().rev() {
+    for record in records.into_iter().rev() {
         let outcome = target.store.import(record, ImportMode::IfAbsent)?;
         ensure_eq(outcome, ImportOutcome::Imported)?;
     }
     Ok(target)
-}
-
-fn one_session(stage: &Stage) -> Verdict<ExportedSession> {
-    let found = exported(stage)?
-        .into_iter()
-        .find_map(|record| match record {
-            ExportRecord::Session(session) => Some(*session),
-            ExportRecord::Messages(_) => None,
-        });
-    found.ok_or_else(|| Failure::new("the session is not exported"))
 }
 
 fn import(stage: &Stage, session: &ExportedSession, mode: ImportMode) -> Verdict<ImportOutcome> {
@@ -106,7 +78,7 @@ pub fn c26_the_order_of_waits_moves(stage: &Stage) -> Verdict {
     for (scope, key) in scopes.iter().zip(&keys) {
         anna.register(scope, key)?;
     }
-    let target = moved(stage)?;
+    let target = imported(stage, exported_in_pages(stage, 3)?)?;
     let there = in_place(&target, &anna);
     let waits: Vec<_> = scopes.iter().zip(&keys).collect();
     there.ensure_waits(&waits)?;
@@ -129,14 +101,17 @@ pub fn c26_waits_with_the_same_place_are_listed_by_key(stage: &Stage) -> Verdict
     let (chats, target) = (stage.scopes(40), stage.elsewhere(StoreOptions::new())?);
     let there = in_place(&target, &anna);
     let keys: Vec<_> = (0..40).map(|n| stage.key(&format!("{n:02}"))).collect();
-    for (chat, key) in chats.iter().zip(&keys).rev() {
+    for (chat, key) in chats.iter().zip(&keys) {
         anna.register(chat, key)?;
-        let session = placed(&one_session(stage)?, 7);
+    }
+    let mut exported = sessions(stage)?;
+    exported.sort_by(|one, other| other.key.as_str().cmp(one.key.as_str()));
+    ensure_eq(exported.len(), keys.len())?;
+    for session in &exported {
         for _repeat in 0..2 {
-            let outcome = import(&target, &session, ImportMode::Replace)?;
+            let outcome = import(&target, &placed(session, 7), ImportMode::Replace)?;
             ensure_eq(outcome, ImportOutcome::Imported)?;
         }
-        anna.clear(chat)?;
     }
     let mut waits: Vec<_> = chats.iter().zip(&keys).collect();
     there.ensure_waits(&waits)?;
