@@ -13,7 +13,11 @@ pub(super) fn pause(failures: u32) -> Duration {
     let Some(doublings) = failures.checked_sub(1) else {
         return Duration::ZERO;
     };
-    let full = FIRST.saturating_mul(1 << doublings.min(5)).min(LONGEST);
+    spread(FIRST.saturating_mul(1 << doublings.min(5)).min(LONGEST))
+}
+
+/// That time, of which a random half is left out.
+pub(super) fn spread(full: Duration) -> Duration {
     let random = u32::from_le_bytes(first_four(random_bits().get().to_le_bytes()));
     full.mul_f64(0.5 + 0.5 * f64::from(random) / f64::from(u32::MAX))
 }

@@ -14,6 +14,9 @@ use crate::payload;
 impl RedisSessionStore {
     /// Runs a script. Tells also whether it may have been done by an earlier attempt of this call.
     pub(super) async fn run(&self, args: Args<'_>) -> SessionResult<(Answer, bool)> {
+        if let Some(sweep) = &self.sweep {
+            sweep.begin();
+        }
         let keys = args.keys.clone();
         let reply = self.connections.run(args.call()).await?;
         Ok((Answer::read(keys, reply.value)?, reply.repeated))

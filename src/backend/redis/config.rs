@@ -12,6 +12,7 @@ use crate::error::{GreenticError, SessionResult, invalid_input};
 use crate::options::StoreOptions;
 
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(60 * 60);
+const LONGEST_SWEEP: Duration = Duration::from_secs(30 * 24 * 3600);
 const MOST_CONNECTIONS: usize = 64;
 
 /// How to reach a Redis or Valkey server, and what a store on it is built with.
@@ -53,6 +54,12 @@ pub struct RedisConfig {
     pub min_replicas: u32,
     /// How long a write waits for the replicas. Default: 1 second; below the response timeout.
     pub min_replicas_timeout: Duration,
+    /// How often the stores of a namespace look for what a process that died has left between two
+    /// servers, on a cluster. Default: 1 hour; none for never; at least 1 ms, at most 30 days.
+    ///
+    /// One of them does it at a time, in the background, as long as it is open. docs/topologies.md
+    /// tells what is left without it.
+    pub pointer_sweep: Option<Duration>,
 }
 
 /// Where the servers are, and how they let us in.
@@ -80,8 +87,8 @@ impl RedisConfig {
     /// be percent-encoded.
     ///
     /// Parameters, behind a `?`: `namespace`, `ttl_ms` (the default TTL), `connections`,
-    /// `connect_timeout_ms`, `response_timeout_ms`, `min_replicas`, `min_replicas_timeout_ms`; the
-    /// paths `tls_ca`, `tls_cert` and `tls_key`; `sentinel_user` and `sentinel_password` where the
+    /// `connect_timeout_ms`, `response_timeout_ms`, `min_replicas`, `min_replicas_timeout_ms`,
+    /// `pointer_sweep_ms` (0 for never); the paths `tls_ca`, `tls_cert` and `tls_key`; `sentinel_user` and `sentinel_password` where the
     /// sentinels ask for a login of their own.
     ///
     /// # Errors
@@ -103,6 +110,7 @@ impl RedisConfig {
             connections: 2,
             min_replicas: 0,
             min_replicas_timeout: Duration::from_secs(1),
+            pointer_sweep: Some(Duration::from_secs(3600)),
         };
         for (name, value) in url.parameters {
             config.set(&name, value)?;
@@ -203,6 +211,13 @@ impl RedisConfig {
         self
     }
 
+    /// Sets [`RedisConfig::pointer_sweep`].
+    #[must_use]
+    pub const fn pointer_sweep(mut self, interval: Option<Duration>) -> Self {
+        self.pointer_sweep = interval;
+        self
+    }
+
     /// Checks what the setters take unchecked.
     pub(super) fn check(&self) -> SessionResult<()> {
         namespace::check(&self.namespace)?;
@@ -223,6 +238,15 @@ impl RedisConfig {
         if self.min_replicas > 0 && self.min_replicas_timeout >= self.response_timeout {
             return Err(invalid_input(
                 "the timeout of min_replicas must be below the response timeout",
+            ));
+        }
+        let sweeps = Duration::from_millis(1)..=LONGEST_SWEEP;
+        if !self
+            .pointer_sweep
+            .is_none_or(|interval| sweeps.contains(&interval))
+        {
+            return Err(invalid_input(
+                "the pointers of a Redis cluster are swept every 1 ms to 30 days",
             ));
         }
         if !self.reach.secure && self.reach.tls != Tls::default() {
@@ -254,6 +278,7 @@ impl fmt::Debug for RedisConfig {
             .field("connections", &self.connections)
             .field("min_replicas", &self.min_replicas)
             .field("min_replicas_timeout", &self.min_replicas_timeout)
+            .field("pointer_sweep", &self.pointer_sweep)
             .finish_non_exhaustive()
     }
 }
@@ -267,7 +292,7 @@ mod tests {
     fn a_url_sets_everything() {
         let url = "redis://h/2?namespace=my:app&ttl_ms=5&connections=3\
                    &connect_timeout_ms=10&response_timeout_ms=20&min_replicas=1\
-                   &min_replicas_timeout_ms=9&sentinel_user=u&sentinel_password=p";
+                   &min_replicas_timeout_ms=9&pointer_sweep_ms=7&sentinel_user=u&sentinel_password=p";
         let config: RedisConfig = url.parse().unwrap();
         assert_eq!(config.namespace, "my:app");
         assert_eq!(config.options.default_ttl, Some(Duration::from_millis(5)));
@@ -276,10 +301,13 @@ mod tests {
         assert_eq!(config.response_timeout, Duration::from_millis(20));
         assert_eq!(config.min_replicas, 1);
         assert_eq!(config.min_replicas_timeout, Duration::from_millis(9));
+        assert_eq!(config.pointer_sweep, Some(Duration::from_millis(7)));
         assert_eq!(config.reach.sentinel_login.user.as_deref(), Some("u"));
         assert!(config.reach.sentinel_login.password.is_some());
         let url = "rediss://h?tls_ca=/ca&tls_cert=/c&tls_key=/k";
         let tls = RedisConfig::from_url(url).unwrap().reach.tls;
+        let never = RedisConfig::from_url("redis://h?pointer_sweep_ms=0");
+        assert_eq!(never.unwrap().pointer_sweep, None);
         assert_eq!(tls.authority, Some(Pem::File("/ca".into())));
         assert!(tls.certificate.is_some() && tls.key.is_some());
     }
@@ -294,6 +322,8 @@ mod tests {
             "connections=-1",
             "connect_timeout_ms=0",
             "response_timeout_ms=3600001",
+            "pointer_sweep_ms=x",
+            "pointer_sweep_ms=2592000001",
             "namespace=",
             "namespace=a:b:",
             "tls=1",

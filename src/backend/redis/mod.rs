@@ -49,6 +49,7 @@ mod slot;
 mod slot_map;
 mod slots;
 mod store;
+mod sweep;
 mod tls;
 mod topology;
 mod turn;

@@ -9,7 +9,7 @@ use super::tls::Pem;
 use crate::error::{GreenticError, SessionResult, invalid_input};
 
 const KNOWN: &str = "namespace, ttl_ms, connections, connect_timeout_ms, response_timeout_ms, \
-                     min_replicas, min_replicas_timeout_ms, tls_ca, tls_cert, tls_key, \
+                     min_replicas, min_replicas_timeout_ms, pointer_sweep_ms, tls_ca, tls_cert, tls_key, \
                      sentinel_user, sentinel_password";
 
 impl RedisConfig {
@@ -22,6 +22,10 @@ impl RedisConfig {
             "connections" => self.connections = number(name, &value)?,
             "min_replicas" => self.min_replicas = number(name, &value)?,
             "min_replicas_timeout_ms" => self.min_replicas_timeout = millis(name, &value)?,
+            "pointer_sweep_ms" => {
+                let interval = number(name, &value)?;
+                self.pointer_sweep = (interval > 0).then(|| Duration::from_millis(interval));
+            }
             "tls_ca" => self.reach.tls.authority = Some(Pem::File(value.into())),
             "tls_cert" => self.reach.tls.certificate = Some(Pem::File(value.into())),
             "tls_key" => self.reach.tls.key = Some(Pem::File(value.into())),

@@ -66,7 +66,12 @@ impl Homes {
 }
 
 impl Pointers {
-    async fn check(&self, mode: VerifyMode, keys: &[SessionKey]) -> SessionResult<Vec<Finding>> {
+    /// Looks whether pointers lead to a session.
+    pub async fn check(
+        &self,
+        mode: VerifyMode,
+        keys: &[SessionKey],
+    ) -> SessionResult<Vec<Finding>> {
         let found = side_by_side(keys.iter().map(|key| self.left_behind(key)).collect()).await?;
         let suspects = keys.iter().zip(found);
         let suspects: Vec<_> = suspects

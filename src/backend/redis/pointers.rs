@@ -280,6 +280,11 @@ impl Pointers {
         format!("{}:owner:{key}", self.namespace)
     }
 
+    /// Matches the names of all pointers.
+    pub fn pattern(&self) -> String {
+        format!("{}:owner:*", self.namespace)
+    }
+
     /// The session key of a pointer's name.
     pub fn key_of(&self, name: &[u8]) -> Option<SessionKey> {
         let name = std::str::from_utf8(name).ok()?;

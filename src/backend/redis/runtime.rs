@@ -11,6 +11,7 @@ use std::thread::available_parallelism;
 
 use parking_lot::Mutex;
 use tokio::runtime::{Builder, Handle};
+use tokio::task::AbortHandle;
 use tokio::task::coop::unconstrained;
 
 use super::early_timer::EarlyTimer;
@@ -56,9 +57,9 @@ impl Runtime {
         })
     }
 
-    /// Starts a task on the I/O threads.
-    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.handle.spawn(task);
+    /// Starts a task on the I/O threads. It goes on by itself; the handle can end it.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
+        self.handle.spawn(task).abort_handle()
     }
 
     /// Gives a future the timers of this runtime, whoever polls it.

@@ -3,6 +3,7 @@
 use greentic_types::SessionKey;
 use redis::Value;
 
+use super::connection::Connections;
 use super::health::run_id;
 use super::mark::{Mark, overtaken};
 use super::reply::unexpected;
@@ -18,6 +19,52 @@ pub(super) struct Names {
     pub pointers: Vec<SessionKey>,
     pub covered: Covered,
     pub next: Option<ScanCursor>,
+}
+
+/// A page of names, as the server tells them: one may come twice.
+pub(super) struct Scanned {
+    pub names: Vec<Vec<u8>>,
+    pub covered: Covered,
+    pub next: Option<ScanCursor>,
+}
+
+impl Connections {
+    /// The next names that match, and where to go on. One SCAN: the server looks at about `limit` keys.
+    ///
+    /// # Errors
+    /// As [`Connections::command_at`]; `Conflict` if names could be missing.
+    pub async fn scan(
+        &self,
+        pattern: &str,
+        after: Option<&ScanCursor>,
+        limit: usize,
+    ) -> SessionResult<Scanned> {
+        let layout = self.layout().await?;
+        let mark = Mark::of(after, &layout)?;
+        let node = mark.route(&layout)?;
+        let run = match &mark.run {
+            Some(run) => run.clone(),
+            None => run_id(self, node).await?,
+        };
+        let mut command = redis::cmd("SCAN");
+        command.arg(mark.cursor()).arg("MATCH").arg(pattern);
+        command.arg("COUNT").arg(limit);
+        let reply = self.command_at(node, command).await?;
+        let (cursor, names) = scanned(reply.value).ok_or_else(unexpected)?;
+        if run_id(self, node).await? != run {
+            return Err(overtaken());
+        }
+        if cursor == 0 {
+            mark.require(&self.layout().await?)?;
+        }
+        let next = mark.next(cursor, run, &layout);
+        let covered = |next: &Mark| next.covered(layout.masters.len());
+        Ok(Scanned {
+            names,
+            covered: next.as_ref().map_or(Covered::ALL, covered),
+            next: next.map(Mark::into_cursor),
+        })
+    }
 }
 
 impl RedisSessionStore {
@@ -46,29 +93,12 @@ impl RedisSessionStore {
         after: Option<&ScanCursor>,
         limit: usize,
     ) -> SessionResult<Names> {
-        let layout = self.connections.layout().await?;
-        let mark = Mark::of(after, &layout)?;
-        let node = mark.route(&layout)?;
-        let run = match &mark.run {
-            Some(run) => run.clone(),
-            None => run_id(&self.connections, node).await?,
-        };
-        let mut command = redis::cmd("SCAN");
-        command.arg(mark.cursor()).arg("MATCH").arg(pattern);
-        command.arg("COUNT").arg(limit);
-        let reply = self.connections.command_at(node, command).await?;
-        let (cursor, names) = scanned(reply.value).ok_or_else(unexpected)?;
-        if run_id(&self.connections, node).await? != run {
-            return Err(overtaken());
-        }
-        if cursor == 0 {
-            mark.require(&self.connections.layout().await?)?;
-        }
-        let pointers = names.iter();
+        let scanned = self.connections.scan(&pattern, after, limit).await?;
+        let found = scanned.names.iter();
+        let pointers = found.clone();
         let pointers = pointers.filter_map(|name| self.homes.pointer_of(name));
         let mut pointers: Vec<_> = pointers.collect();
-        let names = names.iter();
-        let names = names.filter_map(|name| Name::parse(&self.homes, name));
+        let names = found.filter_map(|name| Name::parse(&self.homes, name));
         let mut names: Vec<_> = names.collect();
         // SCAN may tell a name twice; and one script asks for names of one owner only, where owners
         // are in slots of their own.
@@ -76,13 +106,11 @@ impl RedisSessionStore {
         pointers.dedup();
         names.sort_by(|one, other| one.place().cmp(&other.place()));
         names.dedup_by(|one, other| one.place() == other.place());
-        let next = mark.next(cursor, run, &layout);
-        let covered = |next: &Mark| next.covered(layout.masters.len());
         Ok(Names {
             names,
             pointers,
-            covered: next.as_ref().map_or(Covered::ALL, covered),
-            next: next.map(Mark::into_cursor),
+            covered: scanned.covered,
+            next: scanned.next,
         })
     }
 }

@@ -11,6 +11,7 @@ use super::connection::Connections;
 use super::homes::Homes;
 use super::pointer::{Life, Seal};
 use super::reply::{moved, overtaken};
+use super::sweep::Sweep;
 use super::{health, scripts};
 use crate::backend::{Backend, Data, Owned};
 use crate::claim::{ClaimOutcome, ClaimToken};
@@ -43,6 +44,7 @@ pub struct RedisSessionStore {
     pub(super) connections: Arc<Connections>,
     pub(super) homes: Homes,
     pub(super) config: RedisConfig,
+    pub(super) sweep: Option<Sweep>,
 }
 
 impl RedisSessionStore {
@@ -52,8 +54,10 @@ impl RedisSessionStore {
     /// `InvalidInput` if the configuration is wrong.
     pub fn new(config: RedisConfig) -> SessionResult<Self> {
         let connections = Arc::new(Connections::new(&config)?);
+        let homes = Homes::of(&config, &connections);
         Ok(Self {
-            homes: Homes::of(&config, &connections),
+            sweep: Sweep::of(&homes, &config),
+            homes,
             connections,
             config,
         })

@@ -6,6 +6,7 @@ mod holds;
 mod pointers;
 mod round_trips;
 mod servers;
+mod sweep;
 mod usual;
 
 use std::borrow::Cow;
