@@ -68,6 +68,28 @@ fn c26_a_record_of_today_can_be_read_tomorrow() {
 }
 
 #[test]
+fn c26_waits_that_have_the_same_place_are_told_apart() {
+    let store = Blocking::new(InMemorySessionStore::new());
+    let keys: Vec<_> = (0..1_000)
+        .map(|number| format!("run-{number:04}"))
+        .collect();
+    for (number, key) in keys.iter().enumerate() {
+        let mut record: Value = serde_json::from_str(SESSION).unwrap();
+        record["key"] = json!(key);
+        record["wait"]["scope"] = json!(format!("{number:064x}"));
+        let record = serde_json::from_value(record).unwrap();
+        let outcome = store.import(record, ImportMode::IfAbsent).unwrap();
+        assert_eq!(outcome, ImportOutcome::Imported);
+    }
+    let record: Value = serde_json::from_str(SESSION).unwrap();
+    let ctx: TenantCtx = serde_json::from_value(record["data"]["tenant_ctx"].clone()).unwrap();
+    let user = UserId::try_from("user-7").unwrap();
+    let listed = store.waits(&ctx, &user).unwrap();
+    let listed: Vec<_> = listed.iter().map(SessionKey::as_str).collect();
+    assert_eq!(listed, keys);
+}
+
+#[test]
 fn c26_what_is_not_there_is_not_written() {
     let store = Blocking::new(InMemorySessionStore::new());
     let env = EnvId::try_from("dev").unwrap();

@@ -48,8 +48,7 @@ impl Keys {
         found.map(look)
     }
 
-    /// Looks at a session that `is_meant`. Only that tells it from others whose hashes are alike:
-    /// the table compares no more than a few bits of the hash.
+    /// Looks at a session of this hash that `is_meant`: that tells it from others of the same hash.
     pub fn read_hashed<R>(
         &self,
         hash: KeyHash,
@@ -57,7 +56,11 @@ impl Keys {
         look: impl FnOnce(&Stored) -> R,
     ) -> Option<R> {
         let shard = self.shard(hash).read();
-        shard.find(hash.0, is_meant).map(look)
+        // The table compares no more than a few bits of the hash.
+        let found = shard.find(hash.0, |stored| {
+            is_meant(stored) && self.rehash(stored) == hash.0
+        });
+        found.map(look)
     }
 
     /// Changes the session of a key in place; false if there is none.
