@@ -10,7 +10,7 @@ use greentic_session::conformance::{Need, Subject, run_side_by_side};
 use redis_support::Space;
 
 /// So many cases at once, as most of them wait for the server or for a deadline.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 8;
 
 fn subject(space: Space, options: StoreOptions) -> Subject {
     let store = Arc::new(space.store_with(options));

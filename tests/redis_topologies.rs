@@ -12,7 +12,7 @@ use greentic_session_testkit::servers_or_skip;
 use topology_support::{Servers, subject};
 
 /// So many cases at once, as most of them wait for the server or for a deadline.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 8;
 
 fn keeps_the_contract(name: &str, start: impl FnOnce() -> Servers) {
     if !servers_or_skip(name) {

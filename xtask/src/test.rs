@@ -12,6 +12,9 @@ use crate::run::{cargo, words_of};
 use crate::summary::Summary;
 use crate::valkey_binary;
 
+/// More than two cores have room for at a time, as most tests wait for servers and deadlines.
+const TESTS_AT_ONCE: &str = "4";
+
 /// Runs all tests. Fails if one failed or was skipped.
 pub fn run() -> Outcome {
     redis_binary::ensure()?;
@@ -22,6 +25,7 @@ pub fn run() -> Outcome {
     for mut leg in legs(valkey.as_deref().ok()) {
         leg.env("GREENTIC_SESSION_TEST_SERVERS", "1");
         leg.env("GREENTIC_SESSION_SKIP_LOG", &skip_log);
+        leg.env("RUST_TEST_THREADS", TESTS_AT_ONCE);
         if let Err(trouble) = run_leg(&mut leg, &mut total) {
             troubles.push(trouble);
         }
