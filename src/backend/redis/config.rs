@@ -55,10 +55,11 @@ pub struct RedisConfig {
     /// How long a write waits for the replicas. Default: 1 second; below the response timeout.
     pub min_replicas_timeout: Duration,
     /// How often the stores of a namespace look for what a process that died has left between two
-    /// servers, on a cluster. Default: 1 hour; none for never; at least 1 ms, at most 30 days.
+    /// servers, on a cluster. Default: none, which is never; at least 1 ms, at most 30 days.
     ///
-    /// One of them does it at a time, in the background, as long as it is open. docs/topologies.md
-    /// tells what is left without it.
+    /// Only for processes that are never stopped for a minute and a half in the middle of a call, and
+    /// for stores with the same response timeout: docs/topologies.md tells why, and what is left
+    /// without it.
     pub pointer_sweep: Option<Duration>,
 }
 
@@ -110,7 +111,7 @@ impl RedisConfig {
             connections: 2,
             min_replicas: 0,
             min_replicas_timeout: Duration::from_secs(1),
-            pointer_sweep: Some(Duration::from_secs(3600)),
+            pointer_sweep: None,
         };
         for (name, value) in url.parameters {
             config.set(&name, value)?;

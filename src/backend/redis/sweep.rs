@@ -97,7 +97,7 @@ impl Pointers {
                 .scan(&pattern, after.as_ref(), PAGE)
                 .await?;
             let keys = page.names.iter().filter_map(|name| self.key_of(name));
-            // A pointer that cannot be read keeps nobody from the others.
+            // What fails here has its next turn, with all of its page.
             let _ = self
                 .check(VerifyMode::Repair, &keys.collect::<Vec<_>>())
                 .await;
