@@ -89,8 +89,8 @@ impl RedisConfig {
     ///
     /// Parameters, behind a `?`: `namespace`, `ttl_ms` (the default TTL), `connections`,
     /// `connect_timeout_ms`, `response_timeout_ms`, `min_replicas`, `min_replicas_timeout_ms`,
-    /// `pointer_sweep_ms` (0 for never); the paths `tls_ca`, `tls_cert` and `tls_key`; `sentinel_user` and `sentinel_password` where the
-    /// sentinels ask for a login of their own.
+    /// `pointer_sweep_ms` (0 for never); the paths `tls_ca`, `tls_cert` and `tls_key`;
+    /// `sentinel_user` and `sentinel_password` where the sentinels ask for a login of their own.
     ///
     /// # Errors
     /// `InvalidInput` if the URL is wrong. The message never repeats user name or password.

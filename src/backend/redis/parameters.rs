@@ -9,8 +9,8 @@ use super::tls::Pem;
 use crate::error::{GreenticError, SessionResult, invalid_input};
 
 const KNOWN: &str = "namespace, ttl_ms, connections, connect_timeout_ms, response_timeout_ms, \
-                     min_replicas, min_replicas_timeout_ms, pointer_sweep_ms, tls_ca, tls_cert, tls_key, \
-                     sentinel_user, sentinel_password";
+                     min_replicas, min_replicas_timeout_ms, pointer_sweep_ms, tls_ca, \
+                     tls_cert, tls_key, sentinel_user, sentinel_password";
 
 impl RedisConfig {
     pub(super) fn set(&mut self, name: &str, value: String) -> SessionResult<()> {
