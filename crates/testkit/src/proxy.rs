@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, JoinHandle, sleep};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::lane::{Flow, Lane};
 use crate::link::{Link, reset_on_close};
@@ -13,6 +13,7 @@ use crate::ports::free_port;
 
 const POLL: Duration = Duration::from_millis(2);
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+const LISTEN_LIMIT: Duration = Duration::from_secs(5);
 
 /// What happens to new connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -251,8 +252,17 @@ impl Door {
     }
 }
 
+/// A process that was being started when the port was given up holds it for a moment longer.
 fn listen(address: SocketAddr) -> TcpListener {
-    let listener = TcpListener::bind(address).expect("the proxy's port is taken");
+    let end = Instant::now() + LISTEN_LIMIT;
+    let listener = loop {
+        match TcpListener::bind(address) {
+            Err(error) if error.kind() == ErrorKind::AddrInUse && Instant::now() < end => {
+                sleep(POLL)
+            }
+            bound => break bound.expect("the proxy's port is taken"),
+        }
+    };
     listener
         .set_nonblocking(true)
         .expect("a non-blocking listener");
