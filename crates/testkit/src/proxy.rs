@@ -258,7 +258,7 @@ fn listen(address: SocketAddr) -> TcpListener {
     let listener = loop {
         match TcpListener::bind(address) {
             Err(error) if error.kind() == ErrorKind::AddrInUse && Instant::now() < end => {
-                sleep(POLL)
+                sleep(POLL);
             }
             bound => break bound.expect("the proxy's port is taken"),
         }
