@@ -59,8 +59,9 @@ fn sample(cluster: &RedisCluster, namespace: &str, ttl: Option<Duration>) {
     }
     park("dan", "lost");
     let turn = format!("{namespace}:sweep");
-    wait_until("the sweep begins", MINUTE, || {
-        cluster.command_for(&turn, &["EXISTS", &turn]).int() == 1
+    let half = i64::try_from(SWEEP.as_millis() / 2).unwrap();
+    wait_until("the sweep has just begun", MINUTE, || {
+        cluster.command_for(&turn, &["PTTL", &turn]).int() > half
     });
 }
 

@@ -19,7 +19,8 @@ pub(super) const SHORT: Duration = Duration::from_millis(60);
 /// The smallest step of a deadline.
 pub(super) const TICK: Duration = Duration::from_millis(1);
 // How long a store with its own clock may take beyond a deadline, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
+const POLL: Duration = Duration::from_millis(20);
 
 pub(super) struct Stage {
     pub store: Store,
@@ -113,7 +114,7 @@ impl Stage {
             if started.elapsed() > PATIENCE {
                 return Err(Failure::new(format!("not over {PATIENCE:?} after its end")));
             }
-            std::thread::sleep(TICK);
+            std::thread::sleep(POLL);
         }
         Ok(())
     }
@@ -141,7 +142,7 @@ impl Stage {
         if let Time::Real = &self.subject.time {
             let started = Instant::now();
             while left > expected && started.elapsed() < PATIENCE {
-                std::thread::sleep(TICK);
+                std::thread::sleep(POLL);
                 left = self.leftovers()?;
             }
         }

@@ -3,7 +3,8 @@
 use greentic_types::SessionKey;
 
 use super::args::{Args, named};
-use super::pointer::{Life, Reservation, Seal};
+use super::calls::late;
+use super::pointer::{Life, Reservation};
 use super::reply::Answer;
 use super::scan::Names;
 use super::scripts;
@@ -90,18 +91,24 @@ impl Admin for RedisSessionStore {
 
     async fn extend(&self, request: request::Extend) -> SessionResult<Option<Timestamp>> {
         let (key, ttl) = (&request.key, request.ttl);
-        let found = self.homes.locate_for(key, ttl).await?;
-        let (home, outlives) = found.ok_or_else(|| not_found(key))?;
-        let args = Args::writing(&home.keys, &scripts::EXTEND, home.keys.session(key))
-            .text(key.as_str())
-            .number(ttl.0);
-        let answer = self.answer(args).await;
-        if let Some(owner) = &home.owner {
-            let seal = Seal::None;
-            let reserved = Reservation { seal, outlives };
-            self.homes.settle(owner, key, reserved, &answer);
-        }
-        let mut answer = answer?;
+        let mut refused = None;
+        let mut answer = loop {
+            let found = self.homes.locate_for(key, ttl, refused).await?;
+            let (home, reserved) = found.ok_or_else(|| not_found(key))?;
+            let args = Args::writing(&home.keys, &scripts::EXTEND, home.keys.session(key))
+                .text(key.as_str())
+                .number(ttl.0)
+                .number(reserved.until);
+            let answer = self.answer(args).await;
+            if let Some(owner) = &home.owner {
+                self.homes.settle(owner, key, reserved, &answer);
+            }
+            let mut answer = answer?;
+            refused = late(&mut answer)?;
+            if refused.is_none() {
+                break answer;
+            }
+        };
         match answer.status.as_str() {
             "OK" => Ok(match answer.number()? {
                 0 => None,
@@ -117,7 +124,7 @@ impl Admin for RedisSessionStore {
 
     /// A repeat that finds no claim says so: the token is void either way (C14, C25).
     async fn revoke(&self, key: &SessionKey) -> SessionResult<RevokeOutcome> {
-        let home = self.homes.locate(key).await?;
+        let home = self.locate(key).await?;
         let keys = home.ok_or_else(|| not_found(key))?.keys;
         let args = Args::writing(&keys, &scripts::REVOKE, keys.session(key))
             .text(key.as_str())
@@ -147,7 +154,7 @@ impl Admin for RedisSessionStore {
         let (owner, key) = (&request.owner, request.draft.key());
         let keys = self.homes.keys(owner);
         let (operation, data) = (named(None), payload::encode(data)?);
-        let args = |seal: Seal| {
+        let args = |reserved: Reservation| {
             let args = Args::writing(&keys, &scripts::IMPORT, keys.session(key))
                 .text(owner.as_str())
                 .text(key.as_str())
@@ -159,7 +166,7 @@ impl Admin for RedisSessionStore {
                 .text(if if_absent { "1" } else { "0" })
                 .text(&operation)
                 .bytes(&data)
-                .owned(seal.text());
+                .owned(reserved.text());
             match &request.wait {
                 None => args,
                 Some(wait) => args

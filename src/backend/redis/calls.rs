@@ -4,7 +4,8 @@ use greentic_types::{ErrorCode, SessionData, SessionKey};
 use redis::Value;
 
 use super::args::Args;
-use super::pointer::{Life, Reservation, Seal, Stale};
+use super::homes::Home;
+use super::pointer::{Life, Reservation, Stale};
 use super::reply::{Answer, unexpected};
 use super::store::RedisSessionStore;
 use crate::error::SessionResult;
@@ -14,12 +15,22 @@ use crate::payload;
 impl RedisSessionStore {
     /// Runs a script. Tells also whether it may have been done by an earlier attempt of this call.
     pub(super) async fn run(&self, args: Args<'_>) -> SessionResult<(Answer, bool)> {
-        if let Some(sweep) = &self.sweep {
-            sweep.begin();
-        }
+        self.begin_sweep();
         let keys = args.keys.clone();
         let reply = self.connections.run(args.call()).await?;
         Ok((Answer::read(keys, reply.value)?, reply.repeated))
+    }
+
+    /// Where the session of a key would be. None if nobody has the key.
+    pub(super) async fn locate(&self, key: &SessionKey) -> SessionResult<Option<Home>> {
+        self.begin_sweep();
+        self.homes.locate(key).await
+    }
+
+    fn begin_sweep(&self) {
+        if let Some(sweep) = &self.sweep {
+            sweep.begin();
+        }
     }
 
     pub(super) async fn answer(&self, args: Args<'_>) -> SessionResult<Answer> {
@@ -32,12 +43,12 @@ impl RedisSessionStore {
         owner: &Owner,
         key: &SessionKey,
         life: Life,
-        args: impl Fn(Seal) -> Args<'a>,
+        args: impl Fn(Reservation) -> Args<'a>,
     ) -> SessionResult<Answer> {
         let mut stale = None;
         loop {
             let reserved = self.homes.reserve(owner, key, life, stale).await?;
-            let mut answer = self.answer(args(reserved.seal)).await;
+            let mut answer = self.answer(args(reserved)).await;
             stale = stale_of(reserved, &mut answer)?;
             if stale.is_none() {
                 self.homes.settle(owner, key, reserved, &answer);
@@ -48,7 +59,7 @@ impl RedisSessionStore {
 
     /// The data of a session. One GET: a session whose payload is there is readable.
     pub(super) async fn payload(&self, key: &SessionKey) -> SessionResult<Option<SessionData>> {
-        let Some(home) = self.homes.locate(key).await? else {
+        let Some(home) = self.locate(key).await? else {
             return Ok(None);
         };
         let name = home.keys.session(key);
@@ -69,6 +80,15 @@ impl RedisSessionStore {
             Value::BulkString(bytes) => payload::decode(key, &bytes).map(Some),
             _ => Err(unexpected()),
         }
+    }
+}
+
+/// When a call was refused that came too late after its pointer, by the clock of the session's node. The
+/// next attempt makes the pointer ready after that instant.
+pub(super) fn late(answer: &mut Answer) -> SessionResult<Option<u64>> {
+    match answer.status.as_str() {
+        "LATE" => answer.number().map(Some),
+        _ => Ok(None),
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::args::{Args, shown};
+use super::calls::late;
 use super::homes::Homes;
 use super::reply::Answer;
 use super::scripts;
@@ -147,7 +148,7 @@ impl RedisSessionStore {
     }
 
     /// Runs a script that gives a claimed session another deadline. `args` tells until when it may be a
-    /// later one; none if what leads to the session was made to live as long.
+    /// later one, in milliseconds; none where nothing leads to the session.
     async fn park_claimed<'a>(
         &self,
         token: &ClaimToken,
@@ -164,7 +165,7 @@ impl RedisSessionStore {
             && let Some(until) = promise.covers(ttl, Instant::now())
         {
             let answer = self.answer(args(Some(until))).await?;
-            if answer.status != "SHORT" {
+            if answer.status != "LATE" {
                 pointers.holds.forget(token.secret);
                 pointers.settle_claim(owner, key, ready(Some(awaited)));
                 return Ok(answer);
@@ -173,29 +174,38 @@ impl RedisSessionStore {
         // A session without a deadline has a pointer without one, and that is what most are.
         if held.is_none() {
             let answer = self.answer(args(Some(0))).await?;
-            if answer.status != "SHORT" {
+            if answer.status != "LATE" {
                 if ttl.0.is_some() {
                     pointers.settle(owner, key, None);
                 }
                 return Ok(answer);
             }
         }
-        let longer = pointers
-            .lengthen(Some(owner), key, ttl, Duration::ZERO)
-            .await;
-        if longer.is_err() {
-            pointers.settle(owner, key, None);
+        let mut refused = None;
+        loop {
+            let longer = pointers
+                .lengthen(Some(owner), key, ttl, Duration::ZERO)
+                .await;
+            if longer.is_err() {
+                pointers.settle(owner, key, None);
+            }
+            let longer = longer?;
+            let was_ready = longer.as_ref().map(|longer| refused.unwrap_or(longer.at));
+            let until = was_ready.map(|at| Duration::from_micros(pointers.until(at)));
+            let answer = self.answer(args(until.map(whole_millis))).await;
+            if answer.is_err() {
+                pointers.settle(owner, key, None);
+            }
+            let mut answer = answer?;
+            refused = late(&mut answer)?;
+            if refused.is_some() {
+                continue;
+            }
+            pointers.holds.forget(token.secret);
+            if let Some(longer) = longer.filter(|longer| longer.outlives) {
+                pointers.settle_claim(owner, key, ready(Some(longer.awaited)));
+            }
+            return Ok(answer);
         }
-        let longer = longer?;
-        let answer = self.answer(args(None)).await;
-        if answer.is_err() {
-            pointers.settle(owner, key, None);
-            return answer;
-        }
-        pointers.holds.forget(token.secret);
-        if let Some(longer) = longer.filter(|longer| longer.outlives) {
-            pointers.settle_claim(owner, key, ready(Some(longer.awaited)));
-        }
-        answer
     }
 }

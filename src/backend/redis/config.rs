@@ -12,6 +12,7 @@ use crate::error::{GreenticError, SessionResult, invalid_input};
 use crate::options::StoreOptions;
 
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(60 * 60);
+const SWEEP: Duration = Duration::from_secs(60 * 60);
 const LONGEST_SWEEP: Duration = Duration::from_secs(30 * 24 * 3600);
 const MOST_CONNECTIONS: usize = 64;
 
@@ -55,11 +56,8 @@ pub struct RedisConfig {
     /// How long a write waits for the replicas. Default: 1 second; below the response timeout.
     pub min_replicas_timeout: Duration,
     /// How often the stores of a namespace look for what a process that died has left between two
-    /// servers, on a cluster. Default: none, which is never; at least 1 ms, at most 30 days.
-    ///
-    /// Only for processes that are never stopped for a minute and a half in the middle of a call, and
-    /// for stores with the same response timeout: docs/topologies.md tells why, and what is left
-    /// without it.
+    /// servers, on a cluster. Default: 1 hour; at least 1 ms, at most 30 days; none is never.
+    /// docs/topologies.md tells what it costs, and what is left without it.
     pub pointer_sweep: Option<Duration>,
 }
 
@@ -111,7 +109,7 @@ impl RedisConfig {
             connections: 2,
             min_replicas: 0,
             min_replicas_timeout: Duration::from_secs(1),
-            pointer_sweep: None,
+            pointer_sweep: Some(SWEEP),
         };
         for (name, value) in url.parameters {
             config.set(&name, value)?;

@@ -8,7 +8,7 @@ use greentic_types::SessionKey;
 use super::config::RedisConfig;
 use super::connection::Connections;
 use super::keys::Keys;
-use super::pointer::{Life, Reservation, Seal, Stale};
+use super::pointer::{Life, Reservation, Stale};
 use super::pointers::Pointers;
 use super::reply::Answer;
 use super::url::Place;
@@ -92,21 +92,28 @@ impl Homes {
         }
     }
 
-    /// As [`Homes::locate`]; what leads to the session lives as long as that is about to. Tells also
-    /// whether it lives longer.
+    /// As [`Homes::locate`]; what leads to the session lives as long as that is about to. `refused` is
+    /// when an earlier attempt came too late, by the clock of the session's node.
     pub async fn locate_for(
         &self,
         key: &SessionKey,
         ttl: Ttl,
-    ) -> SessionResult<Option<(Home, bool)>> {
+        refused: Option<u64>,
+    ) -> SessionResult<Option<(Home, Reservation)>> {
         let Self::Tagged(pointers) = self else {
-            return Ok(self.locate(key).await?.map(|home| (home, false)));
+            let home = self.locate(key).await?;
+            return Ok(home.map(|home| (home, Reservation::NONE)));
         };
         let found = pointers.lengthen(None, key, ttl, Duration::ZERO).await?;
         Ok(found.map(|found| {
+            let reserved = Reservation {
+                outlives: found.outlives,
+                until: Some(pointers.until(refused.unwrap_or(found.at))),
+                ..Reservation::NONE
+            };
             let keys = pointers.keys(&found.owner);
             let owner = Some(found.owner);
-            (Home { keys, owner }, found.outlives)
+            (Home { keys, owner }, reserved)
         }))
     }
 
@@ -120,10 +127,7 @@ impl Homes {
         stale: Option<Stale>,
     ) -> SessionResult<Reservation> {
         match self {
-            Self::Shared(_) => Ok(Reservation {
-                seal: Seal::None,
-                outlives: false,
-            }),
+            Self::Shared(_) => Ok(Reservation::NONE),
             Self::Tagged(pointers) => pointers.reserve(owner, key, life, stale).await,
         }
     }

@@ -5,7 +5,7 @@ use crate::error::{SessionResult, invalid_input};
 /// The namespace of every key unless another is chosen.
 pub(super) const DEFAULT: &str = "greentic:session";
 
-/// What stands behind the namespace in a key, `{namespace}:{kind}:...`; all that a store ever uses.
+/// What stands behind the namespace in a key, `{namespace}:{kind}:...`; all that have more behind them.
 pub(super) const KINDS: [&str; 8] = [
     "done", "due", "meta", "owner", "route", "session", "user", "waits",
 ];

@@ -19,7 +19,7 @@ pub(super) enum Seal {
     Found(u64),
 }
 
-/// A pointer whose session is not there.
+/// A pointer for which the session is not written.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stale {
     pub stamp: u64,
@@ -33,6 +33,8 @@ pub(super) struct Reservation {
     pub seal: Seal,
     /// The pointer lives longer than was asked for.
     pub outlives: bool,
+    /// Until when the session may be written, in microseconds; none where there are no pointers.
+    pub until: Option<u64>,
 }
 
 /// A pointer that was made to live longer.
@@ -42,6 +44,8 @@ pub(super) struct Lengthened {
     pub outlives: bool,
     /// It tells that instant until another call is about to write the session.
     pub awaited: u64,
+    /// When it was made to, in microseconds.
+    pub at: u64,
 }
 
 /// How long a session is about to live.
@@ -88,16 +92,26 @@ impl Pointer {
     }
 }
 
-impl Seal {
+impl Reservation {
+    /// Where there are no pointers.
+    pub const NONE: Self = Self {
+        seal: Seal::None,
+        outlives: false,
+        until: None,
+    };
+
     /// As the scripts want it.
     pub fn text(self) -> String {
-        match self {
-            Self::None => String::new(),
-            Self::Written(stamp) => format!("+{stamp}"),
-            Self::Found(stamp) => format!("={stamp}"),
+        let until = self.until.unwrap_or_default();
+        match self.seal {
+            Seal::None => String::new(),
+            Seal::Written(stamp) => format!("{until}+{stamp}"),
+            Seal::Found(stamp) => format!("{until}={stamp}"),
         }
     }
+}
 
+impl Seal {
     pub const fn stamp(self) -> Option<u64> {
         match self {
             Self::None => None,

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use greentic_types::SessionKey;
+use greentic_types::{ErrorCode, SessionKey};
 use redis::FromRedisValue;
 
 use super::homes::Homes;
@@ -72,13 +72,22 @@ impl Pointers {
         mode: VerifyMode,
         keys: &[SessionKey],
     ) -> SessionResult<Vec<Finding>> {
-        let found = side_by_side(keys.iter().map(|key| self.left_behind(key)).collect()).await?;
-        let suspects = keys.iter().zip(found);
-        let suspects: Vec<_> = suspects
-            .filter_map(|(key, found)| Some((key, found?)))
-            .collect();
+        let looks = keys
+            .iter()
+            .map(|key| async { Ok(self.left_behind(key).await) });
+        let (mut findings, mut suspects) = (Vec::new(), Vec::new());
+        for (key, found) in keys.iter().zip(side_by_side(looks.collect()).await?) {
+            match found {
+                Ok(found) => suspects.extend(found.map(|suspect| (key, suspect))),
+                Err(error) if error.code == ErrorCode::Internal => {
+                    let reason = "the pointer cannot be read";
+                    findings.push(finding(FindingKind::Unreadable, key, reason));
+                }
+                Err(error) => return Err(error),
+            }
+        }
         if suspects.is_empty() {
-            return Ok(Vec::new());
+            return Ok(findings);
         }
         // The pointer of a session that was removed just now goes by itself.
         self.wait_for_steps().await?;
@@ -86,7 +95,8 @@ impl Pointers {
             .into_iter()
             .map(|(key, suspect)| self.check_suspect(mode, key, suspect));
         let found = side_by_side(checks.collect()).await?;
-        Ok(found.into_iter().flatten().collect())
+        findings.extend(found.into_iter().flatten());
+        Ok(findings)
     }
 
     async fn check_suspect(
@@ -107,7 +117,7 @@ impl Pointers {
     }
 
     /// The owner and the stamp of a pointer that nobody needs any more, and nobody is about to remove.
-    async fn left_behind(&self, key: &SessionKey) -> SessionResult<Option<(Owner, u64)>> {
+    pub async fn left_behind(&self, key: &SessionKey) -> SessionResult<Option<(Owner, u64)>> {
         let Some(found) = self.inspect(key).await? else {
             return Ok(None);
         };
@@ -161,7 +171,12 @@ impl Pointers {
         let Some(life) = self.life_of_session(&owner, key).await? else {
             return Ok(None);
         };
-        let reason = match self.inspect(key).await? {
+        let found = match self.inspect(key).await {
+            // The check of the pointer itself tells of that.
+            Err(error) if error.code == ErrorCode::Internal => return Ok(None),
+            found => found?,
+        };
+        let reason = match found {
             None => "no pointer leads to it",
             Some(found) if found.owner != owner => "its pointer leads to another owner",
             Some(found)

@@ -27,9 +27,11 @@ use crate::error::SessionResult;
 use crate::options::Ttl;
 use crate::owner::{Owner, foreign_key};
 
-/// How long a fence holds, at least: a node that hangs for longer is replaced by its replica, and what
-/// it does then counts for nothing.
+/// How long a fence holds behind the stamp that it is for, at least.
 const FENCE: Duration = Duration::from_secs(60);
+/// How long after its pointer a session may be written, at most. What comes later is refused by its own
+/// seal, so it needs no fence; the rest is for servers whose clocks go back, as by a failover.
+const LATEST: Duration = Duration::from_secs(30);
 
 /// Writes and reads pointers. Cheap to clone.
 #[derive(Clone)]
@@ -90,8 +92,11 @@ impl Pointers {
                 _ => return Err(unexpected()),
             };
             if let Some(seal) = seal {
-                let outlives = number(&answer, 2)? == 1;
-                return Ok(Reservation { seal, outlives });
+                return Ok(Reservation {
+                    seal,
+                    outlives: number(&answer, 2)? == 1,
+                    until: Some(self.until(number(&answer, 3)?)),
+                });
             }
             let other = Owner::from_encoded(&text(&answer, 2)?);
             if !self.fence(&other, key, stamp).await? {
@@ -116,7 +121,7 @@ impl Pointers {
         let args = Args::writing(&keys, &scripts::FENCE, keys.session(key))
             .text(key.as_str())
             .number(stamp)
-            .number(whole_millis(FENCE.max(self.longest_write())));
+            .number(whole_millis(FENCE));
         match self.connections.run(args.call()).await?.value {
             Value::Array(fields) => Ok(text(&fields, 0)? == "NONE"),
             _ => Err(unexpected()),
@@ -144,6 +149,7 @@ impl Pointers {
                 owner: Owner::from_encoded(&text(&answer, 1)?),
                 outlives: number(&answer, 2)? == 1,
                 awaited: number(&answer, 3)?,
+                at: number(&answer, 4)?,
             })),
             "GONE" => Ok(None),
             _ => Err(unexpected()),
@@ -186,16 +192,17 @@ impl Pointers {
     /// write the session.
     pub async fn inspect(&self, key: &SessionKey) -> SessionResult<Option<Inspected>> {
         let answer = self.run(&scripts::INSPECT, key, &[]).await?;
-        if text(&answer, 0)? != "OK" {
-            return Ok(None);
+        match text(&answer, 0)?.as_str() {
+            "OK" => Ok(Some(Inspected {
+                owner: Owner::from_encoded(&text(&answer, 1)?),
+                stamp: number(&answer, 2)?,
+                // The -1 of a pointer without an end is no such number.
+                left: number(&answer, 3).ok().map(Duration::from_millis),
+                quiet: Duration::from_millis(number(&answer, 4)?),
+            })),
+            "GONE" => Ok(None),
+            _ => Err(unexpected()),
         }
-        Ok(Some(Inspected {
-            owner: Owner::from_encoded(&text(&answer, 1)?),
-            stamp: number(&answer, 2)?,
-            // The -1 of a pointer without an end is no such number.
-            left: number(&answer, 3).ok().map(Duration::from_millis),
-            quiet: Duration::from_millis(number(&answer, 4)?),
-        }))
     }
 
     /// Whether a pointer goes by itself, or a call may be about to write its session.
@@ -234,6 +241,12 @@ impl Pointers {
         self.longest_call * 2
     }
 
+    /// Until when a session may be written whose pointer was ready at an instant, in microseconds.
+    pub fn until(&self, ready: u64) -> u64 {
+        let time = self.longest_write().min(LATEST);
+        ready.saturating_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
+    }
+
     /// How long a session lives on, none inside is for ever; none if it is not there.
     pub async fn life_of_session(
         &self,
@@ -261,9 +274,18 @@ impl Pointers {
         key: &SessionKey,
         args: &[String],
     ) -> SessionResult<Vec<Value>> {
+        self.run_on(script, &self.name(key), args).await
+    }
+
+    pub async fn run_on(
+        &self,
+        script: &'static Script,
+        name: &str,
+        args: &[String],
+    ) -> SessionResult<Vec<Value>> {
         let call = Call {
             script,
-            keys: vec![self.name(key).into_bytes().into()],
+            keys: vec![name.as_bytes().into()],
             args: args.iter().map(|arg| arg.as_bytes().into()).collect(),
             has_one_key: true,
             mutating: true,

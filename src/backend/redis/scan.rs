@@ -7,6 +7,7 @@ use super::connection::Connections;
 use super::health::run_id;
 use super::mark::{Mark, overtaken};
 use super::reply::unexpected;
+use super::servers::Route;
 use super::store::RedisSessionStore;
 use super::walk::Name;
 use crate::admin::{Covered, ScanCursor};
@@ -28,6 +29,13 @@ pub(super) struct Scanned {
     pub next: Option<ScanCursor>,
 }
 
+/// What one SCAN of a node tells.
+pub(super) struct Step {
+    /// Where to go on; 0 after the last.
+    pub cursor: u64,
+    pub names: Vec<Vec<u8>>,
+}
+
 impl Connections {
     /// The next names that match, and where to go on. One SCAN: the server looks at about `limit` keys.
     ///
@@ -46,11 +54,7 @@ impl Connections {
             Some(run) => run.clone(),
             None => run_id(self, node).await?,
         };
-        let mut command = redis::cmd("SCAN");
-        command.arg(mark.cursor()).arg("MATCH").arg(pattern);
-        command.arg("COUNT").arg(limit);
-        let reply = self.command_at(node, command).await?;
-        let (cursor, names) = scanned(reply.value).ok_or_else(unexpected)?;
+        let Step { cursor, names } = self.scan_at(node, mark.cursor(), pattern, limit).await?;
         if run_id(self, node).await? != run {
             return Err(overtaken());
         }
@@ -64,6 +68,25 @@ impl Connections {
             covered: next.as_ref().map_or(Covered::ALL, covered),
             next: next.map(Mark::into_cursor),
         })
+    }
+
+    /// The next names of a node, for one who may miss some when slots move.
+    ///
+    /// # Errors
+    /// As [`Connections::command_at`].
+    pub async fn scan_at(
+        &self,
+        node: &Route,
+        cursor: u64,
+        pattern: &str,
+        limit: usize,
+    ) -> SessionResult<Step> {
+        let mut command = redis::cmd("SCAN");
+        command.arg(cursor).arg("MATCH").arg(pattern);
+        command.arg("COUNT").arg(limit);
+        let reply = self.command_at(node, command).await?;
+        let (cursor, names) = scanned(reply.value).ok_or_else(unexpected)?;
+        Ok(Step { cursor, names })
     }
 }
 

@@ -56,4 +56,5 @@ scripts! {
     RETIRE = "pointer" "retire";
     INSPECT = "pointer" "inspect";
     RESTORE = "pointer" "restore";
+    TURN = "turn";
 }

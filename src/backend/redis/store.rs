@@ -9,7 +9,7 @@ use super::args::{Args, named, shown};
 use super::config::RedisConfig;
 use super::connection::Connections;
 use super::homes::Homes;
-use super::pointer::{Life, Seal};
+use super::pointer::{Life, Reservation};
 use super::reply::{moved, overtaken};
 use super::sweep::Sweep;
 use super::{health, scripts};
@@ -106,7 +106,7 @@ impl Backend for RedisSessionStore {
         };
         let (key, keys) = (request.draft.key(), self.homes.keys(owner));
         let (operation, data) = (named(request.operation), payload::encode(data)?);
-        let args = |seal: Seal| {
+        let args = |reserved: Reservation| {
             Args::writing(&keys, &scripts::CREATE, keys.session(key))
                 .text(owner.as_str())
                 .text(key.as_str())
@@ -114,7 +114,7 @@ impl Backend for RedisSessionStore {
                 .number(request.ttl.0)
                 .text(&operation)
                 .bytes(&data)
-                .owned(seal.text())
+                .owned(reserved.text())
         };
         let answer = self.bring(owner, key, Life::For(request.ttl), args).await?;
         match answer.status.as_str() {
@@ -134,7 +134,7 @@ impl Backend for RedisSessionStore {
     }
 
     async fn get_owned(&self, key: &SessionKey) -> SessionResult<Option<Owned>> {
-        let Some(home) = self.homes.locate(key).await? else {
+        let Some(home) = self.locate(key).await? else {
             return Ok(None);
         };
         let name = home.keys.session(key);
@@ -157,7 +157,7 @@ impl Backend for RedisSessionStore {
     async fn update(&self, request: request::Update) -> SessionResult<u64> {
         let (key, data) = (request.draft.key(), request.draft.data());
         let identity = Identity::of(&data.tenant_ctx)?;
-        let home = self.homes.locate(key).await?;
+        let home = self.locate(key).await?;
         let keys = home.ok_or_else(|| not_found(key))?.keys;
         let args = Args::writing(&keys, &scripts::UPDATE, keys.session(key))
             .text(key.as_str())
@@ -184,7 +184,7 @@ impl Backend for RedisSessionStore {
     }
 
     async fn remove(&self, request: request::Remove) -> SessionResult<()> {
-        let home = self.homes.locate(&request.key).await?;
+        let home = self.locate(&request.key).await?;
         let home = home.ok_or_else(|| not_found(&request.key))?;
         let name = home.keys.session(&request.key);
         let args = Args::writing(&home.keys, &scripts::REMOVE, name)
@@ -209,7 +209,7 @@ impl Backend for RedisSessionStore {
         let (owner, data) = (&request.owner, request.draft.data());
         let (key, keys) = (request.draft.key(), self.homes.keys(owner));
         let (operation, data) = (named(request.operation), payload::encode(data)?);
-        let args = |seal: Seal| {
+        let args = |reserved: Reservation| {
             Args::writing(&keys, &scripts::PARK, keys.session(key))
                 .text(owner.as_str())
                 .text(key.as_str())
@@ -219,7 +219,7 @@ impl Backend for RedisSessionStore {
                 .text(&operation)
                 .text(if request.if_absent { "1" } else { "0" })
                 .bytes(&data)
-                .owned(seal.text())
+                .owned(reserved.text())
         };
         let mut answer = self.bring(owner, key, Life::For(request.ttl), args).await?;
         match answer.status.as_str() {
@@ -311,6 +311,10 @@ impl Backend for RedisSessionStore {
     }
 
     async fn health(&self) -> SessionResult<Health> {
-        health::ask(&self.connections).await
+        let mut health = health::ask(&self.connections).await?;
+        health
+            .warnings
+            .extend(self.sweep.as_ref().and_then(Sweep::warning));
+        Ok(health)
     }
 }

@@ -4,25 +4,30 @@
 //! the pointer, for ever where the session was to have no deadline. Nothing can tell at that moment. So
 //! the stores of a namespace take turns to look whether pointers lead to a session (C13).
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use redis::Value;
+use greentic_types::SessionKey;
+use parking_lot::Mutex;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
 use super::backoff::spread;
 use super::config::RedisConfig;
 use super::homes::Homes;
-use super::pointers::Pointers;
-use crate::admin::VerifyMode;
+use super::pointers::{Pointers, text};
+use super::scripts;
+use super::servers::Route;
+use super::side_by_side::side_by_side;
 use crate::clock::whole_millis;
 use crate::error::SessionResult;
+use crate::options::random_bits;
+use crate::session::HealthWarning;
 
 /// How often a store asks whether it is its turn, in the time between two walks.
 const ASKS: u32 = 4;
 /// How many names the server looks at in one step.
-const PAGE: usize = 250;
+pub(super) const PAGE: usize = 250;
 /// How long a walk rests after each step, for the sake of those whose calls wait behind it.
 const REST: Duration = Duration::from_millis(50);
 
@@ -31,6 +36,8 @@ pub(super) struct Sweep {
     pointers: Pointers,
     interval: Duration,
     task: OnceLock<AbortHandle>,
+    /// Why the last walk left something out.
+    trouble: Arc<Mutex<Option<String>>>,
 }
 
 impl Sweep {
@@ -41,6 +48,7 @@ impl Sweep {
                 pointers: pointers.clone(),
                 interval,
                 task: OnceLock::new(),
+                trouble: Arc::default(),
             }),
             _ => None,
         }
@@ -52,9 +60,19 @@ impl Sweep {
         }
         // Without threads the call fails that begins this, and the next one tries again.
         if let Ok(runtime) = self.pointers.connections.runtime() {
-            let sweep = || runtime.spawn(self.pointers.clone().sweep_in_turn(self.interval));
+            let (pointers, interval) = (self.pointers.clone(), self.interval);
+            let trouble = Arc::clone(&self.trouble);
+            let sweep = || runtime.spawn(pointers.sweep_in_turn(interval, trouble));
             self.task.get_or_init(sweep);
         }
+    }
+
+    /// What an operator must know.
+    pub fn warning(&self) -> Option<HealthWarning> {
+        let trouble = self.trouble.lock();
+        let told = |trouble| format!("not all pointers could be swept: {trouble}");
+        let told = trouble.as_ref().map(told);
+        told.map(|message| HealthWarning::new("pointer_sweep", message))
     }
 }
 
@@ -66,46 +84,105 @@ impl Drop for Sweep {
     }
 }
 
+/// The right to sweep, which one store of a namespace has at a time, and nobody else for the time of
+/// `interval` after it was used.
+pub(super) struct Turn {
+    name: String,
+    token: String,
+    interval: Duration,
+}
+
 impl Pointers {
-    async fn sweep_in_turn(self, interval: Duration) {
+    async fn sweep_in_turn(self, interval: Duration, trouble: Arc<Mutex<Option<String>>>) {
         loop {
             sleep(spread(interval / ASKS)).await;
-            // A server that fails is asked again, and what was not looked at has its next turn.
-            if let Ok(true) = self.has_turn(interval).await {
-                let _ = self.sweep().await;
-            }
+            let swept = self.sweep_if_due(interval).await;
+            *trouble.lock() = swept.err().map(|error| error.message);
         }
     }
 
-    /// Takes the turn of all stores of the namespace, which nobody else has for the time of `interval`.
-    pub async fn has_turn(&self, interval: Duration) -> SessionResult<bool> {
-        let name = format!("{}:sweep", self.namespace());
-        let mut command = redis::cmd("SET");
-        command.arg(&name).arg("").arg("NX");
-        command.arg("PX").arg(whole_millis(interval).max(1));
-        let reply = self.connections.command(command, name.as_bytes()).await?;
-        Ok(reply.value != Value::Nil)
+    async fn sweep_if_due(&self, interval: Duration) -> SessionResult<()> {
+        let turn = self.turn(interval);
+        if !self.take(&turn).await? {
+            return Ok(());
+        }
+        let swept = self.sweep(&turn).await;
+        if swept.is_err() {
+            // So that it is not left for a whole interval.
+            self.give_back(&turn).await?;
+        }
+        swept
+    }
+
+    pub fn turn(&self, interval: Duration) -> Turn {
+        Turn {
+            name: format!("{}:sweep", self.namespace()),
+            token: format!("{:032x}", random_bits()),
+            interval,
+        }
+    }
+
+    /// Takes a turn, or keeps it. False if it is another store's.
+    pub async fn take(&self, turn: &Turn) -> SessionResult<bool> {
+        let time = whole_millis(turn.interval).max(1).to_string();
+        self.ask(turn, time).await
+    }
+
+    pub async fn give_back(&self, turn: &Turn) -> SessionResult<bool> {
+        self.ask(turn, String::new()).await
+    }
+
+    async fn ask(&self, turn: &Turn, time: String) -> SessionResult<bool> {
+        let args = [turn.token.clone(), time];
+        let answer = self.run_on(&scripts::TURN, &turn.name, &args).await?;
+        Ok(text(&answer, 0)? == "OK")
     }
 
     /// Looks at all pointers once, and removes those that lead to no session.
-    pub async fn sweep(&self) -> SessionResult<()> {
+    ///
+    /// # Errors
+    /// The first of what kept it from some pointers; it has looked at the others.
+    pub async fn sweep(&self, turn: &Turn) -> SessionResult<()> {
+        let mut swept = Ok(());
+        for node in &self.connections.layout().await?.masters {
+            swept = swept.and(self.sweep_node(node, turn).await);
+        }
+        swept
+    }
+
+    async fn sweep_node(&self, node: &Route, turn: &Turn) -> SessionResult<()> {
         let pattern = self.pattern();
-        let mut after = None;
+        let (mut swept, mut cursor) = (Ok(()), 0);
         loop {
             let page = self
                 .connections
-                .scan(&pattern, after.as_ref(), PAGE)
+                .scan_at(node, cursor, &pattern, PAGE)
                 .await?;
-            let keys = page.names.iter().filter_map(|name| self.key_of(name));
-            // What fails here has its next turn, with all of its page.
-            let _ = self
-                .check(VerifyMode::Repair, &keys.collect::<Vec<_>>())
-                .await;
-            if page.next.is_none() {
-                return Ok(());
+            let keys: Vec<_> = page
+                .names
+                .iter()
+                .filter_map(|name| self.key_of(name))
+                .collect();
+            let each = keys
+                .iter()
+                .map(|key| async { Ok(self.sweep_key(key).await) });
+            let each = side_by_side(each.collect()).await?;
+            swept = each.into_iter().fold(swept, Result::and);
+            if page.cursor == 0 {
+                return swept;
             }
-            after = page.next;
+            cursor = page.cursor;
+            // If it was lost, two walk at a time, and that is all.
+            self.take(turn).await?;
             sleep(REST).await;
         }
+    }
+
+    /// Also a pointer may go whose session was removed just now: nobody else can need it.
+    async fn sweep_key(&self, key: &SessionKey) -> SessionResult<()> {
+        if let Some((owner, stamp)) = self.left_behind(key).await? {
+            self.clear_away(&owner, key, stamp).await?;
+        }
+        Ok(())
     }
 }

@@ -226,7 +226,7 @@ pub fn c26_committed_messages_move(stage: &Stage) -> Verdict {
         let claim = anna.claimed(&chat, message)?;
         anna.commit_park(&claim, &chat, "again")?;
     }
-    let target = moved(stage)?;
+    let target = imported(stage, exported_in_pages(stage, 3)?)?;
     let there = in_place(&target, &anna);
     for message in ["first", "second"] {
         ensure_eq(there.claim(&chat, message)?, ClaimOutcome::Duplicate)?;

@@ -26,7 +26,7 @@ return run(function()
   end
   if ARGV[8] then
     if ARGV[11] ~= '' and now > tonumber(ARGV[11]) and deadline_of(ARGV[10]) > head.deadline then
-      return {'SHORT'} -- its pointer may end earlier
+      return {'LATE', text(micros)} -- its pointer may end earlier
     end
     -- The operation stays: a late repeat of the call that parked it first must not undo the commit.
     local scope, published = ARGV[8], ARGV[9]

@@ -1,5 +1,6 @@
 -- Before a pointer is taken from an owner: if the session is not there, no call writes it any more for a
--- pointer of that stamp or an earlier one. ARGV: base, session key, stamp, how long that holds
+-- pointer of that stamp or an earlier one. ARGV: base, session key, stamp, how long that holds from the stamp
+-- on or from now on: after that the write is too late by its own seal (seal.lua)
 
 return run(function()
   local fence = name('fence', ARGV[2])
@@ -7,6 +8,7 @@ return run(function()
     return {'OK'}
   end
   local stamp = math.max(ARGV[3], call('GET', fence) or 0)
-  call('SET', fence, text(stamp), 'PX', ARGV[4])
+  tick()
+  call('SET', fence, text(stamp), 'PXAT', text(math.max(now, math.floor(stamp / 1000)) + ARGV[4]))
   return {'NONE'}
 end)

@@ -2,6 +2,6 @@
 -- about to write the session.
 
 if not owner then
-  return {'GONE'}
+  return {redis.call('EXISTS', pointer) == 1 and 'UNREADABLE' or 'GONE'}
 end
 return {'OK', owner, stamp, redis.call('PTTL', pointer), math.max(math.floor((micros() - awaited) / 1000), 0)}

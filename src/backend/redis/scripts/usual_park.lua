@@ -8,11 +8,15 @@ repeat
   local micros = time[1] * 1000000 + time[2]
   local now = math.floor(micros / 1000)
   local instant, entry = time[1] .. format('%03d', now % 1000), false
+  -- On a Cluster a seal may be over: seal.lua.
+  if seal ~= '' and micros > tonumber(string.match(seal, '^%d+')) then
+    break
+  end
   local record = perform('GET', meta)
   local revision, created, ended, flags, by, waits, order, _, _, secret, _, fencing, _, whose =
     string.match(type(record) == 'string' and record or '', RECORD)
   if whose then
-    local mine = seal == '' and '-u' or string.gsub(seal, '^=', '-u')
+    local mine = seal == '' and '-u' or string.gsub(seal, '^%d+=', '-u')
     if whose ~= owner or flags ~= mine or by == operation or waits ~= scope or secret ~= '-' then
       break
     end
@@ -22,7 +26,7 @@ repeat
     revision, entry = format('%.0f', revision + 1), order .. ':' .. key
   else
     -- On a Cluster a stamp is the pointer's, and a fence may refuse it: seal.lua.
-    local stamp = string.match(seal, '^%+?(%d*)$')
+    local stamp = seal == '' and '' or string.match(seal, '^%d+%+(%d+)$')
     if record or not stamp or string.find(owner, '%2D:', 1, true)
       or perform('EXISTS', session, name('waits:scope', owner .. ':' .. ARGV[5])) ~= 0
       or stamp ~= '' and perform('EXISTS', name('fence', key)) ~= 0 then

@@ -3,6 +3,7 @@
 mod executors;
 mod faults;
 mod holds;
+mod late;
 mod pointers;
 mod round_trips;
 mod servers;

@@ -6,7 +6,8 @@ use greentic_types::{
 use super::*;
 use crate::admin::{Finding, FindingKind, ImportMode, VerifyMode};
 use crate::backend::redis::args::Args;
-use crate::backend::redis::pointer::{Life, Seal};
+use crate::backend::redis::keys::Keys;
+use crate::backend::redis::pointer::{Life, Reservation, Seal};
 use crate::backend::redis::pointers::Pointers;
 use crate::backend::redis::scripts;
 use crate::options::Ttl;
@@ -24,7 +25,7 @@ pub(super) fn at(cluster: &RedisCluster) -> RedisConfig {
     config(&format!("redis-cluster://{seed}")).response_timeout(SOON)
 }
 
-fn pointers(cluster: &RedisCluster) -> Pointers {
+pub(super) fn pointers(cluster: &RedisCluster) -> Pointers {
     let config = at(cluster);
     Pointers::new(&Arc::new(open(&config)), &config)
 }
@@ -102,17 +103,31 @@ fn c4_a_reserved_pointer_lives_as_long_as_its_session_would_and_is_replaced_if_t
     wait_until("the pointer goes", NEVER, || life() == -2);
 }
 
-/// Tells what comes of a session that is written for a pointer.
-fn write(store: &RedisSessionStore, owner: &Owner, key: &SessionKey, seal: Seal) -> String {
-    let keys = store.homes.keys(owner);
-    let args = Args::writing(&keys, &scripts::CREATE, keys.session(key))
+/// Writes a session for a pointer.
+pub(super) fn create<'a>(
+    keys: &Keys,
+    owner: &'a Owner,
+    key: &'a SessionKey,
+    reserved: Reservation,
+) -> Args<'a> {
+    Args::writing(keys, &scripts::CREATE, keys.session(key))
         .text(owner.as_str())
         .text(key.as_str())
         .text("-uc")
         .text("")
         .text("-")
         .text("{}")
-        .owned(seal.text());
+        .owned(reserved.text())
+}
+
+/// Tells what comes of a session that is written for a pointer.
+pub(super) fn write(
+    store: &RedisSessionStore,
+    owner: &Owner,
+    key: &SessionKey,
+    reserved: Reservation,
+) -> String {
+    let args = create(&store.homes.keys(owner), owner, key, reserved);
     wait(store.answer(args)).unwrap().status
 }
 
@@ -128,8 +143,8 @@ fn c4_a_write_is_refused_if_its_pointer_was_taken_before_it_came() {
     let (ada, ben) = (Owner::from_encoded(ADA), Owner::from_encoded("e:t:-:ben"));
     let reserve = |owner, stale| wait(pointers.reserve(owner, &key, Life::For(Ttl(None)), stale));
 
-    let late = reserve(&ada, None).unwrap().seal;
-    let taken = reserve(&ben, None).unwrap().seal;
+    let late = reserve(&ada, None).unwrap();
+    let taken = reserve(&ben, None).unwrap();
     assert_eq!(write(&store, &ada, &key, late), "STALE");
     assert_eq!(write(&store, &ben, &key, taken), "OK");
     assert_eq!(write(&store, &ada, &key, late), "STALE");
@@ -144,14 +159,15 @@ fn c4_a_write_is_refused_if_its_pointer_was_taken_before_it_came() {
     // A pointer that goes because its session is not there takes the late write along.
     let key = SessionKey::new("run-2");
     let reserve = || wait(pointers.reserve(&ada, &key, Life::For(Ttl(None)), None));
-    let late = reserve().unwrap().seal;
-    assert!(wait(pointers.clear_away(&ada, &key, late.stamp().unwrap())).unwrap());
+    let late = reserve().unwrap();
+    let stamp = late.seal.stamp().unwrap();
+    assert!(wait(pointers.clear_away(&ada, &key, stamp)).unwrap());
     assert_eq!(write(&store, &ada, &key, late), "STALE");
-    assert_eq!(write(&store, &ada, &key, reserve().unwrap().seal), "OK");
+    assert_eq!(write(&store, &ada, &key, reserve().unwrap()), "OK");
     assert!(!wait(pointers.clear_away(&ada, &key, u64::MAX)).unwrap());
 }
 
-fn findings(store: &RedisSessionStore, mode: VerifyMode) -> Vec<Finding> {
+pub(super) fn findings(store: &RedisSessionStore, mode: VerifyMode) -> Vec<Finding> {
     let (mut findings, mut after) = (Vec::new(), None);
     loop {
         let page = wait(store.verify(mode, after.as_ref(), 100)).unwrap();
@@ -179,7 +195,7 @@ fn c23_a_session_without_a_pointer_is_found_and_gets_it_back() {
         let key = SessionKey::new(name);
         let life = Life::For(Ttl(None));
         let reserved = wait(store.homes.reserve(&ada, &key, life, None)).unwrap();
-        assert_eq!(write(&store, &ada, &key, reserved.seal), "OK");
+        assert_eq!(write(&store, &ada, &key, reserved), "OK");
         let pointer = pointer(name);
         let value = cluster.command_for(&pointer, &["GET", &pointer]).text();
         assert_eq!(findings(&store, VerifyMode::Repair), []);
@@ -190,7 +206,11 @@ fn c23_a_session_without_a_pointer_is_found_and_gets_it_back() {
         // A server that lost the pointer let another owner bring the key: only a person can tell more.
         let is_repaired = name != "stolen";
         if !is_repaired {
-            assert_eq!(write(&store, &ben, &key, Seal::Written(17)), "OK");
+            let bens = Reservation {
+                seal: Seal::Written(17),
+                ..reserved
+            };
+            assert_eq!(write(&store, &ben, &key, bens), "OK");
         }
         for (mode, repaired) in [
             (VerifyMode::Check, false),

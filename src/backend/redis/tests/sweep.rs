@@ -1,9 +1,11 @@
 use greentic_session_testkit::{RedisCluster, servers_or_skip, wait_until};
 
-use super::pointers::{at, data, of_ada, pointer, scope};
+use super::pointers::{at, data, findings, of_ada, pointer, scope};
 use super::*;
+use crate::admin::{FindingKind, VerifyMode};
 use crate::backend::redis::pointer::Life;
 use crate::backend::redis::pointers::Pointers;
+use crate::backend::redis::sweep::PAGE;
 use crate::clock::whole_millis;
 use crate::options::Ttl;
 use crate::owner::Owner;
@@ -53,16 +55,18 @@ fn c13_a_pointer_whose_process_died_goes_while_a_store_is_open() {
         return;
     };
     let (died, kept) = (store(&cluster, None), SessionKey::new("kept"));
-    for number in 0..40 {
+    // More than a page of each master.
+    let several = 0..4 * PAGE;
+    for number in several.clone() {
         leave(&died, &format!("left-{number}"));
     }
     park(&died, &kept);
     drop(died);
     let is_there = |number| left(&cluster, &format!("left-{number}")) == -1;
-    assert!((0..40).all(is_there), "they have no end");
+    assert!(several.clone().all(is_there), "they have no end");
     let other = store(&cluster, Some(SHORTLY));
     assert!(wait_here(other.get(&kept)).is_some());
-    wait_until("the pointers go", NEVER, || !(0..40).any(is_there));
+    wait_until("the pointers go", NEVER, || !several.clone().any(is_there));
     assert_eq!(left(&cluster, "kept"), -1);
     assert!(wait_here(other.get(&kept)).is_some());
 }
@@ -73,12 +77,48 @@ fn c13_one_store_at_a_time_sweeps() {
         return;
     };
     let stores = [store(&cluster, None), store(&cluster, None)];
-    let has_turn = |store| wait_here(pointers(store).has_turn(NEVER));
-    assert!(has_turn(&stores[0]));
-    assert!(!has_turn(&stores[1]));
+    let turns = [NEVER, NEVER].map(|interval| pointers(&stores[0]).turn(interval));
+    let takes = |store: usize| wait_here(pointers(&stores[store]).take(&turns[store]));
+    assert!(takes(0));
+    assert!(!takes(1));
+    // It is kept while a walk goes on, and a repeat whose first answer was lost still has it.
+    assert!(takes(0));
+    assert!(!takes(1));
     let name = "greentic:session:sweep";
     let left = cluster.command_for(name, &["PTTL", name]).int();
     assert!(0 < left && left <= whole_millis(NEVER) as i64, "{left}");
+    assert!(wait_here(pointers(&stores[0]).give_back(&turns[0])));
+    assert!(takes(1));
+}
+
+/// What one pointer, or one master, keeps from a walk does not keep the others from it.
+#[test]
+fn c13_a_walk_leaves_out_what_fails_and_says_so() {
+    let Some(cluster) = cluster("c13_a_walk_leaves_out_what_fails_and_says_so") else {
+        return;
+    };
+    let store = store(&cluster, Some(SHORTLY));
+    for number in 0..40 {
+        leave(&store, &format!("left-{number}"));
+    }
+    let broken = pointer("broken");
+    let _pushed = cluster.command_for(&broken, &["RPUSH", &broken, "x"]);
+    let is_there = |number| left(&cluster, &format!("left-{number}")) == -1;
+    assert!(wait_here(store.get(&SessionKey::new("kept"))).is_none());
+    wait_until("the other pointers go", NEVER, || !(0..40).any(is_there));
+    let warnings = || wait_here(store.health()).warnings;
+    let is_told = || {
+        warnings()
+            .iter()
+            .any(|warning| warning.code == "pointer_sweep")
+    };
+    wait_until("the operator is told", NEVER, is_told);
+    let found = findings(&store, VerifyMode::Repair);
+    let found: Vec<_> = found.iter().map(|f| (f.kind, f.session.clone())).collect();
+    let unreadable = (FindingKind::Unreadable, Some(SessionKey::new("broken")));
+    assert!(found.contains(&unreadable), "{found:?}");
+    let _deleted = cluster.command_for(&broken, &["DEL", &broken]);
+    wait_until("all is well again", NEVER, || !is_told());
 }
 
 #[test]
@@ -90,7 +130,8 @@ fn c13_a_pointer_that_a_call_may_need_is_not_swept() {
     let store = RedisSessionStore::new(config).unwrap();
     leave(&store, "awaited");
     let (pointers, runtime) = (pointers(&store), store.connections.runtime().unwrap());
-    wait_here(runtime.lend(pointers.sweep()));
+    let turn = pointers.turn(NEVER);
+    wait_here(runtime.lend(pointers.sweep(&turn)));
     assert_eq!(left(&cluster, "awaited"), -1);
 }
 

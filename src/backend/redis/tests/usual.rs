@@ -91,7 +91,16 @@ fn any_ttl() -> impl Strategy<Value = &'static str> {
 fn any_park() -> impl Strategy<Value = Step> {
     let operation = select(vec!["x", "y", "z"]);
     let if_absent = select(vec!["0", "0", "0", "1"]);
-    let seal = select(vec!["", "", "", "", "", "", "=7", "+7"]);
+    let seal = select(vec![
+        "",
+        "",
+        "",
+        "",
+        "",
+        "",
+        "9000000000000000=7",
+        "9000000000000000+7",
+    ]);
     let what = (any_ttl(), operation, if_absent, seal);
     (any_owner(), any_key(), any_scope(), what).prop_map(|(owner, key, scope, what)| {
         let (old, (ttl, operation, if_absent, seal)) = (format!("0{scope}"), what);
@@ -350,11 +359,12 @@ fn a_usual_case_declines_what_is_not_usual() {
             hand(&["RPUSH", "session:one", "x"]),
             commit("one", "aa", "m"),
         ],
-        // A fence in the way of a pointer, on a Cluster.
+        // A fence in the way of a pointer, on a Cluster, and a write that comes too late.
         vec![
             hand(&["SET", "fence:one", "9"]),
-            sealed("+9"),
-            sealed("+10"),
+            sealed("9000000000000000+9"),
+            sealed("9000000000000000+10"),
+            sealed("1=10"),
         ],
         // More messages than are remembered.
         [vec![one()], messages.concat()].concat(),

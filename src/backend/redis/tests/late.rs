@@ -1,0 +1,173 @@
+//! Writes that come too late after their pointer.
+
+use std::cell::Cell;
+use std::process::Command;
+use std::time::Instant;
+
+use greentic_session_testkit::{RedisCluster, RedisServer, servers_or_skip, wait_until};
+
+use super::pointers::{ADA, at, create, data, findings, of_ada, pointer, pointers, write};
+use super::*;
+use crate::admin::VerifyMode;
+use crate::backend::redis::args::Args;
+use crate::backend::redis::pointer::{Life, Reservation, Seal};
+use crate::backend::redis::reply::Answer;
+use crate::backend::redis::scripts;
+use crate::options::Ttl;
+use crate::owner::Owner;
+use crate::{AsyncSessionStore, CreateOptions, ErrorCode, RedisSessionStore, SessionKey};
+
+const BEN: &str = "e:t:-:ben";
+const FOREVER: Life = Life::For(Ttl(None));
+
+fn signal(server: &RedisServer, signal: &str) {
+    let pid = server.pid().unwrap().to_string();
+    let sent = Command::new("kill").args([signal, &pid]).status().unwrap();
+    assert!(sent.success());
+}
+
+fn session(key: &str) -> String {
+    format!("greentic:session:{{{ADA}}}:session:{key}")
+}
+
+/// A session key whose pointer is at another node than Ada's sessions.
+fn elsewhere(cluster: &RedisCluster) -> SessionKey {
+    let node = |name: &str| cluster.slot_owner(cluster.slot_of(name));
+    let keys = (0..).map(|number| format!("run-{number}"));
+    let mut keys = keys.filter(|key| node(&pointer(key)) != node(&session(key)));
+    SessionKey::new(keys.next().unwrap())
+}
+
+/// A node that hung carries out what it was sent, also when the caller has given up.
+#[test]
+fn c4_a_node_that_hung_writes_no_session_whose_pointer_may_be_gone() {
+    if !servers_or_skip("c4_a_node_that_hung_writes_no_session_whose_pointer_may_be_gone") {
+        return;
+    }
+    let cluster = RedisCluster::start();
+    let timeout = SOON / 4;
+    let store = RedisSessionStore::new(at(&cluster).response_timeout(timeout)).unwrap();
+    let (ctx, _) = of_ada();
+    let create = |key: &SessionKey| {
+        let options = CreateOptions::new().key(key.clone());
+        wait(store.create(&ctx, data(&ctx), options))
+    };
+    // The scripts are there, and so are the connections.
+    let (key, session) = (elsewhere(&cluster), session("run"));
+    for number in 0..50 {
+        let _created = create(&SessionKey::new(format!("before-{number}"))).unwrap();
+    }
+    let node = &cluster.nodes()[cluster.slot_owner(cluster.slot_of(&session))];
+    let scripts_run = || {
+        let stats = node.command(&["INFO", "commandstats"]).text();
+        let evalsha = stats
+            .lines()
+            .find(|line| line.starts_with("cmdstat_evalsha:"));
+        let calls = evalsha.unwrap().split(['=', ',']).nth(1).unwrap();
+        calls.parse::<u64>().unwrap()
+    };
+    let before = scripts_run();
+
+    signal(node, "-STOP");
+    let begun = Instant::now();
+    let code = create(&key).unwrap_err().code;
+    while begun.elapsed() < timeout * 2 + timeout / 10 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    signal(node, "-CONT");
+    assert_eq!(code, ErrorCode::Timeout);
+    wait_until("the node carries out what it was sent", NEVER, || {
+        scripts_run() > before
+    });
+    assert!(wait(store.get(&key)).unwrap().is_none());
+    let name = self::session(key.as_str());
+    assert_eq!(cluster.command_for(&name, &["EXISTS", &name]).int(), 0);
+    let _created = create(&key).unwrap();
+    assert_eq!(findings(&store, VerifyMode::Check), []);
+}
+
+/// A process may be stopped between the two steps of a call for as long as it takes a sweep to remove
+/// the pointer, and its fence to end.
+#[test]
+fn c4_a_process_that_was_stopped_between_two_steps_begins_anew() {
+    if !servers_or_skip("c4_a_process_that_was_stopped_between_two_steps_begins_anew") {
+        return;
+    }
+    let cluster = RedisCluster::start();
+    let (pointers, store) = (
+        pointers(&cluster),
+        RedisSessionStore::new(at(&cluster)).unwrap(),
+    );
+    let (ada, ben) = (Owner::from_encoded(ADA), Owner::from_encoded(BEN));
+    let late = |reserved: Reservation| Reservation {
+        until: Some(1),
+        ..reserved
+    };
+    let fenced = |key: &str| {
+        let fence = format!("greentic:session:{{{ADA}}}:fence:{key}");
+        cluster.command_for(&fence, &["DEL", &fence]).int() == 1
+    };
+
+    for taken in [false, true] {
+        let key = SessionKey::new(format!("taken-{taken}"));
+        let reserved = wait(pointers.reserve(&ada, &key, FOREVER, None)).unwrap();
+        let stamp = reserved.seal.stamp().unwrap();
+        assert!(wait(pointers.clear_away(&ada, &key, stamp)).unwrap());
+        assert!(fenced(key.as_str()));
+        if taken {
+            let bens = wait(pointers.reserve(&ben, &key, FOREVER, None)).unwrap();
+            assert_eq!(write(&store, &ben, &key, bens), "OK");
+        }
+        assert_eq!(write(&store, &ada, &key, late(reserved)), "STALE");
+
+        let keys = store.homes.keys(&ada);
+        let steps = Cell::new(0);
+        let call = store.bring(&ada, &key, FOREVER, |reserved| {
+            steps.set(steps.get() + 1);
+            let is_stopped = steps.get() == 1;
+            create(
+                &keys,
+                &ada,
+                &key,
+                if is_stopped { late(reserved) } else { reserved },
+            )
+        });
+        match (taken, wait(call)) {
+            (false, Ok(answer)) => assert_eq!((answer.status.as_str(), steps.get()), ("OK", 2)),
+            (true, Err(error)) => assert_eq!(error.code, ErrorCode::InvalidInput),
+            (_, answer) => panic!("{:?}", answer.map(|answer| answer.status)),
+        }
+    }
+    assert_eq!(findings(&store, VerifyMode::Check), []);
+}
+
+#[test]
+fn c4_a_deadline_is_not_moved_later_long_after_the_pointer_was() {
+    if !servers_or_skip("c4_a_deadline_is_not_moved_later_long_after_the_pointer_was") {
+        return;
+    }
+    let cluster = RedisCluster::start();
+    let store = RedisSessionStore::new(at(&cluster)).unwrap();
+    let (ada, key) = (Owner::from_encoded(ADA), SessionKey::new("run-1"));
+    let extend = |ttl: u64, until: u64| -> Answer {
+        let keys = store.homes.keys(&ada);
+        let args = Args::writing(&keys, &scripts::EXTEND, keys.session(&key));
+        wait(store.answer(args.text("run-1").number(ttl).number(until))).unwrap()
+    };
+    let (ctx, _) = of_ada();
+    let options = CreateOptions::new().key(key.clone()).ttl(SOON * 1000);
+    let _created = wait(store.create(&ctx, data(&ctx), options)).unwrap();
+    let mut late = extend(4_000_000, 1);
+    assert_eq!(late.status, "LATE");
+    let refused = late.number().unwrap();
+    assert_eq!(extend(1_000_000, 1).status, "OK");
+
+    // The next attempt goes by the clock of the node that refused the first.
+    let located = store
+        .homes
+        .locate_for(&key, Ttl(Some(4_000_000)), Some(refused));
+    let (_, reserved) = wait(located).unwrap().unwrap();
+    let until = refused + u64::try_from((SOON * 2).as_micros()).unwrap();
+    assert_eq!((reserved.seal, reserved.until), (Seal::None, Some(until)));
+    assert_eq!(extend(4_000_000, until).status, "OK");
+}
