@@ -113,6 +113,8 @@ impl Progress {
             bar.set_style(style.with_key("done", done).with_key("speed", speed));
         }
         if terminal {
+            // At once: the thread that redraws may come too late for short work.
+            bar.tick();
             bar.enable_steady_tick(REDRAW_EVERY);
         }
         Self {
