@@ -1,7 +1,7 @@
 //! The closed loop: so many callers, each starts its next operation when the last has ended.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Barrier, OnceLock};
+use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,15 @@ pub struct Slice {
     pub cpu: Option<Duration>,
 }
 
+/// How long a load runs.
+#[derive(Clone, Copy)]
+pub struct Time {
+    /// What comes before the slice and does not count: callers come together, and caches and files get as
+    /// they are after a while of the same work.
+    pub warm_up: Duration,
+    pub slice: Duration,
+}
+
 /// An action, by so many callers.
 #[derive(Clone)]
 pub struct Load {
@@ -29,17 +38,12 @@ pub struct Load {
 }
 
 /// Runs a load for a while.
-pub fn run(
-    runtime: &Runtime,
-    system: &System,
-    load: &Load,
-    time: Duration,
-) -> Result<Slice, Failure> {
+pub fn run(runtime: &Runtime, system: &System, load: &Load, time: Time) -> Result<Slice, Failure> {
     match system {
         System::Blocking(system) => threads(system.as_ref(), load, time),
         System::Async(system) => tasks(runtime, system, load, time),
         System::Program(program) => {
-            let (ops, ops_per_s) = program.run(load.callers, time)?;
+            let (ops, ops_per_s) = program.run(load.callers, time.slice)?;
             Ok(Slice {
                 ops,
                 ops_per_s,
@@ -49,39 +53,31 @@ pub fn run(
     }
 }
 
-fn threads(system: &dyn BlockingSystem, load: &Load, time: Duration) -> Result<Slice, Failure> {
-    let stop = AtomicBool::new(false);
+fn threads(system: &dyn BlockingSystem, load: &Load, time: Time) -> Result<Slice, Failure> {
+    let phase = Phase::of(time);
     let start = Barrier::new(load.callers + 1);
-    let begin = OnceLock::new();
     thread::scope(|scope| {
         let callers: Vec<_> = (0..load.callers)
             .map(|caller| {
-                let (stop, start, begin) = (&stop, &start, &begin);
+                let (phase, start) = (&phase, &start);
                 scope.spawn(move || {
                     start.wait();
-                    let (begin, _) = begin.get_or_init(|| (Instant::now(), usage::process_cpu()));
-                    let mut walk = Walk::of(load, caller);
-                    let mut done = 0_u64;
-                    while !stop.load(Ordering::Relaxed) {
+                    let (mut walk, mut tally) = (Walk::of(load, caller), Tally::default());
+                    while tally.goes_on(phase) {
                         let number = walk.number();
                         system.act(load.action, &load.workload, walk.step(), number)?;
-                        done += 1;
                     }
-                    Ok::<_, Failure>((done, begin.elapsed()))
+                    Ok::<_, Failure>(tally.end())
                 })
             })
             .collect();
         start.wait();
-        thread::sleep(time);
-        stop.store(true, Ordering::Relaxed);
+        let cpu = phase.pass(time);
         let ended = callers
             .into_iter()
             .map(|caller| caller.join().map_err(|_| "a caller panicked")?);
         let done = ended.collect::<Result<Vec<_>, Failure>>()?;
-        let cpu = begin.get().map_or(Duration::ZERO, |(_, cpu)| {
-            usage::process_cpu().saturating_sub(*cpu)
-        });
-        Ok(slice(&done, cpu))
+        Ok(slice(&done, usage::process_cpu().saturating_sub(cpu)))
     })
 }
 
@@ -89,38 +85,84 @@ fn tasks(
     runtime: &Runtime,
     system: &Arc<dyn AsyncSystem>,
     load: &Load,
-    time: Duration,
+    time: Time,
 ) -> Result<Slice, Failure> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let cpu = usage::process_cpu();
-    let begin = Instant::now();
+    let phase = Arc::new(Phase::of(time));
     let callers: Vec<_> = (0..load.callers)
         .map(|caller| {
-            let (stop, system, load) = (Arc::clone(&stop), Arc::clone(system), load.clone());
+            let (phase, system, load) = (Arc::clone(&phase), Arc::clone(system), load.clone());
             runtime.spawn(async move {
-                let mut walk = Walk::of(&load, caller);
-                let mut done = 0_u64;
-                while !stop.load(Ordering::Relaxed) {
+                let (mut walk, mut tally) = (Walk::of(&load, caller), Tally::default());
+                while tally.goes_on(&phase) {
                     let number = walk.number();
                     system
                         .act(load.action, &load.workload, walk.step(), number)
                         .await?;
-                    done += 1;
                 }
-                Ok::<_, Failure>((done, begin.elapsed()))
+                Ok::<_, Failure>(tally.end())
             })
         })
         .collect();
-    // Not the runtime's timer: tasks that never wait would keep it from running.
-    thread::sleep(time);
-    stop.store(true, Ordering::Relaxed);
+    let cpu = phase.pass(time);
     let done = callers.into_iter().map(|caller| runtime.block_on(caller)?);
     let done = done.collect::<Result<Vec<_>, Failure>>()?;
     Ok(slice(&done, usage::process_cpu().saturating_sub(cpu)))
 }
 
-// From the common start to each caller's own end: the last operation of one may end long after
-// those of the others.
+/// Which part of a slice it is.
+struct Phase {
+    counts: AtomicBool,
+    ended: AtomicBool,
+}
+
+impl Phase {
+    /// Without a warm-up everything counts, from the first operation on.
+    fn of(time: Time) -> Self {
+        Self {
+            counts: AtomicBool::new(time.warm_up.is_zero()),
+            ended: AtomicBool::new(false),
+        }
+    }
+
+    /// Lets the warm-up and the slice pass. Tells the time of all cores before the slice.
+    fn pass(&self, time: Time) -> Duration {
+        // Not a runtime's timer: tasks that never wait would keep it from running.
+        thread::sleep(time.warm_up);
+        let cpu = usage::process_cpu();
+        self.counts.store(true, Ordering::Relaxed);
+        thread::sleep(time.slice);
+        self.ended.store(true, Ordering::Relaxed);
+        cpu
+    }
+}
+
+/// What a caller has done in the slice. After a warm-up it counts from the end of the operation on in which
+/// the slice began, to the end of its last.
+#[derive(Default)]
+struct Tally {
+    begun: Option<Instant>,
+    done: u64,
+}
+
+impl Tally {
+    /// Counts an operation that has ended; tells whether there is to be another.
+    fn goes_on(&mut self, phase: &Phase) -> bool {
+        match self.begun {
+            Some(_) => self.done += 1,
+            None if phase.counts.load(Ordering::Relaxed) => self.begun = Some(Instant::now()),
+            None => {}
+        }
+        self.done == 0 || !phase.ended.load(Ordering::Relaxed)
+    }
+
+    fn end(self) -> (u64, Duration) {
+        let time = self.begun.map_or(Duration::ZERO, |begun| begun.elapsed());
+        (self.done, time)
+    }
+}
+
+// Each caller has its own begin and end: the last operation of one may end long after those of the
+// others.
 fn slice(done: &[(u64, Duration)], cpu: Duration) -> Slice {
     let rate = |(ops, time): &(u64, Duration)| *ops as f64 / time.as_secs_f64();
     Slice {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 
 use crate::args::{Effort, Scale, Suite};
-use crate::drive::{self, Load, Slice};
+use crate::drive::{self, Load, Slice, Time};
 use crate::openloop::{self, Latencies, SHARE_OF_PEAK};
 use crate::row::{Percentiles, Row, median};
 use crate::system::{Failure, Label, Role, System};
@@ -155,7 +155,7 @@ impl Bench<'_> {
         Ok(rows)
     }
 
-    fn slice(&self, arm: &Arm, time: Duration) -> Result<Measured, Failure> {
+    fn slice(&self, arm: &Arm, slice: Duration) -> Result<Measured, Failure> {
         let named = |failure: Failure| -> Failure {
             format!(
                 "{}, {} by {} callers: {failure}",
@@ -163,6 +163,12 @@ impl Bench<'_> {
             )
             .into()
         };
+        // The programs that Redis is measured with have none.
+        let warm_up = match self.suite {
+            Suite::Redis => Duration::ZERO,
+            _ => slice / 2,
+        };
+        let time = Time { warm_up, slice };
         let before = self.server_cpu.map(|read| read()).transpose()?;
         let slice = drive::run(self.runtime, &arm.system, &arm.load, time).map_err(named)?;
         let after = self.server_cpu.map(|read| read()).transpose()?;

@@ -18,8 +18,9 @@ const INTRODUCTION: &str = "\
 # Benchmarks
 
 Written by `cargo run --release -p greentic-session-bench -- report`, from one run, on the machine named here. Run it on
-yours: the ratios carry over to other machines, the rates do not. Within a case the systems take turns in short slices, and
-each number is the median over the rounds; a ratio is the median of the ratios of the rounds.
+yours: the ratios carry over to other machines, the rates do not. Within a case the systems take turns in short slices,
+which begin with a warm-up of half their time except where Redis is measured. Each number is the median over the rounds; a
+ratio is the median of the ratios of the rounds.
 ";
 
 const MEANING: &str = "\
