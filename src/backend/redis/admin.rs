@@ -3,8 +3,8 @@
 use greentic_types::SessionKey;
 
 use super::args::{Args, named};
-use super::calls::late;
-use super::pointer::{Life, Reservation};
+use super::calls::refused;
+use super::pointer::Reservation;
 use super::reply::Answer;
 use super::scan::Names;
 use super::scripts;
@@ -91,22 +91,22 @@ impl Admin for RedisSessionStore {
 
     async fn extend(&self, request: request::Extend) -> SessionResult<Option<Timestamp>> {
         let (key, ttl) = (&request.key, request.ttl);
-        let mut refused = None;
+        let mut late = None;
         let mut answer = loop {
-            let found = self.homes.locate_for(key, ttl, refused).await?;
+            let found = self.homes.locate_for(key, ttl, late).await?;
             let (home, reserved) = found.ok_or_else(|| not_found(key))?;
             let args = Args::writing(&home.keys, &scripts::EXTEND, home.keys.session(key))
                 .text(key.as_str())
                 .number(ttl.0)
-                .number(reserved.until);
+                .owned(reserved.text());
             let answer = self.answer(args).await;
             if let Some(owner) = &home.owner {
                 self.homes.settle(owner, key, reserved, &answer);
             }
             let mut answer = answer?;
-            refused = late(&mut answer)?;
-            if refused.is_none() {
-                break answer;
+            match refused(&mut answer)? {
+                None => break answer,
+                Some(refused) => late = refused.late(),
             }
         };
         match answer.status.as_str() {
@@ -176,8 +176,8 @@ impl Admin for RedisSessionStore {
                     .number(u64::from(wait.attempt)),
             }
         };
-        let life = Life::Until(request.deadline);
-        let answer = self.bring(owner, key, life, args).await?;
+        let ttl = self.homes.ttl(&keys, key, request.deadline).await?;
+        let answer = self.bring(owner, key, ttl, args).await?;
         match answer.status.as_str() {
             "OK" => Ok(ImportOutcome::Imported),
             "EXISTS" => Ok(ImportOutcome::Exists),

@@ -5,10 +5,11 @@ use redis::Value;
 
 use super::args::Args;
 use super::homes::Home;
-use super::pointer::{Life, Reservation, Stale};
+use super::pointer::{Reservation, Stale};
 use super::reply::{Answer, unexpected};
 use super::store::RedisSessionStore;
 use crate::error::SessionResult;
+use crate::options::Ttl;
 use crate::owner::Owner;
 use crate::payload;
 
@@ -42,12 +43,12 @@ impl RedisSessionStore {
         &self,
         owner: &Owner,
         key: &SessionKey,
-        life: Life,
+        ttl: Ttl,
         args: impl Fn(Reservation) -> Args<'a>,
     ) -> SessionResult<Answer> {
         let mut stale = None;
         loop {
-            let reserved = self.homes.reserve(owner, key, life, stale).await?;
+            let reserved = self.homes.reserve(owner, key, ttl, stale).await?;
             let mut answer = self.answer(args(reserved)).await;
             stale = stale_of(reserved, &mut answer)?;
             if stale.is_none() {
@@ -83,25 +84,48 @@ impl RedisSessionStore {
     }
 }
 
-/// When a call was refused that came too late after its pointer, by the clock of the session's node. The
-/// next attempt makes the pointer ready after that instant.
-pub(super) fn late(answer: &mut Answer) -> SessionResult<Option<u64>> {
+/// What of a refusal on the way is to be known by the next attempt.
+pub(super) fn refused(answer: &mut Answer) -> SessionResult<Option<Refused>> {
     match answer.status.as_str() {
-        "LATE" => answer.number().map(Some),
+        "LATE" => answer.number().map(Refused::Late).map(Some),
+        "STALE" => answer.number().map(Refused::Stale).map(Some),
         _ => Ok(None),
     }
 }
 
-/// The pointer of a call that was refused because its pointer may be gone.
+/// Why a call is to begin anew.
+pub(super) enum Refused {
+    /// It came too long after its pointer was ready: the time, by the clock of the session's node. The
+    /// next attempt makes the pointer ready after that.
+    Late(u64),
+    /// Its pointer may be gone: up to which stamp calls are refused.
+    Stale(u64),
+}
+
+impl Refused {
+    pub const fn late(&self) -> Option<u64> {
+        match self {
+            Self::Late(at) => Some(*at),
+            Self::Stale(_) => None,
+        }
+    }
+}
+
+/// The pointer of a call that is to begin anew.
 fn stale_of(
     reserved: Reservation,
     answer: &mut SessionResult<Answer>,
 ) -> SessionResult<Option<Stale>> {
-    match (reserved.seal.stamp(), answer) {
-        (Some(stamp), Ok(answer)) if answer.status == "STALE" => {
-            let fence = answer.number()?;
-            Ok(Some(Stale { stamp, fence }))
-        }
-        _ => Ok(None),
-    }
+    let (Some(stamp), Ok(answer)) = (reserved.seal.stamp(), answer) else {
+        return Ok(None);
+    };
+    let refused = refused(answer)?;
+    Ok(refused.map(|refused| Stale {
+        stamp,
+        late: refused.late(),
+        fence: match refused {
+            Refused::Late(_) => 0,
+            Refused::Stale(fence) => fence,
+        },
+    }))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::args::{Args, shown};
-use super::calls::late;
+use super::calls::{Refused, refused};
 use super::homes::Homes;
 use super::reply::Answer;
 use super::scripts;
@@ -181,7 +181,7 @@ impl RedisSessionStore {
                 return Ok(answer);
             }
         }
-        let mut refused = None;
+        let mut late = None;
         loop {
             let longer = pointers
                 .lengthen(Some(owner), key, ttl, Duration::ZERO)
@@ -190,15 +190,15 @@ impl RedisSessionStore {
                 pointers.settle(owner, key, None);
             }
             let longer = longer?;
-            let was_ready = longer.as_ref().map(|longer| refused.unwrap_or(longer.at));
+            let was_ready = longer.as_ref().map(|longer| late.unwrap_or(longer.at));
             let until = was_ready.map(|at| Duration::from_micros(pointers.until(at)));
             let answer = self.answer(args(until.map(whole_millis))).await;
             if answer.is_err() {
                 pointers.settle(owner, key, None);
             }
             let mut answer = answer?;
-            refused = late(&mut answer)?;
-            if refused.is_some() {
+            late = refused(&mut answer)?.as_ref().and_then(Refused::late);
+            if late.is_some() {
                 continue;
             }
             pointers.holds.forget(token.secret);

@@ -1,7 +1,7 @@
 //! How a server does, and what an operator must know about it.
 
 use std::collections::HashMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use redis::Value;
 
@@ -11,21 +11,25 @@ use super::servers::Route;
 use crate::error::SessionResult;
 use crate::session::{Health, HealthWarning};
 
+/// What calls on a cluster allow for without a further round trip is more, at the default timeouts.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(2);
 /// From this share of `maxmemory` on, memory is short.
 const MEMORY_IS_SHORT: f64 = 0.9;
 
 /// Asks the server, or each master of a cluster: the version and the role are the first one's that
-/// answers, the round trip is the longest, and the warnings name their node.
+/// answers, the round trip is the longest, and the warnings name their node. A cluster's clocks are compared.
 ///
 /// # Errors
 /// `Unavailable` or `Timeout` if no server answers.
 pub(super) async fn ask(connections: &Connections) -> SessionResult<Health> {
     let masters = connections.layout().await?.masters;
     let (mut whole, mut failure): (Option<Health>, _) = (None, None);
-    let mut warnings = Vec::new();
+    let (mut warnings, mut clocks) = (Vec::new(), Vec::new());
+    let begun = Instant::now();
     for route in &masters {
         match ask_one(connections, route).await {
-            Ok(mut health) => {
+            Ok((mut health, time)) => {
+                clocks.extend(time.map(|time| time.saturating_sub(begun.elapsed())));
                 warnings.extend(
                     health
                         .warnings
@@ -42,10 +46,24 @@ pub(super) async fn ask(connections: &Connections) -> SessionResult<Health> {
             }
         }
     }
+    warnings.extend(differing(&clocks));
     match (whole, failure) {
         (Some(whole), _) => Ok(Health { warnings, ..whole }),
         (None, failure) => Err(failure.unwrap_or_else(unexpected)),
     }
+}
+
+/// What to know of clocks that were told as if at one moment.
+fn differing(clocks: &[Duration]) -> Option<HealthWarning> {
+    let (first, last) = (clocks.iter().min()?, clocks.iter().max()?);
+    let between = last.saturating_sub(*first);
+    (between > CLOCKS_DIFFER).then(|| {
+        let message = format!(
+            "the clocks of the masters differ by {} s; set them by one source",
+            between.as_secs()
+        );
+        HealthWarning::new("clocks_differ", message)
+    })
 }
 
 fn named(route: &Route, warning: HealthWarning) -> HealthWarning {
@@ -56,8 +74,12 @@ fn named(route: &Route, warning: HealthWarning) -> HealthWarning {
     HealthWarning::new(warning.code, message)
 }
 
-/// INFO, and the save points only if the server could lose everything without them.
-async fn ask_one(connections: &Connections, route: &Route) -> SessionResult<Health> {
+/// INFO, and the save points only if the server could lose everything without them. Tells the time of the
+/// server, too.
+async fn ask_one(
+    connections: &Connections,
+    route: &Route,
+) -> SessionResult<(Health, Option<Duration>)> {
     let started = Instant::now();
     let reply = connections.command_at(route, redis::cmd("INFO")).await?;
     let mut health = Health::new("redis", started.elapsed());
@@ -72,7 +94,7 @@ async fn ask_one(connections: &Connections, route: &Route) -> SessionResult<Heal
             "the server keeps nothing over a restart; switch on appendonly or save points",
         ));
     }
-    Ok(health)
+    Ok((health, info.time()))
 }
 
 /// The name of the process that serves a node: it ends with a restart, and a replica has another.
@@ -129,6 +151,11 @@ impl<'a> Info<'a> {
 
     fn number(&self, field: &str) -> Option<f64> {
         self.get(field)?.parse().ok()
+    }
+
+    fn time(&self) -> Option<Duration> {
+        let micros = self.get("server_time_usec")?.parse().ok()?;
+        Some(Duration::from_micros(micros))
     }
 
     /// Valkey tells the Redis version that it is compatible with, too.
@@ -212,6 +239,20 @@ mod tests {
         assert_eq!(codes("maxmemory_policy:allkeys-lru"), ["eviction_policy"]);
         assert_eq!(codes("maxmemory:100\nused_memory:91"), ["memory_short"]);
         assert!(codes("maxmemory:100\nused_memory:90").is_empty());
+    }
+
+    #[test]
+    fn clocks_that_differ_are_told() {
+        let time = Info::parse("server_time_usec:1700000000000000").time();
+        assert_eq!(time, Some(Duration::from_secs(1_700_000_000)));
+        let at = |seconds: &[u64]| {
+            let clocks: Vec<_> = seconds.iter().copied().map(Duration::from_secs).collect();
+            differing(&clocks).map(|warning| warning.message)
+        };
+        assert_eq!(at(&[]), None);
+        assert_eq!(at(&[5]), None);
+        assert_eq!(at(&[7, 5]), None);
+        assert!(at(&[7, 5, 65]).unwrap().contains("60 s"));
     }
 
     #[test]

@@ -8,10 +8,11 @@ use greentic_types::SessionKey;
 use super::config::RedisConfig;
 use super::connection::Connections;
 use super::keys::Keys;
-use super::pointer::{Life, Reservation, Stale};
+use super::pointer::{Reservation, Seal, Stale};
 use super::pointers::Pointers;
 use super::reply::Answer;
 use super::url::Place;
+use crate::clock::{Timestamp, whole_millis};
 use crate::error::SessionResult;
 use crate::options::Ttl;
 use crate::owner::Owner;
@@ -92,13 +93,13 @@ impl Homes {
         }
     }
 
-    /// As [`Homes::locate`]; what leads to the session lives as long as that is about to. `refused` is
-    /// when an earlier attempt came too late, by the clock of the session's node.
+    /// As [`Homes::locate`]; what leads to the session lives as long as that is about to. `late` is when an
+    /// earlier attempt came too late, by the clock of the session's node.
     pub async fn locate_for(
         &self,
         key: &SessionKey,
         ttl: Ttl,
-        refused: Option<u64>,
+        late: Option<u64>,
     ) -> SessionResult<Option<(Home, Reservation)>> {
         let Self::Tagged(pointers) = self else {
             let home = self.locate(key).await?;
@@ -107,9 +108,9 @@ impl Homes {
         let found = pointers.lengthen(None, key, ttl, Duration::ZERO).await?;
         Ok(found.map(|found| {
             let reserved = Reservation {
+                seal: Seal::Written(found.stamp),
                 outlives: found.outlives,
-                until: Some(pointers.until(refused.unwrap_or(found.at))),
-                ..Reservation::NONE
+                until: Some(pointers.until(late.unwrap_or(found.at))),
             };
             let keys = pointers.keys(&found.owner);
             let owner = Some(found.owner);
@@ -123,13 +124,28 @@ impl Homes {
         &self,
         owner: &Owner,
         key: &SessionKey,
-        life: Life,
+        ttl: Ttl,
         stale: Option<Stale>,
     ) -> SessionResult<Reservation> {
         match self {
             Self::Shared(_) => Ok(Reservation::NONE),
-            Self::Tagged(pointers) => pointers.reserve(owner, key, life, stale).await,
+            Self::Tagged(pointers) => pointers.reserve(owner, key, ttl, stale).await,
         }
+    }
+
+    /// How long a session with that deadline is to live, by the clock of its node: that of what leads to it
+    /// may differ.
+    pub async fn ttl(
+        &self,
+        keys: &Keys,
+        key: &SessionKey,
+        deadline: Option<Timestamp>,
+    ) -> SessionResult<Ttl> {
+        let (Self::Tagged(pointers), Some(deadline)) = (self, deadline) else {
+            return Ok(Ttl(None));
+        };
+        let now = pointers.time_of(keys, key).await?;
+        Ok(Ttl(Some(whole_millis(deadline.since(now)).max(1))))
     }
 
     /// Has what leads to a session live no longer than it does, in the background, if a call's

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::reply::unexpected;
-use crate::clock::{Timestamp, whole_millis};
+use crate::clock::whole_millis;
 use crate::error::SessionResult;
 use crate::options::Ttl;
 use crate::owner::Owner;
@@ -20,11 +20,13 @@ pub(super) enum Seal {
 }
 
 /// A pointer for which the session is not written.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Stale {
     pub stamp: u64,
     /// Up to which stamp no call writes the session any more.
     pub fence: u64,
+    /// When a write came too late, by the clock of the session's node.
+    pub late: Option<u64>,
 }
 
 /// A pointer that is ready for its session.
@@ -46,13 +48,7 @@ pub(super) struct Lengthened {
     pub awaited: u64,
     /// When it was made to, in microseconds.
     pub at: u64,
-}
-
-/// How long a session is about to live.
-#[derive(Clone, Copy)]
-pub(super) enum Life {
-    For(Ttl),
-    Until(Option<Timestamp>),
+    pub stamp: u64,
 }
 
 /// Whose a session key is.
@@ -128,16 +124,11 @@ impl Seal {
     }
 }
 
-impl Life {
-    /// As the scripts want it: the pointer's, which is longer by the time that the write may take.
-    pub fn text(self, write: Duration) -> String {
-        let later = |millis: u64| millis.saturating_add(whole_millis(write));
-        match self {
-            Self::For(Ttl(ttl)) => ttl.map(|ttl| later(ttl).to_string()),
-            Self::Until(end) => end.map(|end| format!("@{}", later(end.as_millis()))),
-        }
-        .unwrap_or_default()
-    }
+/// How long a pointer lives, as the scripts want it: longer than its session by the time that the write
+/// may take.
+pub(super) fn life(Ttl(ttl): Ttl, write: Duration) -> String {
+    let life = ttl.map(|ttl| ttl.saturating_add(whole_millis(write)));
+    life.map(|life| life.to_string()).unwrap_or_default()
 }
 
 #[cfg(test)]

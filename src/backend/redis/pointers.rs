@@ -18,20 +18,19 @@ use super::config::RedisConfig;
 use super::connection::Connections;
 use super::holds::Holds;
 use super::keys::Keys;
-use super::pointer::{Inspected, Lengthened, Life, Pointer, Reservation, Seal, Stale};
+use super::pointer::{Inspected, Lengthened, Pointer, Reservation, Seal, Stale, life};
 use super::reply::unexpected;
 use super::script::{Call, Script};
 use super::scripts;
-use crate::clock::whole_millis;
+use crate::clock::{Timestamp, whole_millis};
 use crate::error::SessionResult;
 use crate::options::Ttl;
 use crate::owner::{Owner, foreign_key};
 
-/// How long a fence holds behind the stamp that it is for, at least.
-const FENCE: Duration = Duration::from_secs(60);
-/// How long after its pointer a session may be written, at most. What comes later is refused by its own
-/// seal, so it needs no fence; the rest is for servers whose clocks go back, as by a failover.
-const LATEST: Duration = Duration::from_secs(30);
+/// How long after its pointer a session may be written, at most, whatever the settings of a store are. What
+/// comes later is refused by its own seal, and needs no fence; a fence holds for longer than that for
+/// servers whose clocks go back, as by a failover.
+pub(super) const LATEST: Duration = Duration::from_secs(10);
 
 /// Writes and reads pointers. Cheap to clone.
 #[derive(Clone)]
@@ -72,14 +71,15 @@ impl Pointers {
         &self,
         owner: &Owner,
         key: &SessionKey,
-        life: Life,
+        ttl: Ttl,
         mut stale: Option<Stale>,
     ) -> SessionResult<Reservation> {
+        let late = stale.and_then(|stale| stale.late);
         let end = Instant::now() + self.longest_call;
         loop {
             let args = [
                 owner.as_str().to_owned(),
-                life.text(self.longest_write()),
+                life(ttl, self.longest_write()),
                 stale.map_or_else(String::new, |stale| stale.stamp.to_string()),
                 stale.map_or(0, |stale| stale.fence).to_string(),
             ];
@@ -95,7 +95,7 @@ impl Pointers {
                 return Ok(Reservation {
                     seal,
                     outlives: number(&answer, 2)? == 1,
-                    until: Some(self.until(number(&answer, 3)?)),
+                    until: Some(self.until(late.unwrap_or(number(&answer, 3)?))),
                 });
             }
             let other = Owner::from_encoded(&text(&answer, 2)?);
@@ -105,8 +105,11 @@ impl Pointers {
             if Instant::now() >= end {
                 break;
             }
-            let fence = stamp;
-            stale = Some(Stale { stamp, fence });
+            stale = Some(Stale {
+                stamp,
+                fence: stamp,
+                late: None,
+            });
         }
         Err(GreenticError::new(
             ErrorCode::Unavailable,
@@ -120,8 +123,7 @@ impl Pointers {
         let keys = self.keys(owner);
         let args = Args::writing(&keys, &scripts::FENCE, keys.session(key))
             .text(key.as_str())
-            .number(stamp)
-            .number(whole_millis(FENCE));
+            .number(stamp);
         match self.connections.run(args.call()).await?.value {
             Value::Array(fields) => Ok(text(&fields, 0)? == "NONE"),
             _ => Err(unexpected()),
@@ -140,7 +142,7 @@ impl Pointers {
     ) -> SessionResult<Option<Lengthened>> {
         let args = [
             owner.map_or("", Owner::as_str).to_owned(),
-            Life::For(ttl).text(self.longest_write()),
+            life(ttl, self.longest_write()),
             whole_millis(hold).to_string(),
         ];
         let answer = self.run(&scripts::LENGTHEN, key, &args).await?;
@@ -150,6 +152,7 @@ impl Pointers {
                 outlives: number(&answer, 2)? == 1,
                 awaited: number(&answer, 3)?,
                 at: number(&answer, 4)?,
+                stamp: number(&answer, 5)?,
             })),
             "GONE" => Ok(None),
             _ => Err(unexpected()),
@@ -191,7 +194,8 @@ impl Pointers {
     /// The pointer of a key as it is, with how long it lives on and how long no call was about to
     /// write the session.
     pub async fn inspect(&self, key: &SessionKey) -> SessionResult<Option<Inspected>> {
-        let answer = self.run(&scripts::INSPECT, key, &[]).await?;
+        let name = self.name(key);
+        let answer = self.run_on(&scripts::INSPECT, &name, &[], false).await?;
         match text(&answer, 0)?.as_str() {
             "OK" => Ok(Some(Inspected {
                 owner: Owner::from_encoded(&text(&answer, 1)?),
@@ -219,10 +223,10 @@ impl Pointers {
         owner: &Owner,
         key: &SessionKey,
         stamp: u64,
-        life: Option<Duration>,
+        left: Option<Duration>,
     ) -> SessionResult<bool> {
-        let ttl = Ttl(life.map(whole_millis));
-        let life = Life::For(ttl).text(self.longest_write());
+        let left = Ttl(left.map(whole_millis));
+        let life = life(left, self.longest_write());
         let args = [owner.as_str().to_owned(), stamp.to_string(), life];
         let answer = self.run(&scripts::RESTORE, key, &args).await?;
         Ok(text(&answer, 0)? == "OK")
@@ -245,6 +249,16 @@ impl Pointers {
     pub fn until(&self, ready: u64) -> u64 {
         let time = self.longest_write().min(LATEST);
         ready.saturating_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
+    }
+
+    /// The time, by the clock of a session's node.
+    pub async fn time_of(&self, keys: &Keys, key: &SessionKey) -> SessionResult<Timestamp> {
+        let name = keys.session(key);
+        let time = redis::cmd("TIME");
+        let reply = self.connections.command(time, name.as_bytes()).await?;
+        let told = <(u64, u64)>::from_redis_value(reply.value);
+        let (seconds, micros) = told.map_err(|_| unexpected())?;
+        Ok(Timestamp::from_millis(seconds * 1000 + micros / 1000))
     }
 
     /// How long a session lives on, none inside is for ever; none if it is not there.
@@ -274,7 +288,7 @@ impl Pointers {
         key: &SessionKey,
         args: &[String],
     ) -> SessionResult<Vec<Value>> {
-        self.run_on(script, &self.name(key), args).await
+        self.run_on(script, &self.name(key), args, true).await
     }
 
     pub async fn run_on(
@@ -282,13 +296,14 @@ impl Pointers {
         script: &'static Script,
         name: &str,
         args: &[String],
+        mutating: bool,
     ) -> SessionResult<Vec<Value>> {
         let call = Call {
             script,
             keys: vec![name.as_bytes().into()],
             args: args.iter().map(|arg| arg.as_bytes().into()).collect(),
             has_one_key: true,
-            mutating: true,
+            mutating,
         };
         match self.connections.run(call).await?.value {
             Value::Array(fields) => Ok(fields),

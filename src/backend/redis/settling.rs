@@ -6,8 +6,8 @@ use greentic_types::SessionKey;
 use tokio::time::sleep;
 
 use super::backoff::pause;
-use super::pointer::{Life, Pointer};
-use super::pointers::{Pointers, number, text};
+use super::pointer::{self, Pointer};
+use super::pointers::{LATEST, Pointers, number, text};
 use super::scripts;
 use crate::clock::whole_millis;
 use crate::error::SessionResult;
@@ -31,7 +31,7 @@ struct Known {
 }
 
 impl Pointers {
-    /// Removes the pointer of a session that is gone.
+    /// Removes the pointer of a session that is gone, and was fenced off with the step that removed it.
     pub fn retire(&self, owner: &Owner, key: &SessionKey, stamp: u64) {
         let (pointers, owner, key) = (self.clone(), owner.clone(), key.clone());
         self.in_background(async move {
@@ -83,9 +83,10 @@ impl Pointers {
         }
     }
 
-    /// A call that told that it is about to write a session has ended after that time.
+    /// A call that told that it is about to write a session has ended after that time, also one of a
+    /// store with other settings.
     fn quiet(&self) -> Duration {
-        self.longest_write() * 2
+        (self.longest_write() * 2).max(LATEST + LATEST / 5)
     }
 
     async fn come_to_rest(&self, owner: &Owner, key: &SessionKey, mut known: Known) {
@@ -119,7 +120,7 @@ impl Pointers {
         }
         match self.life_of_session(owner, key).await? {
             None if known.ended == Some(found.stamp) => {
-                self.remove(owner, key, found.stamp).await?;
+                self.clear_away(owner, key, found.stamp).await?;
             }
             None if self.ends_soon(key).await? => {}
             // Time for the call that is about to write the session: the fence would make it begin anew.
@@ -152,7 +153,7 @@ impl Pointers {
         let args = [
             owner.as_str().to_owned(),
             found.stamp.to_string(),
-            Life::For(ttl).text(self.longest_write()),
+            pointer::life(ttl, self.longest_write()),
             whole_millis(self.quiet()).to_string(),
             over.map_or_else(String::new, |over| over.to_string()),
         ];

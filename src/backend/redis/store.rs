@@ -9,7 +9,7 @@ use super::args::{Args, named, shown};
 use super::config::RedisConfig;
 use super::connection::Connections;
 use super::homes::Homes;
-use super::pointer::{Life, Reservation};
+use super::pointer::Reservation;
 use super::reply::{moved, overtaken};
 use super::sweep::Sweep;
 use super::{health, scripts};
@@ -116,7 +116,7 @@ impl Backend for RedisSessionStore {
                 .bytes(&data)
                 .owned(reserved.text())
         };
-        let answer = self.bring(owner, key, Life::For(request.ttl), args).await?;
+        let answer = self.bring(owner, key, request.ttl, args).await?;
         match answer.status.as_str() {
             "OK" => Ok(CreateOutcome::Created(key.clone())),
             "EXISTS" => Ok(CreateOutcome::Exists),
@@ -221,7 +221,7 @@ impl Backend for RedisSessionStore {
                 .bytes(&data)
                 .owned(reserved.text())
         };
-        let mut answer = self.bring(owner, key, Life::For(request.ttl), args).await?;
+        let mut answer = self.bring(owner, key, request.ttl, args).await?;
         match answer.status.as_str() {
             "OK" => Ok(ParkOutcome::Registered {
                 revision: answer.number()?,

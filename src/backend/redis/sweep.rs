@@ -96,22 +96,26 @@ impl Pointers {
     async fn sweep_in_turn(self, interval: Duration, trouble: Arc<Mutex<Option<String>>>) {
         loop {
             sleep(spread(interval / ASKS)).await;
-            let swept = self.sweep_if_due(interval).await;
-            *trouble.lock() = swept.err().map(|error| error.message);
+            match self.sweep_if_due(interval).await {
+                Ok(false) => {}
+                Ok(true) => *trouble.lock() = None,
+                Err(error) => *trouble.lock() = Some(error.message),
+            }
         }
     }
 
-    async fn sweep_if_due(&self, interval: Duration) -> SessionResult<()> {
+    /// False if it is another store's turn.
+    async fn sweep_if_due(&self, interval: Duration) -> SessionResult<bool> {
         let turn = self.turn(interval);
         if !self.take(&turn).await? {
-            return Ok(());
+            return Ok(false);
         }
         let swept = self.sweep(&turn).await;
         if swept.is_err() {
             // So that it is not left for a whole interval.
             self.give_back(&turn).await?;
         }
-        swept
+        swept.map(|()| true)
     }
 
     pub fn turn(&self, interval: Duration) -> Turn {
@@ -124,17 +128,18 @@ impl Pointers {
 
     /// Takes a turn, or keeps it. False if it is another store's.
     pub async fn take(&self, turn: &Turn) -> SessionResult<bool> {
-        let time = whole_millis(turn.interval).max(1).to_string();
-        self.ask(turn, time).await
+        self.hold_turn(turn, turn.interval).await
     }
 
+    /// Lets the next store have it soon, though not at once: what failed may fail for all of them.
     pub async fn give_back(&self, turn: &Turn) -> SessionResult<bool> {
-        self.ask(turn, String::new()).await
+        self.hold_turn(turn, turn.interval / ASKS).await
     }
 
-    async fn ask(&self, turn: &Turn, time: String) -> SessionResult<bool> {
+    async fn hold_turn(&self, turn: &Turn, time: Duration) -> SessionResult<bool> {
+        let time = whole_millis(time).max(1).to_string();
         let args = [turn.token.clone(), time];
-        let answer = self.run_on(&scripts::TURN, &turn.name, &args).await?;
+        let answer = self.run_on(&scripts::TURN, &turn.name, &args, true).await?;
         Ok(text(&answer, 0)? == "OK")
     }
 
@@ -172,8 +177,8 @@ impl Pointers {
                 return swept;
             }
             cursor = page.cursor;
-            // If it was lost, two walk at a time, and that is all.
-            self.take(turn).await?;
+            // If it is lost, two walk at a time, and that is all.
+            let _ = self.take(turn).await;
             sleep(REST).await;
         }
     }

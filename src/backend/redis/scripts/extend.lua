@@ -1,5 +1,4 @@
--- C24: the deadline alone, anew. ARGV: base, session key, ttl or empty, until when it
--- may be a later one, in microseconds, or empty
+-- C24: the deadline alone, anew. ARGV: base, session key, ttl or empty, seal
 
 -- Moves the deadline of a wait in the owner's index.
 local function reschedule(head, deadline)
@@ -30,8 +29,9 @@ return run(function()
     return {'PUBLISHED'}
   end
   local deadline = deadline_of(ARGV[3])
-  if ARGV[4] ~= '' and micros > tonumber(ARGV[4]) and deadline > head.deadline then
-    return {'LATE', text(micros)} -- its pointer may end earlier
+  local refused = deadline > head.deadline and stale(head, head.key, ARGV[4])
+  if refused then
+    return refused -- its pointer may end earlier
   end
   local latest_created = has(head, 'c') and call('GET', name('user', head.owner)) == head.key
   if head.scope ~= '-' then

@@ -47,7 +47,7 @@ return run(function()
     call('GET', published_route(owner, scope))
   end
   if stored then
-    purge(stored, scope)
+    purge(stored, scope, true)
     swept = true
   end
   if is_published(displaced) then

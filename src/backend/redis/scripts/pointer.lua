@@ -16,10 +16,9 @@ local function millis()
   return math.floor(micros() / 1000)
 end
 
--- The end of a life in milliseconds, of one until an instant (`@`), or of one for ever (empty).
+-- The end of a life in milliseconds, or of one for ever (empty).
 local function end_of(life)
-  local at, number = string.match(life, '^(@?)(%d+)$')
-  local ends = number and (at == '@' and 0 or millis()) + number or NEVER
+  local ends = life ~= '' and millis() + life or NEVER
   return ends < 9007199254740992 and ends or NEVER
 end
 

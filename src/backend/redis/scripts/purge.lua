@@ -5,8 +5,8 @@ local function end_of(command, due)
   return tonumber(call(command, due, 0, 0, 'WITHSCORES')[2] or NEVER)
 end
 
--- Removes a session with all that leads to it (C7, C11, C13).
-purge = function(head, published)
+-- Removes a session with all that leads to it (C7, C11, C13); its key may get another at once.
+purge = function(head, published, is_replaced)
   -- Takes its wait from the index. With the last wait both keys go: they join `gone`.
   local function unroute(gone)
     local route, due = name('route', head.owner), name('due', head.owner)
@@ -41,4 +41,9 @@ purge = function(head, published)
     unroute(gone)
   end
   call('DEL', unpack(gone))
+  local stamp = stamp_of(head)
+  if stamp ~= '' and not is_replaced then
+    -- The call that wrote it may have been sent twice, and its pointer goes next.
+    fence_off(head.key, stamp)
+  end
 end

@@ -13,4 +13,4 @@ if owner ~= ARGV[1] then
 end
 local outlives = ends > asked or is_held()
 await(fresh, ARGV[1], ends, 0)
-return {stays and 'FOUND' or 'WRITTEN', fresh, outlives and 1 or 0, stays and string.format('%.0f', micros()) or fresh}
+return {stays and 'FOUND' or 'WRITTEN', fresh, outlives and 1 or 0, string.format('%.0f', micros())}

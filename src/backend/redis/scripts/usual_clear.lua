@@ -19,6 +19,14 @@ repeat
     break
   end
   redis.call('DEL', session, meta, route, due)
+  if stamp ~= '' then
+    -- As purge.lua.
+    local time = redis.call('TIME')
+    local now, fence = time[1] * 1000 + math.floor(time[2] / 1000), name('fence', key)
+    local highest = math.max(stamp, perform('GET', fence) or 0)
+    local ends = math.max(now, math.floor(highest / 1000)) + 60000
+    redis.call('SET', fence, string.format('%.0f', highest), 'PXAT', string.format('%.0f', ends))
+  end
   return {'OK', key, stamp}
 until true
 

@@ -29,7 +29,11 @@ repeat
     local stamp = seal == '' and '' or string.match(seal, '^%d+%+(%d+)$')
     if record or not stamp or string.find(owner, '%2D:', 1, true)
       or perform('EXISTS', session, name('waits:scope', owner .. ':' .. ARGV[5])) ~= 0
-      or stamp ~= '' and perform('EXISTS', name('fence', key)) ~= 0 then
+    then
+      break
+    end
+    local fence = stamp ~= '' and perform('GET', name('fence', key))
+    if fence and (type(fence) ~= 'string' or tonumber(stamp) <= tonumber(fence)) then
       break
     end
     revision, created, flags, fencing = '1', instant, '-u' .. stamp, '0'

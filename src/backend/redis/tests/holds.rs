@@ -6,7 +6,7 @@ use super::*;
 use crate::backend::redis::connection::ROUND_TRIPS;
 use crate::backend::redis::holds::Holds;
 use crate::backend::redis::homes::Homes;
-use crate::backend::redis::pointer::{Life, Seal, Stale};
+use crate::backend::redis::pointer::{Seal, Stale};
 use crate::backend::redis::pointers::Pointers;
 use crate::options::{Ttl, random_bits};
 use crate::owner::Owner;
@@ -220,8 +220,11 @@ fn calls_that_come_while_it_is_held_see_to_the_pointer_later(store: &RedisSessio
     assert!(lengthened.awaited > held);
     // Also one that writes it anew.
     let stamp = wait(pointers.read(&key)).unwrap().unwrap().stamp;
-    let stale = Some(Stale { stamp, fence: 0 });
-    let reserved = wait(pointers.reserve(&ada, &key, Life::For(longer), stale)).unwrap();
+    let stale = Some(Stale {
+        stamp,
+        ..Stale::default()
+    });
+    let reserved = wait(pointers.reserve(&ada, &key, longer, stale)).unwrap();
     assert!(matches!(reserved.seal, Seal::Written(_)));
     assert!(reserved.outlives);
     let found = wait(pointers.read(&key)).unwrap().unwrap();

@@ -6,19 +6,22 @@ use std::time::Instant;
 
 use greentic_session_testkit::{RedisCluster, RedisServer, servers_or_skip, wait_until};
 
-use super::pointers::{ADA, at, create, data, findings, of_ada, pointer, pointers, write};
+use super::pointers::{ADA, at, create, data, findings, of_ada, pointer, pointers, scope, write};
 use super::*;
 use crate::admin::VerifyMode;
 use crate::backend::redis::args::Args;
-use crate::backend::redis::pointer::{Life, Reservation, Seal};
+use crate::backend::redis::pointer::Reservation;
 use crate::backend::redis::reply::Answer;
 use crate::backend::redis::scripts;
 use crate::options::Ttl;
 use crate::owner::Owner;
-use crate::{AsyncSessionStore, CreateOptions, ErrorCode, RedisSessionStore, SessionKey};
+use crate::{
+    AsyncSessionStore, ClaimOutcome, Commit, CreateOptions, ErrorCode, ParkOptions, ParkOutcome,
+    RedisSessionStore, RemoveOptions, SessionKey,
+};
 
 const BEN: &str = "e:t:-:ben";
-const FOREVER: Life = Life::For(Ttl(None));
+const FOREVER: Ttl = Ttl(None);
 
 fn signal(server: &RedisServer, signal: &str) {
     let pid = server.pid().unwrap().to_string();
@@ -118,7 +121,7 @@ fn c4_a_process_that_was_stopped_between_two_steps_begins_anew() {
             let bens = wait(pointers.reserve(&ben, &key, FOREVER, None)).unwrap();
             assert_eq!(write(&store, &ben, &key, bens), "OK");
         }
-        assert_eq!(write(&store, &ada, &key, late(reserved)), "STALE");
+        assert_eq!(write(&store, &ada, &key, late(reserved)), "LATE");
 
         let keys = store.homes.keys(&ada);
         let steps = Cell::new(0);
@@ -149,25 +152,96 @@ fn c4_a_deadline_is_not_moved_later_long_after_the_pointer_was() {
     let cluster = RedisCluster::start();
     let store = RedisSessionStore::new(at(&cluster)).unwrap();
     let (ada, key) = (Owner::from_encoded(ADA), SessionKey::new("run-1"));
-    let extend = |ttl: u64, until: u64| -> Answer {
+    let extend = |ttl: u64, reserved: Reservation| -> Answer {
         let keys = store.homes.keys(&ada);
         let args = Args::writing(&keys, &scripts::EXTEND, keys.session(&key));
-        wait(store.answer(args.text("run-1").number(ttl).number(until))).unwrap()
+        let args = args.text("run-1").number(ttl).owned(reserved.text());
+        wait(store.answer(args)).unwrap()
+    };
+    let reserve = |late| {
+        let located = store.homes.locate_for(&key, Ttl(Some(4_000_000)), late);
+        wait(located).unwrap().unwrap().1
     };
     let (ctx, _) = of_ada();
-    let options = CreateOptions::new().key(key.clone()).ttl(SOON * 1000);
-    let _created = wait(store.create(&ctx, data(&ctx), options)).unwrap();
-    let mut late = extend(4_000_000, 1);
+    let create = || {
+        let options = CreateOptions::new().key(key.clone()).ttl(SOON * 1000);
+        wait(store.create(&ctx, data(&ctx), options)).unwrap()
+    };
+    let _created = create();
+    let first = reserve(None);
+    let over = Reservation {
+        until: Some(1),
+        ..first
+    };
+    let mut late = extend(4_000_000, over);
     assert_eq!(late.status, "LATE");
-    let refused = late.number().unwrap();
-    assert_eq!(extend(1_000_000, 1).status, "OK");
+    assert_eq!(extend(1_000_000, over).status, "OK");
 
     // The next attempt goes by the clock of the node that refused the first.
-    let located = store
-        .homes
-        .locate_for(&key, Ttl(Some(4_000_000)), Some(refused));
-    let (_, reserved) = wait(located).unwrap().unwrap();
+    let refused = late.number().unwrap();
+    let next = reserve(Some(refused));
     let until = refused + u64::try_from((SOON * 2).as_micros()).unwrap();
-    assert_eq!((reserved.seal, reserved.until), (Seal::None, Some(until)));
-    assert_eq!(extend(4_000_000, until).status, "OK");
+    assert_eq!(next.until, Some(until));
+    assert_eq!(extend(4_000_000, next).status, "OK");
+
+    // What was meant for a session that is gone does not hit the next one of its key.
+    wait(store.remove(&key, RemoveOptions::default())).unwrap();
+    let _created = create();
+    assert_eq!(extend(4_000_000, next).status, "STALE");
+    assert_eq!(extend(4_000_000, reserve(None)).status, "OK");
+}
+
+/// A call may be sent twice, and come a second time when its session was removed.
+#[test]
+fn c4_a_call_that_comes_twice_brings_no_session_back() {
+    if !servers_or_skip("c4_a_call_that_comes_twice_brings_no_session_back") {
+        return;
+    }
+    let cluster = RedisCluster::start();
+    let store = RedisSessionStore::new(at(&cluster)).unwrap();
+    let (ada, ben) = (Owner::from_encoded(ADA), Owner::from_encoded(BEN));
+    let (ctx, user) = of_ada();
+    let remove = |key: &SessionKey| wait(store.remove(key, RemoveOptions::default())).unwrap();
+    let finish = |_: &SessionKey| {
+        let lease = Duration::from_secs(60);
+        let claimed = wait(store.claim(&ctx, &user, &scope(), "message", lease)).unwrap();
+        let ClaimOutcome::Claimed(claim) = claimed else {
+            panic!("{claimed:?}")
+        };
+        wait(store.commit(&claim.token, Commit::Finish)).unwrap();
+    };
+    let clear = |_: &SessionKey| {
+        let _cleared = wait(store.clear(&ctx, &user, &scope())).unwrap();
+    };
+    let calls: [&dyn Fn(&SessionKey); 3] = [&remove, &finish, &clear];
+    for (name, end) in ["remove", "finish", "clear"].into_iter().zip(calls) {
+        let key = SessionKey::new(name);
+        let sent = wait(store.homes.reserve(&ada, &key, FOREVER, None)).unwrap();
+        assert_eq!(write(&store, &ada, &key, sent), "OK");
+        let options = ParkOptions::new();
+        let _parked = wait(store.park(&ctx, &user, &scope(), &key, data(&ctx), options)).unwrap();
+        end(&key);
+        wait_until("the pointer goes", NEVER, || {
+            wait(pointers(&cluster).locate(&key)).unwrap().is_none()
+        });
+        let bens = wait(store.homes.reserve(&ben, &key, FOREVER, None)).unwrap();
+        assert_eq!(write(&store, &ben, &key, bens), "OK", "{name}");
+        assert_eq!(write(&store, &ada, &key, sent), "STALE", "{name}");
+    }
+
+    // A call that was refused takes the pointer along, for which an earlier one may still come.
+    let key = SessionKey::new("refused");
+    let first = wait(store.homes.reserve(&ada, &key, FOREVER, None)).unwrap();
+    let holder = SessionKey::new("holder");
+    let park = |key: &SessionKey, options| {
+        wait(store.park(&ctx, &user, &scope(), key, data(&ctx), options)).unwrap()
+    };
+    let _parked = park(&holder, ParkOptions::new());
+    let refused = park(&key, ParkOptions::new().if_absent());
+    assert_eq!(refused, ParkOutcome::Exists(holder));
+    wait_until("the pointer goes", NEVER, || {
+        wait(pointers(&cluster).locate(&key)).unwrap().is_none()
+    });
+    assert_eq!(write(&store, &ada, &key, first), "STALE");
+    assert_eq!(findings(&store, VerifyMode::Check), []);
 }

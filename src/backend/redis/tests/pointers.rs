@@ -7,7 +7,7 @@ use super::*;
 use crate::admin::{Finding, FindingKind, ImportMode, VerifyMode};
 use crate::backend::redis::args::Args;
 use crate::backend::redis::keys::Keys;
-use crate::backend::redis::pointer::{Life, Reservation, Seal};
+use crate::backend::redis::pointer::{Reservation, Seal};
 use crate::backend::redis::pointers::Pointers;
 use crate::backend::redis::scripts;
 use crate::options::Ttl;
@@ -80,7 +80,7 @@ fn c4_a_reserved_pointer_lives_as_long_as_its_session_would_and_is_replaced_if_t
     let life = || left(&cluster, &pointer("run-1"));
     let (ada, ben) = (Owner::from_encoded(ADA), Owner::from_encoded("e:t:-:ben"));
     let key = SessionKey::new("run-1");
-    let reserve = |owner, ttl| wait(pointers.reserve(owner, &key, Life::For(Ttl(ttl)), None));
+    let reserve = |owner, ttl| wait(pointers.reserve(owner, &key, Ttl(ttl), None));
 
     let reserved = reserve(&ada, Some(HOUR)).unwrap();
     assert!(matches!(reserved.seal, Seal::Written(_)));
@@ -141,7 +141,7 @@ fn c4_a_write_is_refused_if_its_pointer_was_taken_before_it_came() {
     let (pointers, key) = (pointers(&cluster), SessionKey::new("run-1"));
     let store = RedisSessionStore::new(at(&cluster)).unwrap();
     let (ada, ben) = (Owner::from_encoded(ADA), Owner::from_encoded("e:t:-:ben"));
-    let reserve = |owner, stale| wait(pointers.reserve(owner, &key, Life::For(Ttl(None)), stale));
+    let reserve = |owner, stale| wait(pointers.reserve(owner, &key, Ttl(None), stale));
 
     let late = reserve(&ada, None).unwrap();
     let taken = reserve(&ben, None).unwrap();
@@ -158,7 +158,7 @@ fn c4_a_write_is_refused_if_its_pointer_was_taken_before_it_came() {
 
     // A pointer that goes because its session is not there takes the late write along.
     let key = SessionKey::new("run-2");
-    let reserve = || wait(pointers.reserve(&ada, &key, Life::For(Ttl(None)), None));
+    let reserve = || wait(pointers.reserve(&ada, &key, Ttl(None), None));
     let late = reserve().unwrap();
     let stamp = late.seal.stamp().unwrap();
     assert!(wait(pointers.clear_away(&ada, &key, stamp)).unwrap());
@@ -193,8 +193,7 @@ fn c23_a_session_without_a_pointer_is_found_and_gets_it_back() {
         ("stolen", &["SET", "17 17 e:t:-:ben"]),
     ] {
         let key = SessionKey::new(name);
-        let life = Life::For(Ttl(None));
-        let reserved = wait(store.homes.reserve(&ada, &key, life, None)).unwrap();
+        let reserved = wait(store.homes.reserve(&ada, &key, Ttl(None), None)).unwrap();
         assert_eq!(write(&store, &ada, &key, reserved), "OK");
         let pointer = pointer(name);
         let value = cluster.command_for(&pointer, &["GET", &pointer]).text();
@@ -248,7 +247,7 @@ fn c23_a_pointer_without_a_session_is_found_and_removed_when_no_call_can_need_it
     let findings = |mode| findings(&store, mode);
     let life = || left(&cluster, &pointer("run-%7B1}%25"));
     let ada = Owner::from_encoded(ADA);
-    let reserved = wait(pointers.reserve(&ada, &key, Life::For(Ttl(None)), None));
+    let reserved = wait(pointers.reserve(&ada, &key, Ttl(None), None));
     reserved.unwrap();
     assert_eq!(life(), -1);
     assert_eq!(findings(VerifyMode::Repair), []);
