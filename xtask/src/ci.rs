@@ -3,19 +3,19 @@
 use std::time::{Duration, Instant};
 
 use crate::Outcome;
-use crate::{examples, file_length, licence, lint, test, tree};
+use crate::{examples, file_length, licence, test, toolchain, tree};
 
 type Step = (&'static str, fn() -> Outcome);
 
 // The quick ones first.
 const STEPS: &[Step] = &[
-    ("format", lint::format),
+    ("format", toolchain::format),
     ("file length", file_length::check),
     ("licences and sources", licence::check),
     ("cargo-deny", licence::cargo_deny),
     ("dependency tree", tree::check),
-    ("clippy", lint::clippy),
-    ("documentation", lint::documentation),
+    ("clippy", toolchain::clippy),
+    ("documentation", toolchain::documentation),
     ("examples", examples::run),
     ("tests", test::run),
 ];

@@ -1,6 +1,7 @@
 //! The project's own commands.
 //!
 //! - `cargo xtask test`: every test, with real servers; a skipped test is a failure.
+//! - `cargo xtask lint [PATH...]`: the rules about the shape of the source, in the directories named.
 //! - `cargo xtask ci`: everything a change must pass, the tests included.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
@@ -14,6 +15,7 @@ mod redis_binary;
 mod run;
 mod summary;
 mod test;
+mod toolchain;
 mod tree;
 mod valkey_binary;
 
@@ -29,7 +31,8 @@ fn main() -> ExitCode {
     let outcome = run::enter_repository().and_then(|()| match names[..] {
         ["test"] => test::run(),
         ["ci"] => ci::run(),
-        _ => Err("usage: cargo xtask test|ci".to_owned()),
+        ["lint", ref paths @ ..] => lint::run(paths),
+        _ => Err("usage: cargo xtask test|ci|lint [PATH...]".to_owned()),
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

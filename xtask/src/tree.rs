@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::Outcome;
-use crate::lint::features;
 use crate::run::{cargo, output};
+use crate::toolchain::features;
 
 struct Rule {
     feature: Option<&'static str>,

@@ -1,4 +1,4 @@
-//! Format, lints and documentation.
+//! Checks of the Rust toolchain: format, clippy, documentation.
 
 use crate::Outcome;
 use crate::run::{cargo, library, must};
