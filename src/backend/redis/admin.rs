@@ -2,12 +2,12 @@
 
 use greentic_types::SessionKey;
 
-use super::args::{Args, named};
 use super::calls::refused;
 use super::pointer::Reservation;
-use super::reply::Answer;
 use super::scan::Names;
-use super::scripts;
+use super::script::args::{Args, named};
+use super::script::registry;
+use super::script::reply::Answer;
 use super::side_by_side::side_by_side;
 use super::store::{LONGEST_WINDOW, RedisSessionStore};
 use super::walk::{Name, by_home};
@@ -41,7 +41,7 @@ impl Admin for RedisSessionStore {
 
     async fn forget(&self, owner: &Owner, request: request::Forget) -> SessionResult<Erased> {
         let keys = self.homes.keys(owner);
-        let mut args = Args::writing(&keys, &scripts::FORGET, keys.route(owner))
+        let mut args = Args::writing(&keys, &registry::FORGET, keys.route(owner))
             .text(owner.as_str())
             .number(request.keys.len() as u64);
         for key in &request.keys {
@@ -95,7 +95,7 @@ impl Admin for RedisSessionStore {
         let mut answer = loop {
             let found = self.homes.locate_for(key, ttl, late).await?;
             let (home, reserved) = found.ok_or_else(|| not_found(key))?;
-            let args = Args::writing(&home.keys, &scripts::EXTEND, home.keys.session(key))
+            let args = Args::writing(&home.keys, &registry::EXTEND, home.keys.session(key))
                 .text(key.as_str())
                 .number(ttl.0)
                 .owned(reserved.text());
@@ -126,7 +126,7 @@ impl Admin for RedisSessionStore {
     async fn revoke(&self, key: &SessionKey) -> SessionResult<RevokeOutcome> {
         let home = self.locate(key).await?;
         let keys = home.ok_or_else(|| not_found(key))?.keys;
-        let args = Args::writing(&keys, &scripts::REVOKE, keys.session(key))
+        let args = Args::writing(&keys, &registry::REVOKE, keys.session(key))
             .text(key.as_str())
             .owned(named(None));
         let mut answer = self.answer(args).await?;
@@ -155,7 +155,7 @@ impl Admin for RedisSessionStore {
         let keys = self.homes.keys(owner);
         let (operation, data) = (named(None), payload::encode(data)?);
         let args = |reserved: Reservation| {
-            let args = Args::writing(&keys, &scripts::IMPORT, keys.session(key))
+            let args = Args::writing(&keys, &registry::IMPORT, keys.session(key))
                 .text(owner.as_str())
                 .text(key.as_str())
                 .text(flags)
@@ -190,7 +190,7 @@ impl Admin for RedisSessionStore {
         let options = self.options();
         let limit = u64::try_from(options.max_messages.max(1)).unwrap_or(u64::MAX);
         let keys = self.homes.keys(&request.owner);
-        let mut args = Args::writing(&keys, &scripts::RECALL, keys.route(&request.owner))
+        let mut args = Args::writing(&keys, &registry::RECALL, keys.route(&request.owner))
             .text(request.owner.as_str())
             .number(whole_millis(options.message_window).min(LONGEST_WINDOW))
             .number(limit);
@@ -221,7 +221,7 @@ impl RedisSessionStore {
         let repair = mode == VerifyMode::Repair;
         let name = first.keys.session(&SessionKey::new(&*first.of));
         let mut args =
-            Args::writing(&first.keys, &scripts::CHECK, name).text(if repair { "1" } else { "0" });
+            Args::writing(&first.keys, &registry::CHECK, name).text(if repair { "1" } else { "0" });
         for name in names {
             args = args.text(name.kind).text(&name.of);
         }

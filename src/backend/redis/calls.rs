@@ -3,10 +3,10 @@
 use greentic_types::{ErrorCode, SessionData, SessionKey};
 use redis::Value;
 
-use super::args::Args;
 use super::homes::Home;
 use super::pointer::{Reservation, Stale};
-use super::reply::{Answer, unexpected};
+use super::script::args::Args;
+use super::script::reply::{Answer, unexpected};
 use super::store::RedisSessionStore;
 use crate::error::SessionResult;
 use crate::options::Ttl;

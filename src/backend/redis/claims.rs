@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::args::{Args, shown};
 use super::calls::{Refused, refused};
 use super::homes::Homes;
-use super::reply::Answer;
-use super::scripts;
+use super::script::args::{Args, shown};
+use super::script::registry;
+use super::script::reply::Answer;
 use super::store::{LONGEST_WINDOW, RedisSessionStore};
 use crate::backend::Backend;
 use crate::claim::{Claim, ClaimOutcome, ClaimToken};
@@ -22,7 +22,7 @@ use crate::request::{self, Next};
 impl RedisSessionStore {
     pub(super) async fn take_claim(&self, request: request::Claim) -> SessionResult<ClaimOutcome> {
         let keys = self.homes.keys(&request.owner);
-        let args = Args::writing(&keys, &scripts::CLAIM, keys.route(&request.owner))
+        let args = Args::writing(&keys, &registry::CLAIM, keys.route(&request.owner))
             .text(request.owner.as_str())
             .owned(request.scope.to_string())
             .owned(request.published.to_string())
@@ -71,7 +71,7 @@ impl RedisSessionStore {
 
     pub(super) async fn renew_claim(&self, request: request::Renew) -> SessionResult<Timestamp> {
         let token = &request.token;
-        let args = Args::of_token(&self.homes.keys(&token.owner), &scripts::RENEW, token)
+        let args = Args::of_token(&self.homes.keys(&token.owner), &registry::RENEW, token)
             .owned(shown(token.secret))
             .number(request.lease_millis);
         let mut answer = self.answer(args).await?;
@@ -89,7 +89,7 @@ impl RedisSessionStore {
     }
 
     pub(super) async fn release_claim(&self, token: &ClaimToken) -> SessionResult<()> {
-        let args = Args::of_token(&self.homes.keys(&token.owner), &scripts::RELEASE, token)
+        let args = Args::of_token(&self.homes.keys(&token.owner), &registry::RELEASE, token)
             .owned(shown(token.secret));
         let answer = self.answer(args).await?;
         match answer.status.as_str() {
@@ -108,7 +108,7 @@ impl RedisSessionStore {
         let token = &request.token;
         let keys = self.homes.keys(&token.owner);
         let args = || {
-            Args::of_token(&keys, &scripts::COMMIT, token)
+            Args::of_token(&keys, &registry::COMMIT, token)
                 .owned(hex::encode(token.message.0))
                 .owned(shown(token.secret))
                 .number(whole_millis(options.message_window).min(LONGEST_WINDOW))

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use redis::Value;
 
 use super::connection::Connections;
-use super::reply::unexpected;
+use super::script::reply::unexpected;
 use super::servers::Route;
 use crate::error::SessionResult;
 use crate::session::{Health, HealthWarning};

@@ -7,10 +7,10 @@ use greentic_types::SessionKey;
 
 use super::config::RedisConfig;
 use super::connection::Connections;
-use super::keys::Keys;
 use super::pointer::{Reservation, Seal, Stale};
 use super::pointers::Pointers;
-use super::reply::Answer;
+use super::script::keys::Keys;
+use super::script::reply::Answer;
 use super::url::Place;
 use crate::clock::{Timestamp, whole_millis};
 use crate::error::SessionResult;

@@ -4,12 +4,11 @@
 //! they are needed ([`slot`], [`topology`], [`link`]). All I/O runs on threads of the library
 //! ([`runtime`]), so that a caller may block or wait on any executor.
 //!
-//! An operation ([`store`]) is one script on the server ([`scripts`]), which carries out the same
-//! rules as `crate::rules`. All names of keys are made by [`keys`] and by its twin in the scripts.
+//! An operation ([`store`]) is one script on the server ([`script`]), which carries out the same
+//! rules as `crate::rules`. All names of keys are made by [`script::keys`] and by its twin in the scripts.
 
 mod address;
 mod admin;
-mod args;
 mod backoff;
 mod calls;
 mod claims;
@@ -24,7 +23,6 @@ mod greeting;
 mod health;
 mod holds;
 mod homes;
-mod keys;
 mod link;
 mod mark;
 mod namespace;
@@ -34,13 +32,10 @@ mod pointer;
 mod pointer_check;
 mod pointers;
 mod pool;
-mod record;
 mod replication;
-mod reply;
 mod runtime;
 mod scan;
 mod script;
-mod scripts;
 mod sentinel;
 mod servers;
 mod settling;

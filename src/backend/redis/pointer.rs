@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::reply::unexpected;
+use super::script::reply::unexpected;
 use crate::clock::whole_millis;
 use crate::error::SessionResult;
 use crate::options::Ttl;

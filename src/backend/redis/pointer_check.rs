@@ -7,10 +7,10 @@ use greentic_types::{ErrorCode, SessionKey};
 use redis::FromRedisValue;
 
 use super::homes::Homes;
-use super::keys::Keys;
 use super::pointers::Pointers;
-use super::record::sealed;
-use super::reply::unexpected;
+use super::script::keys::Keys;
+use super::script::record::sealed;
+use super::script::reply::unexpected;
 use super::side_by_side::side_by_side;
 use super::walk::Name;
 use crate::admin::{Finding, FindingKind, VerifyMode};

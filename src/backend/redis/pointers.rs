@@ -13,15 +13,15 @@ use greentic_types::{ErrorCode, GreenticError, SessionKey};
 use redis::{FromRedisValue, Value};
 use tokio::time::{Instant, sleep};
 
-use super::args::Args;
 use super::config::RedisConfig;
 use super::connection::Connections;
 use super::holds::Holds;
-use super::keys::Keys;
 use super::pointer::{Inspected, Lengthened, Pointer, Reservation, Seal, Stale, life};
-use super::reply::unexpected;
+use super::script::args::Args;
+use super::script::keys::Keys;
+use super::script::registry;
+use super::script::reply::unexpected;
 use super::script::{Call, Script};
-use super::scripts;
 use crate::clock::{Timestamp, whole_millis};
 use crate::error::SessionResult;
 use crate::options::Ttl;
@@ -83,7 +83,7 @@ impl Pointers {
                 stale.map_or_else(String::new, |stale| stale.stamp.to_string()),
                 stale.map_or(0, |stale| stale.fence).to_string(),
             ];
-            let answer = self.run(&scripts::RESERVE, key, &args).await?;
+            let answer = self.run(&registry::RESERVE, key, &args).await?;
             let stamp = number(&answer, 1)?;
             let seal = match text(&answer, 0)?.as_str() {
                 "WRITTEN" => Some(Seal::Written(stamp)),
@@ -121,7 +121,7 @@ impl Pointers {
     /// the owner's slot. False if the session is there.
     async fn fence(&self, owner: &Owner, key: &SessionKey, stamp: u64) -> SessionResult<bool> {
         let keys = self.keys(owner);
-        let args = Args::writing(&keys, &scripts::FENCE, keys.session(key))
+        let args = Args::writing(&keys, &registry::FENCE, keys.session(key))
             .text(key.as_str())
             .number(stamp);
         match self.connections.run(args.call()).await?.value {
@@ -145,7 +145,7 @@ impl Pointers {
             life(ttl, self.longest_write()),
             whole_millis(hold).to_string(),
         ];
-        let answer = self.run(&scripts::LENGTHEN, key, &args).await?;
+        let answer = self.run(&registry::LENGTHEN, key, &args).await?;
         match text(&answer, 0)?.as_str() {
             "OK" => Ok(Some(Lengthened {
                 owner: Owner::from_encoded(&text(&answer, 1)?),
@@ -187,7 +187,7 @@ impl Pointers {
         stamp: u64,
     ) -> SessionResult<String> {
         let args = [owner.as_str().to_owned(), stamp.to_string()];
-        let answer = self.run(&scripts::RETIRE, key, &args).await?;
+        let answer = self.run(&registry::RETIRE, key, &args).await?;
         text(&answer, 0)
     }
 
@@ -195,7 +195,7 @@ impl Pointers {
     /// write the session.
     pub async fn inspect(&self, key: &SessionKey) -> SessionResult<Option<Inspected>> {
         let name = self.name(key);
-        let answer = self.run_on(&scripts::INSPECT, &name, &[], false).await?;
+        let answer = self.run_on(&registry::INSPECT, &name, &[], false).await?;
         match text(&answer, 0)?.as_str() {
             "OK" => Ok(Some(Inspected {
                 owner: Owner::from_encoded(&text(&answer, 1)?),
@@ -228,7 +228,7 @@ impl Pointers {
         let left = Ttl(left.map(whole_millis));
         let life = life(left, self.longest_write());
         let args = [owner.as_str().to_owned(), stamp.to_string(), life];
-        let answer = self.run(&scripts::RESTORE, key, &args).await?;
+        let answer = self.run(&registry::RESTORE, key, &args).await?;
         Ok(text(&answer, 0)? == "OK")
     }
 

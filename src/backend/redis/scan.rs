@@ -6,7 +6,7 @@ use redis::Value;
 use super::connection::Connections;
 use super::health::run_id;
 use super::mark::{Mark, overtaken};
-use super::reply::unexpected;
+use super::script::reply::unexpected;
 use super::servers::Route;
 use super::store::RedisSessionStore;
 use super::walk::Name;

@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use super::backoff::pause;
 use super::pointer::{self, Pointer};
 use super::pointers::{LATEST, Pointers, number, text};
-use super::scripts;
+use super::script::registry;
 use crate::clock::whole_millis;
 use crate::error::SessionResult;
 use crate::options::Ttl;
@@ -157,7 +157,7 @@ impl Pointers {
             whole_millis(self.quiet()).to_string(),
             over.map_or_else(String::new, |over| over.to_string()),
         ];
-        let answer = self.run(&scripts::KEEP, key, &args).await?;
+        let answer = self.run(&registry::KEEP, key, &args).await?;
         if text(&answer, 0)? != "YOUNG" {
             return Ok(None);
         }

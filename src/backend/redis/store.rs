@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use greentic_types::{SessionKey, UserId};
 
-use super::args::{Args, named, shown};
 use super::config::RedisConfig;
 use super::connection::Connections;
+use super::health;
 use super::homes::Homes;
 use super::pointer::Reservation;
-use super::reply::{moved, overtaken};
+use super::script::args::{Args, named, shown};
+use super::script::registry;
+use super::script::reply::{moved, overtaken};
 use super::sweep::Sweep;
-use super::{health, scripts};
 use crate::backend::{Backend, Data, Owned};
 use crate::claim::{ClaimOutcome, ClaimToken};
 use crate::clock::Timestamp;
@@ -107,7 +108,7 @@ impl Backend for RedisSessionStore {
         let (key, keys) = (request.draft.key(), self.homes.keys(owner));
         let (operation, data) = (named(request.operation), payload::encode(data)?);
         let args = |reserved: Reservation| {
-            Args::writing(&keys, &scripts::CREATE, keys.session(key))
+            Args::writing(&keys, &registry::CREATE, keys.session(key))
                 .text(owner.as_str())
                 .text(key.as_str())
                 .text(flags)
@@ -138,7 +139,7 @@ impl Backend for RedisSessionStore {
             return Ok(None);
         };
         let name = home.keys.session(key);
-        let args = Args::reading(&home.keys, &scripts::READ, name).text(key.as_str());
+        let args = Args::reading(&home.keys, &registry::READ, name).text(key.as_str());
         let mut answer = self.answer(args).await?;
         match answer.status.as_str() {
             "OK" => {
@@ -159,7 +160,7 @@ impl Backend for RedisSessionStore {
         let identity = Identity::of(&data.tenant_ctx)?;
         let home = self.locate(key).await?;
         let keys = home.ok_or_else(|| not_found(key))?.keys;
-        let args = Args::writing(&keys, &scripts::UPDATE, keys.session(key))
+        let args = Args::writing(&keys, &registry::UPDATE, keys.session(key))
             .text(key.as_str())
             .owned(identity.place())
             .text(identity.user.map_or("", UserId::as_str))
@@ -187,7 +188,7 @@ impl Backend for RedisSessionStore {
         let home = self.locate(&request.key).await?;
         let home = home.ok_or_else(|| not_found(&request.key))?;
         let name = home.keys.session(&request.key);
-        let args = Args::writing(&home.keys, &scripts::REMOVE, name)
+        let args = Args::writing(&home.keys, &registry::REMOVE, name)
             .text(request.key.as_str())
             .number(request.if_revision);
         let (mut answer, repeated) = self.run(args).await?;
@@ -210,7 +211,7 @@ impl Backend for RedisSessionStore {
         let (key, keys) = (request.draft.key(), self.homes.keys(owner));
         let (operation, data) = (named(request.operation), payload::encode(data)?);
         let args = |reserved: Reservation| {
-            Args::writing(&keys, &scripts::PARK, keys.session(key))
+            Args::writing(&keys, &registry::PARK, keys.session(key))
                 .text(owner.as_str())
                 .text(key.as_str())
                 .owned(request.scope.to_string())
@@ -242,7 +243,7 @@ impl Backend for RedisSessionStore {
         published: &ScopeDigest,
     ) -> SessionResult<Option<SessionKey>> {
         let keys = self.homes.keys(owner);
-        let args = Args::reading(&keys, &scripts::FIND, keys.route(owner))
+        let args = Args::reading(&keys, &registry::FIND, keys.route(owner))
             .text(owner.as_str())
             .owned(scope.to_string())
             .owned(published.to_string());
@@ -256,7 +257,7 @@ impl Backend for RedisSessionStore {
 
     async fn waits(&self, owner: &Owner) -> SessionResult<Vec<SessionKey>> {
         let keys = self.homes.keys(owner);
-        let args = Args::reading(&keys, &scripts::WAITS, keys.route(owner)).text(owner.as_str());
+        let args = Args::reading(&keys, &registry::WAITS, keys.route(owner)).text(owner.as_str());
         let mut answer = self.answer(args).await?;
         match answer.status.as_str() {
             "OK" => answer.session_keys(),
@@ -266,7 +267,7 @@ impl Backend for RedisSessionStore {
 
     async fn latest(&self, owner: &Owner) -> SessionResult<Option<Arc<Session>>> {
         let keys = self.homes.keys(owner);
-        let args = Args::reading(&keys, &scripts::LATEST, keys.route(owner)).text(owner.as_str());
+        let args = Args::reading(&keys, &registry::LATEST, keys.route(owner)).text(owner.as_str());
         let mut answer = self.answer(args).await?;
         match answer.status.as_str() {
             "OK" => answer.session().map(|(session, _)| Some(session)),
@@ -278,7 +279,7 @@ impl Backend for RedisSessionStore {
     /// A repeat that finds nothing says so: the wait is gone either way (C11, C14).
     async fn clear(&self, request: request::Clear) -> SessionResult<ClearOutcome> {
         let keys = self.homes.keys(&request.owner);
-        let args = Args::writing(&keys, &scripts::CLEAR, keys.route(&request.owner))
+        let args = Args::writing(&keys, &registry::CLEAR, keys.route(&request.owner))
             .text(request.owner.as_str())
             .owned(request.scope.to_string())
             .owned(request.published.to_string());

@@ -16,7 +16,7 @@ use super::backoff::spread;
 use super::config::RedisConfig;
 use super::homes::Homes;
 use super::pointers::{Pointers, text};
-use super::scripts;
+use super::script::registry;
 use super::servers::Route;
 use super::side_by_side::side_by_side;
 use crate::clock::whole_millis;
@@ -139,7 +139,9 @@ impl Pointers {
     async fn hold_turn(&self, turn: &Turn, time: Duration) -> SessionResult<bool> {
         let time = whole_millis(time).max(1).to_string();
         let args = [turn.token.clone(), time];
-        let answer = self.run_on(&scripts::TURN, &turn.name, &args, true).await?;
+        let answer = self
+            .run_on(&registry::TURN, &turn.name, &args, true)
+            .await?;
         Ok(text(&answer, 0)? == "OK")
     }
 

@@ -3,12 +3,12 @@
 use greentic_types::SessionKey;
 use redis::{FromRedisValue, Value};
 
-use super::args::Args;
 use super::homes::Homes;
-use super::keys::Keys;
-use super::record::{head, scope_of};
-use super::reply::{Answer, unexpected};
-use super::scripts;
+use super::script::args::Args;
+use super::script::keys::Keys;
+use super::script::record::{head, scope_of};
+use super::script::registry;
+use super::script::reply::{Answer, unexpected};
 use super::side_by_side::side_by_side;
 use super::store::RedisSessionStore;
 use crate::admin::{Finding, FindingKind, ScanCursor};
@@ -183,7 +183,7 @@ impl RedisSessionStore {
             return Ok((0, Vec::new()));
         };
         let name = first.keys.session(&SessionKey::new(&*first.of));
-        let mut args = Args::reading(&first.keys, &scripts::PEEK, name).text(match depth {
+        let mut args = Args::reading(&first.keys, &registry::PEEK, name).text(match depth {
             Depth::Summary if begins => "summary",
             Depth::Heads => "heads",
             Depth::Summary | Depth::Full => "full",

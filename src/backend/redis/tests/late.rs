@@ -9,10 +9,10 @@ use greentic_session_testkit::{RedisCluster, RedisServer, servers_or_skip, wait_
 use super::pointers::{ADA, at, create, data, findings, of_ada, pointer, pointers, scope, write};
 use super::*;
 use crate::admin::VerifyMode;
-use crate::backend::redis::args::Args;
 use crate::backend::redis::pointer::Reservation;
-use crate::backend::redis::reply::Answer;
-use crate::backend::redis::scripts;
+use crate::backend::redis::script::args::Args;
+use crate::backend::redis::script::registry;
+use crate::backend::redis::script::reply::Answer;
 use crate::options::Ttl;
 use crate::owner::Owner;
 use crate::{
@@ -154,7 +154,7 @@ fn c4_a_deadline_is_not_moved_later_long_after_the_pointer_was() {
     let (ada, key) = (Owner::from_encoded(ADA), SessionKey::new("run-1"));
     let extend = |ttl: u64, reserved: Reservation| -> Answer {
         let keys = store.homes.keys(&ada);
-        let args = Args::writing(&keys, &scripts::EXTEND, keys.session(&key));
+        let args = Args::writing(&keys, &registry::EXTEND, keys.session(&key));
         let args = args.text("run-1").number(ttl).owned(reserved.text());
         wait(store.answer(args)).unwrap()
     };

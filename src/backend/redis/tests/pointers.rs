@@ -5,11 +5,11 @@ use greentic_types::{
 
 use super::*;
 use crate::admin::{Finding, FindingKind, ImportMode, VerifyMode};
-use crate::backend::redis::args::Args;
-use crate::backend::redis::keys::Keys;
 use crate::backend::redis::pointer::{Reservation, Seal};
 use crate::backend::redis::pointers::Pointers;
-use crate::backend::redis::scripts;
+use crate::backend::redis::script::args::Args;
+use crate::backend::redis::script::keys::Keys;
+use crate::backend::redis::script::registry;
 use crate::options::Ttl;
 use crate::owner::Owner;
 use crate::{
@@ -110,7 +110,7 @@ pub(super) fn create<'a>(
     key: &'a SessionKey,
     reserved: Reservation,
 ) -> Args<'a> {
-    Args::writing(keys, &scripts::CREATE, keys.session(key))
+    Args::writing(keys, &registry::CREATE, keys.session(key))
         .text(owner.as_str())
         .text(key.as_str())
         .text("-uc")

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-use crate::backend::redis::scripts::WAYS;
+use crate::backend::redis::script::registry::WAYS;
 
 #[derive(Clone, Debug)]
 enum Step {

@@ -20,7 +20,7 @@ const FIELDS: usize = 14;
 ///
 /// # Errors
 /// `Internal`, naming the session.
-pub(super) fn head(keys: &Keys, key: &str, text: &str) -> SessionResult<Head> {
+pub fn head(keys: &Keys, key: &str, text: &str) -> SessionResult<Head> {
     let fields: Vec<&str> = text.splitn(FIELDS + 1, ' ').collect();
     head_of(&fields).ok_or_else(|| unreadable(keys, key))
 }
@@ -79,7 +79,7 @@ fn head_of(fields: &[&str]) -> Option<Head> {
 }
 
 /// The owner of a session and the stamp of its pointer, on a Cluster.
-pub(super) fn sealed(text: &str) -> Option<(Owner, u64)> {
+pub fn sealed(text: &str) -> Option<(Owner, u64)> {
     let fields: Vec<&str> = text.splitn(FIELDS + 1, ' ').collect();
     let (flags, owner) = (fields.get(4)?, fields.get(FIELDS)?);
     let digits = flags.trim_start_matches(|flag: char| !flag.is_ascii_digit());
@@ -87,14 +87,14 @@ pub(super) fn sealed(text: &str) -> Option<(Owner, u64)> {
 }
 
 /// A scope's digest from hex.
-pub(super) fn scope_of(hex: &str) -> Option<ScopeDigest> {
+pub fn scope_of(hex: &str) -> Option<ScopeDigest> {
     let mut digest = [0; 32];
     hex::decode_to_slice(hex, &mut digest).ok()?;
     Some(ScopeDigest::from_bytes(digest))
 }
 
 /// What a reader needs of a record.
-pub(super) struct Record {
+pub struct Record {
     pub revision: u64,
     pub deadline: Option<Timestamp>,
     pub since: Timestamp,

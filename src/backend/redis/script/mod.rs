@@ -1,4 +1,11 @@
-//! A Lua script, a call of it, and the reply.
+//! The Lua scripts ([`registry`]), their arguments ([`args`]) and replies ([`reply`]), the record of a
+//! session ([`record`]) and the names of keys ([`keys`]).
+
+pub mod args;
+pub mod keys;
+pub mod record;
+pub mod registry;
+pub mod reply;
 
 use std::borrow::Cow;
 use std::sync::OnceLock;
@@ -6,7 +13,7 @@ use std::sync::OnceLock;
 use redis::Cmd;
 
 /// A Lua script that the server runs as one atomic step.
-pub(super) struct Script {
+pub struct Script {
     text: &'static str,
     sha1: OnceLock<String>,
 }
@@ -27,7 +34,7 @@ impl Script {
 }
 
 /// One call of a script.
-pub(super) struct Call<'a> {
+pub struct Call<'a> {
     pub script: &'static Script,
     pub keys: Vec<Cow<'a, [u8]>>,
     pub args: Vec<Cow<'a, [u8]>>,
@@ -67,7 +74,7 @@ impl Call<'_> {
 }
 
 /// What the server answered.
-pub(super) struct Reply {
+pub struct Reply {
     pub value: redis::Value,
     /// An earlier attempt of this call had an unknown outcome: it may have been done already.
     pub repeated: bool,

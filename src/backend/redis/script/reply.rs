@@ -17,7 +17,7 @@ use crate::rules::multiple_waits;
 use crate::session::Session;
 
 /// An answer that is no refusal of a kind that all operations share.
-pub(super) struct Answer {
+pub struct Answer {
     keys: Keys,
     pub status: String,
     fields: vec::IntoIter<Value>,
@@ -132,7 +132,7 @@ impl Answer {
 }
 
 /// A session as it is stored.
-pub(super) struct Stored {
+pub struct Stored {
     pub key: SessionKey,
     payload: Vec<u8>,
     pub record: Record,
@@ -152,7 +152,7 @@ impl Stored {
 }
 
 /// A script of another version, or a server that is none.
-pub(super) fn unexpected() -> GreenticError {
+pub fn unexpected() -> GreenticError {
     GreenticError::new(
         ErrorCode::Internal,
         "the server answered a script in an unknown way",
@@ -160,13 +160,13 @@ pub(super) fn unexpected() -> GreenticError {
 }
 
 /// C15: the session is at another revision than the caller saw.
-pub(super) fn moved(expected: Option<u64>, current: u64) -> GreenticError {
+pub fn moved(expected: Option<u64>, current: u64) -> GreenticError {
     let expected = expected.unwrap_or_default();
     conflict(Conflict::RevisionMoved { expected, current })
 }
 
 /// C14: the session has moved since an attempt of this call that was done or not done.
-pub(super) fn overtaken() -> GreenticError {
+pub fn overtaken() -> GreenticError {
     GreenticError::new(
         ErrorCode::Timeout,
         "the connection was lost, and the update was done or not done; the session has moved since",

@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 
 use super::keys::Keys;
-use super::script::{Call, Script};
+use super::{Call, Script};
 use crate::claim::{ClaimToken, TokenSecret};
 use crate::options::OperationId;
 
 /// A call in the making. The first argument of every script is how all keys begin.
-pub(super) struct Args<'a> {
+pub struct Args<'a> {
     pub keys: Keys,
     call: Call<'a>,
 }
@@ -72,11 +72,11 @@ impl<'a> Args<'a> {
 }
 
 /// An operation id for every write, so that an attempt finds what an earlier one did (C14).
-pub(super) fn named(operation: Option<OperationId>) -> String {
+pub fn named(operation: Option<OperationId>) -> String {
     let operation = operation.unwrap_or_else(OperationId::random);
     format!("{:032x}", operation.as_u128())
 }
 
-pub(super) fn shown(secret: TokenSecret) -> String {
+pub fn shown(secret: TokenSecret) -> String {
     format!("{:032x}", secret.0)
 }

@@ -15,7 +15,7 @@ use crate::payload::unreadable;
 /// The scripts get this beginning, and build all names from it in one function of their own: they
 /// meet session keys and owners that only the stored data names.
 #[derive(Clone)]
-pub(super) struct Keys {
+pub struct Keys {
     base: Arc<str>,
 }
 
