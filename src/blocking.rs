@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use greentic_types::{ReplyScope, SessionData, SessionKey, TenantCtx, UserId};
 
-use crate::asynchronous::AsyncSessionStore;
+use crate::async_store::AsyncSessionStore;
 use crate::claim::{ClaimOutcome, ClaimToken, Commit};
 use crate::clock::Timestamp;
 use crate::error::SessionResult;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::asynchronous::AsyncSessionStore;
+use crate::async_store::AsyncSessionStore;
 #[cfg(feature = "redis")]
 use crate::backend::redis::{RedisConfig, RedisSessionStore};
 #[cfg(feature = "durable")]

@@ -11,7 +11,7 @@
 //! - [`error`] tells what each failure means and what to do about it.
 
 pub mod admin;
-mod asynchronous;
+mod async_store;
 mod backend;
 mod blocking;
 pub mod claim;
@@ -23,7 +23,7 @@ pub mod conformance;
 pub mod durable;
 pub mod error;
 pub mod inmemory;
-mod keeper;
+mod lease;
 pub mod mapping;
 pub mod options;
 mod owner;
@@ -37,7 +37,7 @@ pub mod session;
 pub mod store;
 mod sync;
 
-pub use asynchronous::AsyncSessionStore;
+pub use async_store::AsyncSessionStore;
 #[cfg(feature = "redis")]
 pub use backend::redis::{Pem, RedisConfig, RedisSessionStore};
 pub use blocking::Blocking;
@@ -45,7 +45,7 @@ pub use claim::{Claim, ClaimOutcome, ClaimToken, Commit};
 pub use config::{SessionBackendConfig, create_async_session_store, create_session_store};
 pub use error::{Conflict, ErrorCode, GreenticError, SessionErrorExt, SessionResult};
 pub use greentic_types::{ReplyScope, SessionData, SessionKey};
-pub use keeper::LeaseWatch;
+pub use lease::LeaseWatch;
 pub use options::{
     CreateOptions, OperationId, ParkOptions, RemoveOptions, StoreOptions, UpdateOptions,
 };

@@ -66,7 +66,7 @@ impl ScopeDigest {
 pub(crate) struct ScopeDigests {
     pub ours: ScopeDigest,
     /// The one under which greentic-session 1.2 filed it: [`ReplyScope::scope_hash`].
-    pub published: ScopeDigest,
+    pub legacy: ScopeDigest,
 }
 
 impl ScopeDigests {
@@ -78,13 +78,13 @@ impl ScopeDigests {
                 "the scope is {length} bytes long; the limit is {MAX_SCOPE_BYTES}"
             )));
         }
-        let published = ScopeDigest::of_lines(&fields, length);
+        let legacy = ScopeDigest::of_lines(&fields, length);
         let ours = if is_ambiguous(&fields) {
             ScopeDigest::of_length_prefixed(&fields)
         } else {
-            published
+            legacy
         };
-        Ok(Self { ours, published })
+        Ok(Self { ours, legacy })
     }
 }
 
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn c4_plain_scopes_keep_the_published_hash() {
+    fn c4_plain_scopes_keep_the_legacy_hash() {
         for fields in [
             [
                 Some("chat-1"),
@@ -144,12 +144,12 @@ mod tests {
             let scope = scope(fields);
             let digest = ScopeDigest::of(&scope).unwrap();
             assert_eq!(digest.to_string(), scope.scope_hash());
-            assert_eq!(ScopeDigests::of(&scope).unwrap().published, digest);
+            assert_eq!(ScopeDigests::of(&scope).unwrap().legacy, digest);
         }
     }
 
     #[test]
-    fn c4_scopes_that_share_the_published_hash_differ_here() {
+    fn c4_scopes_that_share_the_legacy_hash_differ_here() {
         let colliding = [
             [Some("a\nb"), None, None, None],
             [Some("a"), Some("b\n"), None, None],
@@ -165,8 +165,8 @@ mod tests {
         assert_eq!(digests.len(), colliding.len());
         for fields in colliding {
             let scope = scope(fields);
-            let published = ScopeDigests::of(&scope).unwrap().published;
-            assert_eq!(published.to_string(), scope.scope_hash());
+            let legacy = ScopeDigests::of(&scope).unwrap().legacy;
+            assert_eq!(legacy.to_string(), scope.scope_hash());
         }
     }
 

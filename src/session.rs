@@ -36,9 +36,9 @@ impl Session {
 
 /// A session that is about to be stored. It is put where it will lie as soon as it is checked,
 /// because its data is large to move.
-pub(crate) struct Draft(Arc<Session>);
+pub(crate) struct NewSession(Arc<Session>);
 
-impl Draft {
+impl NewSession {
     pub fn new(key: SessionKey, data: SessionData) -> Self {
         Self(Arc::new(Session {
             key,
@@ -56,7 +56,7 @@ impl Draft {
         &self.0.data
     }
 
-    /// The session as it is stored. Nobody shares a draft, so that nothing is copied.
+    /// The session as it is stored. Nobody shares a session, so that nothing is copied.
     pub fn stored(self, revision: u64, deadline: Option<Timestamp>) -> Arc<Session> {
         let mut session = self.0;
         let stored = Arc::make_mut(&mut session);

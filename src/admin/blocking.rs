@@ -8,7 +8,7 @@ use super::{
     EraseMode, ErasePage, ExportPage, ExportRecord, ImportMode, ImportOutcome, OwnerSelection,
     RevokeOutcome, ScanCursor, ScanFilter, ScanPage, Stats, VerifyMode, VerifyPage,
 };
-use crate::asynchronous::AsyncSessionStore;
+use crate::async_store::AsyncSessionStore;
 use crate::blocking::{Blocking, wait_for};
 use crate::clock::Timestamp;
 use crate::error::SessionResult;

@@ -33,18 +33,18 @@ pub(crate) enum Depth {
 }
 
 /// A piece of a walk over all that is stored.
-pub(crate) struct Walked {
+pub(crate) struct WalkPage {
     pub now: Timestamp,
     /// Sessions, also expired ones that are still there.
-    pub sessions: Vec<Found>,
+    pub sessions: Vec<Entry>,
     /// Owners with something that is no session of theirs.
-    pub owners: Vec<FoundOwner>,
+    pub owners: Vec<OwnerEntry>,
     pub unreadable: Vec<Finding>,
     pub covered: Covered,
     pub next: Option<ScanCursor>,
 }
 
-impl Walked {
+impl WalkPage {
     pub const fn new(now: Timestamp) -> Self {
         Self {
             now,
@@ -66,7 +66,7 @@ impl Walked {
     }
 }
 
-pub(crate) struct Found {
+pub(crate) struct Entry {
     pub key: SessionKey,
     pub head: Head,
     /// Its user created it last (C6).
@@ -100,21 +100,21 @@ impl Summary {
     }
 }
 
-pub(crate) struct FoundOwner {
+pub(crate) struct OwnerEntry {
     pub owner: Owner,
     /// The scope under which greentic-session 1.2 filed a wait, if that is what was found.
     #[cfg(feature = "redis")]
-    pub published: Option<ScopeDigest>,
+    pub legacy_scope: Option<ScopeDigest>,
     /// Oldest first; also those whose window is over, if they are still there.
     pub messages: Vec<Remembered>,
 }
 
-impl FoundOwner {
+impl OwnerEntry {
     pub const fn new(owner: Owner, messages: Vec<Remembered>) -> Self {
         Self {
             owner,
             #[cfg(feature = "redis")]
-            published: None,
+            legacy_scope: None,
             messages,
         }
     }
@@ -134,10 +134,10 @@ pub(crate) trait Admin: Send + Sync + 'static {
         depth: Depth,
         after: Option<&ScanCursor>,
         limit: usize,
-    ) -> impl Future<Output = SessionResult<Walked>> + Send;
+    ) -> impl Future<Output = SessionResult<WalkPage>> + Send;
 
     /// Reads one session, as a walk at the depth of a summary.
-    fn look(&self, key: &SessionKey) -> impl Future<Output = SessionResult<Walked>> + Send;
+    fn look(&self, key: &SessionKey) -> impl Future<Output = SessionResult<WalkPage>> + Send;
 
     /// Erases all of an owner, in one atomic step: these sessions, all that wait, and whatever else
     /// there is. Counts what was live.
@@ -197,7 +197,7 @@ pub(super) async fn scan<B: Backend>(
     })
 }
 
-fn info(found: Found, now: Timestamp) -> Option<SessionInfo> {
+fn info(found: Entry, now: Timestamp) -> Option<SessionInfo> {
     let Detail::Summary(summary) = found.detail else {
         return None;
     };
@@ -272,7 +272,7 @@ pub(super) async fn erase<B: Backend>(
             page.messages += live.count() as u64;
             let _forget = owners.entry(found.owner).or_default();
             #[cfg(feature = "redis")]
-            _forget.published.extend(found.published);
+            _forget.legacy_scopes.extend(found.legacy_scope);
         }
     }
     if mode == EraseMode::DryRun {
@@ -324,7 +324,7 @@ pub(super) async fn export<B: Backend>(
 }
 
 /// Takes over what a step found, and tells about how many bytes of data that is.
-fn take(walked: Walked, page: &mut ExportPage) -> usize {
+fn take(walked: WalkPage, page: &mut ExportPage) -> usize {
     let now = walked.now;
     let mut bytes = 0;
     for found in walked.sessions {
@@ -342,7 +342,7 @@ fn take(walked: Walked, page: &mut ExportPage) -> usize {
     bytes
 }
 
-fn exported(found: Found) -> Option<Box<ExportedSession>> {
+fn exported(found: Entry) -> Option<Box<ExportedSession>> {
     let Detail::Session(session) = found.detail else {
         return None;
     };
@@ -365,7 +365,7 @@ fn exported(found: Found) -> Option<Box<ExportedSession>> {
     }))
 }
 
-fn exported_messages(found: &FoundOwner, now: Timestamp) -> Option<ExportedMessages> {
+fn exported_messages(found: &OwnerEntry, now: Timestamp) -> Option<ExportedMessages> {
     let live = found.messages.iter().filter(|known| now < known.until);
     let messages: Vec<_> = live
         .map(|known| ExportedMessage {

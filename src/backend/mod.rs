@@ -21,9 +21,9 @@ use crate::scope::ScopeDigest;
 use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
 
 mod admin;
-mod faces;
+mod store_impls;
 
-pub(crate) use admin::{Admin, Depth, Detail, Erased, Found, FoundOwner, Summary, Walked};
+pub(crate) use admin::{Admin, Depth, Detail, Entry, Erased, OwnerEntry, Summary, WalkPage};
 
 /// A session with the owner that it belongs to.
 pub(crate) struct Owned {
@@ -92,12 +92,12 @@ pub(crate) trait Backend: Admin {
     ) -> impl Future<Output = SessionResult<Option<SessionKey>>> + Send;
 
     /// As `find`, for a backend that may hold waits of greentic-session 1.2: those are filed under
-    /// the hash `published`.
-    fn find_published(
+    /// the hash `legacy_scope`.
+    fn find_legacy(
         &self,
         owner: &Owner,
         scope: &ScopeDigest,
-        _published: &ScopeDigest,
+        _legacy_scope: &ScopeDigest,
     ) -> impl Future<Output = SessionResult<Option<SessionKey>>> + Send {
         self.find(owner, scope)
     }
@@ -126,7 +126,7 @@ pub(crate) trait Backend: Admin {
 
     fn release(&self, token: &ClaimToken) -> impl Future<Output = SessionResult<()>> + Send;
 
-    fn commit(&self, request: request::Finalize) -> impl Future<Output = SessionResult<()>> + Send;
+    fn commit(&self, request: request::Commit) -> impl Future<Output = SessionResult<()>> + Send;
 
     fn health(&self) -> impl Future<Output = SessionResult<Health>> + Send;
 }

@@ -13,7 +13,7 @@ use crate::admin::{
     EraseMode, ErasePage, ExportPage, ExportRecord, ImportMode, ImportOutcome, OwnerSelection,
     RevokeOutcome, ScanCursor, ScanFilter, ScanPage, Stats, VerifyMode, VerifyPage,
 };
-use crate::asynchronous::AsyncSessionStore;
+use crate::async_store::AsyncSessionStore;
 use crate::claim::{ClaimOutcome, ClaimToken, Commit};
 use crate::clock::Timestamp;
 use crate::error::{ErrorCode, GreenticError, SessionResult};

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::case::{Face, Need};
-use crate::asynchronous::AsyncSessionStore;
+use crate::async_store::AsyncSessionStore;
 use crate::clock::ManualClock;
 use crate::options::StoreOptions;
 use crate::store::SessionStore;

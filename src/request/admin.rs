@@ -12,7 +12,7 @@ use crate::error::{SessionResult, invalid_input};
 use crate::options::{LATEST_DEADLINE, StoreOptions, Ttl};
 use crate::owner::{Identity, Owner};
 use crate::payload;
-use crate::session::Draft;
+use crate::session::NewSession;
 
 pub(crate) struct Extend {
     pub key: SessionKey,
@@ -39,13 +39,13 @@ pub(crate) struct Forget {
     pub keys: Vec<SessionKey>,
     /// The scopes under which greentic-session 1.2 filed waits of the owner.
     #[cfg(feature = "redis")]
-    pub published: Vec<ScopeDigest>,
+    pub legacy_scopes: Vec<ScopeDigest>,
 }
 
 pub(crate) struct Import {
     pub mode: ImportMode,
     pub owner: Owner,
-    pub draft: Draft,
+    pub session: NewSession,
     pub revision: u64,
     pub created: Option<Timestamp>,
     pub deadline: Option<Timestamp>,
@@ -93,7 +93,7 @@ impl Import {
         }
         Ok(Self {
             mode,
-            draft: Draft::new(key, session.data),
+            session: NewSession::new(key, session.data),
             revision: exact("revision", session.revision.max(1))?,
             created: session.created,
             deadline: session

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use greentic_types::{ReplyScope, SessionData, SessionKey, TenantCtx, UserId};
 
-use crate::claim::{ClaimToken, Commit, MessageDigest, TokenSecret};
+use crate::claim::{self, ClaimToken, MessageDigest, TokenSecret};
 use crate::error::{SessionResult, invalid_input};
 use crate::options::{
     CreateOptions, OperationId, ParkOptions, RemoveOptions, StoreOptions, Ttl, UpdateOptions,
@@ -17,7 +17,7 @@ use crate::options::{
 use crate::owner::{Identity, Owner};
 use crate::payload;
 use crate::scope::{ScopeDigest, ScopeDigests};
-use crate::session::Draft;
+use crate::session::NewSession;
 
 pub(crate) use admin::{Extend, Forget, Import, ImportMessages};
 
@@ -26,7 +26,7 @@ pub const MAX_SESSION_KEY_BYTES: usize = 1024;
 
 pub(crate) struct Create {
     pub owner: Owner,
-    pub draft: Draft,
+    pub session: NewSession,
     pub ttl: Ttl,
     pub operation: Option<OperationId>,
 }
@@ -44,7 +44,7 @@ impl Create {
         payload::check(&data, store.max_payload_bytes)?;
         Ok(Self {
             owner,
-            draft: Draft::new(key, data),
+            session: NewSession::new(key, data),
             ttl: Ttl::resolve(options.ttl, store.default_ttl),
             operation: options.operation,
         })
@@ -52,7 +52,7 @@ impl Create {
 }
 
 pub(crate) struct Update {
-    pub draft: Draft,
+    pub session: NewSession,
     pub if_revision: Option<u64>,
     pub claim: Option<TokenSecret>,
     pub operation: Option<OperationId>,
@@ -76,7 +76,7 @@ impl Update {
             return Err(invalid_input("the claim token is for another session"));
         }
         Ok(Self {
-            draft: Draft::new(key.clone(), data),
+            session: NewSession::new(key.clone(), data),
             if_revision: options.if_revision,
             claim: options.claim.as_ref().map(|token| token.secret),
             operation: options.operation,
@@ -104,8 +104,8 @@ pub(crate) struct Park {
     pub scope: ScopeDigest,
     /// The scope as greentic-session 1.2 filed it.
     #[cfg(feature = "redis")]
-    pub published: ScopeDigest,
-    pub draft: Draft,
+    pub legacy_scope: ScopeDigest,
+    pub session: NewSession,
     pub ttl: Ttl,
     pub if_absent: bool,
     pub operation: Option<OperationId>,
@@ -129,8 +129,8 @@ impl Park {
             owner,
             scope: digests.ours,
             #[cfg(feature = "redis")]
-            published: digests.published,
-            draft: Draft::new(key.clone(), data),
+            legacy_scope: digests.legacy,
+            session: NewSession::new(key.clone(), data),
             ttl: Ttl::resolve(options.ttl, store.default_ttl),
             if_absent: options.if_absent,
             operation: options.operation,
@@ -143,7 +143,7 @@ pub(crate) struct Clear {
     pub scope: ScopeDigest,
     /// The scope as greentic-session 1.2 filed it.
     #[cfg(feature = "redis")]
-    pub published: ScopeDigest,
+    pub legacy_scope: ScopeDigest,
 }
 
 impl Clear {
@@ -154,7 +154,7 @@ impl Clear {
             owner,
             scope: digests.ours,
             #[cfg(feature = "redis")]
-            published: digests.published,
+            legacy_scope: digests.legacy,
         })
     }
 }
@@ -164,7 +164,7 @@ pub(crate) struct Claim {
     pub scope: ScopeDigest,
     /// The scope as greentic-session 1.2 filed it.
     #[cfg(feature = "redis")]
-    pub published: ScopeDigest,
+    pub legacy_scope: ScopeDigest,
     pub message: MessageDigest,
     /// Drawn by the caller, so that a repeat of the same call finds its own claim (C14).
     pub secret: TokenSecret,
@@ -185,7 +185,7 @@ impl Claim {
             owner,
             scope: digests.ours,
             #[cfg(feature = "redis")]
-            published: digests.published,
+            legacy_scope: digests.legacy,
             message: MessageDigest::of(message_id)?,
             secret: TokenSecret::random(),
             lease_millis: lease_millis(lease)?,
@@ -207,7 +207,8 @@ impl Renew {
     }
 }
 
-pub(crate) struct Finalize {
+/// The checked form of [`claim::Commit`].
+pub(crate) struct Commit {
     pub token: ClaimToken,
     pub next: Next,
 }
@@ -217,18 +218,22 @@ pub(crate) enum Next {
         scope: ScopeDigest,
         /// The scope as greentic-session 1.2 filed it.
         #[cfg(feature = "redis")]
-        published: ScopeDigest,
-        draft: Draft,
+        legacy_scope: ScopeDigest,
+        session: NewSession,
         ttl: Ttl,
     },
     Finish,
 }
 
-impl Finalize {
-    pub fn new(store: &StoreOptions, token: &ClaimToken, commit: Commit) -> SessionResult<Self> {
+impl Commit {
+    pub fn new(
+        store: &StoreOptions,
+        token: &ClaimToken,
+        commit: claim::Commit,
+    ) -> SessionResult<Self> {
         let next = match commit {
-            Commit::Finish => Next::Finish,
-            Commit::Park(next) => {
+            claim::Commit::Finish => Next::Finish,
+            claim::Commit::Park(next) => {
                 let identity = Identity::of(&next.data.tenant_ctx)?;
                 token.owner.require_unchanged(true, &identity)?;
                 payload::check(&next.data, store.max_payload_bytes)?;
@@ -236,9 +241,9 @@ impl Finalize {
                 Next::Park {
                     scope: digests.ours,
                     #[cfg(feature = "redis")]
-                    published: digests.published,
+                    legacy_scope: digests.legacy,
                     ttl: Ttl::resolve(next.ttl, store.default_ttl),
-                    draft: Draft::new(token.key.clone(), next.data),
+                    session: NewSession::new(token.key.clone(), next.data),
                 }
             }
         };

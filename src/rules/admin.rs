@@ -85,7 +85,7 @@ pub(crate) fn import<L: Ledger>(
     if request.deadline.is_some_and(|deadline| deadline <= now) {
         return Ok(ImportOutcome::Expired);
     }
-    let key = request.draft.key().clone();
+    let key = request.session.key().clone();
     let stored = live_or_swept(ledger, now, &key)?;
     if stored
         .as_ref()
@@ -103,7 +103,7 @@ pub(crate) fn import<L: Ledger>(
     }
     ledger.skip_numbers(request.fencing);
     let head = Head {
-        names_user: Identity::of(&request.draft.data().tenant_ctx)?
+        names_user: Identity::of(&request.session.data().tenant_ctx)?
             .user
             .is_some(),
         revision: request.revision,
@@ -114,7 +114,7 @@ pub(crate) fn import<L: Ledger>(
         owner: request.owner,
     };
     let owner = head.owner.clone();
-    ledger.put(request.draft, stored.as_ref(), head)?;
+    ledger.put(request.session, stored.as_ref(), head)?;
     if let Some((displaced, head)) = displaced {
         ledger.put_head(&displaced, &head, head.displaced())?;
     }
@@ -138,7 +138,7 @@ fn to_displace<L: Ledger>(
             now,
             &request.owner,
             &wait.scope,
-            request.draft.key(),
+            request.session.key(),
         ),
         None => Ok(None),
     }

@@ -113,9 +113,9 @@ pub(crate) fn commit<L: Ledger>(
     ledger: &mut L,
     now: Timestamp,
     options: &StoreOptions,
-    request: request::Finalize,
+    request: request::Commit,
 ) -> SessionResult<()> {
-    let request::Finalize { token, next } = request;
+    let request::Commit { token, next } = request;
     let remembered = ledger.remembered(&token.owner, &token.message)?;
     if let Some(done) = remembered.filter(|done| now < done.until) {
         // One message is committed once, also where it claimed two waits.
@@ -128,12 +128,15 @@ pub(crate) fn commit<L: Ledger>(
     match next {
         Next::Finish => purge(ledger, &token.key, &head)?,
         Next::Park {
-            scope, draft, ttl, ..
+            scope,
+            session,
+            ttl,
+            ..
         } => {
             let next = NextWait {
                 owner: token.owner.clone(),
                 scope,
-                draft,
+                session,
                 ttl,
                 // A late repeat of the call that parked it first must not undo the commit (C14).
                 operation: head.operation,

@@ -19,7 +19,7 @@ use crate::error::{Conflict, SessionResult, conflict};
 use crate::options::OperationId;
 use crate::owner::Owner;
 use crate::scope::ScopeDigest;
-use crate::session::{Draft, Session};
+use crate::session::{NewSession, Session};
 
 pub(crate) use admin::{extend, forget, import, import_messages, revoke};
 pub(crate) use claims::{claim, commit, release, renew};
@@ -165,7 +165,7 @@ pub(crate) trait Ledger: View {
     /// Stores a session and its head. The storage moves its index entries of the deadline and of
     /// the wait from `old` to `new`; a route that another session has taken stays. Fails, with
     /// nothing changed, if the key is new and taken.
-    fn put(&mut self, draft: Draft, old: Option<&Head>, new: Head) -> SessionResult<()>;
+    fn put(&mut self, session: NewSession, old: Option<&Head>, new: Head) -> SessionResult<()>;
     /// As `put`, and leaves the data as it is.
     fn put_head(&mut self, key: &SessionKey, old: &Head, new: Head) -> SessionResult<()>;
     /// Removes a session with all index entries of its head.

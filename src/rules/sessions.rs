@@ -14,11 +14,11 @@ pub(crate) fn create<L: Ledger>(
 ) -> SessionResult<CreateOutcome> {
     let request::Create {
         owner,
-        draft,
+        session,
         ttl,
         operation,
     } = request;
-    let key = draft.key().clone();
+    let key = session.key().clone();
     if let Some(taken) = live_or_swept(ledger, now, &key)? {
         if taken.owner != owner {
             return Err(foreign_key());
@@ -29,7 +29,7 @@ pub(crate) fn create<L: Ledger>(
         return Ok(CreateOutcome::Exists);
     }
     let head = Head {
-        names_user: Identity::of(&draft.data().tenant_ctx)?.user.is_some(),
+        names_user: Identity::of(&session.data().tenant_ctx)?.user.is_some(),
         revision: 1,
         deadline: ttl.deadline(now),
         created: now,
@@ -38,7 +38,7 @@ pub(crate) fn create<L: Ledger>(
         owner,
     };
     let owner = head.owner.clone();
-    ledger.put(draft, None, head)?;
+    ledger.put(session, None, head)?;
     if owner.has_user() {
         ledger.set_latest_created(&owner, Some(&key))?;
     }
@@ -51,16 +51,16 @@ pub(crate) fn update<L: Ledger>(
     request: request::Update,
 ) -> SessionResult<u64> {
     let request::Update {
-        draft,
+        session,
         if_revision,
         claim,
         operation,
     } = request;
-    let Some(head) = live_or_swept(ledger, now, draft.key())? else {
-        return Err(not_found(draft.key()));
+    let Some(head) = live_or_swept(ledger, now, session.key())? else {
+        return Err(not_found(session.key()));
     };
     head.owner
-        .require_unchanged(head.names_user, &Identity::of(&draft.data().tenant_ctx)?)?;
+        .require_unchanged(head.names_user, &Identity::of(&session.data().tenant_ctx)?)?;
     if head.was_changed_by(operation) {
         return Ok(head.revision);
     }
@@ -76,7 +76,7 @@ pub(crate) fn update<L: Ledger>(
         wait.lease = None;
     }
     let revision = changed.revision;
-    ledger.put(draft, Some(&head), changed)?;
+    ledger.put(session, Some(&head), changed)?;
     Ok(revision)
 }
 

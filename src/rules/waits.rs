@@ -9,7 +9,7 @@ use crate::options::{OperationId, Ttl};
 use crate::owner::{Owner, foreign_key};
 use crate::request;
 use crate::scope::ScopeDigest;
-use crate::session::{ClearOutcome, Draft, ParkOutcome};
+use crate::session::{ClearOutcome, NewSession, ParkOutcome};
 
 pub(crate) fn park<L: Ledger>(
     ledger: &mut L,
@@ -19,13 +19,13 @@ pub(crate) fn park<L: Ledger>(
     let request::Park {
         owner,
         scope,
-        draft,
+        session,
         ttl,
         if_absent,
         operation,
         ..
     } = request;
-    let stored = live_or_swept(ledger, now, draft.key())?;
+    let stored = live_or_swept(ledger, now, session.key())?;
     if let Some(stored) = &stored {
         if stored.owner != owner {
             return Err(foreign_key());
@@ -46,7 +46,7 @@ pub(crate) fn park<L: Ledger>(
     let next = NextWait {
         owner,
         scope,
-        draft,
+        session,
         ttl,
         operation,
     };
@@ -72,7 +72,7 @@ pub(crate) fn clear<L: Ledger>(
 pub(super) struct NextWait {
     pub owner: Owner,
     pub scope: ScopeDigest,
-    pub draft: Draft,
+    pub session: NewSession,
     pub ttl: Ttl,
     pub operation: Option<OperationId>,
 }
@@ -105,7 +105,7 @@ impl NextWait {
             owner: self.owner,
         };
         // First the one step that another owner's race for a new key can refuse.
-        ledger.put(self.draft, stored, head)?;
+        ledger.put(self.session, stored, head)?;
         if let Some((key, head)) = displaced {
             ledger.put_head(&key, &head, head.displaced())?;
         }
@@ -119,7 +119,7 @@ impl NextWait {
         ledger: &mut L,
         now: Timestamp,
     ) -> SessionResult<Option<(SessionKey, Head)>> {
-        let displaced = other_holder(ledger, now, &self.owner, &self.scope, self.draft.key())?;
+        let displaced = other_holder(ledger, now, &self.owner, &self.scope, self.session.key())?;
         if let Some((_, head)) = &displaced {
             head.require_unclaimed(now)?;
         }

@@ -11,7 +11,7 @@ use crate::admin::{
     Covered, Finding, FindingKind, ImportOutcome, RevokeOutcome, ScanCursor, VerifyMode,
     VerifyPage, unknown_cursor,
 };
-use crate::backend::{Admin, Backend, Depth, Detail, Erased, Found, FoundOwner, Summary, Walked};
+use crate::backend::{Admin, Backend, Depth, Detail, Entry, Erased, OwnerEntry, Summary, WalkPage};
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
 use crate::owner::Owner;
@@ -98,14 +98,14 @@ fn unreadable(table: Table, session: Option<SessionKey>, reason: &str) -> Findin
 }
 
 /// What a walk found, or why it cannot be read. Trouble with the storage ends the walk.
-fn found(snapshot: &Snapshot, depth: Depth, row: &Row) -> Result<Found, Box<Finding>> {
+fn found(snapshot: &Snapshot, depth: Depth, row: &Row) -> Result<Entry, Box<Finding>> {
     let key = decode_key(&row.key);
     let key = key.map_err(|damage| Box::new(unreadable(Table::Sessions, None, damage.0)))?;
     let told = |reason: &str| Box::new(unreadable(Table::Sessions, Some(key.clone()), reason));
     let failed = |error: GreenticError| told(&error.message);
     let head = unseal(&row.key, &row.value).and_then(decode_head);
     let head = head.map_err(|damage| told(damage.0))?;
-    let mut found = Found {
+    let mut found = Entry {
         key: key.clone(),
         latest: false,
         fencing: 0,
@@ -140,11 +140,11 @@ fn summary(snapshot: &Snapshot, key: &SessionKey) -> SessionResult<Summary> {
     read.ok_or_else(|| payload::unreadable(key, "its data is missing"))
 }
 
-fn found_owner(snapshot: &Snapshot, row: &Row) -> SessionResult<FoundOwner> {
+fn found_owner(snapshot: &Snapshot, row: &Row) -> SessionResult<OwnerEntry> {
     let owner = split_owner_key(&row.key).map(|(owner, _)| owner);
     let owner = owner.map_err(|damage| super::view::unreadable_row(Table::Owners, damage))?;
     let messages = snapshot.messages(&owner)?;
-    Ok(FoundOwner::new(owner, messages))
+    Ok(OwnerEntry::new(owner, messages))
 }
 
 const WALKED: [Table; 2] = [Table::Sessions, Table::Owners];
@@ -155,13 +155,13 @@ fn walk(
     depth: Depth,
     after: Option<&ScanCursor>,
     limit: usize,
-) -> SessionResult<Walked> {
+) -> SessionResult<WalkPage> {
     // A scan is about sessions alone.
     let tables = match depth {
         Depth::Summary => &WALKED[..1],
         Depth::Heads | Depth::Full => &WALKED[..],
     };
-    let mut walked = Walked::new(now);
+    let mut walked = WalkPage::new(now);
     let mark = Mark::of(after, tables)?;
     (walked.next, walked.covered) = tour(snapshot, tables, mark, limit, |table, rows| {
         for row in rows {
@@ -190,7 +190,7 @@ fn look(
     now: Timestamp,
     depth: Depth,
     key: &SessionKey,
-) -> SessionResult<Walked> {
+) -> SessionResult<WalkPage> {
     let key = key.as_str().as_bytes();
     let row = snapshot.get(Table::Sessions, key, |value| {
         Ok(Row {
@@ -198,7 +198,7 @@ fn look(
             value: value.to_vec(),
         })
     })?;
-    let mut walked = Walked::new(now);
+    let mut walked = WalkPage::new(now);
     match row.map(|row| found(snapshot, depth, &row)) {
         Some(Ok(found)) => walked.sessions.push(found),
         Some(Err(finding)) => walked.unreadable.push(*finding),
@@ -213,12 +213,12 @@ impl Admin for DurableSessionStore {
         depth: Depth,
         after: Option<&ScanCursor>,
         limit: usize,
-    ) -> SessionResult<Walked> {
+    ) -> SessionResult<WalkPage> {
         self.read(|snapshot, now| walk(snapshot, now, depth, after, limit))
             .await
     }
 
-    async fn look(&self, key: &SessionKey) -> SessionResult<Walked> {
+    async fn look(&self, key: &SessionKey) -> SessionResult<WalkPage> {
         self.read(|snapshot, now| look(snapshot, now, Depth::Summary, key))
             .await
     }

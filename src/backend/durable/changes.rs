@@ -1,7 +1,7 @@
 //! What operations do to rows, and what of it outlives them.
 
 use super::tables::Table;
-use crate::session::Draft;
+use crate::session::NewSession;
 
 /// What becomes of one row.
 pub(super) struct Change {
@@ -15,7 +15,7 @@ pub(super) struct Change {
 /// wait for the writer's thread.
 #[derive(Default)]
 pub(super) struct Spent {
-    pub draft: Option<Draft>,
+    pub session: Option<NewSession>,
     pub changes: Vec<Change>,
 }
 

@@ -15,7 +15,7 @@ use crate::owner::Owner;
 use crate::payload;
 use crate::rules::{Head, Lease, Wait};
 use crate::scope::ScopeDigest;
-use crate::session::Draft;
+use crate::session::NewSession;
 
 pub(super) const RECORD_VERSION: u8 = 1;
 
@@ -69,9 +69,9 @@ pub(super) fn encode_head(head: &Head) -> Vec<u8> {
 }
 
 /// The data of a session as a whole row, sealed.
-pub(super) fn encode_payload(draft: &Draft) -> SessionResult<Vec<u8>> {
-    let json = payload::encode(draft.data())?;
-    Ok(seal(draft.key().as_str().as_bytes(), &json))
+pub(super) fn encode_payload(session: &NewSession) -> SessionResult<Vec<u8>> {
+    let json = payload::encode(session.data())?;
+    Ok(seal(session.key().as_str().as_bytes(), &json))
 }
 
 pub(super) fn decode_head(body: &[u8]) -> Result<Head, Damage> {

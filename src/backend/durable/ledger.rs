@@ -20,7 +20,7 @@ use crate::clock::Timestamp;
 use crate::error::SessionResult;
 use crate::owner::{Owner, foreign_key};
 use crate::rules::{Head, Ledger, Remembered, View, Wait};
-use crate::session::Draft;
+use crate::session::NewSession;
 use std::cell::Cell;
 
 pub(super) struct DurableLedger<'a, 'txn> {
@@ -324,16 +324,16 @@ impl Rows for DurableLedger<'_, '_> {
 }
 
 impl Ledger for DurableLedger<'_, '_> {
-    fn put(&mut self, draft: Draft, old: Option<&Head>, new: Head) -> SessionResult<()> {
-        let bytes = draft.key().as_str().as_bytes();
+    fn put(&mut self, session: NewSession, old: Option<&Head>, new: Head) -> SessionResult<()> {
+        let bytes = session.key().as_str().as_bytes();
         if old.is_none() && self.get(Table::Sessions, bytes, |_| Ok(()))?.is_some() {
             return Err(foreign_key());
         }
         let made = self.payload.take();
-        let payload = made.map_or_else(|| encode_payload(&draft), Ok)?;
+        let payload = made.map_or_else(|| encode_payload(&session), Ok)?;
         self.stage(Table::Payloads, bytes.to_vec(), Some(payload));
-        self.move_head(draft.key(), old, &new)?;
-        self.spent.draft = Some(draft);
+        self.move_head(session.key(), old, &new)?;
+        self.spent.session = Some(session);
         Ok(())
     }
 

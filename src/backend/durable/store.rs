@@ -290,7 +290,7 @@ impl Backend for DurableSessionStore {
     }
 
     async fn create(&self, request: request::Create) -> SessionResult<CreateOutcome> {
-        let payload = encode_payload(&request.draft)?;
+        let payload = encode_payload(&request.session)?;
         self.write(|ledger, now| rules::create(ledger.with_payload(Some(payload)), now, request))
             .await
     }
@@ -315,7 +315,7 @@ impl Backend for DurableSessionStore {
     }
 
     async fn update(&self, request: request::Update) -> SessionResult<u64> {
-        let payload = encode_payload(&request.draft)?;
+        let payload = encode_payload(&request.session)?;
         self.write(|ledger, now| rules::update(ledger.with_payload(Some(payload)), now, request))
             .await
     }
@@ -326,7 +326,7 @@ impl Backend for DurableSessionStore {
     }
 
     async fn park(&self, request: request::Park) -> SessionResult<ParkOutcome> {
-        let payload = encode_payload(&request.draft)?;
+        let payload = encode_payload(&request.session)?;
         self.write(|ledger, now| rules::park(ledger.with_payload(Some(payload)), now, request))
             .await
     }
@@ -367,10 +367,10 @@ impl Backend for DurableSessionStore {
             .await
     }
 
-    async fn commit(&self, request: request::Finalize) -> SessionResult<()> {
+    async fn commit(&self, request: request::Commit) -> SessionResult<()> {
         let options = self.shared.config.options;
         let payload = match &request.next {
-            request::Next::Park { draft, .. } => Some(encode_payload(draft)?),
+            request::Next::Park { session, .. } => Some(encode_payload(session)?),
             request::Next::Finish => None,
         };
         self.write(move |ledger, now| {

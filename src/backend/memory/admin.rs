@@ -9,7 +9,7 @@ use super::owners::OwnerHash;
 use super::store::InMemorySessionStore;
 use super::{SHARDS, verify};
 use crate::admin::{Covered, ImportOutcome, RevokeOutcome, ScanCursor, VerifyMode, VerifyPage};
-use crate::backend::{Admin, Backend, Depth, Detail, Erased, Found, FoundOwner, Summary, Walked};
+use crate::backend::{Admin, Backend, Depth, Detail, Entry, Erased, OwnerEntry, Summary, WalkPage};
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
 use crate::owner::Owner;
@@ -165,7 +165,7 @@ impl InMemorySessionStore {
         }
     }
 
-    fn found(&self, key: &SessionKey, depth: Depth) -> SessionResult<Option<Found>> {
+    fn found(&self, key: &SessionKey, depth: Depth) -> SessionResult<Option<Entry>> {
         let look = |stored: &super::stored::Stored| (Arc::clone(&stored.session), stored.head());
         let Some((session, head)) = self.keys.read(key, look) else {
             return Ok(None);
@@ -178,7 +178,7 @@ impl InMemorySessionStore {
             }
             Depth::Full => Detail::Session(session),
         };
-        let mut found = Found {
+        let mut found = Entry {
             key: key.clone(),
             head,
             latest: false,
@@ -194,9 +194,9 @@ impl InMemorySessionStore {
         Ok(Some(found))
     }
 
-    fn found_owner(&self, owner: Owner) -> SessionResult<FoundOwner> {
+    fn found_owner(&self, owner: Owner) -> SessionResult<OwnerEntry> {
         let messages = self.locked(&owner, |ledger| ledger.messages(&owner))?;
-        Ok(FoundOwner::new(owner, messages))
+        Ok(OwnerEntry::new(owner, messages))
     }
 }
 
@@ -206,8 +206,8 @@ impl Admin for InMemorySessionStore {
         depth: Depth,
         after: Option<&ScanCursor>,
         limit: usize,
-    ) -> SessionResult<Walked> {
-        let mut walked = Walked::new(self.clock.now());
+    ) -> SessionResult<WalkPage> {
+        let mut walked = WalkPage::new(self.clock.now());
         let place = Place::of(after)?;
         // A scan is about sessions alone.
         let with_owners = depth != Depth::Summary;
@@ -231,8 +231,8 @@ impl Admin for InMemorySessionStore {
         Ok(walked)
     }
 
-    async fn look(&self, key: &SessionKey) -> SessionResult<Walked> {
-        let mut walked = Walked::new(self.clock.now());
+    async fn look(&self, key: &SessionKey) -> SessionResult<WalkPage> {
+        let mut walked = WalkPage::new(self.clock.now());
         walked.sessions.extend(self.found(key, Depth::Summary)?);
         Ok(walked)
     }
@@ -263,7 +263,7 @@ impl Admin for InMemorySessionStore {
     }
 
     async fn import(&self, request: request::Import) -> SessionResult<ImportOutcome> {
-        self.evict_expired(request.draft.key(), &request.owner)?;
+        self.evict_expired(request.session.key(), &request.owner)?;
         self.write(&request.owner.clone(), |ledger, now| {
             rules::import(ledger, now, request)
         })

@@ -14,7 +14,7 @@ use crate::error::{SessionResult, not_found};
 use crate::owner::{Owner, foreign_key};
 use crate::rules::{Head, Ledger, Remembered, View, purge};
 use crate::scope::ScopeDigest;
-use crate::session::{Draft, Session};
+use crate::session::{NewSession, Session};
 
 pub(super) struct MemoryLedger<'a> {
     pub keys: &'a Keys,
@@ -199,9 +199,9 @@ impl View for MemoryLedger<'_> {
 }
 
 impl Ledger for MemoryLedger<'_> {
-    fn put(&mut self, draft: Draft, old: Option<&Head>, new: Head) -> SessionResult<()> {
-        let hash = self.keys.hash(draft.key());
-        let session = draft.stored(new.revision, new.deadline);
+    fn put(&mut self, session: NewSession, old: Option<&Head>, new: Head) -> SessionResult<()> {
+        let hash = self.keys.hash(session.key());
+        let session = session.stored(new.revision, new.deadline);
         if old.is_none() {
             if !self.keys.insert(hash, Stored::new(session, new.clone())) {
                 return Err(foreign_key());

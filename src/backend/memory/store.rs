@@ -241,7 +241,7 @@ impl Backend for InMemorySessionStore {
     }
 
     async fn create(&self, request: request::Create) -> SessionResult<CreateOutcome> {
-        self.evict_expired(request.draft.key(), &request.owner)?;
+        self.evict_expired(request.session.key(), &request.owner)?;
         self.write(&request.owner.clone(), |ledger, now| {
             rules::create(ledger, now, request)
         })
@@ -262,7 +262,7 @@ impl Backend for InMemorySessionStore {
     }
 
     async fn update(&self, request: request::Update) -> SessionResult<u64> {
-        self.write_session(&request.draft.key().clone(), |ledger, now| {
+        self.write_session(&request.session.key().clone(), |ledger, now| {
             rules::update(ledger, now, request)
         })
     }
@@ -274,7 +274,7 @@ impl Backend for InMemorySessionStore {
     }
 
     async fn park(&self, request: request::Park) -> SessionResult<ParkOutcome> {
-        self.evict_expired(request.draft.key(), &request.owner)?;
+        self.evict_expired(request.session.key(), &request.owner)?;
         self.write(&request.owner.clone(), |ledger, now| {
             rules::park(ledger, now, request)
         })
@@ -316,7 +316,7 @@ impl Backend for InMemorySessionStore {
         })
     }
 
-    async fn commit(&self, request: request::Finalize) -> SessionResult<()> {
+    async fn commit(&self, request: request::Commit) -> SessionResult<()> {
         let options = self.options;
         self.write(&request.token.owner.clone(), |ledger, now| {
             rules::commit(ledger, now, &options, request)

@@ -15,7 +15,7 @@ use crate::admin::{
     Finding, FindingKind, ImportMode, ImportOutcome, RevokeOutcome, ScanCursor, VerifyMode,
     VerifyPage,
 };
-use crate::backend::{Admin, Backend, Depth, Erased, Walked};
+use crate::backend::{Admin, Backend, Depth, Erased, WalkPage};
 use crate::clock::{Timestamp, whole_millis};
 use crate::error::{SessionResult, invalid_input, not_found};
 use crate::owner::{Identity, Owner};
@@ -31,11 +31,11 @@ impl Admin for RedisSessionStore {
         depth: Depth,
         after: Option<&ScanCursor>,
         limit: usize,
-    ) -> SessionResult<Walked> {
+    ) -> SessionResult<WalkPage> {
         self.walk_keys(depth, after, limit).await
     }
 
-    async fn look(&self, key: &SessionKey) -> SessionResult<Walked> {
+    async fn look(&self, key: &SessionKey) -> SessionResult<WalkPage> {
         self.look_at(Depth::Summary, key).await
     }
 
@@ -47,7 +47,7 @@ impl Admin for RedisSessionStore {
         for key in &request.keys {
             args = args.text(key.as_str());
         }
-        for scope in &request.published {
+        for scope in &request.legacy_scopes {
             args = args.owned(scope.to_string());
         }
         let mut answer = self.answer(args).await?;
@@ -142,7 +142,7 @@ impl Admin for RedisSessionStore {
     }
 
     async fn import(&self, request: request::Import) -> SessionResult<ImportOutcome> {
-        let data = request.draft.data();
+        let data = request.session.data();
         let names_user = Identity::of(&data.tenant_ctx)?.user.is_some();
         let flags = match (names_user, request.latest) {
             (true, true) => "-uc",
@@ -151,7 +151,7 @@ impl Admin for RedisSessionStore {
             (false, false) => "-",
         };
         let if_absent = request.mode == ImportMode::IfAbsent;
-        let (owner, key) = (&request.owner, request.draft.key());
+        let (owner, key) = (&request.owner, request.session.key());
         let keys = self.homes.keys(owner);
         let (operation, data) = (named(None), payload::encode(data)?);
         let args = |reserved: Reservation| {

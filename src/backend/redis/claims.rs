@@ -25,7 +25,7 @@ impl RedisSessionStore {
         let args = Args::writing(&keys, &registry::CLAIM, keys.route(&request.owner))
             .text(request.owner.as_str())
             .owned(request.scope.to_string())
-            .owned(request.published.to_string())
+            .owned(request.legacy_scope.to_string())
             .owned(hex::encode(request.message.0))
             .owned(shown(request.secret))
             .number(request.lease_millis);
@@ -103,7 +103,7 @@ impl RedisSessionStore {
         }
     }
 
-    pub(super) async fn commit_claim(&self, request: request::Finalize) -> SessionResult<()> {
+    pub(super) async fn commit_claim(&self, request: request::Commit) -> SessionResult<()> {
         let options = self.options();
         let token = &request.token;
         let keys = self.homes.keys(&token.owner);
@@ -117,15 +117,15 @@ impl RedisSessionStore {
         let answer = match &request.next {
             Next::Park {
                 scope,
-                published,
-                draft,
+                legacy_scope,
+                session,
                 ttl,
             } => {
-                let data = payload::encode(draft.data())?;
+                let data = payload::encode(session.data())?;
                 let args = |until: Option<u64>| {
                     args()
                         .owned(scope.to_string())
-                        .owned(published.to_string())
+                        .owned(legacy_scope.to_string())
                         .number(ttl.0)
                         .number(until)
                         .bytes(&data)

@@ -99,13 +99,13 @@ impl Backend for RedisSessionStore {
     }
 
     async fn create(&self, request: request::Create) -> SessionResult<CreateOutcome> {
-        let (owner, data) = (&request.owner, request.draft.data());
+        let (owner, data) = (&request.owner, request.session.data());
         let flags = match (Identity::of(&data.tenant_ctx)?.user, owner.has_user()) {
             (Some(_), _) => "-uc",
             (None, true) => "-c",
             (None, false) => "-",
         };
-        let (key, keys) = (request.draft.key(), self.homes.keys(owner));
+        let (key, keys) = (request.session.key(), self.homes.keys(owner));
         let (operation, data) = (named(request.operation), payload::encode(data)?);
         let args = |reserved: Reservation| {
             Args::writing(&keys, &registry::CREATE, keys.session(key))
@@ -156,7 +156,7 @@ impl Backend for RedisSessionStore {
     }
 
     async fn update(&self, request: request::Update) -> SessionResult<u64> {
-        let (key, data) = (request.draft.key(), request.draft.data());
+        let (key, data) = (request.session.key(), request.session.data());
         let identity = Identity::of(&data.tenant_ctx)?;
         let home = self.locate(key).await?;
         let keys = home.ok_or_else(|| not_found(key))?.keys;
@@ -207,15 +207,15 @@ impl Backend for RedisSessionStore {
     }
 
     async fn park(&self, request: request::Park) -> SessionResult<ParkOutcome> {
-        let (owner, data) = (&request.owner, request.draft.data());
-        let (key, keys) = (request.draft.key(), self.homes.keys(owner));
+        let (owner, data) = (&request.owner, request.session.data());
+        let (key, keys) = (request.session.key(), self.homes.keys(owner));
         let (operation, data) = (named(request.operation), payload::encode(data)?);
         let args = |reserved: Reservation| {
             Args::writing(&keys, &registry::PARK, keys.session(key))
                 .text(owner.as_str())
                 .text(key.as_str())
                 .owned(request.scope.to_string())
-                .owned(request.published.to_string())
+                .owned(request.legacy_scope.to_string())
                 .number(request.ttl.0)
                 .text(&operation)
                 .text(if request.if_absent { "1" } else { "0" })
@@ -233,20 +233,20 @@ impl Backend for RedisSessionStore {
     }
 
     async fn find(&self, owner: &Owner, scope: &ScopeDigest) -> SessionResult<Option<SessionKey>> {
-        self.find_published(owner, scope, scope).await
+        self.find_legacy(owner, scope, scope).await
     }
 
-    async fn find_published(
+    async fn find_legacy(
         &self,
         owner: &Owner,
         scope: &ScopeDigest,
-        published: &ScopeDigest,
+        legacy_scope: &ScopeDigest,
     ) -> SessionResult<Option<SessionKey>> {
         let keys = self.homes.keys(owner);
         let args = Args::reading(&keys, &registry::FIND, keys.route(owner))
             .text(owner.as_str())
             .owned(scope.to_string())
-            .owned(published.to_string());
+            .owned(legacy_scope.to_string());
         let mut answer = self.answer(args).await?;
         match answer.status.as_str() {
             "OK" => answer.session_key().map(Some),
@@ -282,7 +282,7 @@ impl Backend for RedisSessionStore {
         let args = Args::writing(&keys, &registry::CLEAR, keys.route(&request.owner))
             .text(request.owner.as_str())
             .owned(request.scope.to_string())
-            .owned(request.published.to_string());
+            .owned(request.legacy_scope.to_string());
         let mut answer = self.answer(args).await?;
         match answer.status.as_str() {
             "OK" => {
@@ -307,7 +307,7 @@ impl Backend for RedisSessionStore {
         self.release_claim(token).await
     }
 
-    async fn commit(&self, request: request::Finalize) -> SessionResult<()> {
+    async fn commit(&self, request: request::Commit) -> SessionResult<()> {
         self.commit_claim(request).await
     }
 

@@ -12,7 +12,7 @@ use super::script::reply::{Answer, unexpected};
 use super::side_by_side::side_by_side;
 use super::store::RedisSessionStore;
 use crate::admin::{Finding, FindingKind, ScanCursor};
-use crate::backend::{Depth, Detail, Found, FoundOwner, Walked};
+use crate::backend::{Depth, Detail, Entry, OwnerEntry, WalkPage};
 use crate::claim::{MessageDigest, TokenSecret};
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
@@ -100,14 +100,14 @@ impl RedisSessionStore {
         depth: Depth,
         after: Option<&ScanCursor>,
         limit: usize,
-    ) -> SessionResult<Walked> {
+    ) -> SessionResult<WalkPage> {
         let only = match depth {
             Depth::Summary => "session:",
             Depth::Heads | Depth::Full => "",
         };
         let page = self.names(only, after, limit).await?;
         let walked = self.follow(depth, page.names).await?;
-        Ok(Walked {
+        Ok(WalkPage {
             covered: page.covered,
             next: page.next,
             ..walked
@@ -115,7 +115,7 @@ impl RedisSessionStore {
     }
 
     /// One session, as a walk at this depth comes by it.
-    pub(super) async fn look_at(&self, depth: Depth, key: &SessionKey) -> SessionResult<Walked> {
+    pub(super) async fn look_at(&self, depth: Depth, key: &SessionKey) -> SessionResult<WalkPage> {
         let home = self.homes.locate(key).await?;
         let name = home.map(|home| Name {
             keys: home.keys,
@@ -125,8 +125,8 @@ impl RedisSessionStore {
         self.follow(depth, Vec::from_iter(name)).await
     }
 
-    async fn follow(&self, depth: Depth, names: Vec<Name>) -> SessionResult<Walked> {
-        let mut walked = Walked::new(Timestamp::from_millis(0));
+    async fn follow(&self, depth: Depth, names: Vec<Name>) -> SessionResult<WalkPage> {
+        let mut walked = WalkPage::new(Timestamp::from_millis(0));
         let (peeked, others): (Vec<Name>, Vec<Name>) =
             names.into_iter().partition(|name| peeks(depth, name));
         if depth == Depth::Heads {
@@ -151,8 +151,8 @@ impl RedisSessionStore {
     }
 
     /// Follows names of one home.
-    async fn follow_home(&self, depth: Depth, names: &[Name]) -> SessionResult<Walked> {
-        let mut walked = Walked::new(Timestamp::from_millis(0));
+    async fn follow_home(&self, depth: Depth, names: &[Name]) -> SessionResult<WalkPage> {
+        let mut walked = WalkPage::new(Timestamp::from_millis(0));
         let mut rest = names;
         loop {
             let batch = rest.get(..BATCH).unwrap_or(rest);
@@ -177,7 +177,7 @@ impl RedisSessionStore {
         depth: Depth,
         begins: bool,
         names: &[Name],
-        walked: &mut Walked,
+        walked: &mut WalkPage,
     ) -> SessionResult<(usize, Vec<usize>)> {
         let Some(first) = names.first() else {
             return Ok((0, Vec::new()));
@@ -218,7 +218,7 @@ impl RedisSessionStore {
         depth: Depth,
         name: &Name,
         mut answer: Answer,
-        walked: &mut Walked,
+        walked: &mut WalkPage,
     ) -> SessionResult<()> {
         match answer.status.as_str() {
             "SESSION" => {
@@ -228,7 +228,7 @@ impl RedisSessionStore {
             "DONE" => {
                 let messages = messages(&answer.values()?);
                 let owner = Owner::from_encoded(&name.of);
-                walked.owners.push(FoundOwner::new(owner, messages));
+                walked.owners.push(OwnerEntry::new(owner, messages));
             }
             "NONE" => {}
             _ => return answer.unexpected(),
@@ -251,16 +251,16 @@ fn peeks(depth: Depth, name: &Name) -> bool {
     }
 }
 
-fn found_owners(name: &Name) -> impl Iterator<Item = FoundOwner> {
+fn found_owners(name: &Name) -> impl Iterator<Item = OwnerEntry> {
     let published = name.published();
-    name.owners().into_iter().map(move |owner| FoundOwner {
-        published,
-        ..FoundOwner::new(owner, Vec::new())
+    name.owners().into_iter().map(move |owner| OwnerEntry {
+        legacy_scope: published,
+        ..OwnerEntry::new(owner, Vec::new())
     })
 }
 
 /// A session; none if it is told under another name.
-fn found(depth: Depth, name: &Name, answer: &mut Answer) -> SessionResult<Option<Found>> {
+fn found(depth: Depth, name: &Name, answer: &mut Answer) -> SessionResult<Option<Entry>> {
     let (key, record) = (answer.session_key()?, answer.text()?);
     let published = answer.number()? == 1;
     let latest = answer.number()? == 1;
@@ -286,7 +286,7 @@ fn found(depth: Depth, name: &Name, answer: &mut Answer) -> SessionResult<Option
             deadline: head.deadline,
         })),
     };
-    Ok(Some(Found {
+    Ok(Some(Entry {
         key,
         latest,
         fencing: fencing(&record),

@@ -11,7 +11,7 @@ use crate::clock::ManualClock;
 use crate::options::{CreateOptions, StoreOptions};
 use crate::request::Create;
 use crate::rules;
-use crate::session::{CreateOutcome, Draft};
+use crate::session::{CreateOutcome, NewSession};
 
 const WRITERS: usize = 8;
 const EACH: usize = 4;
@@ -72,7 +72,7 @@ fn c14_an_operation_that_stores_nothing_leaves_its_data_to_nobody() {
     let options = CreateOptions::new().key(key("a"));
     let create = Create::new(&StoreOptions::new(), &ctx(), data("mine"), options).unwrap();
     let written = run.store.write(move |ledger, now| {
-        let other = encode_payload(&Draft::new(key("a"), data("another's")))?;
+        let other = encode_payload(&NewSession::new(key("a"), data("another's")))?;
         ledger.with_payload(Some(other)).settle(Ok(()))?;
         rules::create(ledger, now, create)
     });

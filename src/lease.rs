@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use futures_timer::Delay;
 
-use crate::asynchronous::AsyncSessionStore;
+use crate::async_store::AsyncSessionStore;
 use crate::claim::{Claim, ClaimToken};
 use crate::error::SessionErrorExt;
 use crate::options::MAX_LEASE;

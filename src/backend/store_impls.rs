@@ -11,7 +11,7 @@ use crate::admin::{
     EraseMode, ErasePage, ExportPage, ExportRecord, ImportMode, ImportOutcome, OwnerSelection,
     RevokeOutcome, ScanCursor, ScanFilter, ScanPage, VerifyMode, VerifyPage, page_limit,
 };
-use crate::asynchronous::AsyncSessionStore;
+use crate::async_store::AsyncSessionStore;
 use crate::blocking::wait_for;
 use crate::claim::{ClaimOutcome, ClaimToken, Commit};
 use crate::clock::Timestamp;
@@ -85,9 +85,9 @@ impl<B: Backend> AsyncSessionStore for B {
         user: &UserId,
         scope: &ReplyScope,
     ) -> SessionResult<Option<SessionKey>> {
-        let ScopeDigests { ours, published } = ScopeDigests::of(scope)?;
+        let ScopeDigests { ours, legacy } = ScopeDigests::of(scope)?;
         match Owner::of_lookup(ctx, user)? {
-            Some(owner) => Backend::find_published(self, &owner, &ours, &published).await,
+            Some(owner) => Backend::find_legacy(self, &owner, &ours, &legacy).await,
             None => Ok(None),
         }
     }
@@ -136,7 +136,7 @@ impl<B: Backend> AsyncSessionStore for B {
     }
 
     async fn commit(&self, token: &ClaimToken, commit: Commit) -> SessionResult<()> {
-        let request = request::Finalize::new(self.options(), token, commit)?;
+        let request = request::Commit::new(self.options(), token, commit)?;
         Backend::commit(self, request).await
     }
 
@@ -261,9 +261,9 @@ impl<B: Backend> SessionStore for B {
         user_id: &UserId,
         scope: &ReplyScope,
     ) -> SessionResult<Option<SessionKey>> {
-        let ScopeDigests { ours, published } = ScopeDigests::of(scope)?;
+        let ScopeDigests { ours, legacy } = ScopeDigests::of(scope)?;
         match Owner::of_lookup(ctx, user_id)? {
-            Some(owner) => wait_for(Backend::find_published(self, &owner, &ours, &published)),
+            Some(owner) => wait_for(Backend::find_legacy(self, &owner, &ours, &legacy)),
             None => Ok(None),
         }
     }
