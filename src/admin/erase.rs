@@ -4,7 +4,7 @@ use std::fmt;
 
 use greentic_types::{EnvId, TeamId, TenantId, UserId};
 
-use super::{Covered, Finding, OwnerParts, ScanCursor};
+use super::{Finding, OwnerParts, Progress, ScanCursor};
 use crate::error::SessionResult;
 use crate::owner::check_id;
 
@@ -111,8 +111,8 @@ pub struct ErasePage {
     pub messages: u64,
     /// What cannot be read, so that nobody can tell whose it is (C17). It is left as it is.
     pub unreadable: Vec<Finding>,
-    /// About how much of the walk is behind, this page included.
-    pub covered: Covered,
+    /// The progress of the walk, this page included.
+    pub progress: Progress,
     /// Where the next page begins; none if this is the last.
     pub next: Option<ScanCursor>,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use greentic_types::{EnvId, FlowId, PackId, SessionKey, TeamId, TenantId, UserId};
 use serde::{Deserialize, Serialize};
 
-use super::{Covered, Finding, ScanCursor, ScopeDigest};
+use super::{Finding, Progress, ScanCursor, ScopeDigest};
 use crate::clock::Timestamp;
 
 /// The parts of an owner.
@@ -165,8 +165,8 @@ pub struct ScanPage {
     pub unreadable: Vec<Finding>,
     /// The time of the store when it was read.
     pub now: Timestamp,
-    /// About how much of the walk is behind, this page included.
-    pub covered: Covered,
+    /// The progress of the walk, this page included.
+    pub progress: Progress,
     /// Where the next page begins; none if this is the last.
     pub next: Option<ScanCursor>,
 }

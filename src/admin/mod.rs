@@ -5,22 +5,24 @@
 //! kept and read again. Live traffic goes on meanwhile.
 
 mod blocking;
-mod covered;
 mod cursor;
 mod erase;
 mod filter;
 mod info;
+mod progress;
+mod progress;
 mod stats;
 mod transfer;
 mod verify;
 
 pub use crate::scope::ScopeDigest;
-pub use covered::Covered;
 pub use cursor::ScanCursor;
 pub(crate) use cursor::unknown_cursor;
 pub use erase::{EraseMode, ErasePage, OwnerSelection};
 pub use filter::ScanFilter;
 pub use info::{OwnerParts, RevokeOutcome, ScanPage, SessionInfo, SessionState, StateKind};
+pub use progress::Progress;
+pub use progress::Progress;
 pub use stats::{Counts, Histogram, Stats};
 pub use transfer::{
     ExportPage, ExportRecord, ExportedMessage, ExportedMessages, ExportedSession, ExportedWait,

@@ -5,7 +5,7 @@ use std::fmt;
 use greentic_types::{SessionData, SessionKey};
 use serde::{Deserialize, Serialize};
 
-use super::{Covered, Finding, OwnerParts, ScanCursor};
+use super::{Finding, OwnerParts, Progress, ScanCursor};
 use crate::clock::Timestamp;
 
 /// One record of an export. Its JSON form is stable: `docs/contract.md` describes it.
@@ -101,8 +101,8 @@ pub struct ExportPage {
     pub records: Vec<ExportRecord>,
     /// What cannot be read (C17), and so cannot move.
     pub unreadable: Vec<Finding>,
-    /// About how much of the walk is behind, this page included.
-    pub covered: Covered,
+    /// The progress of the walk, this page included.
+    pub progress: Progress,
     /// Where the next page begins; none if this is the last.
     pub next: Option<ScanCursor>,
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use greentic_types::SessionKey;
 
-use super::{Covered, ScanCursor};
+use super::{Progress, ScanCursor};
 use crate::error::printable;
 
 /// Whether to repair what is found.
@@ -92,8 +92,8 @@ pub struct VerifyPage {
     pub checked: u64,
     /// What is wrong.
     pub findings: Vec<Finding>,
-    /// About how much of the walk is behind, this page included.
-    pub covered: Covered,
+    /// The progress of the walk, this page included.
+    pub progress: Progress,
     /// Where the next page begins; none if this is the last.
     pub next: Option<ScanCursor>,
 }

@@ -10,8 +10,8 @@ use super::Backend;
 #[cfg(feature = "redis")]
 use crate::admin::ScopeDigest;
 use crate::admin::{
-    Covered, EraseMode, ErasePage, ExportPage, ExportRecord, ExportedMessage, ExportedMessages,
-    ExportedSession, ExportedWait, Finding, ImportOutcome, OwnerSelection, RevokeOutcome,
+    EraseMode, ErasePage, ExportPage, ExportRecord, ExportedMessage, ExportedMessages,
+    ExportedSession, ExportedWait, Finding, ImportOutcome, OwnerSelection, Progress, RevokeOutcome,
     ScanCursor, ScanFilter, ScanPage, SessionInfo, SessionState, VerifyMode, VerifyPage,
 };
 use crate::clock::Timestamp;
@@ -40,7 +40,7 @@ pub(crate) struct WalkPage {
     /// Owners with something that is no session of theirs.
     pub owners: Vec<OwnerEntry>,
     pub unreadable: Vec<Finding>,
-    pub covered: Covered,
+    pub progress: Progress,
     pub next: Option<ScanCursor>,
 }
 
@@ -51,7 +51,7 @@ impl WalkPage {
             sessions: Vec::new(),
             owners: Vec::new(),
             unreadable: Vec::new(),
-            covered: Covered::ALL,
+            progress: Progress::COMPLETE,
             next: None,
         }
     }
@@ -192,7 +192,7 @@ pub(super) async fn scan<B: Backend>(
         sessions: infos.filter(|info| filter.matches(info, now)).collect(),
         unreadable: walked.unreadable,
         now,
-        covered: walked.covered,
+        progress: walked.progress,
         next: walked.next,
     })
 }
@@ -254,7 +254,7 @@ pub(super) async fn erase<B: Backend>(
         sessions: 0,
         messages: 0,
         unreadable: walked.unreadable,
-        covered: walked.covered,
+        progress: walked.progress,
         next: walked.next,
     };
     let mut owners: BTreeMap<Owner, request::Forget> = BTreeMap::new();
@@ -302,7 +302,7 @@ pub(super) async fn export<B: Backend>(
     let mut page = ExportPage {
         records: Vec::new(),
         unreadable: Vec::new(),
-        covered: Covered::ALL,
+        progress: Progress::COMPLETE,
         next: after.cloned(),
     };
     let (mut left, mut step, mut bytes) = (limit, FIRST_STEP, 0);
@@ -338,7 +338,7 @@ fn take(walked: WalkPage, page: &mut ExportPage) -> usize {
     let messages = owners.filter_map(|found| exported_messages(found, now));
     page.records.extend(messages.map(ExportRecord::Messages));
     page.unreadable.extend(walked.unreadable);
-    page.covered = walked.covered;
+    page.progress = walked.progress;
     bytes
 }
 

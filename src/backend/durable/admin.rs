@@ -8,7 +8,7 @@ use super::tables::{Table, read_state};
 use super::verify;
 use super::view::{Row, Rows, Snapshot, owner_state, session_of};
 use crate::admin::{
-    Covered, Finding, FindingKind, ImportOutcome, RevokeOutcome, ScanCursor, VerifyMode,
+    Finding, FindingKind, ImportOutcome, Progress, RevokeOutcome, ScanCursor, VerifyMode,
     VerifyPage, unknown_cursor,
 };
 use crate::backend::{Admin, Backend, Depth, Detail, Entry, Erased, OwnerEntry, Summary, WalkPage};
@@ -71,7 +71,7 @@ pub(super) fn tour(
     mut mark: Mark,
     limit: usize,
     mut show: impl FnMut(Table, Vec<Row>) -> SessionResult<()>,
-) -> SessionResult<(Option<ScanCursor>, Covered)> {
+) -> SessionResult<(Option<ScanCursor>, Progress)> {
     let mut left = limit;
     loop {
         let rows = snapshot.after(mark.table, mark.after.as_deref(), left)?;
@@ -81,14 +81,14 @@ pub(super) fn tour(
         mark.seen = mark.seen.saturating_add(seen as u64);
         if seen >= left {
             mark.after = last;
-            let covered = Covered::part(mark.seen as f64, snapshot.rows(tables)? as f64);
-            return Ok((Some(mark.cursor()), covered));
+            let progress = Progress::part(mark.seen as f64, snapshot.rows(tables)? as f64);
+            return Ok((Some(mark.cursor()), progress));
         }
         left -= seen;
         let position = tables.iter().position(|table| *table == mark.table);
         match position.and_then(|position| tables.get(position + 1)) {
             Some(next) => mark = Mark::start(*next, mark.seen),
-            None => return Ok((None, Covered::ALL)),
+            None => return Ok((None, Progress::COMPLETE)),
         }
     }
 }
@@ -163,7 +163,7 @@ fn walk(
     };
     let mut walked = WalkPage::new(now);
     let mark = Mark::of(after, tables)?;
-    (walked.next, walked.covered) = tour(snapshot, tables, mark, limit, |table, rows| {
+    (walked.next, walked.progress) = tour(snapshot, tables, mark, limit, |table, rows| {
         for row in rows {
             match table {
                 Table::Owners => match found_owner(snapshot, &row) {

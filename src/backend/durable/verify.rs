@@ -105,7 +105,7 @@ pub(super) fn page(
 ) -> SessionResult<(VerifyPage, Vec<Faulty>)> {
     let (mut checked, mut findings, mut faulty) = (0, Vec::new(), Vec::new());
     let mark = Mark::of(after, &CHECKED)?;
-    let (next, covered) = tour(snapshot, &CHECKED, mark, limit, |table, rows| {
+    let (next, progress) = tour(snapshot, &CHECKED, mark, limit, |table, rows| {
         checked += rows.len() as u64;
         for row in rows {
             if let Err(fault) = Check(snapshot).row(table, &row.key, &row.value) {
@@ -119,7 +119,7 @@ pub(super) fn page(
     let page = VerifyPage {
         checked,
         findings,
-        covered,
+        progress,
         next,
     };
     Ok((page, faulty))

@@ -8,7 +8,7 @@ use super::keys::KeyHash;
 use super::owners::OwnerHash;
 use super::store::InMemorySessionStore;
 use super::{SHARDS, verify};
-use crate::admin::{Covered, ImportOutcome, RevokeOutcome, ScanCursor, VerifyMode, VerifyPage};
+use crate::admin::{ImportOutcome, Progress, RevokeOutcome, ScanCursor, VerifyMode, VerifyPage};
 use crate::backend::{Admin, Backend, Depth, Detail, Entry, Erased, OwnerEntry, Summary, WalkPage};
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
@@ -79,14 +79,14 @@ impl Place {
     }
 
     /// How much of a walk is behind here: hashes are spread evenly.
-    pub fn covered(self, with_owners: bool) -> Covered {
+    pub fn progress(self, with_owners: bool) -> Progress {
         let (rings, shards) = (if with_owners { 2 } else { 1 }, SHARDS);
         let (shard, hash) = match self {
             Self::Keys { shard, after } => (shard, after.map(KeyHash::number)),
             Self::Owners { shard, after } => (shards + shard, after.map(OwnerHash::number)),
         };
         let within = hash.unwrap_or(0) as f64 / u64::MAX as f64;
-        Covered::part(shard as f64 + within, (rings * shards) as f64)
+        Progress::part(shard as f64 + within, (rings * shards) as f64)
     }
 
     /// The shard that comes next; the owners follow the keys.
@@ -226,7 +226,7 @@ impl Admin for InMemorySessionStore {
             }
             Ok(())
         })?;
-        walked.covered = next.map_or(Covered::ALL, |place| place.covered(with_owners));
+        walked.progress = next.map_or(Progress::COMPLETE, |place| place.progress(with_owners));
         walked.next = next.map(Place::cursor);
         Ok(walked)
     }

@@ -8,7 +8,7 @@ use greentic_types::SessionKey;
 use super::admin::{Part, Place};
 use super::ledger::MemoryLedger;
 use super::store::InMemorySessionStore;
-use crate::admin::{Covered, Finding, FindingKind, VerifyPage};
+use crate::admin::{Finding, FindingKind, Progress, VerifyPage};
 use crate::error::SessionResult;
 use crate::owner::Owner;
 use crate::rules::View;
@@ -21,7 +21,7 @@ pub(super) fn page(
     let mut page = VerifyPage {
         checked: 0,
         findings: Vec::new(),
-        covered: Covered::ALL,
+        progress: Progress::COMPLETE,
         next: None,
     };
     let next = store.tour(place, limit, true, |part| {
@@ -46,7 +46,7 @@ pub(super) fn page(
         page.findings.extend(found.into_iter().flatten());
         Ok(())
     })?;
-    page.covered = next.map_or(Covered::ALL, |place| place.covered(true));
+    page.progress = next.map_or(Progress::COMPLETE, |place| place.progress(true));
     page.next = next.map(Place::cursor);
     Ok(page)
 }

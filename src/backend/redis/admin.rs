@@ -74,7 +74,7 @@ impl Admin for RedisSessionStore {
         let Names {
             names,
             pointers,
-            covered,
+            progress,
             next,
         } = self.all_names(after, limit).await?;
         let mut findings = self.homes.check_pointers(mode, &pointers).await?;
@@ -84,7 +84,7 @@ impl Admin for RedisSessionStore {
         Ok(VerifyPage {
             checked: (names.len() + pointers.len()) as u64,
             findings,
-            covered,
+            progress,
             next,
         })
     }

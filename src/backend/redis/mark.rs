@@ -1,7 +1,7 @@
 //! Where a walk over all keys goes on, and of which servers that is true.
 
 use super::servers::{Layout, Route};
-use crate::admin::{Covered, ScanCursor, unknown_cursor};
+use crate::admin::{Progress, ScanCursor, unknown_cursor};
 use crate::error::{Conflict, SessionResult, conflict};
 
 /// At which node, and there at which cursor of SCAN.
@@ -85,9 +85,9 @@ impl Mark {
 
     /// How much of a walk over so many nodes is behind here. SCAN counts with the bits of its cursor
     /// in reverse order, whatever the size of the table.
-    pub fn covered(&self, nodes: usize) -> Covered {
+    pub fn progress(&self, nodes: usize) -> Progress {
         let within = self.cursor.reverse_bits() as f64 / u64::MAX as f64;
-        Covered::part(self.node as f64 + within, nodes as f64)
+        Progress::part(self.node as f64 + within, nodes as f64)
     }
 
     pub fn into_cursor(self) -> ScanCursor {

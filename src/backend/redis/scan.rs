@@ -10,7 +10,7 @@ use super::script::reply::unexpected;
 use super::servers::Route;
 use super::store::RedisSessionStore;
 use super::walk::Name;
-use crate::admin::{Covered, ScanCursor};
+use crate::admin::{Progress, ScanCursor};
 use crate::error::SessionResult;
 
 /// A page of names.
@@ -18,14 +18,14 @@ pub(super) struct Names {
     pub names: Vec<Name>,
     /// The session keys of pointers, if they were asked for.
     pub pointers: Vec<SessionKey>,
-    pub covered: Covered,
+    pub progress: Progress,
     pub next: Option<ScanCursor>,
 }
 
 /// A page of names, as the server tells them: one may come twice.
 pub(super) struct Scanned {
     pub names: Vec<Vec<u8>>,
-    pub covered: Covered,
+    pub progress: Progress,
     pub next: Option<ScanCursor>,
 }
 
@@ -62,10 +62,10 @@ impl Connections {
             mark.require(&self.layout().await?)?;
         }
         let next = mark.next(cursor, run, &layout);
-        let covered = |next: &Mark| next.covered(layout.masters.len());
+        let progress = |next: &Mark| next.progress(layout.masters.len());
         Ok(Scanned {
             names,
-            covered: next.as_ref().map_or(Covered::ALL, covered),
+            progress: next.as_ref().map_or(Progress::COMPLETE, progress),
             next: next.map(Mark::into_cursor),
         })
     }
@@ -132,7 +132,7 @@ impl RedisSessionStore {
         Ok(Names {
             names,
             pointers,
-            covered: scanned.covered,
+            progress: scanned.progress,
             next: scanned.next,
         })
     }

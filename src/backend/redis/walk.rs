@@ -108,7 +108,7 @@ impl RedisSessionStore {
         let page = self.names(only, after, limit).await?;
         let walked = self.follow(depth, page.names).await?;
         Ok(WalkPage {
-            covered: page.covered,
+            progress: page.progress,
             next: page.next,
             ..walked
         })

@@ -94,7 +94,7 @@ fn verify(out: &mut Output, store: &Store, mode: VerifyMode, summary: &mut Summa
         interrupt::check(|| format!("{} checked", words::counted(summary.checked, "entry")))?;
         let page = store.blocking.verify(mode, after.as_ref(), MAX_PAGE)?;
         summary.checked += page.checked;
-        progress.walk(page.covered, page.checked);
+        progress.walk(page.progress, page.checked);
         for finding in &page.findings {
             summary.count(finding);
             // What a repair leaves is told by the check that follows.

@@ -158,7 +158,7 @@ fn pass(
         counts.sessions += page.sessions;
         counts.message_ids += page.messages;
         counts.unreadable += page.unreadable.len() as u64;
-        progress.walk(page.covered, page.sessions);
+        progress.walk(page.progress, page.sessions);
         match page.next {
             Some(next) => after = Some(next),
             None => return Ok(counts),

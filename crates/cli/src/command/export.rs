@@ -75,7 +75,7 @@ fn write<W: Write>(store: &Store, sink: Sink<W>) -> Outcome<(Sink<W>, Footer)> {
             writer.record(record)?;
         }
         writer.missed(page.unreadable.len() as u64);
-        progress.walk(page.covered, page.records.len() as u64);
+        progress.walk(page.progress, page.records.len() as u64);
         match page.next {
             Some(next) => after = Some(next),
             None => return writer.finish(),

@@ -41,7 +41,7 @@ pub fn run(out: &mut Output, store: &Store, args: &args::List) -> Outcome {
         shown += page.sessions.len() as u64;
         unreadable += page.unreadable.len() as u64;
         if let Some(progress) = &mut progress {
-            progress.walk(page.covered, page.sessions.len() as u64);
+            progress.walk(page.progress, page.sessions.len() as u64);
         }
         after = page.next;
         let is_enough = args.limit.is_some_and(|limit| shown >= limit);

@@ -201,7 +201,7 @@ fn copy(
         let records = page.records.len() as u64;
         importer.page(page.records, &mut tally)?;
         checkpoint.keep(page.next.as_ref().map(ToString::to_string), tally)?;
-        progress.walk(page.covered, records);
+        progress.walk(page.progress, records);
         match page.next {
             Some(next) => after = Some(next),
             None => return Ok(()),

@@ -32,7 +32,7 @@ pub fn count(store: &Store, filter: &ScanFilter) -> Outcome<Stats> {
             stats.add(info, page.now);
         }
         stats.unreadable += page.unreadable.len() as u64;
-        progress.walk(page.covered, page.sessions.len() as u64);
+        progress.walk(page.progress, page.sessions.len() as u64);
         Ok(())
     })?;
     Ok(stats)

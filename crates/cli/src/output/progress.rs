@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use greentic_session::admin::Covered;
+use greentic_session::admin;
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::{hint, words};
@@ -76,7 +76,7 @@ impl Progress {
 
     /// Follows a walk over a store.
     pub fn walking(label: &'static str) -> Self {
-        let whole = u64::from(Covered::ALL.millionths());
+        let whole = u64::from(admin::Progress::COMPLETE.millionths());
         Self::new(label, Some(whole), WALKED)
     }
 
@@ -131,7 +131,7 @@ impl Progress {
     }
 
     /// A walk went on, and came by so many more things. It never goes back.
-    pub fn walk(&mut self, covered: Covered, more: u64) {
+    pub fn walk(&mut self, covered: admin::Progress, more: u64) {
         self.found.number.fetch_add(more, Ordering::Relaxed);
         let (covered, before) = (u64::from(covered.millionths()), self.bar.position());
         self.bar.set_position(covered.max(before));

@@ -60,7 +60,7 @@ impl StoreDigest {
             for record in &page.records {
                 digest.add(record, cut)?;
             }
-            progress.walk(page.covered, page.records.len() as u64);
+            progress.walk(page.progress, page.records.len() as u64);
             match page.next {
                 Some(next) => after = Some(next),
                 None => return Ok(digest),

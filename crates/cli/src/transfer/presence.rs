@@ -34,7 +34,7 @@ impl Presence {
                     presence.look(target, &session)?;
                 }
             }
-            progress.walk(page.covered, records);
+            progress.walk(page.progress, records);
             match page.next {
                 Some(next) => after = Some(next),
                 None => return Ok(presence),
