@@ -1,18 +1,18 @@
-//! What can go wrong, and what the caller can do about it.
+//! The errors of a store, and how to react to each.
 //!
-//! Every fallible call answers a [`GreenticError`]; its [`ErrorCode`] is the kind to act on:
+//! Every fallible call returns a [`GreenticError`]. Its [`ErrorCode`] says how to react:
 //!
 //! | code | meaning | reaction |
 //! |---|---|---|
-//! | `InvalidInput` | the arguments break a rule; nothing was done | change the call |
-//! | `NotFound` | no such session, or it expired | start afresh |
-//! | `Conflict` | somebody else moved first; see [`Conflict`] | read again, decide again |
-//! | `Unavailable` | the backend was not reached; nothing was done | repeat later |
-//! | `Timeout` | no answer in time; done or not done | repeat, see [`SessionErrorExt::is_safe_to_repeat`] |
-//! | `RateLimited` | the backend asks for patience; nothing was done | repeat later |
-//! | `Internal` | stored data cannot be read; it was left as it is | call an operator |
+//! | `InvalidInput` | the arguments break a rule; nothing was changed | correct the call |
+//! | `NotFound` | there is no such session, or it has expired | start a new session |
+//! | `Conflict` | another caller was first; see [`Conflict`] | read again, then decide |
+//! | `Unavailable` | the backend was not reached; nothing was changed | repeat later |
+//! | `Timeout` | no answer in time; the call was carried out or not | repeat, see [`SessionErrorExt::is_safe_to_repeat`] |
+//! | `RateLimited` | the backend is overloaded; nothing was changed | repeat later |
+//! | `Internal` | stored data cannot be read; it was left unchanged | inform an operator |
 //!
-//! No message holds a payload, a user id or a password (rule C18).
+//! No message contains a payload, a user id or a password (C18).
 
 use greentic_types::{GResult, SessionKey};
 
@@ -23,16 +23,16 @@ pub use greentic_types::{ErrorCode, GreenticError};
 /// The result of every call on a store.
 pub type SessionResult<T> = GResult<T>;
 
-/// Why a call was refused with [`ErrorCode::Conflict`].
+/// The reason of an [`ErrorCode::Conflict`].
 ///
-/// It is the source of the error; [`SessionErrorExt::conflict`] finds it.
+/// It is the source of the error; [`SessionErrorExt::conflict`] returns it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Conflict {
-    /// The session was changed since the caller read it (C15).
+    /// The session has another revision than the caller expects (C15).
     #[error("the session is at revision {current}, not {expected}")]
-    RevisionMoved {
-        /// The revision that the caller named.
+    RevisionMismatch {
+        /// The revision that the caller expects.
         expected: u64,
         /// The revision that is stored.
         current: u64,
@@ -40,29 +40,30 @@ pub enum Conflict {
     /// Another worker holds a live claim on the wait (C16).
     #[error("the wait is claimed until {until}")]
     Claimed {
-        /// When the lease ends unless it is renewed.
+        /// The end of the lease, unless it is renewed.
         until: Timestamp,
     },
-    /// The token's claim was taken over, ended or overtaken by another write, the session's deadline
-    /// has come, or another claim committed the message (C16).
+    /// The token no longer holds the wait (C16): another worker claimed it, the claim ended, another
+    /// write changed the session, the session expired, or another claim committed the message.
     #[error("the claim is no longer held by this token")]
     ClaimLost,
-    /// A server was restarted or replaced, or slots moved, while a walk was under way: its cursor leads
-    /// nowhere any more, and pages from here on could leave out sessions (C21). Begin the walk anew.
-    #[error("the servers changed while the walk was under way; begin it anew")]
-    WalkOvertaken,
+    /// The cursor of a walk is no longer valid, because a server was restarted or replaced, or slots
+    /// moved. Further pages could leave out sessions; start the walk again (C21).
+    #[error("the servers changed during the walk; start it again")]
+    StaleCursor,
 }
 
-/// What a caller can learn from a [`GreenticError`] beyond its code.
+/// What a caller can read from a [`GreenticError`] beyond its code.
 pub trait SessionErrorExt {
-    /// Tells which conflict refused the call, if one did.
+    /// Returns the conflict that refused the call, or none if the error has another cause.
     fn conflict(&self) -> Option<&Conflict>;
 
-    /// Tells whether the very same call may be made again in the hope of success.
+    /// Returns true if the same call can be made again and may then succeed: for `Unavailable`,
+    /// `Timeout` and `RateLimited`.
     ///
-    /// True for `Unavailable`, `Timeout` and `RateLimited`. After a `Timeout` the call was done or
-    /// not done; repeating it brings the state that was asked for as long as nobody else wrote in
-    /// between (C14). Later than that, say what you expect: `if_absent`, `if_revision`.
+    /// After a `Timeout` the call was carried out or not. A repeat leads to the requested state if no
+    /// other caller wrote in between (C14). To repeat later, state what you expect, with `if_absent`
+    /// or `if_revision`.
     fn is_safe_to_repeat(&self) -> bool;
 }
 
@@ -92,7 +93,7 @@ pub(crate) fn conflict(reason: Conflict) -> GreenticError {
     GreenticError::new(ErrorCode::Conflict, reason.to_string()).with_source(reason)
 }
 
-/// A session key as it may stand in a message: escaped, and cut where it is long.
+/// A session key for a message: escaped, and cut after 80 characters.
 pub(crate) fn printable(key: &SessionKey) -> String {
     const SHOWN: usize = 80;
     let mut text: String = key.as_str().chars().take(SHOWN).collect::<String>();
@@ -108,8 +109,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn c17_a_conflict_is_found_in_the_source() {
-        let error = conflict(Conflict::RevisionMoved {
+    fn c17_a_conflict_is_the_source_of_its_error() {
+        let error = conflict(Conflict::RevisionMismatch {
             expected: 1,
             current: 2,
         });
@@ -118,7 +119,7 @@ mod tests {
         let found = error.conflict().copied();
         assert_eq!(
             found,
-            Some(Conflict::RevisionMoved {
+            Some(Conflict::RevisionMismatch {
                 expected: 1,
                 current: 2
             })
@@ -126,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn c18_a_key_in_a_message_cannot_break_a_log_line() {
+    fn c18_a_key_in_a_message_is_escaped_and_cut() {
         let key = SessionKey::new(format!("a\nb{}", "x".repeat(500)));
         let message = not_found(&key).message;
         assert!(!message.contains('\n'));

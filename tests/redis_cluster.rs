@@ -346,7 +346,7 @@ fn c21_a_walk_is_refused_once_slots_have_moved() {
     cluster.migrate_slots(masters[0], masters[2], 1);
     let refused = || {
         let page = store.scan(&filter, Some(&next), 10);
-        page.is_err_and(|error| error.conflict() == Some(&Conflict::WalkOvertaken))
+        page.is_err_and(|error| error.conflict() == Some(&Conflict::StaleCursor))
     };
     // Until the node that answers first has heard of it.
     wait_until("the walk is refused", LIMIT, refused);

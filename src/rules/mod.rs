@@ -120,10 +120,12 @@ impl Head {
     /// C15: the revision is the one that the caller saw.
     fn require_revision(&self, expected: Option<u64>) -> SessionResult<()> {
         match expected {
-            Some(expected) if expected != self.revision => Err(conflict(Conflict::RevisionMoved {
-                expected,
-                current: self.revision,
-            })),
+            Some(expected) if expected != self.revision => {
+                Err(conflict(Conflict::RevisionMismatch {
+                    expected,
+                    current: self.revision,
+                }))
+            }
             _ => Ok(()),
         }
     }

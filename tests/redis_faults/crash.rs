@@ -147,7 +147,7 @@ fn c21_a_walk_over_a_server_that_was_restarted_is_refused() {
     let page = store.scan(&filter, page.next.as_ref(), 10).unwrap();
     server.restart();
     let refused = store.scan(&filter, page.next.as_ref(), 10).unwrap_err();
-    assert_eq!(refused.conflict(), Some(&Conflict::WalkOvertaken));
+    assert_eq!(refused.conflict(), Some(&Conflict::StaleCursor));
     let anew = store.stats(&filter).unwrap();
     assert_eq!(anew.total.sessions(), 100);
 }

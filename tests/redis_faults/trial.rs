@@ -194,7 +194,7 @@ impl Trial {
         let refused = self.beside.remove(&self.key(name), never).unwrap_err();
         match refused.conflict() {
             Some(Conflict::Claimed { .. }) => true,
-            Some(Conflict::RevisionMoved { .. }) => false,
+            Some(Conflict::RevisionMismatch { .. }) => false,
             other => panic!("{other:?}: {refused}"),
         }
     }

@@ -50,7 +50,7 @@ pub enum Failure {
     /// `InvalidInput` with the words that callers look for (C6).
     MultipleWaits,
     NotFound,
-    RevisionMoved {
+    RevisionMismatch {
         expected: u64,
         current: u64,
     },
@@ -67,8 +67,8 @@ impl Failure {
             }
             (ErrorCode::InvalidInput, _) => Self::InvalidInput,
             (ErrorCode::NotFound, _) => Self::NotFound,
-            (ErrorCode::Conflict, Some(&Conflict::RevisionMoved { expected, current })) => {
-                Self::RevisionMoved { expected, current }
+            (ErrorCode::Conflict, Some(&Conflict::RevisionMismatch { expected, current })) => {
+                Self::RevisionMismatch { expected, current }
             }
             (ErrorCode::Conflict, Some(Conflict::Claimed { until })) => {
                 Self::Claimed(ticks(until.as_millis()))

@@ -286,7 +286,7 @@ pub(super) fn owner_of_session(by: Who, key: Key) -> Owner {
 
 pub(super) fn require_revision(entry: &Entry, expected: Option<u64>) -> Result<(), Failure> {
     match expected {
-        Some(expected) if expected != entry.revision => Err(Failure::RevisionMoved {
+        Some(expected) if expected != entry.revision => Err(Failure::RevisionMismatch {
             expected,
             current: entry.revision,
         }),

@@ -106,5 +106,5 @@ impl Mark {
 
 /// C21: the walk would leave out sessions that are there all along.
 pub(super) fn overtaken() -> greentic_types::GreenticError {
-    conflict(Conflict::WalkOvertaken)
+    conflict(Conflict::StaleCursor)
 }

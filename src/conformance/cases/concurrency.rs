@@ -41,7 +41,7 @@ pub fn c14_a_repeated_update_is_recognised(stage: &Stage) -> Verdict {
     let late = stage.store.update_with(&key, anna.data("second"), options);
     ensure_eq(
         ensure_conflict(late)?,
-        Conflict::RevisionMoved {
+        Conflict::RevisionMismatch {
             expected: 1,
             current: 3,
         },
@@ -227,7 +227,7 @@ pub fn c15_update_needs_the_revision(stage: &Stage) -> Verdict {
     let at = |revision| UpdateOptions::new().if_revision(revision);
     for wrong in [0, 2, u64::MAX] {
         let refused = stage.store.update_with(&key, anna.data("wrong"), at(wrong));
-        let expected = Conflict::RevisionMoved {
+        let expected = Conflict::RevisionMismatch {
             expected: wrong,
             current: 1,
         };

@@ -186,7 +186,7 @@ fn copy(
         })?;
         let page = match source.blocking.export(after.as_ref(), PAGE) {
             // What was imported is imported once more.
-            Err(error) if is_overtaken(&error) && looks < LOOKS => {
+            Err(error) if is_stale_cursor(&error) && looks < LOOKS => {
                 hint(format_args!(
                     "the servers of the source changed; beginning anew"
                 ));
@@ -209,8 +209,8 @@ fn copy(
     }
 }
 
-fn is_overtaken(error: &GreenticError) -> bool {
-    error.conflict() == Some(&Conflict::WalkOvertaken)
+fn is_stale_cursor(error: &GreenticError) -> bool {
+    error.conflict() == Some(&Conflict::StaleCursor)
 }
 
 /// Looks at both stores until they agree, a few times at most.

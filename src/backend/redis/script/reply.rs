@@ -162,7 +162,7 @@ pub fn unexpected() -> GreenticError {
 /// C15: the session is at another revision than the caller saw.
 pub fn moved(expected: Option<u64>, current: u64) -> GreenticError {
     let expected = expected.unwrap_or_default();
-    conflict(Conflict::RevisionMoved { expected, current })
+    conflict(Conflict::RevisionMismatch { expected, current })
 }
 
 /// C14: the session has moved since an attempt of this call that was done or not done.
