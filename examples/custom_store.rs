@@ -19,8 +19,8 @@ fn main() -> SessionResult<()> {
         inner: create_session_store(SessionBackendConfig::InMemory)?,
         calls: AtomicUsize::new(0),
     });
-    let subject = Subject::nine(Arc::clone(&store) as _)
-        .without(Need::Verbs, "it has the nine methods only")
+    let subject = Subject::blocking_api(Arc::clone(&store) as _)
+        .without(Need::AllOperations, "it has the nine methods only")
         .without(Need::Clock, "its clock is the system's")
         .without(Need::Options, "it takes no options")
         .without(Need::Reopen, "it forgets");

@@ -4,7 +4,7 @@
 mod faulty;
 
 use faulty::{Fault, subject};
-use greentic_session::conformance::run_some;
+use greentic_session::conformance::run_filtered;
 
 /// A fault, and the cases that must find it.
 const FOUND_BY: [(Fault, &[&str]); 28] = [
@@ -151,14 +151,14 @@ const FOUND_BY: [(Fault, &[&str]); 28] = [
 
 #[test]
 fn a_sound_decorator_passes() {
-    let report = run_some(&subject(Fault::None), |_case| true);
+    let report = run_filtered(&subject(Fault::None), |_case| true);
     report.assert_complete();
 }
 
 #[test]
 fn each_fault_is_found() {
     for (fault, expected) in FOUND_BY {
-        let report = run_some(&subject(fault), |case| expected.contains(&case.name()));
+        let report = run_filtered(&subject(fault), |case| expected.contains(&case.name()));
         let (failed, passed) = (report.failed(), report.passed());
         assert_eq!(failed.len(), expected.len(), "{fault:?}: {report}");
         assert!(
@@ -175,7 +175,7 @@ fn each_fault_is_found() {
 
 #[test]
 fn a_panic_is_told_with_its_message() {
-    let report = run_some(&subject(Fault::Panics), |case| case.rule() == "c05");
+    let report = run_filtered(&subject(Fault::Panics), |case| case.rule() == "c05");
     assert!(
         report.to_string().contains("panicked: the store is broken"),
         "{report}"
@@ -185,20 +185,20 @@ fn a_panic_is_told_with_its_message() {
 #[test]
 #[should_panic(expected = "c05_get_needs_the_key_alone")]
 fn a_failure_makes_the_test_fail() {
-    run_some(&subject(Fault::Panics), |case| case.rule() == "c05").assert_passed();
+    run_filtered(&subject(Fault::Panics), |case| case.rule() == "c05").assert_passed();
 }
 
 #[test]
 #[should_panic(expected = "needs a clock that can be moved")]
 fn a_silent_skip_makes_the_test_fail() {
-    use greentic_session::conformance::{Face, Time, check};
+    use greentic_session::conformance::{Api, Time, check};
     let subject = subject(Fault::None).time(Time::Real);
-    check("c12_the_deadline_is_exact", Face::Blocking, &subject);
+    check("c12_the_deadline_is_exact", Api::Blocking, &subject);
 }
 
 #[test]
 #[should_panic(expected = "None")]
 fn an_unknown_case_makes_the_test_fail() {
-    use greentic_session::conformance::{Face, check};
-    check("c99_no_such_case", Face::Async, &subject(Fault::None));
+    use greentic_session::conformance::{Api, check};
+    check("c99_no_such_case", Api::Async, &subject(Fault::None));
 }

@@ -52,7 +52,7 @@ impl Kind {
     fn described(&self, store: Arc<DurableSessionStore>) -> Subject {
         let counted = Arc::clone(&store);
         let (made, named) = (self.clone(), self.clone());
-        Subject::full(store)
+        Subject::both_apis(store)
             .with_leftovers(move || {
                 counted.sweep().unwrap();
                 let (sessions, owners) = counted.held().unwrap();

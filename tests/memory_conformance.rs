@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use greentic_session::clock::ManualClock;
-use greentic_session::conformance::{Need, Subject, Time, cases, run_side_by_side};
+use greentic_session::conformance::{Need, Subject, Time, cases, run_parallel};
 use greentic_session::inmemory::InMemorySessionStore;
 use greentic_session::options::StoreOptions;
 
@@ -16,7 +16,7 @@ fn with_options(options: StoreOptions) -> Subject {
 
 fn described(store: Arc<InMemorySessionStore>) -> Subject {
     let counted = Arc::clone(&store);
-    Subject::full(store)
+    Subject::both_apis(store)
         .with_leftovers(move || {
             let _swept = counted.sweep();
             let (sessions, owners) = counted.held();
@@ -34,7 +34,7 @@ greentic_session::conformance_tests!(memory, subject());
 
 /// Runs eight cases at once, or one if the cases move the clock: they would see each other do it.
 fn keeps_the_contract(subject: &Subject) {
-    let report = run_side_by_side(subject, 8);
+    let report = run_parallel(subject, 8);
     report.assert_complete();
     let told: Vec<_> = report.lines.iter().map(|line| line.case).collect();
     let known: Vec<_> = cases().iter().flat_map(|case| [case.name(); 2]).collect();

@@ -12,7 +12,7 @@ use greentic_session::options::StoreOptions;
 fn what_is_lacking_is_skipped_by_name_with_the_reason() {
     let clock = Arc::new(ManualClock::default());
     let store = InMemorySessionStore::with_clock(StoreOptions::new(), Arc::clone(&clock));
-    let report = run(&Subject::nine(Arc::new(store)).time(Time::Manual(clock)));
+    let report = run(&Subject::blocking_api(Arc::new(store)).time(Time::Manual(clock)));
     report.assert_passed();
     let lacking = |need: &Need| !matches!(need, Need::Clock);
     for case in cases() {
@@ -21,7 +21,7 @@ fn what_is_lacking_is_skipped_by_name_with_the_reason() {
     }
     let printed = report.to_string();
     assert!(
-        printed.contains("c15_if_absent_says_who_waits: needs the verbs"),
+        printed.contains("c15_if_absent_says_who_waits: needs the operations"),
         "{printed}"
     );
 }

@@ -6,7 +6,7 @@ mod redis_support;
 use std::sync::Arc;
 
 use greentic_session::StoreOptions;
-use greentic_session::conformance::{Need, Subject, run_side_by_side};
+use greentic_session::conformance::{Need, Subject, run_parallel};
 use redis_support::Space;
 
 /// So many cases at once, as most of them wait for the server or for a deadline.
@@ -16,7 +16,7 @@ fn subject(space: Space, options: StoreOptions) -> Subject {
     let store = Arc::new(space.store_with(options));
     let space = Arc::new(space);
     let (counted, shared, kept) = (Arc::clone(&space), Arc::clone(&space), space);
-    Subject::full(store)
+    Subject::both_apis(store)
         .with_leftovers(move || counted.keys().len())
         .with_options(move |options| subject(shared.another("made"), options))
         .with_reopen(move |name| subject(kept.named(name), StoreOptions::new()))
@@ -28,7 +28,7 @@ fn redis_keeps_the_contract() {
     let Some(space) = Space::or_skip("redis_keeps_the_contract") else {
         return;
     };
-    let report = run_side_by_side(&subject(space, StoreOptions::new()), AT_ONCE);
+    let report = run_parallel(&subject(space, StoreOptions::new()), AT_ONCE);
     println!("{report}");
     report.assert_complete();
 }

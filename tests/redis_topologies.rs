@@ -7,7 +7,7 @@ mod topology_support;
 use std::sync::Arc;
 use std::time::Instant;
 
-use greentic_session::conformance::run_side_by_side;
+use greentic_session::conformance::run_parallel;
 use greentic_session_testkit::servers_or_skip;
 use topology_support::{Servers, subject};
 
@@ -20,7 +20,7 @@ fn keeps_the_contract(name: &str, start: impl FnOnce() -> Servers) {
     }
     let servers = Arc::new(start());
     let begun = Instant::now();
-    let report = run_side_by_side(&subject(&servers), AT_ONCE);
+    let report = run_parallel(&subject(&servers), AT_ONCE);
     let (lines, time) = (report.lines.len(), begun.elapsed().as_secs());
     println!(
         "{name}: {} cases and faces, {} skipped, {time} s",

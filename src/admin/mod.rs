@@ -10,7 +10,6 @@ mod erase;
 mod filter;
 mod info;
 mod progress;
-mod progress;
 mod stats;
 mod transfer;
 mod verify;
@@ -21,7 +20,6 @@ pub(crate) use cursor::unknown_cursor;
 pub use erase::{EraseMode, ErasePage, OwnerSelection};
 pub use filter::ScanFilter;
 pub use info::{OwnerParts, RevokeOutcome, ScanPage, SessionInfo, SessionState, StateKind};
-pub use progress::Progress;
 pub use progress::Progress;
 pub use stats::{Counts, Histogram, Stats};
 pub use transfer::{

@@ -1,14 +1,14 @@
-//! How a case says that the store broke its promise.
+//! The result of a case, and the checks that produce it.
 
 use std::fmt;
 use std::panic::Location;
 
 use crate::error::{Conflict, ErrorCode, GreenticError, SessionErrorExt, SessionResult};
 
-/// What a case answers.
-pub(super) type Verdict<T = ()> = Result<T, Failure>;
+/// The result of a case or of one of its steps.
+pub(super) type CaseResult<T = ()> = Result<T, Failure>;
 
-/// A broken promise, and the line of the case that found it.
+/// A broken promise, with the line of the case that found it.
 pub(super) struct Failure {
     message: String,
     at: &'static Location<'static>,
@@ -36,7 +36,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// An error where the contract promises an answer.
+/// An error where the contract promises a result.
 impl From<GreenticError> for Failure {
     #[track_caller]
     fn from(error: GreenticError) -> Self {
@@ -45,7 +45,7 @@ impl From<GreenticError> for Failure {
 }
 
 #[track_caller]
-pub(super) fn ensure(holds: bool, otherwise: &str) -> Verdict {
+pub(super) fn ensure(holds: bool, otherwise: &str) -> CaseResult {
     if holds {
         return Ok(());
     }
@@ -57,7 +57,7 @@ pub(super) fn ensure(holds: bool, otherwise: &str) -> Verdict {
     clippy::needless_pass_by_value,
     reason = "so that calls read without borrows"
 )]
-pub(super) fn ensure_eq<A, B>(actual: A, expected: B) -> Verdict
+pub(super) fn ensure_eq<A, B>(actual: A, expected: B) -> CaseResult
 where
     A: PartialEq<B> + fmt::Debug,
     B: fmt::Debug,
@@ -69,12 +69,12 @@ where
     Err(Failure::new(shortened(&message)))
 }
 
-/// The call must have been refused with this code.
+/// Requires that the call was refused with this code.
 #[track_caller]
 pub(super) fn ensure_refused<T: fmt::Debug>(
     result: SessionResult<T>,
     code: ErrorCode,
-) -> Verdict<GreenticError> {
+) -> CaseResult<GreenticError> {
     match result {
         Err(error) if error.code == code => Ok(error),
         Err(error) => Err(Failure::new(format!(
@@ -88,13 +88,13 @@ pub(super) fn ensure_refused<T: fmt::Debug>(
 }
 
 #[track_caller]
-pub(super) fn ensure_invalid<T: fmt::Debug>(result: SessionResult<T>) -> Verdict<GreenticError> {
+pub(super) fn ensure_invalid<T: fmt::Debug>(result: SessionResult<T>) -> CaseResult<GreenticError> {
     ensure_refused(result, ErrorCode::InvalidInput)
 }
 
-/// The call must have been refused with a conflict that says why.
+/// Requires that the call was refused with a conflict, and returns its reason.
 #[track_caller]
-pub(super) fn ensure_conflict<T: fmt::Debug>(result: SessionResult<T>) -> Verdict<Conflict> {
+pub(super) fn ensure_conflict<T: fmt::Debug>(result: SessionResult<T>) -> CaseResult<Conflict> {
     let error = ensure_refused(result, ErrorCode::Conflict)?;
     match error.conflict() {
         Some(conflict) => Ok(*conflict),
@@ -102,9 +102,9 @@ pub(super) fn ensure_conflict<T: fmt::Debug>(result: SessionResult<T>) -> Verdic
     }
 }
 
-/// A live claim must have refused the call.
+/// Requires that a live claim refused the call.
 #[track_caller]
-pub(super) fn ensure_claimed<T: fmt::Debug>(result: SessionResult<T>) -> Verdict {
+pub(super) fn ensure_claimed<T: fmt::Debug>(result: SessionResult<T>) -> CaseResult {
     match ensure_conflict(result)? {
         Conflict::Claimed { .. } => Ok(()),
         other => Err(Failure::new(format!(
@@ -113,13 +113,13 @@ pub(super) fn ensure_claimed<T: fmt::Debug>(result: SessionResult<T>) -> Verdict
     }
 }
 
-/// The call must have been refused because its token holds the claim no more.
+/// Requires that the call was refused because its token no longer holds the claim.
 #[track_caller]
-pub(super) fn ensure_claim_lost<T: fmt::Debug>(result: SessionResult<T>) -> Verdict {
+pub(super) fn ensure_claim_lost<T: fmt::Debug>(result: SessionResult<T>) -> CaseResult {
     ensure_eq(ensure_conflict(result)?, Conflict::ClaimLost)
 }
 
-// A payload of a mebibyte makes no message that a person reads.
+// A message with a payload of a mebibyte would not be readable.
 fn shortened(message: &str) -> String {
     const SHOWN: usize = 600;
     match message.char_indices().nth(SHOWN) {

@@ -1,19 +1,19 @@
-//! What came of a run.
+//! The report of a run: the outcome of each case.
 
 use std::fmt;
 
-use super::case::Face;
+use super::case::Api;
 
-/// What became of one case on one face.
+/// The outcome of one case on one API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The store keeps the promise.
     Passed,
-    /// The store breaks the promise, in this way.
+    /// The store breaks the promise; the text says how.
     Failed(String),
-    /// The subject lacks something that the case needs; nobody said that it may.
+    /// The case did not run: the subject lacks what it needs, and did not waive that.
     Skipped(String),
-    /// The subject said that it does not promise this, and why.
+    /// The case did not run: the subject waived it, for this reason.
     Waived(String),
 }
 
@@ -22,47 +22,47 @@ pub enum Outcome {
 pub struct ReportLine {
     /// The name of the case.
     pub case: &'static str,
-    /// The face that it used.
-    pub face: Face,
-    /// What became of it.
+    /// The API that the case used.
+    pub api: Api,
+    /// The outcome.
     pub outcome: Outcome,
 }
 
-/// The outcomes of all cases on all faces. Its `Display` is a table.
+/// The outcomes of all cases on all APIs. `Display` prints a table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use]
 pub struct Report {
-    /// One line for each case and face.
+    /// One line for each case and API.
     pub lines: Vec<ReportLine>,
 }
 
 impl Report {
-    /// The names of the cases that failed on any face.
+    /// Returns the names of the cases that failed on any API.
     #[must_use]
     pub fn failed(&self) -> Vec<&'static str> {
         self.names(|outcome| matches!(outcome, Outcome::Failed(_)))
     }
 
-    /// The names of the cases that were skipped on any face.
+    /// Returns the names of the cases that were skipped on any API.
     #[must_use]
     pub fn skipped(&self) -> Vec<&'static str> {
         self.names(|outcome| matches!(outcome, Outcome::Skipped(_)))
     }
 
-    /// The names of the cases that passed on any face.
+    /// Returns the names of the cases that passed on any API.
     #[must_use]
     pub fn passed(&self) -> Vec<&'static str> {
         self.names(|outcome| *outcome == Outcome::Passed)
     }
 
-    /// Panics with the table if any case failed.
+    /// Panics with the table if a case failed.
     pub fn assert_passed(&self) {
         assert!(self.failed().is_empty(), "{self}");
     }
 
-    /// Panics with the table if any case failed or was skipped, or if none ran.
+    /// Panics with the table if a case failed or was skipped, or if none ran.
     ///
-    /// Cases that the subject waived are allowed; the table names them.
+    /// Waived cases are allowed; the table lists them.
     pub fn assert_complete(&self) {
         self.assert_passed();
         assert!(self.skipped().is_empty(), "{self}");
@@ -102,14 +102,14 @@ impl fmt::Display for Report {
 
 impl fmt::Display for ReportLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let face = self.face.to_string();
+        let api = self.api.to_string();
         let (word, why) = match &self.outcome {
             Outcome::Passed => ("passed", ""),
             Outcome::Failed(why) => ("FAILED", why.as_str()),
             Outcome::Skipped(why) => ("skipped", why.as_str()),
             Outcome::Waived(why) => ("waived", why.as_str()),
         };
-        write!(f, "{word:8} {face:9} {}", self.case)?;
+        write!(f, "{word:8} {api:9} {}", self.case)?;
         if !why.is_empty() {
             write!(f, ": {why}")?;
         }

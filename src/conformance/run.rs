@@ -1,102 +1,102 @@
-//! Runs cases.
+//! The runner of the cases.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, ScopedJoinHandle};
 
-use super::case::{Case, Face, Need};
+use super::case::{Api, Case, Need};
 use super::cases::cases;
 use super::report::{Outcome, Report, ReportLine};
-use super::stage::Stage;
 use super::subject::{Subject, Time};
+use super::test_env::TestEnv;
 
-/// Runs every case on every face that the subject has, one after the other, on this thread.
+/// Runs every case on every API of the subject, one after the other, on the calling thread.
 pub fn run(subject: &Subject) -> Report {
-    run_some(subject, |_case| true)
+    run_filtered(subject, |_case| true)
 }
 
-/// Runs the cases that are `meant`, as [`run`] does; the others are not in the report.
-pub fn run_some(subject: &Subject, meant: impl Fn(&Case) -> bool) -> Report {
-    let plays = plays(subject, meant);
+/// Runs the cases for which `filter` returns true, as [`run`] does. The report has only these.
+pub fn run_filtered(subject: &Subject, filter: impl Fn(&Case) -> bool) -> Report {
+    let runs = runs(subject, filter);
     Report {
-        lines: plays.into_iter().map(|play| play.line(subject)).collect(),
+        lines: runs.into_iter().map(|run| run.line(subject)).collect(),
     }
 }
 
-/// Runs every case on every face that the subject has, so many at once, on threads of their own.
+/// Runs every case on every API of the subject, on `threads` threads.
 ///
-/// For a store with a clock of its own ([`Time::Real`]), for which most cases wait. Cases that move the
-/// clock run one after the other. The report is in the same order as that of [`run`].
-pub fn run_side_by_side(subject: &Subject, at_once: usize) -> Report {
-    let at_once = match subject.time {
+/// This saves time on a store with a clock of its own ([`Time::Real`]), for which many cases wait. A
+/// subject whose clock the cases move is run on one thread. The report is in the order of [`run`].
+pub fn run_parallel(subject: &Subject, threads: usize) -> Report {
+    let threads = match subject.time {
         Time::Manual(_) => 1,
-        Time::Real => at_once.max(1),
+        Time::Real => threads.max(1),
     };
-    let plays = plays(subject, |_case| true);
+    let runs = runs(subject, |_case| true);
     let next = AtomicUsize::new(0);
     let work = || {
         let mut done = Vec::new();
         loop {
-            let place = next.fetch_add(1, Ordering::Relaxed);
-            let Some(play) = plays.get(place) else {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(run) = runs.get(index) else {
                 return done;
             };
-            done.push((place, play.line(subject)));
+            done.push((index, run.line(subject)));
         }
     };
     let mut done: Vec<_> = thread::scope(|scope| {
-        let workers: Vec<_> = (0..at_once).map(|_| scope.spawn(work)).collect();
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
         let ended = workers.into_iter().map(ScopedJoinHandle::join);
         ended
             .flat_map(|done| done.unwrap_or_else(|panic| resume_unwind(panic)))
             .collect()
     });
-    done.sort_by_key(|(place, _)| *place);
+    done.sort_by_key(|(index, _)| *index);
     Report {
         lines: done.into_iter().map(|(_, line)| line).collect(),
     }
 }
 
-/// A case on a face.
-struct Play {
+/// One case on one API.
+struct CaseRun {
     case: &'static Case,
-    face: Face,
+    api: Api,
 }
 
-impl Play {
+impl CaseRun {
     fn line(&self, subject: &Subject) -> ReportLine {
         ReportLine {
             case: self.case.name,
-            face: self.face,
-            outcome: try_case(self.case, self.face, subject),
+            api: self.api,
+            outcome: try_case(self.case, self.api, subject),
         }
     }
 }
 
-fn plays(subject: &Subject, meant: impl Fn(&Case) -> bool) -> Vec<Play> {
-    let meant = cases().iter().filter(|case| meant(case));
-    let faces = subject.faces().iter();
-    meant
-        .flat_map(|case| faces.clone().map(move |face| Play { case, face: *face }))
+fn runs(subject: &Subject, filter: impl Fn(&Case) -> bool) -> Vec<CaseRun> {
+    let cases = cases().iter().filter(|case| filter(case));
+    let apis = subject.apis().iter();
+    cases
+        .flat_map(|case| apis.clone().map(move |api| CaseRun { case, api: *api }))
         .collect()
 }
 
-/// Runs one case on one face, and panics if it fails, is skipped, or is not known.
+/// Runs one case on one API, and panics if it fails, is skipped or does not exist. A case that the
+/// subject waives is not run.
 ///
-/// This is what [`conformance_tests!`](crate::conformance_tests) puts into each test. A case that
-/// the subject waives is not run.
-pub fn check(name: &str, face: Face, subject: &Subject) {
+/// [`conformance_tests!`](crate::conformance_tests) makes tests of this call.
+pub fn check(name: &str, api: Api, subject: &Subject) {
     let found = cases().iter().find(|case| case.name == name);
-    let outcome = found.map(|case| try_case(case, face, subject));
+    let outcome = found.map(|case| try_case(case, api, subject));
     assert!(
         matches!(outcome, Some(Outcome::Passed | Outcome::Waived(_))),
-        "{name} on the {face} face: {outcome:?}"
+        "{name} on the {api} API: {outcome:?}"
     );
 }
 
-fn try_case(case: &Case, face: Face, subject: &Subject) -> Outcome {
-    let face_need = (face == Face::Async).then_some(Need::AsyncFace);
-    let needs = case.needs.iter().copied().chain(face_need);
+fn try_case(case: &Case, api: Api, subject: &Subject) -> Outcome {
+    let api_need = (api == Api::Async).then_some(Need::AsyncApi);
+    let needs = case.needs.iter().copied().chain(api_need);
     let lacking: Vec<Need> = needs.filter(|need| !subject.has(*need)).collect();
     if let Some(reason) = lacking.iter().find_map(|need| subject.waiver(*need)) {
         return Outcome::Waived(reason.to_owned());
@@ -105,7 +105,7 @@ fn try_case(case: &Case, face: Face, subject: &Subject) -> Outcome {
         return Outcome::Skipped(need.to_string());
     }
     let tried = catch_unwind(AssertUnwindSafe(|| {
-        (case.run)(&Stage::new(subject.clone(), face))
+        (case.run)(&TestEnv::new(subject.clone(), api))
     }));
     match tried {
         Ok(Ok(())) => Outcome::Passed,

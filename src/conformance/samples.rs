@@ -1,8 +1,8 @@
-//! The odd values that stores get wrong.
+//! Values that stores often handle wrongly.
 
 use greentic_types::ReplyScope;
 
-/// A scope of a conversation alone.
+/// A scope with a conversation only.
 pub(super) fn scope(conversation: &str) -> ReplyScope {
     ReplyScope {
         conversation: conversation.to_owned(),
@@ -12,7 +12,7 @@ pub(super) fn scope(conversation: &str) -> ReplyScope {
     }
 }
 
-/// A scope of all four fields.
+/// A scope with all four fields.
 pub(super) fn full_scope(
     conversation: &str,
     thread: Option<&str>,
@@ -27,7 +27,7 @@ pub(super) fn full_scope(
     }
 }
 
-/// Different scopes that share `ReplyScope::scope_hash`, or nearly do (C4).
+/// Different scopes with equal or similar `ReplyScope::scope_hash` (C4).
 pub(super) fn confusable_scopes() -> Vec<ReplyScope> {
     vec![
         full_scope("a", Some("b"), None, None),
@@ -47,7 +47,7 @@ pub(super) fn confusable_scopes() -> Vec<ReplyScope> {
     ]
 }
 
-/// Ids that no id type accepts, but whose public field lets them in (C1).
+/// Ids that every id type refuses, but that its public field can hold (C1).
 pub(super) const BAD_IDS: [&str; 14] = [
     "",
     " ",
@@ -65,7 +65,7 @@ pub(super) const BAD_IDS: [&str; 14] = [
     "a\u{202e}b",
 ];
 
-/// Payloads that come back changed where somebody re-encodes them (C8).
+/// Payloads that change if a store parses and re-encodes them (C8).
 pub(super) const ODD_PAYLOADS: [&str; 16] = [
     "",
     " ",

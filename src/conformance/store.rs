@@ -1,4 +1,4 @@
-//! One way to call a store, whichever face is tested.
+//! One set of calls on a store, for both APIs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use greentic_types::{ReplyScope, SessionData, SessionKey, TenantCtx, UserId};
 use pollster::block_on;
 
-use super::case::Face;
+use super::case::Api;
 use super::subject::Subject;
 use crate::Blocking;
 use crate::admin::{
@@ -22,69 +22,70 @@ use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
 use crate::store::SessionStore;
 
 pub(super) enum Store {
-    Nine(Arc<dyn SessionStore>),
+    NineMethods(Arc<dyn SessionStore>),
     Blocking(Arc<dyn SessionStore>, Blocking),
     Async(Arc<dyn AsyncSessionStore>),
 }
 
-// Calls a verb that only the full contract has.
-macro_rules! verb {
-    ($store:expr, $verb:ident ( $($argument:expr),* )) => {
+// Calls an operation beyond the nine methods.
+macro_rules! operation {
+    ($store:expr, $operation:ident ( $($argument:expr),* )) => {
         match $store {
-            Self::Nine(_) => Err(no_verbs()),
-            Self::Blocking(_, blocking) => blocking.$verb($($argument),*),
-            Self::Async(store) => block_on(store.$verb($($argument),*)),
+            Self::NineMethods(_) => Err(nine_methods_only()),
+            Self::Blocking(_, blocking) => blocking.$operation($($argument),*),
+            Self::Async(store) => block_on(store.$operation($($argument),*)),
         }
     };
 }
 
-// Calls one of the nine methods, or what the async face has for it.
-macro_rules! published {
+// Calls one of the nine methods, or its counterpart in the async API.
+macro_rules! nine_methods {
     ($store:expr, $method:ident ( $($argument:expr),* ), $async_store:ident => $call:expr) => {
         match $store {
-            Self::Nine(store) | Self::Blocking(store, _) => store.$method($($argument),*),
+            Self::NineMethods(store) | Self::Blocking(store, _) => store.$method($($argument),*),
             Self::Async($async_store) => $call,
         }
     };
 }
 
 impl Store {
-    pub fn new(subject: &Subject, face: Face) -> Self {
-        match (&subject.full, face) {
-            (None, _) => Self::Nine(Arc::clone(&subject.nine)),
-            (Some(full), Face::Async) => Self::Async(Arc::clone(full)),
-            (Some(full), Face::Blocking) => {
-                Self::Blocking(Arc::clone(&subject.nine), Blocking::from(Arc::clone(full)))
-            }
+    pub fn new(subject: &Subject, api: Api) -> Self {
+        match (&subject.full, api) {
+            (None, _) => Self::NineMethods(Arc::clone(&subject.blocking)),
+            (Some(full), Api::Async) => Self::Async(Arc::clone(full)),
+            (Some(full), Api::Blocking) => Self::Blocking(
+                Arc::clone(&subject.blocking),
+                Blocking::from(Arc::clone(full)),
+            ),
         }
     }
 
     pub fn create(&self, ctx: &TenantCtx, data: SessionData) -> SessionResult<SessionKey> {
-        published!(self, create_session(ctx, data), store => {
+        nine_methods!(self, create_session(ctx, data), store => {
             match block_on(store.create(ctx, data, CreateOptions::new()))? {
                 CreateOutcome::Created(key) => Ok(key),
                 CreateOutcome::Exists => Err(GreenticError::new(
                     ErrorCode::Unknown,
-                    "a fresh key is taken",
+                    "a fresh key is in use",
                 )),
             }
         })
     }
 
     pub fn get(&self, key: &SessionKey) -> SessionResult<Option<SessionData>> {
-        published!(self, get_session(key), store => {
+        nine_methods!(self, get_session(key), store => {
             Ok(block_on(store.get(key))?.map(|session| session.data.clone()))
         })
     }
 
     pub fn update(&self, key: &SessionKey, data: SessionData) -> SessionResult<()> {
-        published!(self, update_session(key, data), store => {
+        nine_methods!(self, update_session(key, data), store => {
             block_on(store.update(key, data, UpdateOptions::new())).map(|_revision| ())
         })
     }
 
     pub fn remove(&self, key: &SessionKey) -> SessionResult<()> {
-        published!(self, remove_session(key), store => {
+        nine_methods!(self, remove_session(key), store => {
             block_on(store.remove(key, RemoveOptions::new()))
         })
     }
@@ -98,7 +99,7 @@ impl Store {
         data: SessionData,
         ttl: Option<Duration>,
     ) -> SessionResult<()> {
-        published!(self, register_wait(ctx, user, scope, key, data, ttl), store => {
+        nine_methods!(self, register_wait(ctx, user, scope, key, data, ttl), store => {
             let options = ParkOptions { ttl, ..ParkOptions::new() };
             block_on(store.park(ctx, user, scope, key, data, options)).map(|_outcome| ())
         })
@@ -110,30 +111,30 @@ impl Store {
         user: &UserId,
         scope: &ReplyScope,
     ) -> SessionResult<Option<SessionKey>> {
-        published!(self, find_wait_by_scope(ctx, user, scope), store => {
+        nine_methods!(self, find_wait_by_scope(ctx, user, scope), store => {
             block_on(store.find(ctx, user, scope))
         })
     }
 
     pub fn list(&self, ctx: &TenantCtx, user: &UserId) -> SessionResult<Vec<SessionKey>> {
-        published!(self, list_waits_for_user(ctx, user), store => {
+        nine_methods!(self, list_waits_for_user(ctx, user), store => {
             block_on(store.waits(ctx, user))
         })
     }
 
     pub fn clear(&self, ctx: &TenantCtx, user: &UserId, scope: &ReplyScope) -> SessionResult<()> {
-        published!(self, clear_wait(ctx, user, scope), store => {
+        nine_methods!(self, clear_wait(ctx, user, scope), store => {
             block_on(store.clear(ctx, user, scope)).map(|_outcome| ())
         })
     }
 
-    #[allow(deprecated, reason = "it is part of the contract still")]
+    #[allow(deprecated, reason = "it is still part of the contract")]
     pub fn find_by_user(
         &self,
         ctx: &TenantCtx,
         user: &UserId,
     ) -> SessionResult<Option<(SessionKey, SessionData)>> {
-        published!(self, find_by_user(ctx, user), store => {
+        nine_methods!(self, find_by_user(ctx, user), store => {
             let found = block_on(store.latest(ctx, user))?;
             Ok(found.map(|session| (session.key.clone(), session.data.clone())))
         })
@@ -145,11 +146,11 @@ impl Store {
         data: SessionData,
         options: CreateOptions,
     ) -> SessionResult<CreateOutcome> {
-        verb!(self, create(ctx, data, options))
+        operation!(self, create(ctx, data, options))
     }
 
     pub fn session(&self, key: &SessionKey) -> SessionResult<Option<Arc<Session>>> {
-        verb!(self, get(key))
+        operation!(self, get(key))
     }
 
     pub fn get_fenced(
@@ -157,7 +158,7 @@ impl Store {
         ctx: &TenantCtx,
         key: &SessionKey,
     ) -> SessionResult<Option<Arc<Session>>> {
-        verb!(self, get_fenced(ctx, key))
+        operation!(self, get_fenced(ctx, key))
     }
 
     pub fn update_with(
@@ -166,11 +167,11 @@ impl Store {
         data: SessionData,
         options: UpdateOptions,
     ) -> SessionResult<u64> {
-        verb!(self, update(key, data, options))
+        operation!(self, update(key, data, options))
     }
 
     pub fn remove_with(&self, key: &SessionKey, options: RemoveOptions) -> SessionResult<()> {
-        verb!(self, remove(key, options))
+        operation!(self, remove(key, options))
     }
 
     pub fn park(
@@ -182,11 +183,11 @@ impl Store {
         data: SessionData,
         options: ParkOptions,
     ) -> SessionResult<ParkOutcome> {
-        verb!(self, park(ctx, user, scope, key, data, options))
+        operation!(self, park(ctx, user, scope, key, data, options))
     }
 
     pub fn latest(&self, ctx: &TenantCtx, user: &UserId) -> SessionResult<Option<Arc<Session>>> {
-        verb!(self, latest(ctx, user))
+        operation!(self, latest(ctx, user))
     }
 
     pub fn clear_named(
@@ -195,7 +196,7 @@ impl Store {
         user: &UserId,
         scope: &ReplyScope,
     ) -> SessionResult<ClearOutcome> {
-        verb!(self, clear(ctx, user, scope))
+        operation!(self, clear(ctx, user, scope))
     }
 
     pub fn claim(
@@ -206,19 +207,19 @@ impl Store {
         message_id: &str,
         lease: Duration,
     ) -> SessionResult<ClaimOutcome> {
-        verb!(self, claim(ctx, user, scope, message_id, lease))
+        operation!(self, claim(ctx, user, scope, message_id, lease))
     }
 
     pub fn renew(&self, token: &ClaimToken, lease: Duration) -> SessionResult<Timestamp> {
-        verb!(self, renew(token, lease))
+        operation!(self, renew(token, lease))
     }
 
     pub fn release(&self, token: &ClaimToken) -> SessionResult<()> {
-        verb!(self, release(token))
+        operation!(self, release(token))
     }
 
     pub fn commit(&self, token: &ClaimToken, commit: Commit) -> SessionResult<()> {
-        verb!(self, commit(token, commit))
+        operation!(self, commit(token, commit))
     }
 
     pub fn scan(
@@ -227,11 +228,11 @@ impl Store {
         after: Option<&ScanCursor>,
         limit: usize,
     ) -> SessionResult<ScanPage> {
-        verb!(self, scan(filter, after, limit))
+        operation!(self, scan(filter, after, limit))
     }
 
     pub fn stats(&self, filter: &ScanFilter) -> SessionResult<Stats> {
-        verb!(self, stats(filter))
+        operation!(self, stats(filter))
     }
 
     pub fn erase(
@@ -241,7 +242,7 @@ impl Store {
         after: Option<&ScanCursor>,
         limit: usize,
     ) -> SessionResult<ErasePage> {
-        verb!(self, erase(selection, mode, after, limit))
+        operation!(self, erase(selection, mode, after, limit))
     }
 
     pub fn verify(
@@ -250,7 +251,7 @@ impl Store {
         after: Option<&ScanCursor>,
         limit: usize,
     ) -> SessionResult<VerifyPage> {
-        verb!(self, verify(mode, after, limit))
+        operation!(self, verify(mode, after, limit))
     }
 
     pub fn extend(
@@ -258,26 +259,26 @@ impl Store {
         key: &SessionKey,
         ttl: Option<Duration>,
     ) -> SessionResult<Option<Timestamp>> {
-        verb!(self, extend(key, ttl))
+        operation!(self, extend(key, ttl))
     }
 
     pub fn revoke(&self, key: &SessionKey) -> SessionResult<RevokeOutcome> {
-        verb!(self, revoke(key))
+        operation!(self, revoke(key))
     }
 
     pub fn export(&self, after: Option<&ScanCursor>, limit: usize) -> SessionResult<ExportPage> {
-        verb!(self, export(after, limit))
+        operation!(self, export(after, limit))
     }
 
     pub fn import(&self, record: ExportRecord, mode: ImportMode) -> SessionResult<ImportOutcome> {
-        verb!(self, import(record, mode))
+        operation!(self, import(record, mode))
     }
 
     pub fn health(&self) -> SessionResult<Health> {
-        verb!(self, health())
+        operation!(self, health())
     }
 }
 
-fn no_verbs() -> GreenticError {
+fn nine_methods_only() -> GreenticError {
     GreenticError::new(ErrorCode::Unknown, "the subject has the nine methods only")
 }

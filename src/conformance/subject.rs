@@ -1,20 +1,20 @@
-//! What is tested, and what the suite may know of it.
+//! The store to test, with the hooks that the suite needs.
 
 use std::fmt;
 use std::sync::Arc;
 
-use super::case::{Face, Need};
+use super::case::{Api, Need};
 use crate::async_store::AsyncSessionStore;
 use crate::clock::ManualClock;
 use crate::options::StoreOptions;
 use crate::store::SessionStore;
 
-/// How a case lets time pass.
+/// How time passes for a store.
 #[derive(Clone, Debug)]
 pub enum Time {
-    /// The store takes its time from this clock, and the case moves it.
+    /// The store uses this clock, and the cases move it.
     Manual(Arc<ManualClock>),
-    /// The store has a clock of its own: the case waits, for short deadlines only.
+    /// The store has a clock of its own. The cases wait; deadlines are short.
     Real,
 }
 
@@ -25,7 +25,7 @@ type Count = Arc<dyn Fn() -> usize + Send + Sync>;
 /// A store to test. Cheap to clone; clones share the store.
 #[derive(Clone)]
 pub struct Subject {
-    pub(super) nine: Arc<dyn SessionStore>,
+    pub(super) blocking: Arc<dyn SessionStore>,
     pub(super) full: Option<Arc<dyn AsyncSessionStore>>,
     pub(super) time: Time,
     pub(super) make: Option<MakeStore>,
@@ -35,10 +35,10 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// A store, or a decorator of one, that has the nine methods only.
-    pub fn nine(store: Arc<dyn SessionStore>) -> Self {
+    /// A store with the blocking API only: the nine methods.
+    pub fn blocking_api(store: Arc<dyn SessionStore>) -> Self {
         Self {
-            nine: store,
+            blocking: store,
             full: None,
             time: Time::Real,
             make: None,
@@ -48,32 +48,32 @@ impl Subject {
         }
     }
 
-    /// A store with both faces.
-    pub fn full<S: SessionStore + AsyncSessionStore>(store: Arc<S>) -> Self {
-        let nine: Arc<dyn SessionStore> = Arc::clone(&store) as _;
+    /// A store with both APIs.
+    pub fn both_apis<S: SessionStore + AsyncSessionStore>(store: Arc<S>) -> Self {
+        let blocking: Arc<dyn SessionStore> = Arc::clone(&store) as _;
         Self {
             full: Some(store),
-            ..Self::nine(nine)
+            ..Self::blocking_api(blocking)
         }
     }
 
-    /// A store with the async face; its blocking face is [`Blocking`](crate::Blocking).
-    pub fn asynchronous(store: Arc<dyn AsyncSessionStore>) -> Self {
+    /// A store with the async API only; its blocking API is [`Blocking`](crate::Blocking).
+    pub fn async_api(store: Arc<dyn AsyncSessionStore>) -> Self {
         let blocking = crate::Blocking::from(Arc::clone(&store));
         Self {
             full: Some(store),
-            ..Self::nine(Arc::new(blocking))
+            ..Self::blocking_api(Arc::new(blocking))
         }
     }
 
-    /// Says where the store takes its time from. Default: [`Time::Real`].
+    /// Sets how time passes for the store. Default: [`Time::Real`].
     #[must_use]
     pub fn time(mut self, time: Time) -> Self {
         self.time = time;
         self
     }
 
-    /// Says how to make another store, empty and independent of this one, with these options.
+    /// Sets how to make another store with given options, empty and independent of this one.
     #[must_use]
     pub fn with_options(
         mut self,
@@ -83,24 +83,24 @@ impl Subject {
         self
     }
 
-    /// Says how to count everything that the whole store holds: sessions, owners, keys, rows (C13).
+    /// Sets how to count everything that the store holds: sessions, owners, keys, rows (C13).
     ///
-    /// A store that gives room back by the work of later writers may do that work in the count.
+    /// A store that leaves the removal of expired data to later writes may do it in this call.
     #[must_use]
     pub fn with_leftovers(mut self, count: impl Fn() -> usize + Send + Sync + 'static) -> Self {
         self.leftovers = Some(Arc::new(count));
         self
     }
 
-    /// Says how to open the store of a name: at first it is empty, and when it is opened again after
-    /// all clones of the first subject are dropped, it holds what the first held.
+    /// Sets how to open the store of a given name. It is empty when it is opened first. Opened again,
+    /// after all clones of the first subject are dropped, it holds what it held before.
     #[must_use]
     pub fn with_reopen(mut self, open: impl Fn(&str) -> Self + Send + Sync + 'static) -> Self {
         self.reopen = Some(Arc::new(open));
         self
     }
 
-    /// Says that the subject does not promise something, and why: cases that need it are waived.
+    /// Waives the cases that need `need`, which the subject does not promise, for this reason.
     #[must_use]
     pub fn without(mut self, need: Need, reason: impl Into<String>) -> Self {
         self.waived.push((need, reason.into()));
@@ -109,7 +109,7 @@ impl Subject {
 
     pub(super) fn has(&self, need: Need) -> bool {
         match need {
-            Need::AsyncFace | Need::Verbs => self.full.is_some(),
+            Need::AsyncApi | Need::AllOperations => self.full.is_some(),
             Need::Clock => matches!(self.time, Time::Manual(_)),
             Need::Options => self.make.is_some(),
             Need::Leftovers => self.leftovers.is_some(),
@@ -122,11 +122,11 @@ impl Subject {
         found.map(|(_, reason)| reason.as_str())
     }
 
-    /// The faces that a run covers: all that the subject has.
-    pub(super) fn faces(&self) -> &'static [Face] {
+    /// The APIs of the subject; a run tests all of them.
+    pub(super) fn apis(&self) -> &'static [Api] {
         match self.full {
-            Some(_) => &[Face::Blocking, Face::Async],
-            None => &[Face::Blocking],
+            Some(_) => &[Api::Blocking, Api::Async],
+            None => &[Api::Blocking],
         }
     }
 }

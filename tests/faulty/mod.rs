@@ -44,7 +44,7 @@ fn with_options(fault: Fault, options: StoreOptions) -> Subject {
         fault,
         seen: Mutex::default(),
     };
-    Subject::asynchronous(Arc::new(faulty))
+    Subject::async_api(Arc::new(faulty))
         .time(Time::Manual(clock))
         .with_options(move |options| with_options(fault, options))
         .with_leftovers(move || {

@@ -125,7 +125,7 @@ fn named(servers: &Arc<Servers>, namespace: String, options: StoreOptions) -> Su
     );
     let (whole, inner) = (namespace.clone(), namespace);
     let number = AtomicUsize::new(0);
-    Subject::full(store)
+    Subject::both_apis(store)
         .with_leftovers(move || counted.count(&whole))
         .with_options(move |options| {
             let number = number.fetch_add(1, Ordering::Relaxed);

@@ -2,44 +2,46 @@
 
 use greentic_types::{ReplyScope, SessionKey};
 
-use super::super::actor::Actor;
-use super::super::ensure::{Verdict, ensure_claim_lost, ensure_claimed, ensure_eq, ensure_invalid};
+use super::super::ensure::{
+    CaseResult, ensure_claim_lost, ensure_claimed, ensure_eq, ensure_invalid,
+};
 use super::super::samples::scope;
-use super::super::stage::{LONG, SHORT, Stage};
+use super::super::test_env::{LONG, SHORT, TestEnv};
+use super::super::test_user::TestUser;
 use crate::claim::{Claim, Commit};
 use crate::error::SessionResult;
 use crate::options::{CreateOptions, ParkOptions, RemoveOptions, UpdateOptions};
 use crate::session::{CreateOutcome, ParkOutcome};
 
-pub fn c16_no_published_method_writes_past_a_claim(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c16_none_of_the_nine_methods_writes_past_a_claim(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     let (chat, other) = (scope("chat"), scope("other"));
-    let (key, rival) = (stage.key("claimed"), stage.key("rival"));
+    let (key, rival) = (env.key("claimed"), env.key("rival"));
     anna.register_for(&chat, &key, LONG * 2)?;
     anna.register(&other, &rival)?;
     let claim = anna.claimed(&chat, "message")?;
     let before = anna.session(&key)?;
-    ensure_claimed(stage.store.update(&key, anna.data("stolen")))?;
-    ensure_claimed(stage.store.remove(&key))?;
+    ensure_claimed(env.store.update(&key, anna.data("stolen")))?;
+    ensure_claimed(env.store.remove(&key))?;
     ensure_claimed(anna.clear(&chat))?;
     ensure_claimed(anna.register(&chat, &key))?;
     ensure_claimed(anna.register(&other, &key))?;
     ensure_claimed(anna.register(&chat, &rival))?;
-    ensure_claimed(anna.register(&chat, &stage.key("fresh")))?;
-    anna.ensure_gone(&stage.key("fresh"))?;
+    ensure_claimed(anna.register(&chat, &env.key("fresh")))?;
+    anna.ensure_gone(&env.key("fresh"))?;
     ensure_eq(anna.session(&key)?, before)?;
     anna.ensure_waits(&[(&chat, &key), (&other, &rival)])?;
-    Ok(stage.store.commit(&claim.token, Commit::Finish)?)
+    Ok(env.store.commit(&claim.token, Commit::Finish)?)
 }
 
-pub fn c16_no_verb_writes_past_a_claim(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c16_no_operation_writes_past_a_claim(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     let (chat, other) = (scope("chat"), scope("other"));
-    let (key, rival) = (stage.key("claimed"), stage.key("rival"));
+    let (key, rival) = (env.key("claimed"), env.key("rival"));
     anna.register(&chat, &key)?;
     let claim = anna.claimed(&chat, "message")?;
     let before = anna.session(&key)?;
-    let store = &stage.store;
+    let store = &env.store;
     let update = UpdateOptions::new().if_revision(1);
     ensure_claimed(store.update_with(&key, anna.data("stolen"), update))?;
     ensure_claimed(store.remove_with(&key, RemoveOptions::new().if_revision(1)))?;
@@ -60,27 +62,27 @@ pub fn c16_no_verb_writes_past_a_claim(stage: &Stage) -> Verdict {
     Ok(store.commit(&claim.token, Commit::Finish)?)
 }
 
-pub fn c16_the_rest_of_the_owner_is_free(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c16_the_rest_of_the_owner_is_free(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     let (chat, one, two) = (scope("chat"), scope("one"), scope("two"));
-    let (key, free) = (stage.key("claimed"), stage.key("free"));
+    let (key, free) = (env.key("claimed"), env.key("free"));
     anna.register(&chat, &key)?;
     let claim = anna.claimed(&chat, "message")?;
     let created = anna.create("{}")?;
-    stage.store.remove(&created)?;
+    env.store.remove(&created)?;
     anna.register(&one, &free)?;
     anna.register(&two, &free)?;
-    stage.store.update(&free, anna.data("changed"))?;
+    env.store.update(&free, anna.data("changed"))?;
     anna.ensure_waits(&[(&chat, &key), (&two, &free)])?;
     anna.clear(&two)?;
-    Ok(stage.store.commit(&claim.token, Commit::Finish)?)
+    Ok(env.store.commit(&claim.token, Commit::Finish)?)
 }
 
-pub fn c16_a_claim_of_another_owner_stops_nobody(stage: &Stage) -> Verdict {
-    let (anna, ben) = (stage.user("anna"), stage.user("ben"));
+pub fn c16_a_claim_of_another_owner_stops_nobody(env: &TestEnv) -> CaseResult {
+    let (anna, ben) = (env.user("anna"), env.user("ben"));
     let (chat, other) = (scope("chat"), scope("other"));
-    let (own, foreign) = (stage.key("own"), stage.key("foreign"));
-    let store = &stage.store;
+    let (own, foreign) = (env.key("own"), env.key("foreign"));
+    let store = &env.store;
     ben.register(&chat, &foreign)?;
     let claim = ben.claimed(&chat, "message")?;
     // Whose it is counts before who holds it.
@@ -106,25 +108,25 @@ pub fn c16_a_claim_of_another_owner_stops_nobody(stage: &Stage) -> Verdict {
     Ok(store.commit(&claim.token, Commit::Finish)?)
 }
 
-pub fn c16_a_released_wait_can_be_written(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c16_a_released_wait_can_be_written(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register(&chat, &key)?;
     let claim = anna.claimed(&chat, "message")?;
-    stage.store.release(&claim.token)?;
-    stage.store.update(&key, anna.data("changed"))?;
+    env.store.release(&claim.token)?;
+    env.store.update(&key, anna.data("changed"))?;
     anna.register(&chat, &key)?;
     anna.clear(&chat)?;
     anna.ensure_gone(&key)
 }
 
-pub fn c16_the_token_may_update(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c16_the_token_may_update(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register_for(&chat, &key, LONG * 2)?;
     let claim = anna.claimed(&chat, "message")?;
     let with_token = || UpdateOptions::new().claim(claim.token.clone());
-    let store = &stage.store;
+    let store = &env.store;
     ensure_eq(store.update_with(&key, anna.data("one"), with_token())?, 2)?;
     let at_two = with_token().if_revision(2);
     ensure_eq(store.update_with(&key, anna.data("two"), at_two)?, 3)?;
@@ -136,29 +138,25 @@ pub fn c16_the_token_may_update(stage: &Stage) -> Verdict {
     ensure_eq(anna.session(&key)?.revision, 4)
 }
 
-pub fn c16_a_token_is_for_its_own_session(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c16_a_token_is_for_its_own_session(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     let (one, two) = (scope("one"), scope("two"));
-    let (first, second) = (stage.key("first"), stage.key("second"));
+    let (first, second) = (env.key("first"), env.key("second"));
     anna.register(&one, &first)?;
     anna.register(&two, &second)?;
     let claim = anna.claimed(&one, "message")?;
     let other = anna.claimed(&two, "message")?;
     let update = UpdateOptions::new().claim(claim.token.clone());
-    ensure_invalid(
-        stage
-            .store
-            .update_with(&second, anna.data("stolen"), update),
-    )?;
-    stage.store.commit(&claim.token, Commit::Finish)?;
+    ensure_invalid(env.store.update_with(&second, anna.data("stolen"), update))?;
+    env.store.commit(&claim.token, Commit::Finish)?;
     anna.ensure_stored(&second, second.as_str())?;
-    stage.store.release(&other.token)?;
+    env.store.release(&other.token)?;
     anna.ensure_waits(&[(&two, &second)])
 }
 
 /// The token changes nothing, whatever it is used for.
-fn ensure_void(anna: &Actor<'_>, claim: &Claim) -> Verdict {
-    let store = &anna.stage.store;
+fn ensure_void(anna: &TestUser<'_>, claim: &Claim) -> CaseResult {
+    let store = &anna.env.store;
     let key = claim.token.session_key();
     let before = store.session(key)?;
     let waits = anna.list()?;
@@ -175,14 +173,14 @@ fn ensure_void(anna: &Actor<'_>, claim: &Claim) -> Verdict {
     ensure_eq(anna.list()?, waits)
 }
 
-pub fn c16_a_claim_that_was_taken_over_is_void(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c16_a_claim_that_was_taken_over_is_void(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register(&chat, &key)?;
     let lost = anna.claimed_for(&chat, "message", SHORT)?;
     let claim = anna.claimed_after(SHORT, &chat, "message")?;
     ensure_void(&anna, &lost)?;
-    stage.store.release(&claim.token)?;
+    env.store.release(&claim.token)?;
     ensure_void(&anna, &lost)?;
     let claim = anna.claimed(&chat, "message")?;
     ensure_void(&anna, &lost)?;
@@ -192,8 +190,8 @@ pub fn c16_a_claim_that_was_taken_over_is_void(stage: &Stage) -> Verdict {
 }
 
 /// After a commit its token is spent: it renews, releases and updates nothing.
-fn ensure_void_for_writes(anna: &Actor<'_>, claim: &Claim) -> Verdict {
-    let store = &anna.stage.store;
+fn ensure_void_for_writes(anna: &TestUser<'_>, claim: &Claim) -> CaseResult {
+    let store = &anna.env.store;
     let update = UpdateOptions::new().claim(claim.token.clone());
     ensure_claim_lost(store.renew(&claim.token, LONG))?;
     ensure_claim_lost(store.release(&claim.token))?;
@@ -202,48 +200,48 @@ fn ensure_void_for_writes(anna: &Actor<'_>, claim: &Claim) -> Verdict {
 }
 
 /// A write that somebody else makes once the lease has run out.
-type Write = fn(&Actor<'_>, &ReplyScope, &SessionKey) -> SessionResult<()>;
+type Write = fn(&TestUser<'_>, &ReplyScope, &SessionKey) -> SessionResult<()>;
 
 const WRITES: [(&str, Write); 6] = [
     ("update", |anna, _, key| {
-        anna.stage.store.update(key, anna.data("changed"))
+        anna.env.store.update(key, anna.data("changed"))
     }),
-    ("remove", |anna, _, key| anna.stage.store.remove(key)),
+    ("remove", |anna, _, key| anna.env.store.remove(key)),
     ("clear", |anna, chat, _| anna.clear(chat)),
     ("register again", |anna, chat, key| anna.register(chat, key)),
     ("move", |anna, _, key| anna.register(&scope("moved"), key)),
     ("displace", |anna, chat, _| {
-        anna.register(chat, &anna.stage.key("rival"))
+        anna.register(chat, &anna.env.key("rival"))
     }),
 ];
 
-pub fn c16_a_lease_that_ran_out_stops_nobody(stage: &Stage) -> Verdict {
+pub fn c16_a_lease_that_ran_out_stops_nobody(env: &TestEnv) -> CaseResult {
     for (name, write) in WRITES {
-        let (chat, key) = (scope("chat"), stage.key(name));
+        let (chat, key) = (scope("chat"), env.key(name));
         // A user each, so that no wait of one try is in the way of the next.
-        let anna = stage.user(&format!("anna-{}", name.replace(' ', "-")));
+        let anna = env.user(&format!("anna-{}", name.replace(' ', "-")));
         anna.register(&chat, &key)?;
         let lost = anna.claimed_for(&chat, "message", SHORT)?;
-        stage.pass(SHORT, || Ok(true))?;
+        env.pass(SHORT, || Ok(true))?;
         write(&anna, &chat, &key)?;
         ensure_void(&anna, &lost)?;
-        let rival = stage.key("rival");
-        if stage.store.get(&rival)?.is_some() {
-            stage.store.remove(&rival)?;
+        let rival = env.key("rival");
+        if env.store.get(&rival)?.is_some() {
+            env.store.remove(&rival)?;
         }
     }
     Ok(())
 }
 
-pub fn c16_a_lease_that_ran_out_changes_no_read(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c16_a_lease_that_ran_out_changes_no_read(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register_for(&chat, &key, LONG)?;
     let before = anna.session(&key)?;
     let _lost = anna.claimed_for(&chat, "message", SHORT)?;
-    stage.pass(SHORT, || Ok(true))?;
+    env.pass(SHORT, || Ok(true))?;
     ensure_eq(anna.session(&key)?, before.clone())?;
-    ensure_eq(stage.store.get_fenced(&anna.ctx, &key)?, Some(before))?;
+    ensure_eq(env.store.get_fenced(&anna.ctx, &key)?, Some(before))?;
     anna.ensure_stored(&key, key.as_str())?;
     anna.ensure_waits(&[(&chat, &key)])?;
     ensure_eq(anna.find_by_user()?, Some(key.clone()))?;
@@ -252,24 +250,24 @@ pub fn c16_a_lease_that_ran_out_changes_no_read(stage: &Stage) -> Verdict {
     ensure_eq(anna.claimed(&chat, "message")?.attempt, 2)
 }
 
-pub fn c16_a_late_worker_goes_on_until_taken_over(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c16_a_late_worker_goes_on_until_taken_over(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     let (one, two, three) = (scope("one"), scope("two"), scope("three"));
     for (number, scope) in [&one, &two, &three].into_iter().enumerate() {
-        anna.register(scope, &stage.key(&format!("wait-{number}")))?;
+        anna.register(scope, &env.key(&format!("wait-{number}")))?;
     }
     let committing = anna.claimed_for(&one, "first", SHORT)?;
     let renewing = anna.claimed_for(&two, "second", SHORT)?;
     let updating = anna.claimed_for(&three, "third", SHORT)?;
-    stage.pass(SHORT, || Ok(true))?;
+    env.pass(SHORT, || Ok(true))?;
     anna.commit_park(&committing, &one, "late")?;
     anna.ensure_stored(committing.token.session_key(), "late")?;
-    let until = stage.store.renew(&renewing.token, LONG)?;
+    let until = env.store.renew(&renewing.token, LONG)?;
     let busy = crate::claim::ClaimOutcome::Busy { until };
     ensure_eq(anna.claim(&two, "other")?, busy)?;
     let options = UpdateOptions::new().claim(updating.token.clone());
     let key = updating.token.session_key();
-    ensure_eq(stage.store.update_with(key, anna.data("late"), options)?, 2)?;
-    stage.store.commit(&updating.token, Commit::Finish)?;
+    ensure_eq(env.store.update_with(key, anna.data("late"), options)?, 2)?;
+    env.store.commit(&updating.token, Commit::Finish)?;
     anna.ensure_gone(key)
 }

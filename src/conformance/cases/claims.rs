@@ -3,16 +3,16 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use super::super::ensure::{Failure, Verdict, ensure, ensure_eq, ensure_invalid};
+use super::super::ensure::{CaseResult, Failure, ensure, ensure_eq, ensure_invalid};
 use super::super::samples::{ODD_PAYLOADS, scope};
-use super::super::stage::{LONG, Stage};
+use super::super::test_env::{LONG, TestEnv};
 use super::race::{count, race};
 use crate::claim::{Claim, ClaimOutcome, Commit, MAX_MESSAGE_ID_BYTES};
 use crate::options::{MAX_LEASE, ParkOptions};
 
-pub fn c16_a_claim_hands_over_the_wait(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c16_a_claim_hands_over_the_wait(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     let parked = ParkOptions::new().ttl(LONG * 2);
     let _parked = anna.park(&chat, &key, parked)?;
     let claim = anna.claimed(&chat, "message")?;
@@ -25,16 +25,16 @@ pub fn c16_a_claim_hands_over_the_wait(stage: &Stage) -> Verdict {
     )
 }
 
-pub fn c16_a_claim_changes_nothing_that_is_read(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c16_a_claim_changes_nothing_that_is_read(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     let (one, two) = (scope("one"), scope("two"));
-    let (first, second) = (stage.key("first"), stage.key("second"));
+    let (first, second) = (env.key("first"), env.key("second"));
     anna.register_for(&one, &first, LONG)?;
     anna.register(&two, &second)?;
     let before = anna.session(&first)?;
     let _claim = anna.claimed(&one, "message")?;
     ensure_eq(anna.session(&first)?, before.clone())?;
-    ensure_eq(stage.store.get_fenced(&anna.ctx, &first)?, Some(before))?;
+    ensure_eq(env.store.get_fenced(&anna.ctx, &first)?, Some(before))?;
     anna.ensure_stored(&first, first.as_str())?;
     anna.ensure_waits(&[(&one, &first), (&two, &second)])?;
     ensure_invalid(anna.find_by_user())?;
@@ -42,16 +42,16 @@ pub fn c16_a_claim_changes_nothing_that_is_read(stage: &Stage) -> Verdict {
     ensure_eq(anna.find_by_user()?, Some(first))
 }
 
-pub fn c16_there_is_nothing_to_claim_without_a_wait(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, other, key) = (scope("chat"), scope("other"), stage.key("wait"));
+pub fn c16_there_is_nothing_to_claim_without_a_wait(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, other, key) = (scope("chat"), scope("other"), env.key("wait"));
     ensure_eq(anna.claim(&chat, "message")?, ClaimOutcome::NoWait)?;
     let _created = anna.create("{}")?;
     ensure_eq(anna.claim(&chat, "message")?, ClaimOutcome::NoWait)?;
     anna.register(&chat, &key)?;
     ensure_eq(anna.claim(&other, "message")?, ClaimOutcome::NoWait)?;
     ensure_eq(
-        stage.user("ben").claim(&chat, "message")?,
+        env.user("ben").claim(&chat, "message")?,
         ClaimOutcome::NoWait,
     )?;
     anna.register(&other, &key)?;
@@ -60,9 +60,9 @@ pub fn c16_there_is_nothing_to_claim_without_a_wait(stage: &Stage) -> Verdict {
     ensure_eq(anna.claim(&other, "message")?, ClaimOutcome::NoWait)
 }
 
-pub fn c16_a_live_claim_makes_all_others_wait(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c16_a_live_claim_makes_all_others_wait(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register(&chat, &key)?;
     let claim = anna.claimed(&chat, "message")?;
     for message in ["message", "another"] {
@@ -74,24 +74,24 @@ pub fn c16_a_live_claim_makes_all_others_wait(stage: &Stage) -> Verdict {
     Ok(())
 }
 
-pub fn c16_claims_of_other_waits_are_free(stage: &Stage) -> Verdict {
-    let (anna, ben) = (stage.user("anna"), stage.user("ben"));
+pub fn c16_claims_of_other_waits_are_free(env: &TestEnv) -> CaseResult {
+    let (anna, ben) = (env.user("anna"), env.user("ben"));
     let (one, two) = (scope("one"), scope("two"));
-    anna.register(&one, &stage.key("first"))?;
-    anna.register(&two, &stage.key("second"))?;
-    ben.register(&one, &stage.key("third"))?;
+    anna.register(&one, &env.key("first"))?;
+    anna.register(&two, &env.key("second"))?;
+    ben.register(&one, &env.key("third"))?;
     let first = anna.claimed(&one, "message")?;
     let second = anna.claimed(&two, "another")?;
     let third = ben.claimed(&one, "message")?;
     for claim in [first, second, third] {
-        stage.store.commit(&claim.token, Commit::Finish)?;
+        env.store.commit(&claim.token, Commit::Finish)?;
     }
     Ok(())
 }
 
-pub fn c16_odd_message_ids_work(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c16_odd_message_ids_work(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register(&chat, &key)?;
     let longest = "x".repeat(MAX_MESSAGE_ID_BYTES);
     let odd = ODD_PAYLOADS.into_iter().filter(|text| !text.is_empty());
@@ -106,9 +106,9 @@ pub fn c16_odd_message_ids_work(stage: &Stage) -> Verdict {
     Ok(())
 }
 
-pub fn c16_bad_claims_are_refused(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c16_bad_claims_are_refused(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register(&chat, &key)?;
     ensure_invalid(anna.claim(&chat, ""))?;
     let overlong = "x".repeat(MAX_MESSAGE_ID_BYTES + 1);
@@ -121,8 +121,8 @@ pub fn c16_bad_claims_are_refused(stage: &Stage) -> Verdict {
     for lease in [over, Duration::MAX] {
         ensure_invalid(anna.claim_for(&chat, "message", lease))?;
     }
-    let ben = stage.user("ben");
-    let store = &stage.store;
+    let ben = env.user("ben");
+    let store = &env.store;
     ensure_invalid(store.claim(&anna.ctx, &ben.user, &chat, "message", LONG))?;
     ensure_invalid(store.claim(&ben.ctx, &anna.user, &chat, "message", LONG))?;
     let claim = anna.claimed_for(&chat, "message", MAX_LEASE)?;
@@ -134,9 +134,9 @@ pub fn c16_bad_claims_are_refused(stage: &Stage) -> Verdict {
     )
 }
 
-pub fn c16_one_of_many_claims_wins(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c16_one_of_many_claims_wins(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register(&chat, &key)?;
     let mut numbers = Vec::new();
     for attempt in 1..9 {
@@ -154,7 +154,7 @@ pub fn c16_one_of_many_claims_wins(stage: &Stage) -> Verdict {
         ensure_eq(count(&answers, |answer| *answer == busy), answers.len() - 1)?;
         ensure_eq(claim.attempt, attempt)?;
         numbers.push(claim.token.fencing_number());
-        stage.store.release(&claim.token)?;
+        env.store.release(&claim.token)?;
     }
     ensure(
         numbers.is_sorted_by(|a, b| a < b),
@@ -162,9 +162,9 @@ pub fn c16_one_of_many_claims_wins(stage: &Stage) -> Verdict {
     )
 }
 
-pub fn c16_a_message_is_resumed_once(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c16_a_message_is_resumed_once(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register(&chat, &key)?;
     for message in ["first", "second", "third"] {
         let resumed = Mutex::new(0);

@@ -2,21 +2,21 @@
 
 use greentic_types::{TeamId, UserId};
 
-use super::super::actor::data_of;
 use super::super::ensure::{
-    Verdict, ensure, ensure_claim_lost, ensure_claimed, ensure_eq, ensure_invalid,
+    CaseResult, ensure, ensure_claim_lost, ensure_claimed, ensure_eq, ensure_invalid,
 };
 use super::super::samples::scope;
-use super::super::stage::{LONG, SHORT, Stage, TICK};
+use super::super::test_env::{LONG, SHORT, TICK, TestEnv};
+use super::super::test_user::data_of;
 use crate::claim::{ClaimOutcome, Commit};
 use crate::options::StoreOptions;
 
-pub fn c16_finish_removes_and_remembers(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c16_finish_removes_and_remembers(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register(&chat, &key)?;
     let claim = anna.claimed(&chat, "message")?;
-    stage.store.commit(&claim.token, Commit::Finish)?;
+    env.store.commit(&claim.token, Commit::Finish)?;
     anna.ensure_gone(&key)?;
     anna.ensure_no_wait(&chat)?;
     anna.ensure_waits(&[])?;
@@ -25,10 +25,10 @@ pub fn c16_finish_removes_and_remembers(stage: &Stage) -> Verdict {
     ensure_eq(anna.claim(&chat, "another")?, ClaimOutcome::NoWait)
 }
 
-pub fn c16_park_again_keeps_the_wait(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c16_park_again_keeps_the_wait(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     let (chat, other) = (scope("chat"), scope("other"));
-    let (key, later) = (stage.key("wait"), stage.key("later"));
+    let (key, later) = (env.key("wait"), env.key("later"));
     anna.register_for(&chat, &key, LONG)?;
     anna.register(&other, &later)?;
     let claim = anna.claimed(&chat, "first")?;
@@ -47,13 +47,13 @@ pub fn c16_park_again_keeps_the_wait(stage: &Stage) -> Verdict {
     )
 }
 
-pub fn c16_park_again_moves_the_wait(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (old, new, key) = (scope("old"), scope("new"), stage.key("wait"));
+pub fn c16_park_again_moves_the_wait(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (old, new, key) = (scope("old"), scope("new"), env.key("wait"));
     anna.register(&old, &key)?;
     let claim = anna.claimed(&old, "message")?;
     let next = Commit::park(new.clone(), anna.data("moved"), Some(LONG));
-    stage.store.commit(&claim.token, next)?;
+    env.store.commit(&claim.token, next)?;
     anna.ensure_no_wait(&old)?;
     anna.ensure_waits(&[(&new, &key)])?;
     anna.ensure_stored(&key, "moved")?;
@@ -66,10 +66,10 @@ pub fn c16_park_again_moves_the_wait(stage: &Stage) -> Verdict {
     anna.claimed(&new, "another").map(|_claim| ())
 }
 
-pub fn c16_park_again_displaces_an_idle_wait(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c16_park_again_displaces_an_idle_wait(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     let (one, two) = (scope("one"), scope("two"));
-    let (first, second) = (stage.key("first"), stage.key("second"));
+    let (first, second) = (env.key("first"), env.key("second"));
     anna.register(&one, &first)?;
     anna.register(&two, &second)?;
     let claim = anna.claimed(&one, "message")?;
@@ -79,10 +79,10 @@ pub fn c16_park_again_displaces_an_idle_wait(stage: &Stage) -> Verdict {
     anna.ensure_stored(&second, second.as_str())
 }
 
-pub fn c16_park_again_spares_a_claimed_wait(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c16_park_again_spares_a_claimed_wait(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     let (one, two) = (scope("one"), scope("two"));
-    let (first, second) = (stage.key("first"), stage.key("second"));
+    let (first, second) = (env.key("first"), env.key("second"));
     anna.register(&one, &first)?;
     anna.register(&two, &second)?;
     let claim = anna.claimed(&one, "message")?;
@@ -94,15 +94,15 @@ pub fn c16_park_again_spares_a_claimed_wait(stage: &Stage) -> Verdict {
         until: claim.lease_until,
     };
     ensure_eq(anna.claim(&one, "message")?, busy)?;
-    stage.store.commit(&other.token, Commit::Finish)?;
+    env.store.commit(&other.token, Commit::Finish)?;
     anna.commit_park(&claim, &two, "moved")?;
     anna.ensure_waits(&[(&two, &first)])
 }
 
-pub fn c16_a_repeated_commit_does_nothing_more(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c16_a_repeated_commit_does_nothing_more(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     let (chat, other) = (scope("chat"), scope("other"));
-    let (key, rival) = (stage.key("wait"), stage.key("rival"));
+    let (key, rival) = (env.key("wait"), env.key("rival"));
     anna.register(&chat, &key)?;
     let claim = anna.claimed(&chat, "first")?;
     anna.commit_park(&claim, &chat, "second")?;
@@ -111,23 +111,23 @@ pub fn c16_a_repeated_commit_does_nothing_more(stage: &Stage) -> Verdict {
     anna.register(&other, &key)?;
     anna.register(&chat, &rival)?;
     anna.commit_park(&claim, &chat, "second")?;
-    stage.store.commit(&claim.token, Commit::Finish)?;
+    env.store.commit(&claim.token, Commit::Finish)?;
     anna.ensure_waits(&[(&other, &key), (&chat, &rival)])?;
     let last = anna.claimed(&chat, "third")?;
-    stage.store.commit(&last.token, Commit::Finish)?;
-    stage.store.commit(&last.token, Commit::Finish)?;
+    env.store.commit(&last.token, Commit::Finish)?;
+    env.store.commit(&last.token, Commit::Finish)?;
     anna.register(&chat, &rival)?;
-    stage.store.commit(&last.token, Commit::Finish)?;
+    env.store.commit(&last.token, Commit::Finish)?;
     anna.ensure_waits(&[(&other, &key), (&chat, &rival)])
 }
 
-pub fn c16_a_commit_after_a_takeover_remembers_nothing(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c16_a_commit_after_a_takeover_remembers_nothing(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register(&chat, &key)?;
     let lost = anna.claimed_for(&chat, "first", SHORT)?;
     let claim = anna.claimed_after(SHORT, &chat, "second")?;
-    ensure_claim_lost(stage.store.commit(&lost.token, Commit::Finish))?;
+    ensure_claim_lost(env.store.commit(&lost.token, Commit::Finish))?;
     ensure_claim_lost(anna.commit_park(&lost, &chat, "stolen"))?;
     anna.ensure_stored(&key, key.as_str())?;
     anna.commit_park(&claim, &chat, "again")?;
@@ -135,29 +135,29 @@ pub fn c16_a_commit_after_a_takeover_remembers_nothing(stage: &Stage) -> Verdict
     anna.claimed(&chat, "first").map(|_claim| ())
 }
 
-pub fn c16_the_same_message_may_try_again(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c16_the_same_message_may_try_again(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register(&chat, &key)?;
     let lost = anna.claimed_for(&chat, "message", SHORT)?;
     let claim = anna.claimed_after(SHORT, &chat, "message")?;
-    stage.store.release(&claim.token)?;
+    env.store.release(&claim.token)?;
     let claim = anna.claimed(&chat, "message")?;
     ensure_eq(claim.attempt, 3)?;
     anna.commit_park(&claim, &chat, "again")?;
     // The message is committed, but not by this token.
-    ensure_claim_lost(stage.store.commit(&lost.token, Commit::Finish))?;
+    ensure_claim_lost(env.store.commit(&lost.token, Commit::Finish))?;
     anna.ensure_stored(&key, "again")
 }
 
-pub fn c16_a_message_counts_for_all_waits_of_its_owner(stage: &Stage) -> Verdict {
-    let (anna, ben) = (stage.user("anna"), stage.user("ben"));
+pub fn c16_a_message_counts_for_all_waits_of_its_owner(env: &TestEnv) -> CaseResult {
+    let (anna, ben) = (env.user("anna"), env.user("ben"));
     let (one, two) = (scope("one"), scope("two"));
-    anna.register(&one, &stage.key("first"))?;
-    anna.register(&two, &stage.key("second"))?;
-    ben.register(&one, &stage.key("third"))?;
+    anna.register(&one, &env.key("first"))?;
+    anna.register(&two, &env.key("second"))?;
+    ben.register(&one, &env.key("third"))?;
     let claim = anna.claimed(&one, "message")?;
-    stage.store.commit(&claim.token, Commit::Finish)?;
+    env.store.commit(&claim.token, Commit::Finish)?;
     ensure_eq(anna.claim(&one, "message")?, ClaimOutcome::Duplicate)?;
     ensure_eq(anna.claim(&two, "message")?, ClaimOutcome::Duplicate)?;
     ensure_eq(
@@ -170,52 +170,52 @@ pub fn c16_a_message_counts_for_all_waits_of_its_owner(stage: &Stage) -> Verdict
     ben.claimed(&one, "message").map(|_claim| ())
 }
 
-pub fn c16_a_message_is_committed_once(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c16_a_message_is_committed_once(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     let (one, two) = (scope("one"), scope("two"));
-    let second = stage.key("second");
-    anna.register(&one, &stage.key("first"))?;
+    let second = env.key("second");
+    anna.register(&one, &env.key("first"))?;
     anna.register(&two, &second)?;
     let (first, other) = (
         anna.claimed(&one, "message")?,
         anna.claimed(&two, "message")?,
     );
-    stage.store.commit(&first.token, Commit::Finish)?;
+    env.store.commit(&first.token, Commit::Finish)?;
     ensure_claim_lost(anna.commit_park(&other, &two, "twice"))?;
-    ensure_claim_lost(stage.store.commit(&other.token, Commit::Finish))?;
+    ensure_claim_lost(env.store.commit(&other.token, Commit::Finish))?;
     anna.ensure_stored(&second, second.as_str())?;
     anna.ensure_waits(&[(&two, &second)])?;
-    stage.store.commit(&first.token, Commit::Finish)?;
-    Ok(stage.store.release(&other.token)?)
+    env.store.commit(&first.token, Commit::Finish)?;
+    Ok(env.store.release(&other.token)?)
 }
 
-pub fn c16_a_message_is_forgotten_after_its_window(stage: &Stage) -> Verdict {
+pub fn c16_a_message_is_forgotten_after_its_window(env: &TestEnv) -> CaseResult {
     let options = StoreOptions::new().message_window(LONG);
-    let stage = stage.with_options(options)?;
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+    let env = env.with_options(options)?;
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register(&chat, &key)?;
     let first = anna.claimed(&chat, "first")?;
     anna.commit_park(&first, &chat, "again")?;
-    stage.advance(TICK)?;
+    env.advance(TICK)?;
     let second = anna.claimed(&chat, "second")?;
     anna.commit_park(&second, &chat, "again")?;
-    stage.advance(LONG - TICK - TICK)?;
+    env.advance(LONG - TICK - TICK)?;
     ensure_eq(anna.claim(&chat, "first")?, ClaimOutcome::Duplicate)?;
-    stage.advance(TICK)?;
+    env.advance(TICK)?;
     ensure_eq(anna.claim(&chat, "second")?, ClaimOutcome::Duplicate)?;
     let again = anna.claimed(&chat, "first")?;
-    ensure_claim_lost(stage.store.commit(&first.token, Commit::Finish))?;
+    ensure_claim_lost(env.store.commit(&first.token, Commit::Finish))?;
     anna.commit_park(&again, &chat, "again")?;
-    stage.advance(LONG - TICK)?;
+    env.advance(LONG - TICK)?;
     ensure_eq(anna.claim(&chat, "first")?, ClaimOutcome::Duplicate)?;
     anna.claimed(&chat, "second").map(|_claim| ())
 }
 
-pub fn c16_the_oldest_message_is_forgotten_first(stage: &Stage) -> Verdict {
-    let stage = stage.with_options(StoreOptions::new().max_messages(3))?;
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c16_the_oldest_message_is_forgotten_first(env: &TestEnv) -> CaseResult {
+    let env = env.with_options(StoreOptions::new().max_messages(3))?;
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register(&chat, &key)?;
     for message in ["1", "2", "3", "4", "5"] {
         let claim = anna.claimed(&chat, message)?;
@@ -226,27 +226,25 @@ pub fn c16_the_oldest_message_is_forgotten_first(stage: &Stage) -> Verdict {
     }
     for message in ["1", "2"] {
         let claim = anna.claimed(&chat, message)?;
-        stage.store.release(&claim.token)?;
+        env.store.release(&claim.token)?;
     }
     Ok(())
 }
 
-pub fn c16_commit_keeps_the_identity(stage: &Stage) -> Verdict {
-    let anna = stage.actor("env-a", "tenant-a", Some("blue"), "zq-anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c16_commit_keeps_the_identity(env: &TestEnv) -> CaseResult {
+    let anna = env.user_in("env-a", "tenant-a", Some("blue"), "zq-anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register(&chat, &key)?;
     let claim = anna.claimed(&chat, "message")?;
     let offers = [
         (
             "env",
-            stage
-                .actor("env-b", "tenant-a", Some("blue"), "zq-anna")
+            env.user_in("env-b", "tenant-a", Some("blue"), "zq-anna")
                 .ctx,
         ),
         (
             "tenant",
-            stage
-                .actor("env-a", "tenant-b", Some("blue"), "zq-anna")
+            env.user_in("env-a", "tenant-b", Some("blue"), "zq-anna")
                 .ctx,
         ),
         ("team", anna.ctx.clone().with_team(None)),
@@ -264,7 +262,7 @@ pub fn c16_commit_keeps_the_identity(stage: &Stage) -> Verdict {
     ];
     for (part, ctx) in offers {
         let next = Commit::park(chat.clone(), data_of(&ctx, "stolen"), None);
-        let error = ensure_invalid(stage.store.commit(&claim.token, next))?;
+        let error = ensure_invalid(env.store.commit(&claim.token, next))?;
         ensure(error.message.contains(part), "the message names the part")?;
         ensure(
             !error.to_string().contains("zq-"),
@@ -275,10 +273,10 @@ pub fn c16_commit_keeps_the_identity(stage: &Stage) -> Verdict {
     Ok(anna.commit_park(&claim, &chat, "again")?)
 }
 
-pub fn c16_commit_keeps_the_size_limit(stage: &Stage) -> Verdict {
-    let stage = stage.with_options(StoreOptions::new().max_payload_bytes(2_000))?;
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c16_commit_keeps_the_size_limit(env: &TestEnv) -> CaseResult {
+    let env = env.with_options(StoreOptions::new().max_payload_bytes(2_000))?;
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register(&chat, &key)?;
     let claim = anna.claimed(&chat, "message")?;
     let over = "x".repeat(2_000);
@@ -291,17 +289,17 @@ pub fn c16_commit_keeps_the_size_limit(stage: &Stage) -> Verdict {
     Ok(anna.commit_park(&claim, &chat, "again")?)
 }
 
-pub fn c16_commit_sets_the_deadline(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c16_commit_sets_the_deadline(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register_for(&chat, &key, LONG)?;
     let claim = anna.claimed_for(&chat, "message", SHORT)?;
-    stage.advance(LONG / 2)?;
+    env.advance(LONG / 2)?;
     let next = Commit::park(chat.clone(), anna.data("again"), Some(LONG));
-    stage.store.commit(&claim.token, next)?;
-    stage.advance(LONG - TICK)?;
+    env.store.commit(&claim.token, next)?;
+    env.advance(LONG - TICK)?;
     anna.ensure_waits(&[(&chat, &key)])?;
-    stage.advance(TICK)?;
+    env.advance(TICK)?;
     anna.ensure_waits(&[])?;
     anna.ensure_gone(&key)
 }

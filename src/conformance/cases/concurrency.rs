@@ -1,16 +1,16 @@
 //! C14 and C15: repeats, races and conditions.
 
-use super::super::ensure::{Verdict, ensure, ensure_conflict, ensure_eq, ensure_invalid};
+use super::super::ensure::{CaseResult, ensure, ensure_conflict, ensure_eq, ensure_invalid};
 use super::super::samples::scope;
-use super::super::stage::Stage;
+use super::super::test_env::TestEnv;
 use super::race::{WORKERS, count, race};
 use crate::error::{Conflict, ErrorCode};
 use crate::options::{CreateOptions, OperationId, ParkOptions, RemoveOptions, UpdateOptions};
 use crate::session::{ClearOutcome, CreateOutcome, ParkOutcome};
 
-pub fn c14_a_repeated_create_is_recognised(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let key = stage.key("created");
+pub fn c14_a_repeated_create_is_recognised(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let key = env.key("created");
     let operation = OperationId::random();
     let options = CreateOptions::new().key(key.clone()).operation(operation);
     for _ in 0..3 {
@@ -24,21 +24,21 @@ pub fn c14_a_repeated_create_is_recognised(stage: &Stage) -> Verdict {
     ensure_eq(anna.create_with(unnamed)?, CreateOutcome::Exists)
 }
 
-pub fn c14_a_repeated_update_is_recognised(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c14_a_repeated_update_is_recognised(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     let key = anna.create("first")?;
     let operation = OperationId::random();
     let options = UpdateOptions::new().if_revision(1).operation(operation);
     for _ in 0..3 {
-        let revision = stage
+        let revision = env
             .store
             .update_with(&key, anna.data("second"), options.clone())?;
         ensure_eq(revision, 2)?;
         anna.ensure_stored(&key, "second")?;
     }
     let third = UpdateOptions::new().operation(OperationId::random());
-    ensure_eq(stage.store.update_with(&key, anna.data("third"), third)?, 3)?;
-    let late = stage.store.update_with(&key, anna.data("second"), options);
+    ensure_eq(env.store.update_with(&key, anna.data("third"), third)?, 3)?;
+    let late = env.store.update_with(&key, anna.data("second"), options);
     ensure_eq(
         ensure_conflict(late)?,
         Conflict::RevisionMismatch {
@@ -49,10 +49,10 @@ pub fn c14_a_repeated_update_is_recognised(stage: &Stage) -> Verdict {
     anna.ensure_stored(&key, "third")
 }
 
-pub fn c14_a_repeated_park_is_recognised(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c14_a_repeated_park_is_recognised(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     let (one, two) = (scope("one"), scope("two"));
-    let (first, second) = (stage.key("first"), stage.key("second"));
+    let (first, second) = (env.key("first"), env.key("second"));
     let options = ParkOptions::new()
         .if_absent()
         .operation(OperationId::random());
@@ -69,9 +69,9 @@ pub fn c14_a_repeated_park_is_recognised(stage: &Stage) -> Verdict {
     ensure_eq(anna.session(&first)?.revision, 1)
 }
 
-pub fn c14_a_repeated_park_does_not_undo_a_commit(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c14_a_repeated_park_does_not_undo_a_commit(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     let options = ParkOptions::new().operation(OperationId::random());
     let registered = |revision| ParkOutcome::Registered { revision };
     ensure_eq(anna.park(&chat, &key, options)?, registered(1))?;
@@ -81,15 +81,15 @@ pub fn c14_a_repeated_park_does_not_undo_a_commit(stage: &Stage) -> Verdict {
     anna.ensure_stored(&key, "the next step")
 }
 
-pub fn c14_repeated_calls_end_in_the_same_state(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c14_repeated_calls_end_in_the_same_state(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     for _ in 0..3 {
         anna.register(&chat, &key)?;
         anna.ensure_waits(&[(&chat, &key)])?;
     }
     for _ in 0..3 {
-        stage.store.update(&key, anna.data("changed"))?;
+        env.store.update(&key, anna.data("changed"))?;
         anna.ensure_stored(&key, "changed")?;
     }
     for _ in 0..3 {
@@ -100,14 +100,14 @@ pub fn c14_repeated_calls_end_in_the_same_state(stage: &Stage) -> Verdict {
     Ok(())
 }
 
-pub fn c14_one_of_many_creates_wins(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c14_one_of_many_creates_wins(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     for round in 0..8 {
-        let key = stage.key(&format!("created-{round}"));
+        let key = env.key(&format!("created-{round}"));
         let answers = race(|worker| {
             let data = anna.data(&worker.to_string());
             let options = CreateOptions::new().key(key.clone());
-            Ok(stage.store.create_with(&anna.ctx, data, options)?)
+            Ok(env.store.create_with(&anna.ctx, data, options)?)
         })?;
         let is_winner = |answer: &CreateOutcome| *answer == CreateOutcome::Created(key.clone());
         ensure_eq(count(&answers, is_winner), 1)?;
@@ -118,11 +118,11 @@ pub fn c14_one_of_many_creates_wins(stage: &Stage) -> Verdict {
     Ok(())
 }
 
-pub fn c14_one_of_many_registers_waits(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c14_one_of_many_registers_waits(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     let chat = scope("chat");
     let keys: Vec<_> = (0..WORKERS)
-        .map(|worker| stage.key(&format!("wait-{worker}")))
+        .map(|worker| env.key(&format!("wait-{worker}")))
         .collect();
     for _ in 0..8 {
         race(|worker| Ok(anna.register(&chat, &keys[worker])?))?;
@@ -139,9 +139,9 @@ pub fn c14_one_of_many_registers_waits(stage: &Stage) -> Verdict {
     Ok(())
 }
 
-pub fn c14_a_session_that_is_raced_waits_once(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (scopes, key) = (stage.scopes(WORKERS), stage.key("wait"));
+pub fn c14_a_session_that_is_raced_waits_once(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (scopes, key) = (env.scopes(WORKERS), env.key("wait"));
     for _ in 0..8 {
         race(|worker| Ok(anna.register(&scopes[worker], &key)?))?;
         let mut found = Vec::new();
@@ -154,9 +154,9 @@ pub fn c14_a_session_that_is_raced_waits_once(stage: &Stage) -> Verdict {
     Ok(())
 }
 
-pub fn c14_a_moving_wait_is_listed_at_every_instant(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (scopes, key) = (stage.scopes(2), stage.key("wait"));
+pub fn c14_a_moving_wait_is_listed_at_every_instant(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (scopes, key) = (env.scopes(2), env.key("wait"));
     anna.register(&scopes[0], &key)?;
     race(|worker| {
         for step in 0..40 {
@@ -173,12 +173,12 @@ pub fn c14_a_moving_wait_is_listed_at_every_instant(stage: &Stage) -> Verdict {
     anna.ensure_waits(&[(&scopes[1], &key)])
 }
 
-pub fn c14_a_key_that_two_owners_race_for_goes_to_one(stage: &Stage) -> Verdict {
+pub fn c14_a_key_that_two_owners_race_for_goes_to_one(env: &TestEnv) -> CaseResult {
     let chat = scope("chat");
     for round in 0..8 {
-        let key = stage.key(&format!("raced-{round}"));
+        let key = env.key(&format!("raced-{round}"));
         let users: Vec<_> = (0..WORKERS)
-            .map(|worker| stage.user(&format!("user-{worker}")))
+            .map(|worker| env.user(&format!("user-{worker}")))
             .collect();
         let answers = race(|worker| match users[worker].register(&chat, &key) {
             Ok(()) => Ok(true),
@@ -196,11 +196,11 @@ pub fn c14_a_key_that_two_owners_race_for_goes_to_one(stage: &Stage) -> Verdict 
     Ok(())
 }
 
-pub fn c14_one_of_many_removes_wins(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c14_one_of_many_removes_wins(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     for _ in 0..8 {
         let key = anna.create("{}")?;
-        let answers = race(|_worker| match stage.store.remove(&key) {
+        let answers = race(|_worker| match env.store.remove(&key) {
             Err(error) if error.code == ErrorCode::NotFound => Ok(false),
             answer => Ok(answer.map(|()| true)?),
         })?;
@@ -209,9 +209,9 @@ pub fn c14_one_of_many_removes_wins(stage: &Stage) -> Verdict {
     Ok(())
 }
 
-pub fn c14_one_of_many_clears_wins(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c14_one_of_many_clears_wins(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     for _ in 0..8 {
         anna.register(&chat, &key)?;
         let answers = race(|_worker| Ok(anna.clear_named(&chat)?))?;
@@ -221,12 +221,12 @@ pub fn c14_one_of_many_clears_wins(stage: &Stage) -> Verdict {
     Ok(())
 }
 
-pub fn c15_update_needs_the_revision(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c15_update_needs_the_revision(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     let key = anna.create("first")?;
     let at = |revision| UpdateOptions::new().if_revision(revision);
     for wrong in [0, 2, u64::MAX] {
-        let refused = stage.store.update_with(&key, anna.data("wrong"), at(wrong));
+        let refused = env.store.update_with(&key, anna.data("wrong"), at(wrong));
         let expected = Conflict::RevisionMismatch {
             expected: wrong,
             current: 1,
@@ -234,33 +234,30 @@ pub fn c15_update_needs_the_revision(stage: &Stage) -> Verdict {
         ensure_eq(ensure_conflict(refused)?, expected)?;
         anna.ensure_stored(&key, "first")?;
     }
-    ensure_eq(
-        stage.store.update_with(&key, anna.data("second"), at(1))?,
-        2,
-    )?;
-    ensure_conflict(stage.store.update_with(&key, anna.data("again"), at(1)))?;
+    ensure_eq(env.store.update_with(&key, anna.data("second"), at(1))?, 2)?;
+    ensure_conflict(env.store.update_with(&key, anna.data("again"), at(1)))?;
     anna.ensure_stored(&key, "second")
 }
 
-pub fn c15_remove_needs_the_revision(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c15_remove_needs_the_revision(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register(&chat, &key)?;
-    stage.store.update(&key, anna.data("changed"))?;
+    env.store.update(&key, anna.data("changed"))?;
     let at = |revision| RemoveOptions::new().if_revision(revision);
-    ensure_conflict(stage.store.remove_with(&key, at(1)))?;
+    ensure_conflict(env.store.remove_with(&key, at(1)))?;
     anna.ensure_waits(&[(&chat, &key)])?;
-    stage.store.remove_with(&key, at(2))?;
+    env.store.remove_with(&key, at(2))?;
     anna.ensure_gone(&key)
 }
 
-pub fn c15_no_conditional_update_is_lost(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c15_no_conditional_update_is_lost(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     let key = anna.create("0")?;
     let each = 10;
     race(|_worker| {
         for _ in 0..each {
-            while !counted_up(stage, &key)? {}
+            while !counted_up(env, &key)? {}
         }
         Ok(())
     })?;
@@ -269,22 +266,22 @@ pub fn c15_no_conditional_update_is_lost(stage: &Stage) -> Verdict {
 }
 
 /// Adds one, unless somebody else moves first.
-fn counted_up(stage: &Stage, key: &crate::SessionKey) -> Verdict<bool> {
-    let anna = stage.user("anna");
+fn counted_up(env: &TestEnv, key: &crate::SessionKey) -> CaseResult<bool> {
+    let anna = env.user("anna");
     let session = anna.session(key)?;
     let number: u64 = session.data.context_json.parse().unwrap_or_default();
     let data = anna.data(&(number + 1).to_string());
     let options = UpdateOptions::new().if_revision(session.revision);
-    match stage.store.update_with(key, data, options) {
+    match env.store.update_with(key, data, options) {
         Ok(_revision) => Ok(true),
         refused => ensure_conflict(refused).map(|_conflict| false),
     }
 }
 
-pub fn c15_if_absent_says_who_waits(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c15_if_absent_says_who_waits(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     let (chat, other) = (scope("chat"), scope("other"));
-    let (first, second) = (stage.key("first"), stage.key("second"));
+    let (first, second) = (env.key("first"), env.key("second"));
     let if_absent = ParkOptions::new().if_absent();
     let registered = ParkOutcome::Registered { revision: 1 };
     let exists = ParkOutcome::Exists(first.clone());
@@ -295,17 +292,17 @@ pub fn c15_if_absent_says_who_waits(stage: &Stage) -> Verdict {
     ensure_eq(anna.park(&chat, &second, if_absent)?, exists)?;
     anna.ensure_waits(&[(&chat, &first), (&other, &second)])?;
     ensure_eq(anna.session(&first)?.revision, 1)?;
-    stage.store.remove(&first)?;
+    env.store.remove(&first)?;
     let moved = anna.park(&chat, &second, if_absent)?;
     ensure_eq(moved, ParkOutcome::Registered { revision: 2 })?;
     anna.ensure_no_wait(&other)?;
     anna.ensure_waits(&[(&chat, &second)])
 }
 
-pub fn c15_one_of_many_if_absent_registers(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c15_one_of_many_if_absent_registers(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     let keys: Vec<_> = (0..WORKERS)
-        .map(|worker| stage.key(&format!("wait-{worker}")))
+        .map(|worker| env.key(&format!("wait-{worker}")))
         .collect();
     let chat = scope("chat");
     for _ in 0..8 {

@@ -2,10 +2,10 @@
 
 use greentic_types::{SessionKey, TeamId, TenantCtx};
 
-use super::super::actor::{Actor, data_of};
-use super::super::ensure::{Verdict, ensure, ensure_claim_lost, ensure_eq};
+use super::super::ensure::{CaseResult, ensure, ensure_claim_lost, ensure_eq};
 use super::super::samples::scope;
-use super::super::stage::Stage;
+use super::super::test_env::TestEnv;
+use super::super::test_user::{TestUser, data_of};
 use crate::admin::{EraseMode, OwnerSelection, ScanCursor};
 use crate::claim::{ClaimOutcome, Commit};
 use crate::options::StoreOptions;
@@ -18,10 +18,10 @@ fn tenant(ctx: &TenantCtx) -> OwnerSelection {
 const PAGE: usize = 20;
 
 /// What a whole run erases, or would: sessions and messages.
-fn run(stage: &Stage, selection: &OwnerSelection, mode: EraseMode) -> Verdict<(u64, u64)> {
+fn run(env: &TestEnv, selection: &OwnerSelection, mode: EraseMode) -> CaseResult<(u64, u64)> {
     let (mut sessions, mut messages, mut after) = (0, 0, None::<ScanCursor>);
     loop {
-        let page = stage.store.erase(selection, mode, after.as_ref(), PAGE)?;
+        let page = env.store.erase(selection, mode, after.as_ref(), PAGE)?;
         sessions += page.sessions;
         messages += page.messages;
         ensure(page.unreadable.is_empty(), "all can be read")?;
@@ -33,101 +33,101 @@ fn run(stage: &Stage, selection: &OwnerSelection, mode: EraseMode) -> Verdict<(u
 }
 
 #[track_caller]
-fn ensure_erased(stage: &Stage, selection: &OwnerSelection, expected: (u64, u64)) -> Verdict {
-    ensure_eq(run(stage, selection, EraseMode::Erase)?, expected)?;
-    ensure_eq(run(stage, selection, EraseMode::DryRun)?, (0, 0))
+fn ensure_erased(env: &TestEnv, selection: &OwnerSelection, expected: (u64, u64)) -> CaseResult {
+    ensure_eq(run(env, selection, EraseMode::Erase)?, expected)?;
+    ensure_eq(run(env, selection, EraseMode::DryRun)?, (0, 0))
 }
 
 /// Commits one message, and leaves no session.
-fn answered(actor: &Actor<'_>, key: &SessionKey, message: &str) -> Verdict {
+fn answered(actor: &TestUser<'_>, key: &SessionKey, message: &str) -> CaseResult {
     let chat = scope(message);
     actor.register(&chat, key)?;
     let claim = actor.claimed(&chat, message)?;
-    Ok(actor.stage.store.commit(&claim.token, Commit::Finish)?)
+    Ok(actor.env.store.commit(&claim.token, Commit::Finish)?)
 }
 
-pub fn c22_erase_leaves_nothing_of_a_tenant(stage: &Stage) -> Verdict {
-    let stage = &stage.with_options(StoreOptions::new())?;
-    let nobody = stage.ctx("env-a", "tenant-a");
+pub fn c22_erase_leaves_nothing_of_a_tenant(env: &TestEnv) -> CaseResult {
+    let env = &env.with_options(StoreOptions::new())?;
+    let nobody = env.ctx("env-a", "tenant-a");
     let mut sessions = 0;
     for (name, team) in [("anna", None), ("ben", Some("-")), ("cleo", Some("team"))] {
-        let user = stage.actor("env-a", "tenant-a", team, name);
-        for (number, scope) in stage.scopes(12).iter().enumerate() {
-            user.register(scope, &stage.key(&format!("{name}-{number}")))?;
+        let user = env.user_in("env-a", "tenant-a", team, name);
+        for (number, scope) in env.scopes(12).iter().enumerate() {
+            user.register(scope, &env.key(&format!("{name}-{number}")))?;
         }
         // One that waits no more.
-        user.register(&scope("chat-1"), &stage.key(&format!("{name}-2")))?;
+        user.register(&scope("chat-1"), &env.key(&format!("{name}-2")))?;
         let _created = user.create("{}")?;
-        answered(&user, &stage.key(&format!("{name}-done")), "message")?;
+        answered(&user, &env.key(&format!("{name}-done")), "message")?;
         sessions += 13;
     }
-    let _created = stage.store.create(&nobody, data_of(&nobody, "{}"))?;
-    ensure_erased(stage, &tenant(&nobody), (sessions + 1, 3))?;
-    stage.ensure_nothing_left()
+    let _created = env.store.create(&nobody, data_of(&nobody, "{}"))?;
+    ensure_erased(env, &tenant(&nobody), (sessions + 1, 3))?;
+    env.ensure_nothing_left()
 }
 
-pub fn c22_erase_takes_one_person_from_all_teams(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let in_team = stage.actor("env-a", "tenant-a", Some("team-a"), "anna");
+pub fn c22_erase_takes_one_person_from_all_teams(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let in_team = env.user_in("env-a", "tenant-a", Some("team-a"), "anna");
     let others = [
-        stage.actor("env-b", "tenant-a", None, "anna"),
-        stage.actor("env-a", "tenant-b", None, "anna"),
-        stage.actor("env-a", "tenant-a", None, "annabel"),
-        stage.actor("env-a", "tenant-a", Some("team-a"), "ben"),
+        env.user_in("env-b", "tenant-a", None, "anna"),
+        env.user_in("env-a", "tenant-b", None, "anna"),
+        env.user_in("env-a", "tenant-a", None, "annabel"),
+        env.user_in("env-a", "tenant-a", Some("team-a"), "ben"),
     ];
     let chat = scope("chat");
-    let (one, two) = (stage.key("one"), stage.key("two"));
+    let (one, two) = (env.key("one"), env.key("two"));
     anna.register(&chat, &one)?;
     in_team.register(&chat, &two)?;
     for (number, other) in others.iter().enumerate() {
-        other.register(&chat, &stage.key(&format!("other-{number}")))?;
+        other.register(&chat, &env.key(&format!("other-{number}")))?;
     }
     let person = tenant(&anna.ctx).user(anna.user.clone());
     let team = person.clone().team(TeamId("team-a".to_owned()));
-    ensure_erased(stage, &team, (1, 0))?;
+    ensure_erased(env, &team, (1, 0))?;
     in_team.ensure_gone(&two)?;
     anna.ensure_waits(&[(&chat, &one)])?;
-    ensure_erased(stage, &person, (1, 0))?;
+    ensure_erased(env, &person, (1, 0))?;
     anna.ensure_gone(&one)?;
     for (number, other) in others.iter().enumerate() {
-        let key = stage.key(&format!("other-{number}"));
+        let key = env.key(&format!("other-{number}"));
         other.ensure_waits(&[(&chat, &key)])?;
         other.ensure_stored(&key, key.as_str())?;
     }
     Ok(())
 }
 
-pub fn c22_a_claim_does_not_stop_erase(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c22_a_claim_does_not_stop_erase(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register(&chat, &key)?;
     let claim = anna.claimed(&chat, "message")?;
-    ensure_erased(stage, &tenant(&anna.ctx), (1, 0))?;
+    ensure_erased(env, &tenant(&anna.ctx), (1, 0))?;
     anna.ensure_gone(&key)?;
     ensure_claim_lost(anna.commit_park(&claim, &chat, "again"))?;
-    ensure_claim_lost(stage.store.commit(&claim.token, Commit::Finish))?;
+    ensure_claim_lost(env.store.commit(&claim.token, Commit::Finish))?;
     anna.ensure_gone(&key)?;
     anna.ensure_no_wait(&chat)
 }
 
-pub fn c22_erase_finds_owners_that_have_message_ids_alone(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("message"), stage.key("wait"));
+pub fn c22_erase_finds_owners_that_have_message_ids_alone(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("message"), env.key("wait"));
     answered(&anna, &key, "message")?;
     ensure_eq(anna.claim(&chat, "message")?, ClaimOutcome::Duplicate)?;
     let person = tenant(&anna.ctx).user(anna.user.clone());
-    ensure_erased(stage, &person, (0, 1))?;
+    ensure_erased(env, &person, (0, 1))?;
     ensure_eq(anna.claim(&chat, "message")?, ClaimOutcome::NoWait)
 }
 
-pub fn c22_a_dry_run_changes_nothing(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c22_a_dry_run_changes_nothing(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register(&chat, &key)?;
-    answered(&anna, &stage.key("done"), "message")?;
+    answered(&anna, &env.key("done"), "message")?;
     let selection = tenant(&anna.ctx);
     for _ in 0..2 {
-        ensure_eq(run(stage, &selection, EraseMode::DryRun)?, (1, 1))?;
+        ensure_eq(run(env, &selection, EraseMode::DryRun)?, (1, 1))?;
     }
     anna.ensure_waits(&[(&chat, &key)])?;
     ensure_eq(anna.claim(&chat, "message")?, ClaimOutcome::Duplicate)

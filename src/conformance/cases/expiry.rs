@@ -1,64 +1,64 @@
 //! C12: what has expired makes room.
 
-use super::super::ensure::{Verdict, ensure_eq};
+use super::super::ensure::{CaseResult, ensure_eq};
 use super::super::samples::scope;
-use super::super::stage::{LONG, SHORT, Stage, TICK};
+use super::super::test_env::{LONG, SHORT, TICK, TestEnv};
 use crate::options::{CreateOptions, ParkOptions};
 use crate::session::{CreateOutcome, ParkOutcome};
 
-pub fn c12_a_displaced_session_expires_on_time(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, older, newer) = (scope("chat"), stage.key("older"), stage.key("newer"));
+pub fn c12_a_displaced_session_expires_on_time(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, older, newer) = (scope("chat"), env.key("older"), env.key("newer"));
     anna.register_for(&chat, &older, LONG)?;
     anna.register_for(&chat, &newer, LONG * 2)?;
-    stage.advance(LONG - TICK)?;
+    env.advance(LONG - TICK)?;
     anna.ensure_stored(&older, older.as_str())?;
-    stage.advance(TICK)?;
+    env.advance(TICK)?;
     anna.ensure_gone(&older)?;
     anna.ensure_waits(&[(&chat, &newer)])
 }
 
-pub fn c12_an_expired_key_is_free(stage: &Stage) -> Verdict {
-    let (anna, ben) = (stage.user("anna"), stage.user("ben"));
-    let (chat, key) = (scope("chat"), stage.key("reused"));
+pub fn c12_an_expired_key_is_free(env: &TestEnv) -> CaseResult {
+    let (anna, ben) = (env.user("anna"), env.user("ben"));
+    let (chat, key) = (scope("chat"), env.key("reused"));
     anna.register_for(&chat, &key, SHORT)?;
-    stage.expire(&key, SHORT)?;
+    env.expire(&key, SHORT)?;
     ben.register(&chat, &key)?;
     anna.ensure_waits(&[])?;
     anna.ensure_no_wait(&chat)?;
     ben.ensure_waits(&[(&chat, &key)])?;
     anna.clear(&chat)?;
-    ensure_eq(stage.store.get(&key)?, Some(ben.data(key.as_str())))
+    ensure_eq(env.store.get(&key)?, Some(ben.data(key.as_str())))
 }
 
-pub fn c12_an_expired_key_starts_anew(stage: &Stage) -> Verdict {
-    let (anna, ben) = (stage.user("anna"), stage.user("ben"));
-    let (chat, key) = (scope("chat"), stage.key("reused"));
+pub fn c12_an_expired_key_starts_anew(env: &TestEnv) -> CaseResult {
+    let (anna, ben) = (env.user("anna"), env.user("ben"));
+    let (chat, key) = (scope("chat"), env.key("reused"));
     for owner in [&anna, &anna, &ben, &anna] {
         let parked = owner.park(&chat, &key, ParkOptions::new().ttl(SHORT))?;
         ensure_eq(parked, ParkOutcome::Registered { revision: 1 })?;
-        stage.expire(&key, SHORT)?;
+        env.expire(&key, SHORT)?;
     }
     for owner in [&ben, &anna] {
         let options = CreateOptions::new().key(key.clone()).ttl(SHORT);
         let created = owner.create_with(options)?;
         ensure_eq(created, CreateOutcome::Created(key.clone()))?;
-        stage.expire(&key, SHORT)?;
+        env.expire(&key, SHORT)?;
         ensure_eq(owner.find_by_user()?, None)?;
     }
     Ok(())
 }
 
-pub fn c12_many_expired_keys_are_free_at_once(stage: &Stage) -> Verdict {
-    let (anna, ben) = (stage.user("anna"), stage.user("ben"));
-    let scopes = stage.scopes(24);
+pub fn c12_many_expired_keys_are_free_at_once(env: &TestEnv) -> CaseResult {
+    let (anna, ben) = (env.user("anna"), env.user("ben"));
+    let scopes = env.scopes(24);
     let keys: Vec<_> = (0..scopes.len())
-        .map(|number| stage.key(&format!("reused-{number}")))
+        .map(|number| env.key(&format!("reused-{number}")))
         .collect();
     for (scope, key) in scopes.iter().zip(&keys) {
         anna.register_for(scope, key, SHORT)?;
     }
-    stage.expire(&keys[keys.len() - 1], SHORT)?;
+    env.expire(&keys[keys.len() - 1], SHORT)?;
     // From the last to expire to the first, so that no clean-up in order of time is ahead.
     let mut waits: Vec<_> = scopes.iter().zip(&keys).collect();
     waits.reverse();
@@ -73,13 +73,13 @@ pub fn c12_many_expired_keys_are_free_at_once(stage: &Stage) -> Verdict {
     ben.ensure_waits(for_ben)
 }
 
-pub fn c12_an_expired_wait_does_not_count(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c12_an_expired_wait_does_not_count(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     let (one, two) = (scope("one"), scope("two"));
-    let (short, kept, next) = (stage.key("short"), stage.key("kept"), stage.key("next"));
+    let (short, kept, next) = (env.key("short"), env.key("kept"), env.key("next"));
     anna.register_for(&one, &short, SHORT)?;
     anna.register(&two, &kept)?;
-    stage.expire(&short, SHORT)?;
+    env.expire(&short, SHORT)?;
     ensure_eq(anna.find_by_user()?.as_ref(), Some(&kept))?;
     anna.ensure_waits(&[(&two, &kept)])?;
     anna.register(&one, &next)?;
@@ -87,32 +87,32 @@ pub fn c12_an_expired_wait_does_not_count(stage: &Stage) -> Verdict {
     anna.ensure_gone(&short)
 }
 
-pub fn c12_an_expired_wait_does_not_hold_its_scope(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, short, next) = (scope("chat"), stage.key("short"), stage.key("next"));
+pub fn c12_an_expired_wait_does_not_hold_its_scope(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, short, next) = (scope("chat"), env.key("short"), env.key("next"));
     anna.register_for(&chat, &short, SHORT)?;
-    stage.expire(&short, SHORT)?;
+    env.expire(&short, SHORT)?;
     let parked = anna.park(&chat, &next, ParkOptions::new().if_absent())?;
     ensure_eq(parked, ParkOutcome::Registered { revision: 1 })?;
     anna.ensure_waits(&[(&chat, &next)])
 }
 
-pub fn c12_an_expired_latest_session_is_not_found(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c12_an_expired_latest_session_is_not_found(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     let older = anna.create("older")?;
-    let key = stage.key("short");
+    let key = env.key("short");
     let _created = anna.create_with(CreateOptions::new().key(key.clone()).ttl(SHORT))?;
-    stage.expire(&key, SHORT)?;
+    env.expire(&key, SHORT)?;
     ensure_eq(anna.find_by_user()?, None)?;
     anna.ensure_stored(&older, "older")
 }
 
-pub fn c12_every_deadline_comes_in_turn(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c12_every_deadline_comes_in_turn(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     let count = 40;
-    let scopes = stage.scopes(count);
+    let scopes = env.scopes(count);
     let keys: Vec<_> = (0..count)
-        .map(|number| stage.key(&format!("wait-{number}")))
+        .map(|number| env.key(&format!("wait-{number}")))
         .collect();
     // 17 and 41 share no factor: each deadline from 1 to 40 occurs once, in mixed order.
     let ticks: Vec<u32> = (1..=40).map(|number| number * 17 % 41).collect();
@@ -120,7 +120,7 @@ pub fn c12_every_deadline_comes_in_turn(stage: &Stage) -> Verdict {
         anna.register_for(scope, key, TICK * *ticks)?;
     }
     for now in 1..=40 {
-        stage.advance(TICK)?;
+        env.advance(TICK)?;
         let waits = scopes.iter().zip(&keys).zip(&ticks);
         let alive: Vec<_> = waits
             .filter(|(_, ticks)| **ticks > now)

@@ -1,25 +1,25 @@
 //! C17: what an Ok means, and what an error says.
 
-use super::super::ensure::{Verdict, ensure, ensure_eq, ensure_invalid, ensure_refused};
+use super::super::ensure::{CaseResult, ensure, ensure_eq, ensure_invalid, ensure_refused};
 use super::super::samples::scope;
-use super::super::stage::{LONG, Stage};
+use super::super::test_env::{LONG, TestEnv};
 use crate::SessionKey;
 use crate::claim::ClaimOutcome;
 use crate::error::{ErrorCode, SessionErrorExt};
 use crate::options::UpdateOptions;
 
-pub fn c17_bad_keys_are_refused(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c17_bad_keys_are_refused(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     let chat = scope("chat");
     let padded = |length: usize| {
-        let key = stage.key("long");
+        let key = env.key("long");
         let padding = "x".repeat(length - key.as_str().len());
         SessionKey::new(format!("{key}{padding}"))
     };
     for bad in [SessionKey::new(""), padded(1025)] {
-        ensure_invalid(stage.store.get(&bad))?;
-        ensure_invalid(stage.store.update(&bad, anna.data("{}")))?;
-        ensure_invalid(stage.store.remove(&bad))?;
+        ensure_invalid(env.store.get(&bad))?;
+        ensure_invalid(env.store.update(&bad, anna.data("{}")))?;
+        ensure_invalid(env.store.remove(&bad))?;
         ensure_invalid(anna.register(&chat, &bad))?;
     }
     let longest = padded(1024);
@@ -27,10 +27,10 @@ pub fn c17_bad_keys_are_refused(stage: &Stage) -> Verdict {
     anna.ensure_waits(&[(&chat, &longest)])
 }
 
-pub fn c17_overlong_scopes_are_refused(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c17_overlong_scopes_are_refused(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     let (longest, over) = ("x".repeat(64 * 1024), "x".repeat(64 * 1024 + 1));
-    let key = stage.key("wait");
+    let key = env.key("wait");
     let refusals = [
         anna.register(&scope(&over), &key),
         anna.find(&scope(&over)).map(|_key| ()),
@@ -47,14 +47,14 @@ pub fn c17_overlong_scopes_are_refused(stage: &Stage) -> Verdict {
     anna.ensure_waits(&[(&scope(&longest), &key)])
 }
 
-pub fn c17_errors_say_whether_to_repeat(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c17_errors_say_whether_to_repeat(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     let key = anna.create("{}")?;
-    let store = &stage.store;
+    let store = &env.store;
     let stale = UpdateOptions::new().if_revision(9);
     let errors = [
-        ensure_refused(store.remove(&stage.key("missing")), ErrorCode::NotFound)?,
-        ensure_invalid(store.create(&anna.ctx, stage.user("ben").data("{}")))?,
+        ensure_refused(store.remove(&env.key("missing")), ErrorCode::NotFound)?,
+        ensure_invalid(store.create(&anna.ctx, env.user("ben").data("{}")))?,
         ensure_refused(
             store.update_with(&key, anna.data("{}"), stale),
             ErrorCode::Conflict,
@@ -70,16 +70,16 @@ pub fn c17_errors_say_whether_to_repeat(stage: &Stage) -> Verdict {
     Ok(())
 }
 
-pub fn c17_health_answers(stage: &Stage) -> Verdict {
-    let health = stage.store.health()?;
+pub fn c17_health_answers(env: &TestEnv) -> CaseResult {
+    let health = env.store.health()?;
     ensure(!health.backend.is_empty(), "health names the backend")
 }
 
-pub fn c17_what_was_stored_is_there_after_reopening(stage: &Stage) -> Verdict {
+pub fn c17_what_was_stored_is_there_after_reopening(env: &TestEnv) -> CaseResult {
     let (one, two) = (scope("one"), scope("two"));
-    let (first, second) = (stage.key("first"), stage.key("second"));
+    let (first, second) = (env.key("first"), env.key("second"));
     let created = {
-        let before = stage.open("store")?;
+        let before = env.open("store")?;
         let anna = before.user("anna");
         let created = anna.create("created")?;
         anna.register(&two, &second)?;
@@ -87,7 +87,7 @@ pub fn c17_what_was_stored_is_there_after_reopening(stage: &Stage) -> Verdict {
         before.store.update(&second, anna.data("changed"))?;
         created
     };
-    let after = stage.open("store")?;
+    let after = env.open("store")?;
     let anna = after.user("anna");
     anna.ensure_waits(&[(&two, &second), (&one, &first)])?;
     anna.ensure_stored(&first, first.as_str())?;
@@ -97,11 +97,11 @@ pub fn c17_what_was_stored_is_there_after_reopening(stage: &Stage) -> Verdict {
     ensure_eq(anna.find_by_user()?, Some(created))
 }
 
-pub fn c17_claims_are_there_after_reopening(stage: &Stage) -> Verdict {
+pub fn c17_claims_are_there_after_reopening(env: &TestEnv) -> CaseResult {
     let (one, two) = (scope("one"), scope("two"));
-    let (first, second) = (stage.key("first"), stage.key("second"));
+    let (first, second) = (env.key("first"), env.key("second"));
     let (claim, session) = {
-        let before = stage.open("store")?;
+        let before = env.open("store")?;
         let anna = before.user("anna");
         anna.register(&one, &first)?;
         anna.register_for(&two, &second, LONG)?;
@@ -109,7 +109,7 @@ pub fn c17_claims_are_there_after_reopening(stage: &Stage) -> Verdict {
         anna.commit_park(&done, &one, "again")?;
         (anna.claimed(&one, "open")?, anna.session(&second)?)
     };
-    let after = stage.open("store")?;
+    let after = env.open("store")?;
     let anna = after.user("anna");
     ensure_eq(anna.session(&second)?, session)?;
     ensure_eq(anna.claim(&one, "done")?, ClaimOutcome::Duplicate)?;

@@ -2,10 +2,10 @@
 
 use greentic_types::{EnvId, FlowId, PackId, SessionData, TeamId, TenantCtx, TenantId, UserId};
 
-use super::super::actor::data_of;
-use super::super::ensure::{Verdict, ensure, ensure_eq, ensure_invalid};
+use super::super::ensure::{CaseResult, ensure, ensure_eq, ensure_invalid};
 use super::super::samples::{BAD_IDS, scope};
-use super::super::stage::{LONG, Stage};
+use super::super::test_env::{LONG, TestEnv};
+use super::super::test_user::data_of;
 use crate::options::{CreateOptions, ParkOptions};
 
 /// The context with each pair of duplicate fields made to disagree, in both directions.
@@ -19,14 +19,14 @@ fn contradictory(ctx: &TenantCtx) -> Vec<TenantCtx> {
     contexts
 }
 
-pub fn c01_contradictory_contexts_are_refused(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let store = &stage.store;
-    let (chat, key) = (scope("chat"), stage.key("kept"));
+pub fn c01_contradictory_contexts_are_refused(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let store = &env.store;
+    let (chat, key) = (scope("chat"), env.key("kept"));
     anna.register(&chat, &key)?;
     for ctx in contradictory(&anna.ctx) {
         let (bad, good) = (data_of(&ctx, "bad"), anna.data("good"));
-        let fresh = stage.key("fresh");
+        let fresh = env.key("fresh");
         ensure_invalid(store.create(&ctx, bad.clone()))?;
         ensure_invalid(store.create(&ctx, good.clone()))?;
         ensure_invalid(store.create(&anna.ctx, bad.clone()))?;
@@ -44,10 +44,10 @@ pub fn c01_contradictory_contexts_are_refused(stage: &Stage) -> Verdict {
     anna.ensure_waits(&[(&chat, &key)])
 }
 
-pub fn c01_contradictory_contexts_are_refused_by_verbs(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let store = &stage.store;
-    let (chat, key) = (scope("chat"), stage.key("kept"));
+pub fn c01_contradictory_contexts_are_refused_by_all_operations(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let store = &env.store;
+    let (chat, key) = (scope("chat"), env.key("kept"));
     anna.register(&chat, &key)?;
     for ctx in contradictory(&anna.ctx) {
         let bad = data_of(&ctx, "bad");
@@ -76,10 +76,10 @@ fn with_each_id(data: &SessionData, id: &str) -> Vec<SessionData> {
     all
 }
 
-fn refuses_everywhere(stage: &Stage, id: &str) -> Verdict {
-    let anna = stage.user("anna");
-    let store = &stage.store;
-    let (chat, key, fresh) = (scope("chat"), stage.key("kept"), stage.key("fresh"));
+fn refuses_everywhere(env: &TestEnv, id: &str) -> CaseResult {
+    let anna = env.user("anna");
+    let store = &env.store;
+    let (chat, key, fresh) = (scope("chat"), env.key("kept"), env.key("fresh"));
     anna.register(&chat, &key)?;
     for data in with_each_id(&anna.data("bad"), id) {
         let ctx = data.tenant_ctx.clone();
@@ -98,28 +98,28 @@ fn refuses_everywhere(stage: &Stage, id: &str) -> Verdict {
     anna.ensure_stored(&key, key.as_str())
 }
 
-pub fn c01_ids_outside_the_grammar_are_refused(stage: &Stage) -> Verdict {
+pub fn c01_ids_outside_the_grammar_are_refused(env: &TestEnv) -> CaseResult {
     BAD_IDS
         .iter()
-        .try_for_each(|id| refuses_everywhere(stage, id))
+        .try_for_each(|id| refuses_everywhere(env, id))
 }
 
-pub fn c01_overlong_ids_are_refused(stage: &Stage) -> Verdict {
-    refuses_everywhere(stage, &"x".repeat(1025))?;
+pub fn c01_overlong_ids_are_refused(env: &TestEnv) -> CaseResult {
+    refuses_everywhere(env, &"x".repeat(1025))?;
     let longest = "x".repeat(1024);
-    let anna = stage.actor("env-a", "tenant-a", Some(&longest), &longest);
-    let (chat, key) = (scope("chat"), stage.key("longest"));
+    let anna = env.user_in("env-a", "tenant-a", Some(&longest), &longest);
+    let (chat, key) = (scope("chat"), env.key("longest"));
     anna.register(&chat, &key)?;
     anna.ensure_waits(&[(&chat, &key)])
 }
 
-pub fn c01_either_of_two_duplicate_fields_is_enough(stage: &Stage) -> Verdict {
-    let anna = stage.actor("env-a", "tenant-a", Some("blue"), "anna");
+pub fn c01_either_of_two_duplicate_fields_is_enough(env: &TestEnv) -> CaseResult {
+    let anna = env.user_in("env-a", "tenant-a", Some("blue"), "anna");
     let (mut old, mut new) = (anna.ctx.clone(), anna.ctx.clone());
     (old.team_id, old.user_id) = (None, None);
     (new.team, new.user) = (None, None);
-    let (chat, key) = (scope("chat"), stage.key("wait"));
-    let store = &stage.store;
+    let (chat, key) = (scope("chat"), env.key("wait"));
+    let store = &env.store;
     let data = data_of(&new, "stored");
     store.register(&old, &anna.user, &chat, &key, data.clone(), None)?;
     for ctx in [&anna.ctx, &old, &new] {
@@ -131,7 +131,7 @@ pub fn c01_either_of_two_duplicate_fields_is_enough(stage: &Stage) -> Verdict {
     anna.ensure_stored(&key, "again")
 }
 
-/// The same actor in each neighbouring place: another env, another tenant, other teams.
+/// The same user in each neighbouring place: another env, another tenant, other teams.
 fn other_places(anna: &TenantCtx) -> Vec<(&'static str, TenantCtx)> {
     let mut env = anna.clone();
     env.env = EnvId("env-b".to_owned());
@@ -148,11 +148,11 @@ fn other_places(anna: &TenantCtx) -> Vec<(&'static str, TenantCtx)> {
     ]
 }
 
-pub fn c02_create_refuses_the_data_of_another_place(stage: &Stage) -> Verdict {
-    let anna = stage.actor("env-a", "tenant-a", Some("blue"), "zq-anna");
+pub fn c02_create_refuses_the_data_of_another_place(env: &TestEnv) -> CaseResult {
+    let anna = env.user_in("env-a", "tenant-a", Some("blue"), "zq-anna");
     for (part, ctx) in other_places(&anna.ctx) {
         for (caller, data) in [(&anna.ctx, &ctx), (&ctx, &anna.ctx)] {
-            let error = ensure_invalid(stage.store.create(caller, data_of(data, "{}")))?;
+            let error = ensure_invalid(env.store.create(caller, data_of(data, "{}")))?;
             ensure(error.message.contains(part), "the message names the part")?;
         }
     }
@@ -162,19 +162,19 @@ pub fn c02_create_refuses_the_data_of_another_place(stage: &Stage) -> Verdict {
         .with_user(Some(UserId("zq-ben".to_owned())));
     let nobody = anna.ctx.clone().with_user(None);
     for caller in [&ben, &nobody] {
-        let error = ensure_invalid(stage.store.create(caller, anna.data("{}")))?;
+        let error = ensure_invalid(env.store.create(caller, anna.data("{}")))?;
         ensure(error.message.contains("user"), "the message names the part")?;
         ensure(!error.message.contains("zq-"), "the message names a user")?;
     }
     ensure_eq(anna.find_by_user()?, None)
 }
 
-pub fn c02_register_refuses_the_data_of_another_owner(stage: &Stage) -> Verdict {
-    let anna = stage.actor("env-a", "tenant-a", Some("blue"), "zq-anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c02_register_refuses_the_data_of_another_owner(env: &TestEnv) -> CaseResult {
+    let anna = env.user_in("env-a", "tenant-a", Some("blue"), "zq-anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     let register = |caller: &TenantCtx, user: &UserId, data: &TenantCtx| {
         let data = data_of(data, "{}");
-        stage.store.register(caller, user, &chat, &key, data, None)
+        env.store.register(caller, user, &chat, &key, data, None)
     };
     for (part, ctx) in other_places(&anna.ctx) {
         for (caller, data) in [(&anna.ctx, &ctx), (&ctx, &anna.ctx)] {
@@ -205,33 +205,33 @@ pub fn c02_register_refuses_the_data_of_another_owner(stage: &Stage) -> Verdict 
     anna.ensure_waits(&[])
 }
 
-pub fn c02_data_without_a_user_is_stored_as_given(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c02_data_without_a_user_is_stored_as_given(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     let data = data_of(&anna.ctx.clone().with_user(None), "{}");
-    let key = stage.store.create(&anna.ctx, data.clone())?;
-    ensure_eq(stage.store.get(&key)?, Some(data.clone()))?;
-    let found = stage.store.find_by_user(&anna.ctx, &anna.user)?;
+    let key = env.store.create(&anna.ctx, data.clone())?;
+    ensure_eq(env.store.get(&key)?, Some(data.clone()))?;
+    let found = env.store.find_by_user(&anna.ctx, &anna.user)?;
     ensure_eq(found, Some((key.clone(), data)))?;
-    let ben = stage.user("ben");
+    let ben = env.user("ben");
     ensure_eq(ben.find_by_user()?, None)?;
-    stage.store.remove(&key)?;
+    env.store.remove(&key)?;
     ensure_eq(anna.find_by_user()?, None)
 }
 
-pub fn c02_data_without_a_user_stays_without(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c02_data_without_a_user_stays_without(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     let nobody = anna.ctx.clone().with_user(None);
-    let key = stage.store.create(&anna.ctx, data_of(&nobody, "first"))?;
-    ensure_invalid(stage.store.update(&key, anna.data("named")))?;
+    let key = env.store.create(&anna.ctx, data_of(&nobody, "first"))?;
+    ensure_invalid(env.store.update(&key, anna.data("named")))?;
     anna.ensure_stored(&key, "first")?;
-    stage.store.update(&key, data_of(&nobody, "second"))?;
-    ensure_eq(stage.store.get(&key)?, Some(data_of(&nobody, "second")))?;
+    env.store.update(&key, data_of(&nobody, "second"))?;
+    ensure_eq(env.store.get(&key)?, Some(data_of(&nobody, "second")))?;
     ensure_eq(anna.find_by_user()?, Some(key))
 }
 
-pub fn c03_update_keeps_every_part_of_the_identity(stage: &Stage) -> Verdict {
-    let anna = stage.actor("env-a", "tenant-a", Some("blue"), "zq-anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c03_update_keeps_every_part_of_the_identity(env: &TestEnv) -> CaseResult {
+    let anna = env.user_in("env-a", "tenant-a", Some("blue"), "zq-anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register(&chat, &key)?;
     let mut offers = other_places(&anna.ctx);
     offers.push((
@@ -242,7 +242,7 @@ pub fn c03_update_keeps_every_part_of_the_identity(stage: &Stage) -> Verdict {
     ));
     offers.push(("user", anna.ctx.clone().with_user(None)));
     for (part, ctx) in offers {
-        let error = ensure_invalid(stage.store.update(&key, data_of(&ctx, "stolen")))?;
+        let error = ensure_invalid(env.store.update(&key, data_of(&ctx, "stolen")))?;
         ensure(error.message.contains(part), "the message names the part")?;
         ensure(
             !error.to_string().contains("zq-"),
@@ -253,15 +253,15 @@ pub fn c03_update_keeps_every_part_of_the_identity(stage: &Stage) -> Verdict {
     anna.ensure_waits(&[(&chat, &key)])
 }
 
-pub fn c03_update_keeps_an_absent_team_and_user(stage: &Stage) -> Verdict {
-    let nobody = stage.ctx("env-a", "tenant-a");
-    let key = stage.store.create(&nobody, data_of(&nobody, "first"))?;
+pub fn c03_update_keeps_an_absent_team_and_user(env: &TestEnv) -> CaseResult {
+    let nobody = env.ctx("env-a", "tenant-a");
+    let key = env.store.create(&nobody, data_of(&nobody, "first"))?;
     let team = nobody.clone().with_team(Some(TeamId("blue".to_owned())));
     let dash = nobody.clone().with_team(Some(TeamId("-".to_owned())));
     let user = nobody.clone().with_user(Some(UserId("anna".to_owned())));
     for ctx in [team, dash, user] {
-        ensure_invalid(stage.store.update(&key, data_of(&ctx, "stolen")))?;
+        ensure_invalid(env.store.update(&key, data_of(&ctx, "stolen")))?;
     }
-    stage.store.update(&key, data_of(&nobody, "second"))?;
-    ensure_eq(stage.store.get(&key)?, Some(data_of(&nobody, "second")))
+    env.store.update(&key, data_of(&nobody, "second"))?;
+    ensure_eq(env.store.get(&key)?, Some(data_of(&nobody, "second")))
 }

@@ -2,30 +2,30 @@
 
 use std::time::Duration;
 
-use super::super::ensure::{Failure, Verdict, ensure, ensure_claim_lost, ensure_eq};
+use super::super::ensure::{CaseResult, Failure, ensure, ensure_claim_lost, ensure_eq};
 use super::super::samples::scope;
-use super::super::stage::{LONG, SHORT, Stage, TICK};
+use super::super::test_env::{LONG, SHORT, TICK, TestEnv};
 use crate::claim::{ClaimOutcome, Commit};
 
-pub fn c16_the_lease_is_exact(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c16_the_lease_is_exact(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register(&chat, &key)?;
     let first = anna.claimed(&chat, "first")?;
-    stage.advance(LONG - TICK)?;
+    env.advance(LONG - TICK)?;
     let busy = ClaimOutcome::Busy {
         until: first.lease_until,
     };
     ensure_eq(anna.claim(&chat, "second")?, busy)?;
-    stage.advance(TICK)?;
+    env.advance(TICK)?;
     let second = anna.claimed(&chat, "second")?;
     ensure_eq(second.attempt, 2)?;
     ensure_eq(second.lease_until.since(first.lease_until), LONG)
 }
 
-pub fn c16_a_tiny_lease_acts_as_one_millisecond(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c16_a_tiny_lease_acts_as_one_millisecond(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register(&chat, &key)?;
     for lease in [Duration::ZERO, Duration::from_nanos(1), TICK] {
         let claim = anna.claimed_for(&chat, "message", lease)?;
@@ -33,14 +33,14 @@ pub fn c16_a_tiny_lease_acts_as_one_millisecond(stage: &Stage) -> Verdict {
             until: claim.lease_until,
         };
         ensure_eq(anna.claim(&chat, "message")?, busy)?;
-        stage.advance(TICK)?;
+        env.advance(TICK)?;
     }
     ensure_eq(anna.claimed(&chat, "message")?.attempt, 4)
 }
 
-pub fn c16_a_lease_that_ran_out_frees_the_wait(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c16_a_lease_that_ran_out_frees_the_wait(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register(&chat, &key)?;
     let mut lost = anna.claimed_for(&chat, "message", SHORT)?;
     for attempt in 2..5 {
@@ -51,7 +51,7 @@ pub fn c16_a_lease_that_ran_out_frees_the_wait(stage: &Stage) -> Verdict {
             "the fencing number grows",
         )?;
         ensure_eq(claim.session.revision, 1)?;
-        let renewed = stage.store.renew(&claim.token, SHORT)?;
+        let renewed = env.store.renew(&claim.token, SHORT)?;
         ensure(
             renewed < claim.lease_until,
             "a renewed lease may be shorter",
@@ -61,12 +61,12 @@ pub fn c16_a_lease_that_ran_out_frees_the_wait(stage: &Stage) -> Verdict {
     Ok(())
 }
 
-pub fn c16_a_released_wait_is_free_at_once(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c16_a_released_wait_is_free_at_once(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register(&chat, &key)?;
     let first = anna.claimed(&chat, "message")?;
-    stage.store.release(&first.token)?;
+    env.store.release(&first.token)?;
     anna.ensure_waits(&[(&chat, &key)])?;
     let second = anna.claimed(&chat, "message")?;
     ensure_eq(second.attempt, 2)?;
@@ -74,71 +74,70 @@ pub fn c16_a_released_wait_is_free_at_once(stage: &Stage) -> Verdict {
         second.token.fencing_number() > first.token.fencing_number(),
         "the fencing number grows",
     )?;
-    ensure_claim_lost(stage.store.renew(&first.token, LONG))?;
-    ensure_claim_lost(stage.store.commit(&first.token, Commit::Finish))?;
-    stage
-        .store
+    ensure_claim_lost(env.store.renew(&first.token, LONG))?;
+    ensure_claim_lost(env.store.commit(&first.token, Commit::Finish))?;
+    env.store
         .commit(&second.token, Commit::Finish)
         .map_err(Failure::from)
 }
 
-pub fn c16_a_repeated_release_frees_nothing_else(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c16_a_repeated_release_frees_nothing_else(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register(&chat, &key)?;
     let first = anna.claimed(&chat, "message")?;
-    stage.store.release(&first.token)?;
-    stage.store.release(&first.token)?;
+    env.store.release(&first.token)?;
+    env.store.release(&first.token)?;
     let second = anna.claimed(&chat, "message")?;
     // Done or refused: either way the second worker keeps its claim.
-    let _repeat = stage.store.release(&first.token);
+    let _repeat = env.store.release(&first.token);
     let busy = ClaimOutcome::Busy {
         until: second.lease_until,
     };
     ensure_eq(anna.claim(&chat, "message")?, busy)?;
-    Ok(stage.store.commit(&second.token, Commit::Finish)?)
+    Ok(env.store.commit(&second.token, Commit::Finish)?)
 }
 
-pub fn c16_renew_moves_the_end_of_the_lease(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c16_renew_moves_the_end_of_the_lease(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register(&chat, &key)?;
     let claim = anna.claimed(&chat, "message")?;
-    stage.advance(LONG - TICK)?;
-    let until = stage.store.renew(&claim.token, LONG)?;
+    env.advance(LONG - TICK)?;
+    let until = env.store.renew(&claim.token, LONG)?;
     ensure_eq(until.since(claim.lease_until), LONG - TICK)?;
-    stage.advance(LONG - TICK)?;
+    env.advance(LONG - TICK)?;
     ensure_eq(anna.claim(&chat, "other")?, ClaimOutcome::Busy { until })?;
-    stage.advance(TICK)?;
+    env.advance(TICK)?;
     let next = anna.claimed(&chat, "other")?;
     ensure_eq(next.attempt, 2)?;
-    ensure_claim_lost(stage.store.renew(&claim.token, LONG))
+    ensure_claim_lost(env.store.renew(&claim.token, LONG))
 }
 
-pub fn c16_renew_tells_the_new_end(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c16_renew_tells_the_new_end(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register(&chat, &key)?;
     let claim = anna.claimed(&chat, "message")?;
     for hours in 2..5 {
-        let until = stage.store.renew(&claim.token, LONG * hours)?;
+        let until = env.store.renew(&claim.token, LONG * hours)?;
         ensure(until > claim.lease_until, "the lease is longer")?;
         ensure_eq(anna.claim(&chat, "message")?, ClaimOutcome::Busy { until })?;
     }
     ensure_eq(anna.session(&key)?, claim.session.clone())?;
-    Ok(stage.store.commit(&claim.token, Commit::Finish)?)
+    Ok(env.store.commit(&claim.token, Commit::Finish)?)
 }
 
-pub fn c16_a_claim_does_not_outlive_the_session(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c16_a_claim_does_not_outlive_the_session(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register_for(&chat, &key, LONG)?;
     let claim = anna.claimed_for(&chat, "message", LONG * 2)?;
-    stage.advance(LONG)?;
-    ensure_claim_lost(stage.store.renew(&claim.token, LONG))?;
-    ensure_claim_lost(stage.store.release(&claim.token))?;
+    env.advance(LONG)?;
+    ensure_claim_lost(env.store.renew(&claim.token, LONG))?;
+    ensure_claim_lost(env.store.release(&claim.token))?;
     ensure_claim_lost(anna.commit_park(&claim, &chat, "late"))?;
-    ensure_claim_lost(stage.store.commit(&claim.token, Commit::Finish))?;
+    ensure_claim_lost(env.store.commit(&claim.token, Commit::Finish))?;
     anna.ensure_gone(&key)?;
     anna.ensure_waits(&[])?;
     ensure_eq(anna.claim(&chat, "message")?, ClaimOutcome::NoWait)

@@ -1,13 +1,13 @@
-//! The table of all cases: the one place where they are named.
+//! The table of all cases.
 //!
-//! A line is `file::name [what it needs];`. The name starts with the rule that the case proves.
+//! A line is `file::name [needs];`. The name starts with the rule that the case tests.
 
-mod anywhere;
 mod claim_fence;
 mod claims;
 mod commits;
 mod concurrency;
 mod erasure;
+mod executors;
 mod expiry;
 mod exported;
 mod failure;
@@ -28,7 +28,7 @@ mod waits;
 
 use super::case::{Case, Need};
 
-/// All cases, in the order of the contract's rules.
+/// Returns all cases, in the order of the contract's rules.
 #[must_use]
 pub const fn cases() -> &'static [Case] {
     CASES
@@ -44,10 +44,11 @@ macro_rules! table {
             }),*
         ];
 
-        /// Makes one `#[test]` of each case on each face, in modules `blocking` and `asynchronous`.
+        /// Makes one `#[test]` for each case and API, in modules `blocking_api` and `async_api`.
         ///
-        /// The expression makes the [`Subject`](crate::conformance::Subject) anew for each test. A
-        /// case that is skipped fails, unless the subject waives what it needs.
+        /// The expression is evaluated in each test and makes its
+        /// [`Subject`](crate::conformance::Subject). A test fails if its case is skipped, unless the
+        /// subject waives what the case needs.
         ///
         /// ```
         /// # mod example {
@@ -55,7 +56,7 @@ macro_rules! table {
         /// use greentic_session::inmemory::InMemorySessionStore;
         ///
         /// fn subject() -> Subject {
-        ///     Subject::full(std::sync::Arc::new(InMemorySessionStore::new()))
+        ///     Subject::both_apis(std::sync::Arc::new(InMemorySessionStore::new()))
         ///         .without(Need::Clock, "tested elsewhere")
         ///         .without(Need::Options, "tested elsewhere")
         ///         .without(Need::Leftovers, "tested elsewhere")
@@ -72,25 +73,25 @@ macro_rules! table {
                     #[allow(unused_imports)]
                     use super::*;
 
-                    mod blocking {
+                    mod blocking_api {
                         #[allow(unused_imports)]
                         use super::*;
-                        $crate::conformance_tests!(@face Blocking, $d subject);
+                        $crate::conformance_tests!(@api Blocking, $d subject);
                     }
 
-                    mod asynchronous {
+                    mod async_api {
                         #[allow(unused_imports)]
                         use super::*;
-                        $crate::conformance_tests!(@face Async, $d subject);
+                        $crate::conformance_tests!(@api Async, $d subject);
                     }
                 }
             };
-            (@face $d face:ident, $d subject:expr) => {
+            (@api $d api:ident, $d subject:expr) => {
                 $(
                     #[test]
                     fn $name() {
-                        let face = $crate::conformance::Face::$d face;
-                        $crate::conformance::check(stringify!($name), face, &$d subject);
+                        let api = $crate::conformance::Api::$d api;
+                        $crate::conformance::check(stringify!($name), api, &$d subject);
                     }
                 )*
             };
@@ -100,7 +101,7 @@ macro_rules! table {
 
 table! { $
     identity::c01_contradictory_contexts_are_refused;
-    identity::c01_contradictory_contexts_are_refused_by_verbs [Verbs];
+    identity::c01_contradictory_contexts_are_refused_by_all_operations [AllOperations];
     identity::c01_ids_outside_the_grammar_are_refused;
     identity::c01_overlong_ids_are_refused;
     identity::c01_either_of_two_duplicate_fields_is_enough;
@@ -113,7 +114,7 @@ table! { $
 
     owners::c04_the_same_scope_of_other_owners_is_another_wait;
     owners::c04_a_foreign_key_is_refused_on_register;
-    owners::c04_a_foreign_key_is_refused_on_create [Verbs];
+    owners::c04_a_foreign_key_is_refused_on_create [AllOperations];
     owners::c04_no_team_and_a_team_named_dash_are_two_owners;
     owners::c04_confusable_scopes_are_different_waits;
     owners::c04_a_context_of_another_user_sees_nothing;
@@ -121,8 +122,8 @@ table! { $
     owners::c04_sessions_without_a_user_are_owners_of_their_own;
     owners::c04_look_ups_stay_with_their_owner;
     owners::c05_get_needs_the_key_alone;
-    owners::c05_a_fenced_get_answers_none_across_owners [Verbs];
-    owners::c05_a_fenced_get_without_a_user_sees_its_own_alone [Verbs];
+    owners::c05_a_fenced_get_answers_none_across_owners [AllOperations];
+    owners::c05_a_fenced_get_without_a_user_sees_its_own_alone [AllOperations];
 
     sessions::c06_fresh_keys_are_long_and_differ;
     sessions::c06_a_created_session_is_found;
@@ -132,13 +133,13 @@ table! { $
     sessions::c06_remove_clears_the_look_up;
     sessions::c06_a_registered_session_is_not_a_created_one;
     sessions::c06_clearing_a_created_session_clears_the_look_up;
-    sessions::c06_a_chosen_key_is_found [Verbs];
+    sessions::c06_a_chosen_key_is_found [AllOperations];
     sessions::c07_update_replaces_the_data;
-    sessions::c07_update_counts_and_keeps_the_deadline [Verbs];
+    sessions::c07_update_counts_and_keeps_the_deadline [AllOperations];
     sessions::c07_update_keeps_wait_and_look_ups;
     sessions::c07_a_missing_session_is_not_found;
     sessions::c07_remove_takes_the_wait;
-    sessions::c07_a_removed_key_is_free [Verbs];
+    sessions::c07_a_removed_key_is_free [AllOperations];
     payloads::c08_payloads_come_back_byte_for_byte;
     payloads::c08_every_field_comes_back;
     payloads::c08_a_mebibyte_comes_back;
@@ -149,12 +150,12 @@ table! { $
     waits::c09_register_stores_data_and_route;
     waits::c09_register_moves_the_same_session;
     waits::c09_register_displaces_another_session;
-    waits::c09_a_displaced_session_keeps_its_deadline [Verbs];
+    waits::c09_a_displaced_session_keeps_its_deadline [AllOperations];
     waits::c09_a_displaced_session_parks_again;
     waits::c09_a_move_displaces_too;
     waits::c09_registering_again_replaces_the_data;
     waits::c09_a_created_session_can_wait;
-    waits::c09_revisions_go_on [Verbs];
+    waits::c09_revisions_go_on [AllOperations];
     waits::c10_find_list_and_clear_agree;
     waits::c10_list_is_in_order_of_registration;
     waits::c10_many_waits_stay_in_order;
@@ -163,164 +164,164 @@ table! { $
     waits::c11_clear_of_nothing_does_nothing;
     waits::c11_clear_spares_a_session_that_moved;
     waits::c11_clear_spares_a_displaced_session;
-    waits::c11_clear_names_its_outcome [Verbs];
+    waits::c11_clear_names_its_outcome [AllOperations];
 
     time::c12_an_expired_session_is_gone_from_every_read;
     time::c12_the_deadline_is_exact [Clock];
     time::c12_writes_count_until_the_deadline [Clock];
-    time::c12_verbs_see_nothing_at_the_deadline [Verbs, Clock];
-    time::c12_the_deadline_is_told [Verbs, Clock];
+    time::c12_no_operation_sees_a_session_at_its_deadline [AllOperations, Clock];
+    time::c12_the_deadline_is_told [AllOperations, Clock];
     time::c12_tiny_ttls_expire;
     time::c12_tiny_ttls_act_as_one_millisecond [Clock];
     time::c12_overlong_ttls_do_not_expire;
-    time::c12_overlong_ttls_mean_no_deadline [Verbs];
+    time::c12_overlong_ttls_mean_no_deadline [AllOperations];
     time::c12_no_ttl_means_no_deadline [Clock];
     time::c12_the_default_ttl_applies [Options, Clock];
-    time::c12_the_default_ttl_is_told [Options, Verbs];
+    time::c12_the_default_ttl_is_told [Options, AllOperations];
     time::c12_update_keeps_the_deadline [Clock];
     time::c12_registering_again_sets_the_deadline_anew [Clock];
     expiry::c12_a_displaced_session_expires_on_time [Clock];
     expiry::c12_an_expired_key_is_free;
-    expiry::c12_an_expired_key_starts_anew [Verbs];
+    expiry::c12_an_expired_key_starts_anew [AllOperations];
     expiry::c12_many_expired_keys_are_free_at_once;
     expiry::c12_an_expired_wait_does_not_count;
-    expiry::c12_an_expired_wait_does_not_hold_its_scope [Verbs];
-    expiry::c12_an_expired_latest_session_is_not_found [Verbs];
+    expiry::c12_an_expired_wait_does_not_hold_its_scope [AllOperations];
+    expiry::c12_an_expired_latest_session_is_not_found [AllOperations];
     expiry::c12_every_deadline_comes_in_turn [Clock];
 
     leftovers::c13_nothing_is_left_after_removes [Options, Leftovers];
     leftovers::c13_nothing_is_left_after_clears [Options, Leftovers];
     leftovers::c13_nothing_is_left_after_expiry [Options, Leftovers];
-    leftovers::c13_nothing_is_left_after_created_sessions_expire [Options, Leftovers, Verbs];
+    leftovers::c13_nothing_is_left_after_created_sessions_expire [Options, Leftovers, AllOperations];
     leftovers::c13_nothing_is_left_after_displacement_and_moves [Options, Leftovers];
     leftovers::c13_nothing_is_left_after_a_displaced_session_expires [Options, Leftovers];
     leftovers::c13_nothing_is_left_of_calls_that_do_nothing [Options, Leftovers];
-    leftovers::c13_nothing_is_left_of_verbs_that_do_nothing [Options, Leftovers, Verbs];
-    leftovers::c13_nothing_is_left_after_a_finish [Options, Leftovers, Verbs];
-    leftovers::c13_nothing_is_left_of_an_abandoned_claim [Options, Leftovers, Verbs];
+    leftovers::c13_nothing_is_left_of_operations_that_do_nothing [Options, Leftovers, AllOperations];
+    leftovers::c13_nothing_is_left_after_a_finish [Options, Leftovers, AllOperations];
+    leftovers::c13_nothing_is_left_of_an_abandoned_claim [Options, Leftovers, AllOperations];
     leftovers::c13_dead_waits_of_a_busy_owner_do_not_pile_up [Options, Leftovers];
 
-    concurrency::c14_a_repeated_create_is_recognised [Verbs];
-    concurrency::c14_a_repeated_update_is_recognised [Verbs];
-    concurrency::c14_a_repeated_park_is_recognised [Verbs];
-    concurrency::c14_a_repeated_park_does_not_undo_a_commit [Verbs];
+    concurrency::c14_a_repeated_create_is_recognised [AllOperations];
+    concurrency::c14_a_repeated_update_is_recognised [AllOperations];
+    concurrency::c14_a_repeated_park_is_recognised [AllOperations];
+    concurrency::c14_a_repeated_park_does_not_undo_a_commit [AllOperations];
     concurrency::c14_repeated_calls_end_in_the_same_state;
-    concurrency::c14_one_of_many_creates_wins [Verbs];
+    concurrency::c14_one_of_many_creates_wins [AllOperations];
     concurrency::c14_one_of_many_registers_waits;
     concurrency::c14_a_session_that_is_raced_waits_once;
     concurrency::c14_a_moving_wait_is_listed_at_every_instant;
     concurrency::c14_a_key_that_two_owners_race_for_goes_to_one;
     concurrency::c14_one_of_many_removes_wins;
-    concurrency::c14_one_of_many_clears_wins [Verbs];
-    concurrency::c15_update_needs_the_revision [Verbs];
-    concurrency::c15_remove_needs_the_revision [Verbs];
-    concurrency::c15_no_conditional_update_is_lost [Verbs];
-    concurrency::c15_if_absent_says_who_waits [Verbs];
-    concurrency::c15_one_of_many_if_absent_registers [Verbs];
+    concurrency::c14_one_of_many_clears_wins [AllOperations];
+    concurrency::c15_update_needs_the_revision [AllOperations];
+    concurrency::c15_remove_needs_the_revision [AllOperations];
+    concurrency::c15_no_conditional_update_is_lost [AllOperations];
+    concurrency::c15_if_absent_says_who_waits [AllOperations];
+    concurrency::c15_one_of_many_if_absent_registers [AllOperations];
 
-    claims::c16_a_claim_hands_over_the_wait [Verbs];
-    claims::c16_a_claim_changes_nothing_that_is_read [Verbs];
-    claims::c16_there_is_nothing_to_claim_without_a_wait [Verbs];
-    claims::c16_a_live_claim_makes_all_others_wait [Verbs];
-    claims::c16_claims_of_other_waits_are_free [Verbs];
-    leases::c16_the_lease_is_exact [Verbs, Clock];
-    leases::c16_a_tiny_lease_acts_as_one_millisecond [Verbs, Clock];
-    leases::c16_a_lease_that_ran_out_frees_the_wait [Verbs];
-    leases::c16_a_released_wait_is_free_at_once [Verbs];
-    leases::c16_a_repeated_release_frees_nothing_else [Verbs];
-    leases::c16_renew_moves_the_end_of_the_lease [Verbs, Clock];
-    leases::c16_renew_tells_the_new_end [Verbs];
-    leases::c16_a_claim_does_not_outlive_the_session [Verbs, Clock];
-    claims::c16_odd_message_ids_work [Verbs];
-    claims::c16_bad_claims_are_refused [Verbs];
-    claims::c16_one_of_many_claims_wins [Verbs];
-    claims::c16_a_message_is_resumed_once [Verbs];
+    claims::c16_a_claim_hands_over_the_wait [AllOperations];
+    claims::c16_a_claim_changes_nothing_that_is_read [AllOperations];
+    claims::c16_there_is_nothing_to_claim_without_a_wait [AllOperations];
+    claims::c16_a_live_claim_makes_all_others_wait [AllOperations];
+    claims::c16_claims_of_other_waits_are_free [AllOperations];
+    leases::c16_the_lease_is_exact [AllOperations, Clock];
+    leases::c16_a_tiny_lease_acts_as_one_millisecond [AllOperations, Clock];
+    leases::c16_a_lease_that_ran_out_frees_the_wait [AllOperations];
+    leases::c16_a_released_wait_is_free_at_once [AllOperations];
+    leases::c16_a_repeated_release_frees_nothing_else [AllOperations];
+    leases::c16_renew_moves_the_end_of_the_lease [AllOperations, Clock];
+    leases::c16_renew_tells_the_new_end [AllOperations];
+    leases::c16_a_claim_does_not_outlive_the_session [AllOperations, Clock];
+    claims::c16_odd_message_ids_work [AllOperations];
+    claims::c16_bad_claims_are_refused [AllOperations];
+    claims::c16_one_of_many_claims_wins [AllOperations];
+    claims::c16_a_message_is_resumed_once [AllOperations];
 
-    claim_fence::c16_no_published_method_writes_past_a_claim [Verbs];
-    claim_fence::c16_no_verb_writes_past_a_claim [Verbs];
-    claim_fence::c16_the_rest_of_the_owner_is_free [Verbs];
-    claim_fence::c16_a_claim_of_another_owner_stops_nobody [Verbs];
-    claim_fence::c16_a_released_wait_can_be_written [Verbs];
-    claim_fence::c16_the_token_may_update [Verbs];
-    claim_fence::c16_a_token_is_for_its_own_session [Verbs];
-    claim_fence::c16_a_claim_that_was_taken_over_is_void [Verbs];
-    claim_fence::c16_a_lease_that_ran_out_stops_nobody [Verbs];
-    claim_fence::c16_a_lease_that_ran_out_changes_no_read [Verbs];
-    claim_fence::c16_a_late_worker_goes_on_until_taken_over [Verbs];
+    claim_fence::c16_none_of_the_nine_methods_writes_past_a_claim [AllOperations];
+    claim_fence::c16_no_operation_writes_past_a_claim [AllOperations];
+    claim_fence::c16_the_rest_of_the_owner_is_free [AllOperations];
+    claim_fence::c16_a_claim_of_another_owner_stops_nobody [AllOperations];
+    claim_fence::c16_a_released_wait_can_be_written [AllOperations];
+    claim_fence::c16_the_token_may_update [AllOperations];
+    claim_fence::c16_a_token_is_for_its_own_session [AllOperations];
+    claim_fence::c16_a_claim_that_was_taken_over_is_void [AllOperations];
+    claim_fence::c16_a_lease_that_ran_out_stops_nobody [AllOperations];
+    claim_fence::c16_a_lease_that_ran_out_changes_no_read [AllOperations];
+    claim_fence::c16_a_late_worker_goes_on_until_taken_over [AllOperations];
 
-    commits::c16_finish_removes_and_remembers [Verbs];
-    commits::c16_park_again_keeps_the_wait [Verbs];
-    commits::c16_park_again_moves_the_wait [Verbs];
-    commits::c16_park_again_displaces_an_idle_wait [Verbs];
-    commits::c16_park_again_spares_a_claimed_wait [Verbs];
-    commits::c16_a_repeated_commit_does_nothing_more [Verbs];
-    commits::c16_a_commit_after_a_takeover_remembers_nothing [Verbs];
-    commits::c16_the_same_message_may_try_again [Verbs];
-    commits::c16_a_message_counts_for_all_waits_of_its_owner [Verbs];
-    commits::c16_a_message_is_committed_once [Verbs];
-    commits::c16_a_message_is_forgotten_after_its_window [Verbs, Options, Clock];
-    commits::c16_the_oldest_message_is_forgotten_first [Verbs, Options];
-    commits::c16_commit_keeps_the_identity [Verbs];
-    commits::c16_commit_keeps_the_size_limit [Verbs, Options];
-    commits::c16_commit_sets_the_deadline [Verbs, Clock];
+    commits::c16_finish_removes_and_remembers [AllOperations];
+    commits::c16_park_again_keeps_the_wait [AllOperations];
+    commits::c16_park_again_moves_the_wait [AllOperations];
+    commits::c16_park_again_displaces_an_idle_wait [AllOperations];
+    commits::c16_park_again_spares_a_claimed_wait [AllOperations];
+    commits::c16_a_repeated_commit_does_nothing_more [AllOperations];
+    commits::c16_a_commit_after_a_takeover_remembers_nothing [AllOperations];
+    commits::c16_the_same_message_may_try_again [AllOperations];
+    commits::c16_a_message_counts_for_all_waits_of_its_owner [AllOperations];
+    commits::c16_a_message_is_committed_once [AllOperations];
+    commits::c16_a_message_is_forgotten_after_its_window [AllOperations, Options, Clock];
+    commits::c16_the_oldest_message_is_forgotten_first [AllOperations, Options];
+    commits::c16_commit_keeps_the_identity [AllOperations];
+    commits::c16_commit_keeps_the_size_limit [AllOperations, Options];
+    commits::c16_commit_sets_the_deadline [AllOperations, Clock];
 
     failure::c17_bad_keys_are_refused;
     failure::c17_overlong_scopes_are_refused;
-    failure::c17_errors_say_whether_to_repeat [Verbs];
-    failure::c17_health_answers [Verbs];
+    failure::c17_errors_say_whether_to_repeat [AllOperations];
+    failure::c17_health_answers [AllOperations];
     failure::c17_what_was_stored_is_there_after_reopening [Reopen];
-    failure::c17_claims_are_there_after_reopening [Reopen, Verbs];
+    failure::c17_claims_are_there_after_reopening [Reopen, AllOperations];
 
     secrets::c18_errors_tell_no_secret;
-    secrets::c18_errors_of_verbs_tell_no_secret [Verbs];
-    secrets::c18_answers_tell_no_secret [Verbs];
+    secrets::c18_errors_of_all_operations_tell_no_secret [AllOperations];
+    secrets::c18_answers_tell_no_secret [AllOperations];
 
-    anywhere::c19_calls_work_on_plain_threads;
-    anywhere::c19_calls_work_inside_a_future;
-    anywhere::c20_digests_are_the_published_ones;
-    anywhere::c20_different_inputs_never_share_a_key;
-    anywhere::c20_a_derived_key_is_a_session_key;
+    executors::c19_calls_work_on_plain_threads;
+    executors::c19_calls_work_inside_a_future;
+    executors::c20_digests_equal_those_of_1_2;
+    executors::c20_different_inputs_never_share_a_key;
+    executors::c20_a_derived_key_is_a_session_key;
 
-    scans::c21_a_scan_finds_every_session [Verbs];
-    scans::c21_a_scan_tells_what_is_stored [Verbs];
-    scans::c21_a_filter_by_key_looks_one_session_up [Verbs];
-    scans::c21_filters_leave_the_rest_out [Verbs];
-    scans::c21_a_filter_by_age [Verbs, Clock];
-    scans::c21_a_scan_spares_what_has_expired [Verbs];
-    scans::c21_a_stable_session_is_found_under_writes [Verbs];
-    scans::c21_bad_cursors_and_filters_are_refused [Verbs];
-    scans::c21_stats_count_a_scan [Verbs];
-    progress::c21_a_page_tells_how_far_the_walk_is [Verbs, Options];
+    scans::c21_a_scan_finds_every_session [AllOperations];
+    scans::c21_a_scan_tells_what_is_stored [AllOperations];
+    scans::c21_a_filter_by_key_looks_one_session_up [AllOperations];
+    scans::c21_filters_leave_the_rest_out [AllOperations];
+    scans::c21_a_filter_by_age [AllOperations, Clock];
+    scans::c21_a_scan_spares_what_has_expired [AllOperations];
+    scans::c21_a_stable_session_is_found_under_writes [AllOperations];
+    scans::c21_bad_cursors_and_filters_are_refused [AllOperations];
+    scans::c21_stats_count_a_scan [AllOperations];
+    progress::c21_a_page_tells_how_far_the_walk_is [AllOperations, Options];
 
-    erasure::c22_erase_leaves_nothing_of_a_tenant [Verbs, Leftovers, Options];
-    erasure::c22_erase_takes_one_person_from_all_teams [Verbs];
-    erasure::c22_a_claim_does_not_stop_erase [Verbs];
-    erasure::c22_erase_finds_owners_that_have_message_ids_alone [Verbs];
-    erasure::c22_a_dry_run_changes_nothing [Verbs];
+    erasure::c22_erase_leaves_nothing_of_a_tenant [AllOperations, Leftovers, Options];
+    erasure::c22_erase_takes_one_person_from_all_teams [AllOperations];
+    erasure::c22_a_claim_does_not_stop_erase [AllOperations];
+    erasure::c22_erase_finds_owners_that_have_message_ids_alone [AllOperations];
+    erasure::c22_a_dry_run_changes_nothing [AllOperations];
 
-    scans::c23_a_sound_store_has_no_findings [Verbs, Options];
+    scans::c23_a_sound_store_has_no_findings [AllOperations, Options];
 
-    operator::c24_extend_moves_the_deadline [Verbs];
-    operator::c24_the_new_deadline_is_exact [Verbs, Clock];
-    operator::c24_extend_keeps_everything_else [Verbs];
-    operator::c24_extend_moves_the_look_up_along [Verbs];
-    operator::c24_extend_moves_the_wait_along [Verbs];
-    operator::c24_nothing_is_left_after_a_shorter_deadline [Verbs, Options, Leftovers];
-    operator::c24_a_missing_session_is_not_extended [Verbs];
-    operator::c25_revoke_frees_the_wait_and_voids_the_token [Verbs];
-    operator::c25_only_a_claim_is_revoked [Verbs];
+    operator::c24_extend_moves_the_deadline [AllOperations];
+    operator::c24_the_new_deadline_is_exact [AllOperations, Clock];
+    operator::c24_extend_keeps_everything_else [AllOperations];
+    operator::c24_extend_moves_the_look_up_along [AllOperations];
+    operator::c24_extend_moves_the_wait_along [AllOperations];
+    operator::c24_nothing_is_left_after_a_shorter_deadline [AllOperations, Options, Leftovers];
+    operator::c24_a_missing_session_is_not_extended [AllOperations];
+    operator::c25_revoke_frees_the_wait_and_voids_the_token [AllOperations];
+    operator::c25_only_a_claim_is_revoked [AllOperations];
 
-    transfer::c26_a_wait_works_after_a_move [Verbs, Options];
-    transfer::c26_the_order_of_waits_moves [Verbs, Options];
-    transfer::c26_waits_with_the_same_place_are_listed_by_key [Verbs, Options];
-    transfer::c26_a_wait_that_changed_its_scope_moves_in_its_place [Verbs, Options];
-    transfer::c26_an_older_wait_displaces_a_newer_one [Verbs];
-    transfer::c26_numbers_go_on_from_those_of_another_store [Verbs];
-    transfer::c26_committed_messages_move [Verbs, Options];
-    transfer::c26_idle_sessions_and_look_ups_move [Verbs, Options];
-    transfer::c26_an_import_if_absent_changes_nothing [Verbs];
-    transfer::c26_an_import_replaces [Verbs];
-    transfer::c26_an_import_keeps_the_fence [Verbs];
-    transfer::c26_what_is_over_is_not_imported [Verbs];
-    transfer::c26_nothing_is_left_after_an_import [Verbs, Options, Leftovers];
+    transfer::c26_a_wait_works_after_a_move [AllOperations, Options];
+    transfer::c26_the_order_of_waits_moves [AllOperations, Options];
+    transfer::c26_waits_with_the_same_place_are_listed_by_key [AllOperations, Options];
+    transfer::c26_a_wait_that_changed_its_scope_moves_in_its_place [AllOperations, Options];
+    transfer::c26_an_older_wait_displaces_a_newer_one [AllOperations];
+    transfer::c26_numbers_go_on_from_those_of_another_store [AllOperations];
+    transfer::c26_committed_messages_move [AllOperations, Options];
+    transfer::c26_idle_sessions_and_look_ups_move [AllOperations, Options];
+    transfer::c26_an_import_if_absent_changes_nothing [AllOperations];
+    transfer::c26_an_import_replaces [AllOperations];
+    transfer::c26_an_import_keeps_the_fence [AllOperations];
+    transfer::c26_what_is_over_is_not_imported [AllOperations];
+    transfer::c26_nothing_is_left_after_an_import [AllOperations, Options, Leftovers];
 }

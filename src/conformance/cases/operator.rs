@@ -1,153 +1,153 @@
 //! C24 and C25: an operator moves a deadline, and takes a claim from a stuck worker.
 
 use super::super::ensure::{
-    Verdict, ensure, ensure_claim_lost, ensure_eq, ensure_invalid, ensure_refused,
+    CaseResult, ensure, ensure_claim_lost, ensure_eq, ensure_invalid, ensure_refused,
 };
 use super::super::samples::scope;
-use super::super::stage::{LONG, SHORT, Stage, TICK};
+use super::super::test_env::{LONG, SHORT, TICK, TestEnv};
 use crate::admin::RevokeOutcome;
 use crate::claim::Commit;
 use crate::error::ErrorCode;
 use crate::options::{CreateOptions, StoreOptions, UpdateOptions};
 
-pub fn c24_extend_moves_the_deadline(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (short, long) = (stage.key("short"), stage.key("long"));
+pub fn c24_extend_moves_the_deadline(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (short, long) = (env.key("short"), env.key("long"));
     anna.register_for(&scope("short"), &short, LONG)?;
     anna.register_for(&scope("long"), &long, LONG)?;
-    let until = stage.store.extend(&long, Some(LONG * 2))?;
+    let until = env.store.extend(&long, Some(LONG * 2))?;
     ensure_eq(anna.session(&long)?.deadline, until)?;
     ensure(until.is_some(), "a deadline was asked for")?;
-    ensure_eq(stage.store.extend(&long, None)?, None)?;
+    ensure_eq(env.store.extend(&long, None)?, None)?;
     ensure_eq(anna.session(&long)?.deadline, None)?;
-    let _until = stage.store.extend(&short, Some(SHORT))?;
-    stage.expire(&short, SHORT)?;
+    let _until = env.store.extend(&short, Some(SHORT))?;
+    env.expire(&short, SHORT)?;
     anna.ensure_no_wait(&scope("short"))?;
     anna.ensure_waits(&[(&scope("long"), &long)])
 }
 
-pub fn c24_the_new_deadline_is_exact(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c24_the_new_deadline_is_exact(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register_for(&chat, &key, SHORT)?;
-    stage.advance(SHORT - TICK)?;
-    let _until = stage.store.extend(&key, Some(LONG))?;
-    stage.advance(LONG - TICK)?;
+    env.advance(SHORT - TICK)?;
+    let _until = env.store.extend(&key, Some(LONG))?;
+    env.advance(LONG - TICK)?;
     anna.ensure_waits(&[(&chat, &key)])?;
-    stage.advance(TICK)?;
+    env.advance(TICK)?;
     anna.ensure_gone(&key)?;
     anna.ensure_waits(&[])
 }
 
-pub fn c24_extend_keeps_everything_else(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c24_extend_keeps_everything_else(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     let (one, two) = (scope("one"), scope("two"));
-    let (first, second) = (stage.key("first"), stage.key("second"));
+    let (first, second) = (env.key("first"), env.key("second"));
     anna.register(&one, &first)?;
     anna.register(&two, &second)?;
     let claim = anna.claimed(&one, "message")?;
-    let _until = stage.store.extend(&first, Some(LONG))?;
+    let _until = env.store.extend(&first, Some(LONG))?;
     let session = anna.session(&first)?;
     ensure_eq(session.revision, 1)?;
     ensure_eq(&session.data, &anna.data(first.as_str()))?;
     anna.ensure_waits(&[(&one, &first), (&two, &second)])?;
-    stage.store.commit(&claim.token, Commit::Finish)?;
+    env.store.commit(&claim.token, Commit::Finish)?;
     anna.ensure_waits(&[(&two, &second)])
 }
 
-pub fn c24_extend_moves_the_look_up_along(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (named, passing) = (stage.key("named"), stage.key("passing"));
+pub fn c24_extend_moves_the_look_up_along(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (named, passing) = (env.key("named"), env.key("passing"));
     let short = CreateOptions::new().ttl(SHORT * 10);
     let _created = anna.create_with(short.key(named.clone()))?;
-    match stage.store.extend(&named, Some(LONG)) {
+    match env.store.extend(&named, Some(LONG)) {
         // On a busy machine the session is gone before it can be extended.
         Err(error) if error.code == ErrorCode::NotFound => return Ok(()),
         extended => extended?,
     };
     // Another's deadline tells that the first one has passed.
     anna.register_for(&scope("passing"), &passing, SHORT * 10)?;
-    stage.expire(&passing, SHORT * 10)?;
+    env.expire(&passing, SHORT * 10)?;
     ensure_eq(anna.find_by_user()?, Some(named))
 }
 
-pub fn c24_extend_moves_the_wait_along(stage: &Stage) -> Verdict {
-    let (anna, ben) = (stage.user("anna"), stage.user("ben"));
-    let (chat, key, passing) = (scope("chat"), stage.key("wait"), stage.key("passing"));
+pub fn c24_extend_moves_the_wait_along(env: &TestEnv) -> CaseResult {
+    let (anna, ben) = (env.user("anna"), env.user("ben"));
+    let (chat, key, passing) = (scope("chat"), env.key("wait"), env.key("passing"));
     anna.register_for(&chat, &key, SHORT * 10)?;
-    match stage.store.extend(&key, Some(LONG)) {
+    match env.store.extend(&key, Some(LONG)) {
         // On a busy machine the session is gone before it can be extended.
         Err(error) if error.code == ErrorCode::NotFound => return Ok(()),
         extended => extended?,
     };
     // Another's deadline tells that the first one has passed.
     ben.register_for(&scope("passing"), &passing, SHORT * 10)?;
-    stage.expire(&passing, SHORT * 10)?;
+    env.expire(&passing, SHORT * 10)?;
     anna.ensure_waits(&[(&chat, &key)])?;
     let claim = anna.claimed(&chat, "message")?;
-    Ok(stage.store.commit(&claim.token, Commit::Finish)?)
+    Ok(env.store.commit(&claim.token, Commit::Finish)?)
 }
 
-pub fn c24_nothing_is_left_after_a_shorter_deadline(stage: &Stage) -> Verdict {
-    let stage = &stage.with_options(StoreOptions::new())?;
-    let anna = stage.user("anna");
-    let (first, second) = (stage.key("first"), stage.key("second"));
+pub fn c24_nothing_is_left_after_a_shorter_deadline(env: &TestEnv) -> CaseResult {
+    let env = &env.with_options(StoreOptions::new())?;
+    let anna = env.user("anna");
+    let (first, second) = (env.key("first"), env.key("second"));
     anna.register_for(&scope("first"), &first, LONG)?;
     anna.register(&scope("second"), &second)?;
     let created = anna.create("{}")?;
     for key in [&first, &second, &created] {
-        let _until = stage.store.extend(key, Some(SHORT))?;
+        let _until = env.store.extend(key, Some(SHORT))?;
     }
-    stage.expire(&created, SHORT)?;
-    stage.ensure_nothing_left()
+    env.expire(&created, SHORT)?;
+    env.ensure_nothing_left()
 }
 
-pub fn c24_a_missing_session_is_not_extended(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
-    let extend = || stage.store.extend(&key, Some(LONG));
+pub fn c24_a_missing_session_is_not_extended(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
+    let extend = || env.store.extend(&key, Some(LONG));
     ensure_refused(extend(), ErrorCode::NotFound)?;
     anna.register_for(&chat, &key, SHORT)?;
-    stage.expire(&key, SHORT)?;
+    env.expire(&key, SHORT)?;
     ensure_refused(extend(), ErrorCode::NotFound)?;
     let empty = greentic_types::SessionKey::new("");
-    ensure_invalid(stage.store.extend(&empty, None)).map(|_refused| ())
+    ensure_invalid(env.store.extend(&empty, None)).map(|_refused| ())
 }
 
-pub fn c25_revoke_frees_the_wait_and_voids_the_token(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c25_revoke_frees_the_wait_and_voids_the_token(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register(&chat, &key)?;
     let stuck = anna.claimed(&chat, "message")?;
     let revoked = RevokeOutcome::Revoked {
         until: stuck.lease_until,
         attempt: 1,
     };
-    ensure_eq(stage.store.revoke(&key)?, revoked)?;
-    ensure_claim_lost(stage.store.renew(&stuck.token, LONG))?;
-    ensure_claim_lost(stage.store.release(&stuck.token))?;
-    ensure_claim_lost(stage.store.commit(&stuck.token, Commit::Finish))?;
+    ensure_eq(env.store.revoke(&key)?, revoked)?;
+    ensure_claim_lost(env.store.renew(&stuck.token, LONG))?;
+    ensure_claim_lost(env.store.release(&stuck.token))?;
+    ensure_claim_lost(env.store.commit(&stuck.token, Commit::Finish))?;
     let update = UpdateOptions::new().claim(stuck.token.clone());
-    ensure_claim_lost(stage.store.update_with(&key, anna.data("late"), update))?;
+    ensure_claim_lost(env.store.update_with(&key, anna.data("late"), update))?;
     let claim = anna.claimed(&chat, "message")?;
     ensure_eq(claim.attempt, 2)?;
     ensure(
         claim.token.fencing_number() > stuck.token.fencing_number(),
         "fencing numbers grow",
     )?;
-    Ok(stage.store.commit(&claim.token, Commit::Finish)?)
+    Ok(env.store.commit(&claim.token, Commit::Finish)?)
 }
 
-pub fn c25_only_a_claim_is_revoked(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
-    ensure_refused(stage.store.revoke(&key), ErrorCode::NotFound)?;
+pub fn c25_only_a_claim_is_revoked(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
+    ensure_refused(env.store.revoke(&key), ErrorCode::NotFound)?;
     anna.register(&chat, &key)?;
-    ensure_eq(stage.store.revoke(&key)?, RevokeOutcome::NotClaimed)?;
+    ensure_eq(env.store.revoke(&key)?, RevokeOutcome::NotClaimed)?;
     let created = anna.create("{}")?;
-    ensure_eq(stage.store.revoke(&created)?, RevokeOutcome::NotClaimed)?;
+    ensure_eq(env.store.revoke(&created)?, RevokeOutcome::NotClaimed)?;
     let claim = anna.claimed(&chat, "message")?;
-    stage.store.release(&claim.token)?;
-    ensure_eq(stage.store.revoke(&key)?, RevokeOutcome::NotClaimed)?;
+    env.store.release(&claim.token)?;
+    ensure_eq(env.store.revoke(&key)?, RevokeOutcome::NotClaimed)?;
     anna.ensure_waits(&[(&chat, &key)])
 }

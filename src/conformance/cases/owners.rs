@@ -2,34 +2,34 @@
 
 use greentic_types::UserId;
 
-use super::super::actor::{Actor, data_of};
-use super::super::ensure::{Verdict, ensure_eq, ensure_invalid};
+use super::super::ensure::{CaseResult, ensure_eq, ensure_invalid};
 use super::super::samples::{confusable_scopes, scope};
-use super::super::stage::Stage;
+use super::super::test_env::TestEnv;
+use super::super::test_user::{TestUser, data_of};
 use crate::options::CreateOptions;
 use crate::session::CreateOutcome;
 
 /// Owners that differ in one part each.
-fn neighbours(stage: &Stage) -> Vec<Actor<'_>> {
+fn neighbours(env: &TestEnv) -> Vec<TestUser<'_>> {
     vec![
-        stage.actor("env-a", "tenant-a", Some("blue"), "anna"),
-        stage.actor("env-b", "tenant-a", Some("blue"), "anna"),
-        stage.actor("env-a", "tenant-b", Some("blue"), "anna"),
-        stage.actor("env-a", "tenant-a", Some("green"), "anna"),
-        stage.actor("env-a", "tenant-a", Some("-"), "anna"),
-        stage.actor("env-a", "tenant-a", None, "anna"),
-        stage.actor("env-a", "tenant-a", Some("blue"), "ben"),
-        stage.actor("env-a", "tenant-a", Some("blue"), "Anna"),
-        stage.actor("env-a", "tenant-a", Some("anna"), "blue"),
-        stage.actor("env-a", "tenant-a", Some("blue"), "-"),
+        env.user_in("env-a", "tenant-a", Some("blue"), "anna"),
+        env.user_in("env-b", "tenant-a", Some("blue"), "anna"),
+        env.user_in("env-a", "tenant-b", Some("blue"), "anna"),
+        env.user_in("env-a", "tenant-a", Some("green"), "anna"),
+        env.user_in("env-a", "tenant-a", Some("-"), "anna"),
+        env.user_in("env-a", "tenant-a", None, "anna"),
+        env.user_in("env-a", "tenant-a", Some("blue"), "ben"),
+        env.user_in("env-a", "tenant-a", Some("blue"), "Anna"),
+        env.user_in("env-a", "tenant-a", Some("anna"), "blue"),
+        env.user_in("env-a", "tenant-a", Some("blue"), "-"),
     ]
 }
 
-pub fn c04_the_same_scope_of_other_owners_is_another_wait(stage: &Stage) -> Verdict {
+pub fn c04_the_same_scope_of_other_owners_is_another_wait(env: &TestEnv) -> CaseResult {
     let chat = scope("chat");
-    let owners = neighbours(stage);
+    let owners = neighbours(env);
     let keys: Vec<_> = (0..owners.len())
-        .map(|number| stage.key(&format!("wait-{number}")))
+        .map(|number| env.key(&format!("wait-{number}")))
         .collect();
     for (owner, key) in owners.iter().zip(&keys) {
         owner.ensure_no_wait(&chat)?;
@@ -51,13 +51,13 @@ pub fn c04_the_same_scope_of_other_owners_is_another_wait(stage: &Stage) -> Verd
     Ok(())
 }
 
-pub fn c04_a_foreign_key_is_refused_on_register(stage: &Stage) -> Verdict {
-    let owners = neighbours(stage);
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c04_a_foreign_key_is_refused_on_register(env: &TestEnv) -> CaseResult {
+    let owners = neighbours(env);
+    let (chat, key) = (scope("chat"), env.key("wait"));
     let (anna, others) = (&owners[0], &owners[1..]);
     anna.register(&chat, &key)?;
     for other in others {
-        let own = stage.key(&format!("own-{}-{}", other.ctx.env, other.user));
+        let own = env.key(&format!("own-{}-{}", other.ctx.env, other.user));
         other.register(&scope("elsewhere"), &own)?;
         ensure_invalid(other.register(&chat, &key))?;
         ensure_invalid(other.register(&scope("elsewhere"), &key))?;
@@ -72,9 +72,9 @@ pub fn c04_a_foreign_key_is_refused_on_register(stage: &Stage) -> Verdict {
     anna.ensure_waits(&[(&chat, &key)])
 }
 
-pub fn c04_a_foreign_key_is_refused_on_create(stage: &Stage) -> Verdict {
-    let owners = neighbours(stage);
-    let key = stage.key("created");
+pub fn c04_a_foreign_key_is_refused_on_create(env: &TestEnv) -> CaseResult {
+    let owners = neighbours(env);
+    let key = env.key("created");
     let options = CreateOptions::new().key(key.clone());
     let (anna, others) = (&owners[0], &owners[1..]);
     ensure_eq(
@@ -87,32 +87,31 @@ pub fn c04_a_foreign_key_is_refused_on_create(stage: &Stage) -> Verdict {
     }
     let nobody = anna.ctx.clone().with_user(None);
     ensure_invalid(
-        stage
-            .store
+        env.store
             .create_with(&nobody, data_of(&nobody, "{}"), options),
     )?;
     ensure_eq(anna.session(&key)?.revision, 1)?;
     anna.ensure_stored(&key, "created")
 }
 
-pub fn c04_no_team_and_a_team_named_dash_are_two_owners(stage: &Stage) -> Verdict {
-    let none = stage.actor("env-a", "tenant-a", None, "anna");
-    let dash = stage.actor("env-a", "tenant-a", Some("-"), "anna");
+pub fn c04_no_team_and_a_team_named_dash_are_two_owners(env: &TestEnv) -> CaseResult {
+    let none = env.user_in("env-a", "tenant-a", None, "anna");
+    let dash = env.user_in("env-a", "tenant-a", Some("-"), "anna");
     let created = none.create("none")?;
     ensure_eq(dash.find_by_user()?, None)?;
     let other = dash.create("dash")?;
     ensure_eq(none.find_by_user()?, Some(created.clone()))?;
     ensure_eq(dash.find_by_user()?, Some(other))?;
-    ensure_invalid(stage.store.update(&created, dash.data("stolen")))?;
+    ensure_invalid(env.store.update(&created, dash.data("stolen")))?;
     ensure_invalid(dash.register(&scope("chat"), &created))?;
     none.ensure_stored(&created, "none")
 }
 
-pub fn c04_confusable_scopes_are_different_waits(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c04_confusable_scopes_are_different_waits(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     let scopes = confusable_scopes();
     let keys: Vec<_> = (0..scopes.len())
-        .map(|number| stage.key(&format!("wait-{number}")))
+        .map(|number| env.key(&format!("wait-{number}")))
         .collect();
     for (scope, key) in scopes.iter().zip(&keys) {
         anna.ensure_no_wait(scope)?;
@@ -128,13 +127,13 @@ pub fn c04_confusable_scopes_are_different_waits(stage: &Stage) -> Verdict {
     Ok(())
 }
 
-pub fn c04_a_context_of_another_user_sees_nothing(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c04_a_context_of_another_user_sees_nothing(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     let ben = UserId("ben".to_owned());
     let as_ben = anna.ctx.clone().with_user(Some(ben.clone()));
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+    let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register(&chat, &key)?;
-    let store = &stage.store;
+    let store = &env.store;
     for (ctx, user) in [(&as_ben, &anna.user), (&anna.ctx, &ben)] {
         ensure_eq(store.find(ctx, user, &chat)?, None)?;
         ensure_eq(store.list(ctx, user)?, Vec::new())?;
@@ -144,12 +143,12 @@ pub fn c04_a_context_of_another_user_sees_nothing(stage: &Stage) -> Verdict {
     anna.ensure_waits(&[(&chat, &key)])
 }
 
-pub fn c04_a_context_without_a_user_may_name_one(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c04_a_context_without_a_user_may_name_one(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     let nobody = anna.ctx.clone().with_user(None);
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+    let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register(&chat, &key)?;
-    let store = &stage.store;
+    let store = &env.store;
     ensure_eq(store.find(&nobody, &anna.user, &chat)?.as_ref(), Some(&key))?;
     ensure_eq(store.list(&nobody, &anna.user)?, vec![key.clone()])?;
     let found = store.find_by_user(&nobody, &anna.user)?;
@@ -158,10 +157,10 @@ pub fn c04_a_context_without_a_user_may_name_one(stage: &Stage) -> Verdict {
     anna.ensure_gone(&key)
 }
 
-pub fn c04_sessions_without_a_user_are_owners_of_their_own(stage: &Stage) -> Verdict {
-    let nobody = stage.ctx("env-a", "tenant-a");
-    let anna = stage.user("anna");
-    let store = &stage.store;
+pub fn c04_sessions_without_a_user_are_owners_of_their_own(env: &TestEnv) -> CaseResult {
+    let nobody = env.ctx("env-a", "tenant-a");
+    let anna = env.user("anna");
+    let store = &env.store;
     let first = store.create(&nobody, data_of(&nobody, "first"))?;
     let second = store.create(&nobody, data_of(&nobody, "second"))?;
     ensure_eq(anna.find_by_user()?, None)?;
@@ -176,8 +175,8 @@ pub fn c04_sessions_without_a_user_are_owners_of_their_own(stage: &Stage) -> Ver
     anna.ensure_gone(&second)
 }
 
-pub fn c04_look_ups_stay_with_their_owner(stage: &Stage) -> Verdict {
-    let owners = neighbours(stage);
+pub fn c04_look_ups_stay_with_their_owner(env: &TestEnv) -> CaseResult {
+    let owners = neighbours(env);
     let mut keys = Vec::new();
     for owner in &owners {
         ensure_eq(owner.find_by_user()?, None)?;
@@ -186,47 +185,47 @@ pub fn c04_look_ups_stay_with_their_owner(stage: &Stage) -> Verdict {
     for (owner, key) in owners.iter().zip(&keys) {
         ensure_eq(owner.find_by_user()?.as_ref(), Some(key))?;
     }
-    stage.store.remove(&keys[0])?;
+    env.store.remove(&keys[0])?;
     for (owner, key) in owners.iter().zip(&keys).skip(1) {
         ensure_eq(owner.find_by_user()?.as_ref(), Some(key))?;
     }
     ensure_eq(owners[0].find_by_user()?, None)
 }
 
-pub fn c05_get_needs_the_key_alone(stage: &Stage) -> Verdict {
-    let owners = neighbours(stage);
+pub fn c05_get_needs_the_key_alone(env: &TestEnv) -> CaseResult {
+    let owners = neighbours(env);
     for owner in &owners {
         let key = owner.create("{}")?;
-        ensure_eq(stage.store.get(&key)?, Some(owner.data("{}")))?;
+        ensure_eq(env.store.get(&key)?, Some(owner.data("{}")))?;
     }
-    ensure_eq(stage.store.get(&stage.key("unknown"))?, None)
+    ensure_eq(env.store.get(&env.key("unknown"))?, None)
 }
 
-pub fn c05_a_fenced_get_answers_none_across_owners(stage: &Stage) -> Verdict {
-    let owners = neighbours(stage);
+pub fn c05_a_fenced_get_answers_none_across_owners(env: &TestEnv) -> CaseResult {
+    let owners = neighbours(env);
     let (anna, others) = (&owners[0], &owners[1..]);
-    let waiting = stage.key("waiting");
+    let waiting = env.key("waiting");
     anna.register(&scope("chat"), &waiting)?;
     let nobody = anna.ctx.clone().with_user(None);
     for key in [anna.create("{}")?, waiting] {
-        let own = stage.store.get_fenced(&anna.ctx, &key)?;
+        let own = env.store.get_fenced(&anna.ctx, &key)?;
         ensure_eq(own, Some(anna.session(&key)?))?;
         for other in others {
-            ensure_eq(stage.store.get_fenced(&other.ctx, &key)?, None)?;
+            ensure_eq(env.store.get_fenced(&other.ctx, &key)?, None)?;
         }
-        ensure_eq(stage.store.get_fenced(&nobody, &key)?, None)?;
+        ensure_eq(env.store.get_fenced(&nobody, &key)?, None)?;
     }
-    let unknown = stage.store.get_fenced(&anna.ctx, &stage.key("unknown"))?;
+    let unknown = env.store.get_fenced(&anna.ctx, &env.key("unknown"))?;
     ensure_eq(unknown, None)
 }
 
-pub fn c05_a_fenced_get_without_a_user_sees_its_own_alone(stage: &Stage) -> Verdict {
-    let nobody = stage.ctx("env-a", "tenant-a");
-    let elsewhere = stage.ctx("env-b", "tenant-a");
-    let anna = stage.user("anna");
-    let key = stage.store.create(&nobody, data_of(&nobody, "{}"))?;
-    let own = stage.store.get_fenced(&nobody, &key)?;
+pub fn c05_a_fenced_get_without_a_user_sees_its_own_alone(env: &TestEnv) -> CaseResult {
+    let nobody = env.ctx("env-a", "tenant-a");
+    let elsewhere = env.ctx("env-b", "tenant-a");
+    let anna = env.user("anna");
+    let key = env.store.create(&nobody, data_of(&nobody, "{}"))?;
+    let own = env.store.get_fenced(&nobody, &key)?;
     ensure_eq(own, Some(anna.session(&key)?))?;
-    ensure_eq(stage.store.get_fenced(&elsewhere, &key)?, None)?;
-    ensure_eq(stage.store.get_fenced(&anna.ctx, &key)?, None)
+    ensure_eq(env.store.get_fenced(&elsewhere, &key)?, None)?;
+    ensure_eq(env.store.get_fenced(&anna.ctx, &key)?, None)
 }

@@ -4,35 +4,34 @@ use std::collections::BTreeMap;
 
 use greentic_types::{Impersonation, InvocationDeadline, PackId, SessionData, SessionKey, UserId};
 
-use super::super::ensure::{Verdict, ensure, ensure_eq, ensure_invalid};
+use super::super::ensure::{CaseResult, ensure, ensure_eq, ensure_invalid};
 use super::super::samples::{ODD_PAYLOADS, scope};
-use super::super::stage::Stage;
+use super::super::test_env::TestEnv;
 use crate::options::StoreOptions;
 
-pub fn c08_payloads_come_back_byte_for_byte(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c08_payloads_come_back_byte_for_byte(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     for payload in ODD_PAYLOADS {
         let created = anna.create(payload)?;
         anna.ensure_stored(&created, payload)?;
         let data = anna.data(payload);
-        stage
-            .store
+        env.store
             .register(&anna.ctx, &anna.user, &chat, &key, data, None)?;
         anna.ensure_stored(&key, payload)?;
-        stage.store.update(&created, anna.data("{}"))?;
-        stage.store.update(&created, anna.data(payload))?;
+        env.store.update(&created, anna.data("{}"))?;
+        env.store.update(&created, anna.data(payload))?;
         anna.ensure_stored(&created, payload)?;
     }
     Ok(())
 }
 
-pub fn c08_every_field_comes_back(stage: &Stage) -> Verdict {
-    let anna = stage.actor("env-a", "tenant-a", Some("blue"), "anna");
+pub fn c08_every_field_comes_back(env: &TestEnv) -> CaseResult {
+    let anna = env.user_in("env-a", "tenant-a", Some("blue"), "anna");
     for text in ODD_PAYLOADS {
         let data = data_with_every_field(&anna.data(text), text);
-        let key = stage.store.create(&anna.ctx, data.clone())?;
-        ensure_eq(stage.store.get(&key)?, Some(data))?;
+        let key = env.store.create(&anna.ctx, data.clone())?;
+        ensure_eq(env.store.get(&key)?, Some(data))?;
     }
     Ok(())
 }
@@ -66,22 +65,22 @@ fn data_with_every_field(data: &SessionData, text: &str) -> SessionData {
     data
 }
 
-pub fn c08_a_mebibyte_comes_back(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c08_a_mebibyte_comes_back(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     let payload = "{\"ä\\n\":\"\u{1}\"}".repeat(1 << 16);
     let key = anna.create(&payload)?;
-    let found = stage.store.get(&key)?.map(|data| data.context_json);
+    let found = env.store.get(&key)?.map(|data| data.context_json);
     ensure(found == Some(payload), "a long payload came back changed")
 }
 
-pub fn c08_odd_session_keys_work(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c08_odd_session_keys_work(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     let names = [
         " ", ":", "a:b:c", "{a}", "}{", "*?[x]", "ü😀", "a\nb", "a\0b", "'\"`", "\\", "%2D",
         "../x", "@a",
     ];
-    let keys: Vec<SessionKey> = names.iter().map(|name| stage.key(name)).collect();
-    let scopes = stage.scopes(keys.len());
+    let keys: Vec<SessionKey> = names.iter().map(|name| env.key(name)).collect();
+    let scopes = env.scopes(keys.len());
     for (scope, key) in scopes.iter().zip(&keys) {
         anna.register(scope, key)?;
     }
@@ -89,41 +88,41 @@ pub fn c08_odd_session_keys_work(stage: &Stage) -> Verdict {
     anna.ensure_waits(&waits)?;
     for key in &keys {
         anna.ensure_stored(key, key.as_str())?;
-        stage.store.remove(key)?;
+        env.store.remove(key)?;
     }
     anna.ensure_waits(&[])
 }
 
-pub fn c08_what_could_not_come_back_is_refused(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c08_what_could_not_come_back_is_refused(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     for millis in [i128::MAX, i128::MIN, i128::from(i64::MAX) + 1] {
         let mut data = anna.data("{}");
         data.tenant_ctx.deadline = Some(InvocationDeadline::from_unix_millis(millis));
-        ensure_invalid(stage.store.create(&anna.ctx, data))?;
+        ensure_invalid(env.store.create(&anna.ctx, data))?;
     }
     ensure_eq(anna.find_by_user()?, None)
 }
 
-pub fn c08_the_limit_names_both_sizes(stage: &Stage) -> Verdict {
+pub fn c08_the_limit_names_both_sizes(env: &TestEnv) -> CaseResult {
     let limit = 2_000;
-    let stage = stage.with_options(StoreOptions::new().max_payload_bytes(limit))?;
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+    let env = env.with_options(StoreOptions::new().max_payload_bytes(limit))?;
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     let frame = serialized_len(&anna.data(""));
     let fits = anna.data(&"x".repeat(limit - frame));
     let over = anna.data(&"x".repeat(limit - frame + 1));
     // A quote takes two bytes serialized: the limit is on what is stored.
     let escaped = anna.data(&"\"".repeat((limit - frame) / 2 + 1));
-    let key_of_fit = stage.store.create(&anna.ctx, fits.clone())?;
-    ensure_eq(stage.store.get(&key_of_fit)?, Some(fits))?;
+    let key_of_fit = env.store.create(&anna.ctx, fits.clone())?;
+    ensure_eq(env.store.get(&key_of_fit)?, Some(fits))?;
     for data in [over, escaped] {
         let size = serialized_len(&data).to_string();
-        let register = stage
+        let register = env
             .store
             .register(&anna.ctx, &anna.user, &chat, &key, data.clone(), None);
         for refused in [
-            stage.store.create(&anna.ctx, data.clone()).map(|_key| ()),
-            stage.store.update(&key_of_fit, data),
+            env.store.create(&anna.ctx, data.clone()).map(|_key| ()),
+            env.store.update(&key_of_fit, data),
             register,
         ] {
             let message = ensure_invalid(refused)?.message;

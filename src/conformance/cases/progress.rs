@@ -1,19 +1,19 @@
 //! C21: the progress of a walk.
 
-use super::super::ensure::{Verdict, ensure, ensure_eq};
-use super::super::stage::Stage;
+use super::super::ensure::{CaseResult, ensure, ensure_eq};
+use super::super::test_env::TestEnv;
 use crate::admin::{EraseMode, OwnerSelection, Progress, ScanCursor, ScanFilter, VerifyMode};
 use crate::options::StoreOptions;
 
 type Page = (Progress, Option<ScanCursor>);
 
-pub fn c21_a_page_tells_how_far_the_walk_is(stage: &Stage) -> Verdict {
-    let stage = &stage.with_options(StoreOptions::new())?;
-    let anna = stage.user("anna");
-    for (number, scope) in stage.scopes(40).iter().enumerate() {
-        anna.register(scope, &stage.key(&format!("wait-{number}")))?;
+pub fn c21_a_page_tells_how_far_the_walk_is(env: &TestEnv) -> CaseResult {
+    let env = &env.with_options(StoreOptions::new())?;
+    let anna = env.user("anna");
+    for (number, scope) in env.scopes(40).iter().enumerate() {
+        anna.register(scope, &env.key(&format!("wait-{number}")))?;
     }
-    let (store, all, ctx) = (&stage.store, ScanFilter::new(), &anna.ctx);
+    let (store, all, ctx) = (&env.store, ScanFilter::new(), &anna.ctx);
     let owners = OwnerSelection::tenant(ctx.env.clone(), ctx.tenant.clone());
     ensure_progress(|after| {
         let page = store.scan(&all, after, 4)?;
@@ -31,12 +31,12 @@ pub fn c21_a_page_tells_how_far_the_walk_is(stage: &Stage) -> Verdict {
         let page = store.erase(&owners, EraseMode::DryRun, after, 4)?;
         Ok((page.progress, page.next))
     })?;
-    let one = store.scan(&ScanFilter::new().key(stage.key("wait-1")), None, 1)?;
+    let one = store.scan(&ScanFilter::new().key(env.key("wait-1")), None, 1)?;
     ensure_eq(one.progress, Progress::COMPLETE)
 }
 
 /// The last page, and no other, reports 100 %, and the progress grows.
-fn ensure_progress(page: impl Fn(Option<&ScanCursor>) -> Verdict<Page>) -> Verdict {
+fn ensure_progress(page: impl Fn(Option<&ScanCursor>) -> CaseResult<Page>) -> CaseResult {
     let (mut parts, mut after) = (Vec::new(), None);
     loop {
         let (progress, next) = page(after.as_ref())?;

@@ -3,12 +3,12 @@
 use std::sync::Barrier;
 use std::thread;
 
-use super::super::ensure::{Failure, Verdict};
+use super::super::ensure::{CaseResult, Failure};
 
 pub(super) const WORKERS: usize = 8;
 
 /// Runs `WORKERS` threads at once, and answers what each answered.
-pub(super) fn race<T: Send>(run: impl Fn(usize) -> Verdict<T> + Sync) -> Verdict<Vec<T>> {
+pub(super) fn race<T: Send>(run: impl Fn(usize) -> CaseResult<T> + Sync) -> CaseResult<Vec<T>> {
     let start = Barrier::new(WORKERS);
     thread::scope(|scope| {
         let work = |worker| {

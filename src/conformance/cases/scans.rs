@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use greentic_types::{EnvId, FlowId, SessionKey, TeamId, UserId};
 
-use super::super::ensure::{Failure, Verdict, ensure, ensure_eq, ensure_invalid};
+use super::super::ensure::{CaseResult, Failure, ensure, ensure_eq, ensure_invalid};
 use super::super::samples::scope;
-use super::super::stage::{LONG, SHORT, Stage, TICK};
+use super::super::test_env::{LONG, SHORT, TICK, TestEnv};
 use crate::admin::{
     ScanCursor, ScanFilter, ScopeDigest, SessionInfo, SessionState, StateKind, Stats, VerifyMode,
 };
@@ -19,7 +19,7 @@ fn keys(found: &[SessionInfo]) -> Vec<&str> {
 }
 
 #[track_caller]
-fn ensure_found(found: &[SessionInfo], expected: &[&SessionKey]) -> Verdict {
+fn ensure_found(found: &[SessionInfo], expected: &[&SessionKey]) -> CaseResult {
     let mut expected: Vec<&str> = expected.iter().map(|key| key.as_str()).collect();
     expected.sort_unstable();
     let mut found = keys(found);
@@ -28,39 +28,39 @@ fn ensure_found(found: &[SessionInfo], expected: &[&SessionKey]) -> Verdict {
     ensure_eq(found, expected)
 }
 
-pub fn c21_a_scan_finds_every_session(stage: &Stage) -> Verdict {
-    let nobody = stage.ctx("env-a", "tenant-a");
+pub fn c21_a_scan_finds_every_session(env: &TestEnv) -> CaseResult {
+    let nobody = env.ctx("env-a", "tenant-a");
     let mut expected = Vec::new();
     for name in ["anna", "ben", "cleo"] {
-        let user = stage.user(name);
-        for (number, scope) in stage.scopes(20).iter().enumerate() {
-            let key = stage.key(&format!("{name} {number}\n:ü*"));
+        let user = env.user(name);
+        for (number, scope) in env.scopes(20).iter().enumerate() {
+            let key = env.key(&format!("{name} {number}\n:ü*"));
             user.register(scope, &key)?;
             expected.push(key);
         }
         expected.push(user.create("{}")?);
     }
-    let data = super::super::actor::data_of(&nobody, "{}");
-    expected.push(stage.store.create(&nobody, data)?);
+    let data = super::super::test_user::data_of(&nobody, "{}");
+    expected.push(env.store.create(&nobody, data)?);
     let expected: Vec<&SessionKey> = expected.iter().collect();
     for limit in [0, 1, 7, 1_000, usize::MAX] {
-        let found = stage.scan_all(&stage.tenant_filter(), limit)?;
+        let found = env.scan_all(&env.tenant_filter(), limit)?;
         ensure_found(&found, &expected)?;
     }
     Ok(())
 }
 
-pub fn c21_a_scan_tells_what_is_stored(stage: &Stage) -> Verdict {
-    let anna = stage.actor("env-a", "tenant-a", Some("-"), "anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c21_a_scan_tells_what_is_stored(env: &TestEnv) -> CaseResult {
+    let anna = env.user_in("env-a", "tenant-a", Some("-"), "anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     let _parked = anna.park(&chat, &key, ParkOptions::new().ttl(LONG))?;
-    let one = |stage: &Stage| {
-        let mut found = stage.scan_all(&stage.tenant_filter(), 100)?;
+    let one = |env: &TestEnv| {
+        let mut found = env.scan_all(&env.tenant_filter(), 100)?;
         found
             .pop()
             .ok_or_else(|| Failure::new("the session is not found"))
     };
-    let info = one(stage)?;
+    let info = one(env)?;
     let session = anna.session(&key)?;
     ensure_eq(&info.key, &key)?;
     ensure_eq(info.owner.env.as_str(), "env-a")?;
@@ -88,7 +88,7 @@ pub fn c21_a_scan_tells_what_is_stored(stage: &Stage) -> Verdict {
         other => return Err(Failure::new(format!("it waits, but is {other:?}"))),
     }
     let claim = anna.claimed(&chat, "message")?;
-    match one(stage)?.state {
+    match one(env)?.state {
         SessionState::Claimed { until, attempt, .. } => {
             ensure_eq(until, claim.lease_until)?;
             ensure_eq(attempt, 1)?;
@@ -98,35 +98,35 @@ pub fn c21_a_scan_tells_what_is_stored(stage: &Stage) -> Verdict {
     Ok(())
 }
 
-pub fn c21_a_filter_by_key_looks_one_session_up(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (waiting, other) = (stage.key("one\n:ü*"), stage.key("another"));
+pub fn c21_a_filter_by_key_looks_one_session_up(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (waiting, other) = (env.key("one\n:ü*"), env.key("another"));
     anna.register(&scope("one"), &waiting)?;
     anna.register(&scope("another"), &other)?;
-    let look = |filter: ScanFilter| stage.store.scan(&filter, None, 1);
+    let look = |filter: ScanFilter| env.store.scan(&filter, None, 1);
     let page = look(ScanFilter::new().key(waiting.clone()))?;
     ensure_found(&page.sessions, &[&waiting])?;
     ensure(page.next.is_none(), "there is no more than one of a key")?;
-    let walked = stage.scan_all(&stage.tenant_filter(), 100)?;
+    let walked = env.scan_all(&env.tenant_filter(), 100)?;
     let walked = walked.iter().find(|info| info.key == waiting);
     ensure_eq(page.sessions.first(), walked)?;
     let idle = ScanFilter::new().key(waiting).state(StateKind::Idle);
     ensure_found(&look(idle)?.sessions, &[])?;
-    let unknown = ScanFilter::new().key(stage.key("nobody"));
+    let unknown = ScanFilter::new().key(env.key("nobody"));
     ensure_found(&look(unknown)?.sessions, &[])?;
     ensure_invalid(look(ScanFilter::new().key(SessionKey::new(""))))?;
     Ok(())
 }
 
-pub fn c21_filters_leave_the_rest_out(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let ben = stage.actor("env-b", "tenant-a", Some("team-b"), "ben");
-    let (waiting, claimed) = (stage.key("waiting"), stage.key("claimed"));
+pub fn c21_filters_leave_the_rest_out(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let ben = env.user_in("env-b", "tenant-a", Some("team-b"), "ben");
+    let (waiting, claimed) = (env.key("waiting"), env.key("claimed"));
     anna.register_for(&scope("waiting"), &waiting, LONG)?;
     anna.register_for(&scope("claimed"), &claimed, LONG * 10)?;
     let _claim = anna.claimed(&scope("claimed"), "message")?;
     let idle = ben.create("{}")?;
-    let all = stage.tenant_filter();
+    let all = env.tenant_filter();
     let flow = anna.data("").flow_id;
     let cases: [(ScanFilter, &[&SessionKey]); 11] = [
         (all.clone(), &[&waiting, &claimed, &idle]),
@@ -145,19 +145,19 @@ pub fn c21_filters_leave_the_rest_out(stage: &Stage) -> Verdict {
         (all.older_than(LONG), &[]),
     ];
     for (filter, expected) in cases {
-        ensure_found(&stage.scan_all(&filter, 50)?, expected)?;
+        ensure_found(&env.scan_all(&filter, 50)?, expected)?;
     }
     Ok(())
 }
 
-pub fn c21_a_filter_by_age(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (old, new) = (stage.key("old"), stage.key("new"));
+pub fn c21_a_filter_by_age(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (old, new) = (env.key("old"), env.key("new"));
     anna.register(&scope("old"), &old)?;
     let created = anna.create("{}")?;
-    stage.advance(SHORT)?;
+    env.advance(SHORT)?;
     anna.register(&scope("new"), &new)?;
-    let older = |age| stage.scan_all(&stage.tenant_filter().older_than(age), 50);
+    let older = |age| env.scan_all(&env.tenant_filter().older_than(age), 50);
     ensure_found(&older(SHORT)?, &[&old, &created])?;
     ensure_found(&older(SHORT + TICK)?, &[])?;
     // Waiting counts from the registration.
@@ -165,27 +165,25 @@ pub fn c21_a_filter_by_age(stage: &Stage) -> Verdict {
     ensure_found(&older(SHORT)?, &[&old])
 }
 
-pub fn c21_a_scan_spares_what_has_expired(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (gone, kept) = (stage.key("gone"), stage.key("kept"));
+pub fn c21_a_scan_spares_what_has_expired(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (gone, kept) = (env.key("gone"), env.key("kept"));
     anna.register_for(&scope("gone"), &gone, SHORT)?;
     anna.register(&scope("kept"), &kept)?;
-    stage.expire(&gone, SHORT)?;
-    ensure_found(&stage.scan_all(&stage.tenant_filter(), 50)?, &[&kept])
+    env.expire(&gone, SHORT)?;
+    ensure_found(&env.scan_all(&env.tenant_filter(), 50)?, &[&kept])
 }
 
-pub fn c21_a_stable_session_is_found_under_writes(stage: &Stage) -> Verdict {
-    let (anna, ben) = (stage.user("anna"), stage.user("ben"));
+pub fn c21_a_stable_session_is_found_under_writes(env: &TestEnv) -> CaseResult {
+    let (anna, ben) = (env.user("anna"), env.user("ben"));
     let mut stable = Vec::new();
-    for (number, scope) in stage.scopes(60).iter().enumerate() {
-        stable.push(stage.key(&format!("stable-{number}")));
+    for (number, scope) in env.scopes(60).iter().enumerate() {
+        stable.push(env.key(&format!("stable-{number}")));
         anna.register(scope, &stable[number])?;
     }
     let (mut seen, mut after) = (BTreeMap::new(), None::<ScanCursor>);
     for round in 0.. {
-        let page = stage
-            .store
-            .scan(&stage.tenant_filter(), after.as_ref(), 5)?;
+        let page = env.store.scan(&env.tenant_filter(), after.as_ref(), 5)?;
         for info in page.sessions {
             *seen.entry(info.key.as_str().to_owned()).or_insert(0) += 1;
         }
@@ -194,13 +192,12 @@ pub fn c21_a_stable_session_is_found_under_writes(stage: &Stage) -> Verdict {
             break;
         }
         // The store grows and shrinks beside the scan.
-        let key = stage.key(&format!("passing-{round}"));
+        let key = env.key(&format!("passing-{round}"));
         ben.register(&scope(&format!("chat-{round}")), &key)?;
         if round % 2 == 0 {
-            stage.store.remove(&key)?;
+            env.store.remove(&key)?;
         }
-        stage
-            .store
+        env.store
             .update(&stable[round % 60], anna.data("changed"))?;
     }
     for key in &stable {
@@ -212,28 +209,28 @@ pub fn c21_a_stable_session_is_found_under_writes(stage: &Stage) -> Verdict {
     Ok(())
 }
 
-pub fn c21_bad_cursors_and_filters_are_refused(stage: &Stage) -> Verdict {
+pub fn c21_bad_cursors_and_filters_are_refused(env: &TestEnv) -> CaseResult {
     ensure_invalid("".parse::<ScanCursor>())?;
     ensure_invalid("a b".parse::<ScanCursor>())?;
     let all = ScanFilter::new();
     for text in ["zz", "0", "k", "s:zz", "k9999999:0", "n0:xyz"] {
         let cursor: ScanCursor = text.parse()?;
-        ensure_invalid(stage.store.scan(&all, Some(&cursor), 1))?;
-        ensure_invalid(stage.store.export(Some(&cursor), 1))?;
-        ensure_invalid(stage.store.verify(VerifyMode::Check, Some(&cursor), 1))?;
+        ensure_invalid(env.store.scan(&all, Some(&cursor), 1))?;
+        ensure_invalid(env.store.export(Some(&cursor), 1))?;
+        ensure_invalid(env.store.verify(VerifyMode::Check, Some(&cursor), 1))?;
     }
     let bad = ScanFilter::new().user(UserId("a:b".to_owned()));
-    ensure_invalid(stage.store.scan(&bad, None, 1)).map(|_refused| ())
+    ensure_invalid(env.store.scan(&bad, None, 1)).map(|_refused| ())
 }
 
-pub fn c21_stats_count_a_scan(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    ensure_eq(stage.store.stats(&stage.tenant_filter())?, Stats::new())?;
-    anna.register_for(&scope("one"), &stage.key("one"), LONG)?;
-    anna.register(&scope("two"), &stage.key("two"))?;
+pub fn c21_stats_count_a_scan(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    ensure_eq(env.store.stats(&env.tenant_filter())?, Stats::new())?;
+    anna.register_for(&scope("one"), &env.key("one"), LONG)?;
+    anna.register(&scope("two"), &env.key("two"))?;
     let _claim = anna.claimed(&scope("two"), "message")?;
     let _created = anna.create("{}")?;
-    let stats = stage.store.stats(&stage.tenant_filter())?;
+    let stats = env.store.stats(&env.tenant_filter())?;
     let total = stats.total;
     ensure_eq(
         [total.waiting, total.claimed, total.idle, total.sessions()],
@@ -248,25 +245,24 @@ pub fn c21_stats_count_a_scan(stage: &Stage) -> Verdict {
     ensure_eq(stats.ages.none, 0)
 }
 
-pub fn c23_a_sound_store_has_no_findings(stage: &Stage) -> Verdict {
-    let stage = &stage.with_options(StoreOptions::new())?;
-    let (anna, ben) = (stage.user("anna"), stage.user("ben"));
-    for (number, scope) in stage.scopes(40).iter().enumerate() {
-        anna.register_for(scope, &stage.key(&format!("wait-{number}")), LONG)?;
+pub fn c23_a_sound_store_has_no_findings(env: &TestEnv) -> CaseResult {
+    let env = &env.with_options(StoreOptions::new())?;
+    let (anna, ben) = (env.user("anna"), env.user("ben"));
+    for (number, scope) in env.scopes(40).iter().enumerate() {
+        anna.register_for(scope, &env.key(&format!("wait-{number}")), LONG)?;
     }
     let _created = ben.create("{}")?;
-    let gone = stage.key("gone");
+    let gone = env.key("gone");
     ben.register_for(&scope("gone"), &gone, SHORT)?;
-    stage.expire(&gone, SHORT)?;
+    env.expire(&gone, SHORT)?;
     let claim = anna.claimed(&scope("chat-1"), "message")?;
-    stage
-        .store
+    env.store
         .commit(&claim.token, crate::claim::Commit::Finish)?;
     let _claim = anna.claimed(&scope("chat-2"), "message-2")?;
     for mode in [VerifyMode::Check, VerifyMode::Repair] {
         let (mut checked, mut after) = (0, None::<ScanCursor>);
         loop {
-            let page = stage.store.verify(mode, after.as_ref(), 10)?;
+            let page = env.store.verify(mode, after.as_ref(), 10)?;
             checked += page.checked;
             ensure_eq(page.findings, Vec::new())?;
             match page.next {
@@ -276,5 +272,5 @@ pub fn c23_a_sound_store_has_no_findings(stage: &Stage) -> Verdict {
         }
         ensure(checked >= 40, "not everything is looked at")?;
     }
-    anna.ensure_stored(&stage.key("wait-3"), stage.key("wait-3").as_str())
+    anna.ensure_stored(&env.key("wait-3"), env.key("wait-3").as_str())
 }

@@ -3,9 +3,9 @@
 use std::error::Error;
 use std::fmt::Debug;
 
-use super::super::ensure::{Failure, Verdict, ensure_refused};
+use super::super::ensure::{CaseResult, Failure, ensure_refused};
 use super::super::samples::scope;
-use super::super::stage::Stage;
+use super::super::test_env::TestEnv;
 use crate::admin::{EraseMode, OwnerSelection, VerifyMode};
 use crate::claim::Commit;
 use crate::error::{ErrorCode, GreenticError};
@@ -15,7 +15,7 @@ const USER: &str = "zq-secret-user";
 const PAYLOAD: &str = "{\"zq-secret\":\"payload\"}";
 
 #[track_caller]
-fn ensure_silent(text: &str) -> Verdict {
+fn ensure_silent(text: &str) -> CaseResult {
     if text.contains("zq-secret") {
         return Err(Failure::new(format!("it tells a secret: {text}")));
     }
@@ -23,13 +23,13 @@ fn ensure_silent(text: &str) -> Verdict {
 }
 
 #[track_caller]
-fn ensure_silent_debug(value: &impl Debug) -> Verdict {
+fn ensure_silent_debug(value: &impl Debug) -> CaseResult {
     ensure_silent(&format!("{value:?}"))?;
     ensure_silent(&format!("{value:#?}"))
 }
 
 #[track_caller]
-fn ensure_silent_error(error: &GreenticError) -> Verdict {
+fn ensure_silent_error(error: &GreenticError) -> CaseResult {
     ensure_silent_debug(error)?;
     let mut cause: Option<&dyn Error> = Some(error);
     while let Some(error) = cause {
@@ -39,18 +39,16 @@ fn ensure_silent_error(error: &GreenticError) -> Verdict {
     Ok(())
 }
 
-pub fn c18_errors_tell_no_secret(stage: &Stage) -> Verdict {
-    let anna = stage.user(USER);
-    let ben = stage.user("zq-secret-other");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
-    let store = &stage.store;
+pub fn c18_errors_tell_no_secret(env: &TestEnv) -> CaseResult {
+    let anna = env.user(USER);
+    let ben = env.user("zq-secret-other");
+    let (chat, key) = (scope("chat"), env.key("wait"));
+    let store = &env.store;
     anna.register(&chat, &key)?;
-    anna.register(&scope("other"), &stage.key("other"))?;
-    let bad = stage.actor("env-a", "tenant-a", None, "zq-secret user");
+    anna.register(&scope("other"), &env.key("other"))?;
+    let bad = env.user_in("env-a", "tenant-a", None, "zq-secret user");
     let refused = [
-        store
-            .update(&stage.key("missing"), anna.data(PAYLOAD))
-            .err(),
+        store.update(&env.key("missing"), anna.data(PAYLOAD)).err(),
         store.update(&key, ben.data(PAYLOAD)).err(),
         store.create(&anna.ctx, ben.data(PAYLOAD)).err(),
         store.create(&bad.ctx, bad.data(PAYLOAD)).err(),
@@ -66,11 +64,11 @@ pub fn c18_errors_tell_no_secret(stage: &Stage) -> Verdict {
     Ok(())
 }
 
-pub fn c18_errors_of_verbs_tell_no_secret(stage: &Stage) -> Verdict {
-    let anna = stage.user(USER);
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c18_errors_of_all_operations_tell_no_secret(env: &TestEnv) -> CaseResult {
+    let anna = env.user(USER);
+    let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register(&chat, &key)?;
-    let store = &stage.store;
+    let store = &env.store;
     let claim = anna.claimed(&chat, "zq-secret-message")?;
     let stale = UpdateOptions::new().if_revision(9);
     let claimed = store.update(&key, anna.data(PAYLOAD));
@@ -82,10 +80,10 @@ pub fn c18_errors_of_verbs_tell_no_secret(stage: &Stage) -> Verdict {
     ensure_silent_error(&ensure_refused(lost, ErrorCode::Conflict)?)
 }
 
-pub fn c18_answers_tell_no_secret(stage: &Stage) -> Verdict {
-    let anna = stage.user(USER);
-    let (chat, key) = (scope("chat"), stage.key("wait"));
-    let store = &stage.store;
+pub fn c18_answers_tell_no_secret(env: &TestEnv) -> CaseResult {
+    let anna = env.user(USER);
+    let (chat, key) = (scope("chat"), env.key("wait"));
+    let store = &env.store;
     let data = anna.data(PAYLOAD);
     store.register(&anna.ctx, &anna.user, &chat, &key, data.clone(), None)?;
     ensure_silent_debug(&store.session(&key)?)?;
@@ -102,8 +100,8 @@ pub fn c18_answers_tell_no_secret(stage: &Stage) -> Verdict {
     if let Commit::Park(next) = &commit {
         ensure_silent_debug(next)?;
     }
-    ensure_silent_debug(&stage.scan_all(&stage.tenant_filter(), 10)?)?;
-    let filter = stage.tenant_filter().user(anna.user.clone());
+    ensure_silent_debug(&env.scan_all(&env.tenant_filter(), 10)?)?;
+    let filter = env.tenant_filter().user(anna.user.clone());
     ensure_silent_debug(&filter)?;
     ensure_silent_debug(&store.scan(&filter, None, 1)?)?;
     ensure_silent_debug(&store.stats(&filter)?)?;

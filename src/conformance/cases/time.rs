@@ -4,29 +4,26 @@ use std::time::Duration;
 
 use greentic_types::SessionKey;
 
-use super::super::actor::Actor;
-use super::super::ensure::{Verdict, ensure_eq, ensure_refused};
+use super::super::ensure::{CaseResult, ensure_eq, ensure_refused};
 use super::super::samples::scope;
-use super::super::stage::{LONG, SHORT, Stage, TICK};
+use super::super::test_env::{LONG, SHORT, TICK, TestEnv};
+use super::super::test_user::TestUser;
 use crate::claim::{ClaimOutcome, Commit};
 use crate::error::ErrorCode;
 use crate::options::{CreateOptions, ParkOptions, RemoveOptions, StoreOptions, UpdateOptions};
 use crate::session::{ClearOutcome, CreateOutcome};
 
-pub fn c12_an_expired_session_is_gone_from_every_read(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c12_an_expired_session_is_gone_from_every_read(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     let (chat, other) = (scope("chat"), scope("other"));
-    let (key, kept) = (stage.key("short"), stage.key("kept"));
+    let (key, kept) = (env.key("short"), env.key("kept"));
     anna.register_for(&chat, &key, SHORT)?;
-    stage.expire(&key, SHORT)?;
+    env.expire(&key, SHORT)?;
     anna.ensure_waits(&[])?;
     anna.ensure_no_wait(&chat)?;
     ensure_eq(anna.find_by_user()?, None)?;
-    ensure_refused(
-        stage.store.update(&key, anna.data("{}")),
-        ErrorCode::NotFound,
-    )?;
-    ensure_refused(stage.store.remove(&key), ErrorCode::NotFound)?;
+    ensure_refused(env.store.update(&key, anna.data("{}")), ErrorCode::NotFound)?;
+    ensure_refused(env.store.remove(&key), ErrorCode::NotFound)?;
     anna.clear(&chat)?;
     anna.ensure_gone(&key)?;
     anna.register(&other, &kept)?;
@@ -34,9 +31,9 @@ pub fn c12_an_expired_session_is_gone_from_every_read(stage: &Stage) -> Verdict 
 }
 
 /// Each way to see a wait, with the answer that shows it.
-fn seen(anna: &Actor<'_>, key: &SessionKey) -> Vec<(&'static str, Verdict<bool>)> {
+fn seen(anna: &TestUser<'_>, key: &SessionKey) -> Vec<(&'static str, CaseResult<bool>)> {
     let chat = scope("chat");
-    let store = &anna.stage.store;
+    let store = &anna.env.store;
     vec![
         (
             "get",
@@ -66,46 +63,46 @@ fn seen(anna: &Actor<'_>, key: &SessionKey) -> Vec<(&'static str, Verdict<bool>)
     ]
 }
 
-pub fn c12_the_deadline_is_exact(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let key = stage.key("wait");
+pub fn c12_the_deadline_is_exact(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let key = env.key("wait");
     anna.register_for(&scope("chat"), &key, LONG)?;
-    stage.advance(LONG - TICK)?;
+    env.advance(LONG - TICK)?;
     for (read, sees) in seen(&anna, &key) {
         ensure_eq((read, sees?), (read, true))?;
     }
-    stage.advance(TICK)?;
+    env.advance(TICK)?;
     for (read, sees) in seen(&anna, &key) {
         ensure_eq((read, sees?), (read, false))?;
     }
     Ok(())
 }
 
-pub fn c12_writes_count_until_the_deadline(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c12_writes_count_until_the_deadline(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     let (one, two) = (scope("one"), scope("two"));
-    let (first, second) = (stage.key("first"), stage.key("second"));
+    let (first, second) = (env.key("first"), env.key("second"));
     anna.register_for(&one, &first, LONG)?;
     anna.register_for(&two, &second, LONG)?;
-    stage.advance(LONG - TICK)?;
-    stage.store.update(&first, anna.data("last"))?;
-    stage.store.remove(&second)?;
+    env.advance(LONG - TICK)?;
+    env.store.update(&first, anna.data("last"))?;
+    env.store.remove(&second)?;
     anna.ensure_stored(&first, "last")?;
-    stage.advance(TICK)?;
+    env.advance(TICK)?;
     ensure_refused(
-        stage.store.update(&first, anna.data("late")),
+        env.store.update(&first, anna.data("late")),
         ErrorCode::NotFound,
     )?;
-    ensure_refused(stage.store.remove(&first), ErrorCode::NotFound)?;
+    ensure_refused(env.store.remove(&first), ErrorCode::NotFound)?;
     anna.ensure_gone(&first)
 }
 
-pub fn c12_verbs_see_nothing_at_the_deadline(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c12_no_operation_sees_a_session_at_its_deadline(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register_for(&chat, &key, LONG)?;
-    stage.advance(LONG)?;
-    let store = &stage.store;
+    env.advance(LONG)?;
+    let store = &env.store;
     ensure_eq(store.session(&key)?, None)?;
     ensure_eq(store.get_fenced(&anna.ctx, &key)?, None)?;
     ensure_eq(store.latest(&anna.ctx, &anna.user)?, None)?;
@@ -124,21 +121,21 @@ pub fn c12_verbs_see_nothing_at_the_deadline(stage: &Stage) -> Verdict {
     anna.ensure_no_wait(&chat)
 }
 
-pub fn c12_the_deadline_is_told(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let key = stage.key("created");
+pub fn c12_the_deadline_is_told(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let key = env.key("created");
     let _created = anna.create_with(CreateOptions::new().key(key.clone()).ttl(LONG))?;
     let created = anna.session(&key)?.deadline;
-    stage.advance(TICK)?;
+    env.advance(TICK)?;
     let _parked = anna.park(&scope("chat"), &key, ParkOptions::new().ttl(LONG))?;
     let parked = anna.session(&key)?.deadline;
     let moved = parked
         .zip(created)
         .map(|(parked, created)| parked.since(created));
     ensure_eq(moved, Some(TICK))?;
-    stage.advance(LONG - TICK)?;
+    env.advance(LONG - TICK)?;
     anna.ensure_stored(&key, key.as_str())?;
-    stage.advance(TICK)?;
+    env.advance(TICK)?;
     anna.ensure_gone(&key)
 }
 
@@ -149,25 +146,25 @@ const TINY: [Duration; 4] = [
     Duration::from_millis(1),
 ];
 
-pub fn c12_tiny_ttls_expire(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c12_tiny_ttls_expire(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     for (number, ttl) in TINY.into_iter().enumerate() {
-        let (chat, key) = (scope("chat"), stage.key(&format!("tiny-{number}")));
+        let (chat, key) = (scope("chat"), env.key(&format!("tiny-{number}")));
         anna.register_for(&chat, &key, ttl)?;
-        stage.expire(&key, TICK)?;
+        env.expire(&key, TICK)?;
         anna.ensure_no_wait(&chat)?;
         anna.ensure_waits(&[])?;
     }
     Ok(())
 }
 
-pub fn c12_tiny_ttls_act_as_one_millisecond(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c12_tiny_ttls_act_as_one_millisecond(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     for (number, ttl) in TINY.into_iter().enumerate() {
-        let (chat, key) = (scope("chat"), stage.key(&format!("tiny-{number}")));
+        let (chat, key) = (scope("chat"), env.key(&format!("tiny-{number}")));
         anna.register_for(&chat, &key, ttl)?;
         anna.ensure_waits(&[(&chat, &key)])?;
-        stage.advance(TICK)?;
+        env.advance(TICK)?;
         anna.ensure_gone(&key)?;
     }
     Ok(())
@@ -180,10 +177,10 @@ const OVERLONG: [Duration; 4] = [
     Duration::from_millis(1 << 53),
 ];
 
-pub fn c12_overlong_ttls_do_not_expire(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c12_overlong_ttls_do_not_expire(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     for (number, ttl) in OVERLONG.into_iter().enumerate() {
-        let (chat, key) = (scope("chat"), stage.key(&format!("long-{number}")));
+        let (chat, key) = (scope("chat"), env.key(&format!("long-{number}")));
         anna.register_for(&chat, &key, ttl)?;
         anna.ensure_waits(&[(&chat, &key)])?;
         anna.ensure_stored(&key, key.as_str())?;
@@ -191,10 +188,10 @@ pub fn c12_overlong_ttls_do_not_expire(stage: &Stage) -> Verdict {
     Ok(())
 }
 
-pub fn c12_overlong_ttls_mean_no_deadline(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c12_overlong_ttls_mean_no_deadline(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     for (number, ttl) in OVERLONG.into_iter().enumerate() {
-        let key = stage.key(&format!("long-{number}"));
+        let key = env.key(&format!("long-{number}"));
         let _created = anna.create_with(CreateOptions::new().key(key.clone()).ttl(ttl))?;
         ensure_eq(anna.session(&key)?.deadline, None)?;
         let _parked = anna.park(&scope("chat"), &key, ParkOptions::new().ttl(ttl))?;
@@ -203,75 +200,75 @@ pub fn c12_overlong_ttls_mean_no_deadline(stage: &Stage) -> Verdict {
     Ok(())
 }
 
-pub fn c12_no_ttl_means_no_deadline(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c12_no_ttl_means_no_deadline(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     let created = anna.create("created")?;
     anna.register(&chat, &key)?;
-    stage.advance(Duration::from_secs(10 * 365 * 24 * 3600))?;
+    env.advance(Duration::from_secs(10 * 365 * 24 * 3600))?;
     anna.ensure_stored(&created, "created")?;
     anna.ensure_waits(&[(&chat, &key)])
 }
 
-pub fn c12_the_default_ttl_applies(stage: &Stage) -> Verdict {
-    let stage = stage.with_options(StoreOptions::new().default_ttl(LONG))?;
-    let anna = stage.user("anna");
+pub fn c12_the_default_ttl_applies(env: &TestEnv) -> CaseResult {
+    let env = env.with_options(StoreOptions::new().default_ttl(LONG))?;
+    let anna = env.user("anna");
     let (one, two) = (scope("one"), scope("two"));
-    let (first, second) = (stage.key("default"), stage.key("own"));
+    let (first, second) = (env.key("default"), env.key("own"));
     let created = anna.create("created")?;
     anna.register(&one, &first)?;
     anna.register_for(&two, &second, LONG + TICK)?;
-    stage.advance(LONG - TICK)?;
+    env.advance(LONG - TICK)?;
     anna.ensure_stored(&created, "created")?;
     anna.ensure_waits(&[(&one, &first), (&two, &second)])?;
-    stage.advance(TICK)?;
+    env.advance(TICK)?;
     anna.ensure_gone(&created)?;
     anna.ensure_gone(&first)?;
     anna.ensure_waits(&[(&two, &second)])?;
-    stage.advance(TICK)?;
+    env.advance(TICK)?;
     anna.ensure_waits(&[])
 }
 
-pub fn c12_the_default_ttl_is_told(stage: &Stage) -> Verdict {
-    let stage = stage.with_options(StoreOptions::new().default_ttl(LONG))?;
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c12_the_default_ttl_is_told(env: &TestEnv) -> CaseResult {
+    let env = env.with_options(StoreOptions::new().default_ttl(LONG))?;
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     let created = anna.create("created")?;
     ensure_eq(anna.session(&created)?.deadline.is_some(), true)?;
     anna.register_for(&chat, &key, Duration::MAX)?;
     ensure_eq(anna.session(&key)?.deadline, None)?;
     let claim = anna.claimed(&chat, "message")?;
     let again = Commit::park(chat, anna.data("again"), None);
-    stage.store.commit(&claim.token, again)?;
+    env.store.commit(&claim.token, again)?;
     ensure_eq(anna.session(&key)?.deadline.is_some(), true)
 }
 
-pub fn c12_update_keeps_the_deadline(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c12_update_keeps_the_deadline(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register_for(&chat, &key, LONG)?;
-    stage.advance(LONG / 2)?;
-    stage.store.update(&key, anna.data("changed"))?;
-    stage.advance(LONG / 2 - TICK)?;
+    env.advance(LONG / 2)?;
+    env.store.update(&key, anna.data("changed"))?;
+    env.advance(LONG / 2 - TICK)?;
     anna.ensure_stored(&key, "changed")?;
-    stage.advance(TICK)?;
+    env.advance(TICK)?;
     anna.ensure_gone(&key)
 }
 
-pub fn c12_registering_again_sets_the_deadline_anew(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c12_registering_again_sets_the_deadline_anew(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register_for(&chat, &key, LONG)?;
     anna.register_for(&chat, &key, LONG * 2)?;
-    stage.advance(LONG)?;
+    env.advance(LONG)?;
     anna.ensure_waits(&[(&chat, &key)])?;
     anna.register(&chat, &key)?;
-    stage.advance(LONG * 10)?;
+    env.advance(LONG * 10)?;
     anna.ensure_waits(&[(&chat, &key)])?;
     anna.register_for(&scope("other"), &key, LONG)?;
-    stage.advance(LONG - TICK)?;
+    env.advance(LONG - TICK)?;
     anna.ensure_stored(&key, key.as_str())?;
-    stage.advance(TICK)?;
+    env.advance(TICK)?;
     anna.ensure_waits(&[])?;
     anna.ensure_gone(&key)
 }

@@ -2,10 +2,12 @@
 
 use greentic_types::UserId;
 
-use super::super::actor::{Actor, data_of};
-use super::super::ensure::{Failure, Verdict, ensure, ensure_claimed, ensure_eq, ensure_invalid};
+use super::super::ensure::{
+    CaseResult, Failure, ensure, ensure_claimed, ensure_eq, ensure_invalid,
+};
 use super::super::samples::{ODD_PAYLOADS, scope};
-use super::super::stage::{LONG, SHORT, Stage};
+use super::super::test_env::{LONG, SHORT, TestEnv};
+use super::super::test_user::{TestUser, data_of};
 use super::exported::{exported, exported_in_pages, one_session, sessions};
 use crate::admin::{ExportRecord, ExportedSession, ImportMode, ImportOutcome};
 use crate::claim::{ClaimOutcome, Commit};
@@ -13,13 +15,13 @@ use crate::clock::Timestamp;
 use crate::options::StoreOptions;
 
 /// Moves everything to a store of its own.
-fn moved(stage: &Stage) -> Verdict<Stage> {
-    imported(stage, exported(stage)?)
+fn moved(env: &TestEnv) -> CaseResult<TestEnv> {
+    imported(env, exported(env)?)
 }
 
 /// A store with what was exported. Records may come in any order.
-fn imported(stage: &Stage, records: Vec<ExportRecord>) -> Verdict<Stage> {
-    let target = stage.elsewhere(StoreOptions::new())?;
+fn imported(env: &TestEnv, records: Vec<ExportRecord>) -> CaseResult<TestEnv> {
+    let target = env.elsewhere(StoreOptions::new())?;
     for record in records.into_iter().rev() {
         let outcome = target.store.import(record, ImportMode::IfAbsent)?;
         ensure_eq(outcome, ImportOutcome::Imported)?;
@@ -27,35 +29,35 @@ fn imported(stage: &Stage, records: Vec<ExportRecord>) -> Verdict<Stage> {
     Ok(target)
 }
 
-fn import(stage: &Stage, session: &ExportedSession, mode: ImportMode) -> Verdict<ImportOutcome> {
+fn import(env: &TestEnv, session: &ExportedSession, mode: ImportMode) -> CaseResult<ImportOutcome> {
     let record = ExportRecord::Session(Box::new(session.clone()));
-    Ok(stage.store.import(record, mode)?)
+    Ok(env.store.import(record, mode)?)
 }
 
-fn in_place<'s>(stage: &'s Stage, actor: &Actor<'_>) -> Actor<'s> {
-    Actor {
-        stage,
+fn in_place<'s>(env: &'s TestEnv, actor: &TestUser<'_>) -> TestUser<'s> {
+    TestUser {
+        env,
         ctx: actor.ctx.clone(),
         user: actor.user.clone(),
     }
 }
 
-pub fn c26_a_wait_works_after_a_move(stage: &Stage) -> Verdict {
-    let anna = stage.actor("env-a", "tenant-a", Some("-"), "anna");
+pub fn c26_a_wait_works_after_a_move(env: &TestEnv) -> CaseResult {
+    let anna = env.user_in("env-a", "tenant-a", Some("-"), "anna");
     for (number, payload) in ODD_PAYLOADS.iter().enumerate() {
         let chat = scope(&format!("chat-{number}"));
-        let key = stage.key(&format!("wait-{number}"));
+        let key = env.key(&format!("wait-{number}"));
         let data = anna.data(payload);
         let ttl = (number % 2 == 0).then_some(LONG);
-        let store = &stage.store;
+        let store = &env.store;
         store.register(&anna.ctx, &anna.user, &chat, &key, data.clone(), ttl)?;
         store.update(&key, data)?;
     }
     let stuck = anna.claimed(&scope("chat-0"), "first")?;
-    let target = moved(stage)?;
+    let target = moved(env)?;
     let there = in_place(&target, &anna);
     for (number, payload) in ODD_PAYLOADS.iter().enumerate() {
-        let key = stage.key(&format!("wait-{number}"));
+        let key = env.key(&format!("wait-{number}"));
         let (before, after) = (anna.session(&key)?, there.session(&key)?);
         ensure_eq(&after.data, &before.data)?;
         ensure_eq(&after.data.context_json.as_str(), payload)?;
@@ -71,18 +73,18 @@ pub fn c26_a_wait_works_after_a_move(stage: &Stage) -> Verdict {
     Ok(())
 }
 
-pub fn c26_the_order_of_waits_moves(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let scopes = stage.scopes(40);
-    let keys: Vec<_> = (0..40).map(|n| stage.key(&format!("{n}"))).collect();
+pub fn c26_the_order_of_waits_moves(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let scopes = env.scopes(40);
+    let keys: Vec<_> = (0..40).map(|n| env.key(&format!("{n}"))).collect();
     for (scope, key) in scopes.iter().zip(&keys) {
         anna.register(scope, key)?;
     }
-    let target = imported(stage, exported_in_pages(stage, 3)?)?;
+    let target = imported(env, exported_in_pages(env, 3)?)?;
     let there = in_place(&target, &anna);
     let waits: Vec<_> = scopes.iter().zip(&keys).collect();
     there.ensure_waits(&waits)?;
-    let (last, newest) = (scope("newest"), stage.key("newest"));
+    let (last, newest) = (scope("newest"), env.key("newest"));
     there.register(&last, &newest)?;
     there.ensure_waits(&[waits, vec![(&last, &newest)]].concat())
 }
@@ -96,15 +98,15 @@ fn placed(session: &ExportedSession, order: u64) -> ExportedSession {
 }
 
 // Records of several stores, and those of 1.2, may have the same place in the list.
-pub fn c26_waits_with_the_same_place_are_listed_by_key(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chats, target) = (stage.scopes(40), stage.elsewhere(StoreOptions::new())?);
+pub fn c26_waits_with_the_same_place_are_listed_by_key(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chats, target) = (env.scopes(40), env.elsewhere(StoreOptions::new())?);
     let there = in_place(&target, &anna);
-    let keys: Vec<_> = (0..40).map(|n| stage.key(&format!("{n:02}"))).collect();
+    let keys: Vec<_> = (0..40).map(|n| env.key(&format!("{n:02}"))).collect();
     for (chat, key) in chats.iter().zip(&keys) {
         anna.register(chat, key)?;
     }
-    let mut exported = sessions(stage)?;
+    let mut exported = sessions(env)?;
     exported.sort_by(|one, other| other.key.as_str().cmp(one.key.as_str()));
     ensure_eq(exported.len(), keys.len())?;
     for session in &exported {
@@ -122,16 +124,16 @@ pub fn c26_waits_with_the_same_place_are_listed_by_key(stage: &Stage) -> Verdict
     target.ensure_nothing_left()
 }
 
-pub fn c26_a_wait_that_changed_its_scope_moves_in_its_place(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (target, key) = (stage.elsewhere(StoreOptions::new())?, stage.key("k"));
+pub fn c26_a_wait_that_changed_its_scope_moves_in_its_place(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (target, key) = (env.elsewhere(StoreOptions::new())?, env.key("k"));
     let there = in_place(&target, &anna);
     let (old, new, last) = (scope("old"), scope("new"), scope("last"));
-    let later = stage.key("later");
+    let later = env.key("later");
     there.register(&last, &later)?;
     for chat in [&old, &new] {
         anna.register(chat, &key)?;
-        let session = placed(&one_session(stage)?, 7);
+        let session = placed(&one_session(env)?, 7);
         let outcome = import(&target, &session, ImportMode::Replace)?;
         ensure_eq(outcome, ImportOutcome::Imported)?;
         there.ensure_waits(&[(chat, &key), (&last, &later)])?;
@@ -144,26 +146,24 @@ pub fn c26_a_wait_that_changed_its_scope_moves_in_its_place(stage: &Stage) -> Ve
 }
 
 // Of an owner with many waits: they may be indexed otherwise than few.
-pub fn c26_an_older_wait_displaces_a_newer_one(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let scopes = stage.scopes(31);
-    let keys: Vec<_> = (0..31).map(|n| stage.key(&format!("{n}"))).collect();
+pub fn c26_an_older_wait_displaces_a_newer_one(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let scopes = env.scopes(31);
+    let keys: Vec<_> = (0..31).map(|n| env.key(&format!("{n}"))).collect();
     for (scope, key) in scopes.iter().zip(&keys).rev() {
         anna.register(scope, key)?;
     }
-    let newest = exported(stage)?
-        .into_iter()
-        .find_map(|record| match record {
-            ExportRecord::Session(session) if session.key == keys[0] => Some(*session),
-            _ => None,
-        });
+    let newest = exported(env)?.into_iter().find_map(|record| match record {
+        ExportRecord::Session(session) if session.key == keys[0] => Some(*session),
+        _ => None,
+    });
     let mut record = newest.ok_or_else(|| Failure::new("the session is not exported"))?;
-    record.key = stage.key("older");
+    record.key = env.key("older");
     if let Some(wait) = &mut record.wait {
         wait.order = 0; // as of a wait of 1.2
     }
     ensure_eq(
-        import(stage, &record, ImportMode::Replace)?,
+        import(env, &record, ImportMode::Replace)?,
         ImportOutcome::Imported,
     )?;
     let others = scopes.iter().zip(&keys).skip(1).rev();
@@ -172,7 +172,7 @@ pub fn c26_an_older_wait_displaces_a_newer_one(stage: &Stage) -> Verdict {
         .chain(others)
         .collect();
     anna.ensure_waits(&waits)?;
-    let again = exported(stage)?.into_iter().find_map(|again| match again {
+    let again = exported(env)?.into_iter().find_map(|again| match again {
         ExportRecord::Session(session) if session.key == record.key => session.wait,
         _ => None,
     });
@@ -182,12 +182,12 @@ pub fn c26_an_older_wait_displaces_a_newer_one(stage: &Stage) -> Verdict {
     )
 }
 
-pub fn c26_numbers_go_on_from_those_of_another_store(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c26_numbers_go_on_from_those_of_another_store(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     let (one, two) = (scope("one"), scope("two"));
-    let (first, second) = (stage.key("first"), stage.key("second"));
+    let (first, second) = (env.key("first"), env.key("second"));
     anna.register(&one, &first)?;
-    let mut record = one_session(stage)?;
+    let mut record = one_session(env)?;
     // Some stores count faster than others.
     let high = 1 << 51;
     record.fencing = high - 1;
@@ -195,12 +195,12 @@ pub fn c26_numbers_go_on_from_those_of_another_store(stage: &Stage) -> Verdict {
         wait.order = high;
     }
     ensure_eq(
-        import(stage, &record, ImportMode::Replace)?,
+        import(env, &record, ImportMode::Replace)?,
         ImportOutcome::Imported,
     )?;
     anna.register(&two, &second)?;
     anna.ensure_waits(&[(&one, &first), (&two, &second)])?;
-    for record in exported(stage)? {
+    for record in exported(env)? {
         if let ExportRecord::Session(session) = record {
             let order = session.wait.map(|wait| wait.order);
             let newer = session.key == second;
@@ -218,15 +218,15 @@ pub fn c26_numbers_go_on_from_those_of_another_store(stage: &Stage) -> Verdict {
     )
 }
 
-pub fn c26_committed_messages_move(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c26_committed_messages_move(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register(&chat, &key)?;
     for message in ["first", "second"] {
         let claim = anna.claimed(&chat, message)?;
         anna.commit_park(&claim, &chat, "again")?;
     }
-    let target = imported(stage, exported_in_pages(stage, 3)?)?;
+    let target = imported(env, exported_in_pages(env, 3)?)?;
     let there = in_place(&target, &anna);
     for message in ["first", "second"] {
         ensure_eq(there.claim(&chat, message)?, ClaimOutcome::Duplicate)?;
@@ -234,7 +234,7 @@ pub fn c26_committed_messages_move(stage: &Stage) -> Verdict {
     let claim = there.claimed(&chat, "third")?;
     target.store.commit(&claim.token, Commit::Finish)?;
     // Once more: nothing is forgotten, and nothing is known twice.
-    for record in exported(stage)? {
+    for record in exported(env)? {
         let _outcome = target.store.import(record, ImportMode::IfAbsent)?;
     }
     for message in ["first", "second", "third"] {
@@ -243,16 +243,16 @@ pub fn c26_committed_messages_move(stage: &Stage) -> Verdict {
     Ok(())
 }
 
-pub fn c26_idle_sessions_and_look_ups_move(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let nobody = stage.ctx("env-a", "tenant-a");
+pub fn c26_idle_sessions_and_look_ups_move(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let nobody = env.ctx("env-a", "tenant-a");
     let first = anna.create("first")?;
     let second = anna.create("second")?;
-    let plain = stage.store.create(&nobody, data_of(&nobody, "plain"))?;
+    let plain = env.store.create(&nobody, data_of(&nobody, "plain"))?;
     // The data may leave the user out (C2).
-    let ben = stage.user("ben");
-    let silent = stage.store.create(&ben.ctx, data_of(&nobody, "silent"))?;
-    let target = moved(stage)?;
+    let ben = env.user("ben");
+    let silent = env.store.create(&ben.ctx, data_of(&nobody, "silent"))?;
+    let target = moved(env)?;
     let there = in_place(&target, &anna);
     there.ensure_stored(&first, "first")?;
     there.ensure_stored(&plain, "plain")?;
@@ -266,18 +266,18 @@ pub fn c26_idle_sessions_and_look_ups_move(stage: &Stage) -> Verdict {
     ensure_eq(there.find_by_user()?, None)
 }
 
-pub fn c26_an_import_if_absent_changes_nothing(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c26_an_import_if_absent_changes_nothing(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register(&chat, &key)?;
-    let record = one_session(stage)?;
-    let absent = |record: &ExportedSession| import(stage, record, ImportMode::IfAbsent);
-    stage.store.update(&key, anna.data("newer"))?;
+    let record = one_session(env)?;
+    let absent = |record: &ExportedSession| import(env, record, ImportMode::IfAbsent);
+    env.store.update(&key, anna.data("newer"))?;
     ensure_eq(absent(&record)?, ImportOutcome::Exists)?;
     anna.ensure_stored(&key, "newer")?;
     // Another session that waits on the same scope.
     let mut other = record;
-    other.key = stage.key("other");
+    other.key = env.key("other");
     ensure_eq(absent(&other)?, ImportOutcome::Exists)?;
     anna.ensure_gone(&other.key)?;
     anna.ensure_waits(&[(&chat, &key)])?;
@@ -286,23 +286,23 @@ pub fn c26_an_import_if_absent_changes_nothing(stage: &Stage) -> Verdict {
     anna.ensure_waits(&[(&chat, &key)])
 }
 
-pub fn c26_an_import_replaces(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c26_an_import_replaces(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register(&chat, &key)?;
-    let mut record = one_session(stage)?;
-    stage.store.update(&key, anna.data("newer"))?;
+    let mut record = one_session(env)?;
+    env.store.update(&key, anna.data("newer"))?;
     let claim = anna.claimed(&chat, "message")?;
     let record_of = |record: &ExportedSession| ExportRecord::Session(Box::new(record.clone()));
-    ensure_claimed(stage.store.import(record_of(&record), ImportMode::Replace))?;
-    stage.store.release(&claim.token)?;
-    let replace = |record: &ExportedSession| import(stage, record, ImportMode::Replace);
+    ensure_claimed(env.store.import(record_of(&record), ImportMode::Replace))?;
+    env.store.release(&claim.token)?;
+    let replace = |record: &ExportedSession| import(env, record, ImportMode::Replace);
     ensure_eq(replace(&record)?, ImportOutcome::Imported)?;
     anna.ensure_stored(&key, key.as_str())?;
     ensure_eq(anna.session(&key)?.revision, 1)?;
     anna.ensure_waits(&[(&chat, &key)])?;
     // The scope is taken by another: that one is displaced.
-    record.key = stage.key("other");
+    record.key = env.key("other");
     ensure_eq(replace(&record)?, ImportOutcome::Imported)?;
     anna.ensure_waits(&[(&chat, &record.key)])?;
     anna.ensure_stored(&key, key.as_str())?;
@@ -312,11 +312,11 @@ pub fn c26_an_import_replaces(stage: &Stage) -> Verdict {
     anna.ensure_waits(&[])
 }
 
-pub fn c26_an_import_keeps_the_fence(stage: &Stage) -> Verdict {
-    let (anna, ben) = (stage.user("anna"), stage.user("ben"));
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c26_an_import_keeps_the_fence(env: &TestEnv) -> CaseResult {
+    let (anna, ben) = (env.user("anna"), env.user("ben"));
+    let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register(&chat, &key)?;
-    let sound = one_session(stage)?;
+    let sound = one_session(env)?;
     let mut foreign = sound.clone();
     foreign.owner.user = Some(ben.user.clone());
     let mut whose = foreign.clone();
@@ -330,43 +330,43 @@ pub fn c26_an_import_keeps_the_fence(stage: &Stage) -> Verdict {
     for record in [foreign, whose, odd, torn] {
         for mode in [ImportMode::IfAbsent, ImportMode::Replace] {
             let record = ExportRecord::Session(Box::new(record.clone()));
-            ensure_invalid(stage.store.import(record, mode))?;
+            ensure_invalid(env.store.import(record, mode))?;
         }
     }
     anna.ensure_waits(&[(&chat, &key)])?;
     anna.ensure_stored(&key, key.as_str())
 }
 
-pub fn c26_what_is_over_is_not_imported(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let key = stage.key("wait");
+pub fn c26_what_is_over_is_not_imported(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let key = env.key("wait");
     anna.register(&scope("chat"), &key)?;
-    let mut record = one_session(stage)?;
-    stage.store.remove(&key)?;
+    let mut record = one_session(env)?;
+    env.store.remove(&key)?;
     record.deadline = Some(Timestamp::from_millis(1));
-    let outcome = import(stage, &record, ImportMode::Replace)?;
+    let outcome = import(env, &record, ImportMode::Replace)?;
     ensure_eq(outcome, ImportOutcome::Expired)?;
     anna.ensure_gone(&key)?;
     anna.ensure_waits(&[])
 }
 
-pub fn c26_nothing_is_left_after_an_import(stage: &Stage) -> Verdict {
+pub fn c26_nothing_is_left_after_an_import(env: &TestEnv) -> CaseResult {
     // One store, and so one clock: deadlines are instants.
-    let stage = &stage.with_options(StoreOptions::new())?;
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+    let env = &env.with_options(StoreOptions::new())?;
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register_for(&chat, &key, SHORT * 20)?;
     let created = anna.create("{}")?;
-    let records = exported(stage)?;
+    let records = exported(env)?;
     // On a busy machine the wait is over before it is removed, or before it is back.
-    let _in_time = stage.store.remove(&key);
-    stage.store.remove(&created)?;
-    stage.ensure_nothing_left()?;
+    let _in_time = env.store.remove(&key);
+    env.store.remove(&created)?;
+    env.ensure_nothing_left()?;
     for record in records {
-        let _outcome = stage.store.import(record, ImportMode::IfAbsent)?;
+        let _outcome = env.store.import(record, ImportMode::IfAbsent)?;
     }
     anna.ensure_stored(&created, "{}")?;
-    stage.store.remove(&created)?;
-    stage.expire(&key, SHORT * 20)?;
-    stage.ensure_nothing_left()
+    env.store.remove(&created)?;
+    env.expire(&key, SHORT * 20)?;
+    env.ensure_nothing_left()
 }

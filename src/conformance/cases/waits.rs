@@ -2,24 +2,24 @@
 
 use greentic_types::ReplyScope;
 
-use super::super::ensure::{Verdict, ensure, ensure_eq};
+use super::super::ensure::{CaseResult, ensure, ensure_eq};
 use super::super::samples::{full_scope, scope};
-use super::super::stage::{LONG, Stage};
+use super::super::test_env::{LONG, TestEnv};
 use crate::options::ParkOptions;
 use crate::session::{ClearOutcome, ParkOutcome};
 
-pub fn c09_register_stores_data_and_route(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c09_register_stores_data_and_route(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     anna.ensure_no_wait(&chat)?;
     anna.register(&chat, &key)?;
-    ensure_eq(stage.store.get(&key)?, Some(anna.data(key.as_str())))?;
+    ensure_eq(env.store.get(&key)?, Some(anna.data(key.as_str())))?;
     anna.ensure_waits(&[(&chat, &key)])
 }
 
-pub fn c09_register_moves_the_same_session(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (old, new, key) = (scope("old"), scope("new"), stage.key("wait"));
+pub fn c09_register_moves_the_same_session(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (old, new, key) = (scope("old"), scope("new"), env.key("wait"));
     anna.register(&old, &key)?;
     anna.register(&new, &key)?;
     anna.ensure_no_wait(&old)?;
@@ -29,22 +29,22 @@ pub fn c09_register_moves_the_same_session(stage: &Stage) -> Verdict {
     anna.ensure_waits(&[(&old, &key)])
 }
 
-pub fn c09_register_displaces_another_session(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, older, newer) = (scope("chat"), stage.key("older"), stage.key("newer"));
+pub fn c09_register_displaces_another_session(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, older, newer) = (scope("chat"), env.key("older"), env.key("newer"));
     anna.register(&chat, &older)?;
     anna.register(&chat, &newer)?;
     anna.ensure_waits(&[(&chat, &newer)])?;
     anna.ensure_stored(&older, older.as_str())?;
-    stage.store.update(&older, anna.data("changed"))?;
+    env.store.update(&older, anna.data("changed"))?;
     anna.ensure_stored(&older, "changed")?;
-    stage.store.remove(&older)?;
+    env.store.remove(&older)?;
     anna.ensure_waits(&[(&chat, &newer)])
 }
 
-pub fn c09_a_displaced_session_keeps_its_deadline(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, older, newer) = (scope("chat"), stage.key("older"), stage.key("newer"));
+pub fn c09_a_displaced_session_keeps_its_deadline(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, older, newer) = (scope("chat"), env.key("older"), env.key("newer"));
     anna.register_for(&chat, &older, LONG)?;
     let before = anna.session(&older)?;
     ensure(before.deadline.is_some(), "the TTL sets a deadline")?;
@@ -55,10 +55,10 @@ pub fn c09_a_displaced_session_keeps_its_deadline(stage: &Stage) -> Verdict {
     ensure_eq(anna.session(&newer)?.deadline, None)
 }
 
-pub fn c09_a_displaced_session_parks_again(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c09_a_displaced_session_parks_again(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     let (chat, other) = (scope("chat"), scope("other"));
-    let (older, newer) = (stage.key("older"), stage.key("newer"));
+    let (older, newer) = (env.key("older"), env.key("newer"));
     anna.register(&chat, &older)?;
     anna.register(&chat, &newer)?;
     anna.register(&other, &older)?;
@@ -69,10 +69,10 @@ pub fn c09_a_displaced_session_parks_again(stage: &Stage) -> Verdict {
     anna.ensure_stored(&newer, newer.as_str())
 }
 
-pub fn c09_a_move_displaces_too(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c09_a_move_displaces_too(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     let (one, two) = (scope("one"), scope("two"));
-    let (first, second) = (stage.key("first"), stage.key("second"));
+    let (first, second) = (env.key("first"), env.key("second"));
     anna.register(&one, &first)?;
     anna.register(&two, &second)?;
     anna.register(&two, &first)?;
@@ -81,20 +81,19 @@ pub fn c09_a_move_displaces_too(stage: &Stage) -> Verdict {
     anna.ensure_stored(&second, second.as_str())
 }
 
-pub fn c09_registering_again_replaces_the_data(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c09_registering_again_replaces_the_data(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register(&chat, &key)?;
     let data = anna.data("again");
-    stage
-        .store
+    env.store
         .register(&anna.ctx, &anna.user, &chat, &key, data.clone(), None)?;
-    ensure_eq(stage.store.get(&key)?, Some(data))?;
+    ensure_eq(env.store.get(&key)?, Some(data))?;
     anna.ensure_waits(&[(&chat, &key)])
 }
 
-pub fn c09_a_created_session_can_wait(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c09_a_created_session_can_wait(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     let chat = scope("chat");
     let key = anna.create("created")?;
     anna.register(&chat, &key)?;
@@ -103,10 +102,10 @@ pub fn c09_a_created_session_can_wait(stage: &Stage) -> Verdict {
     ensure_eq(anna.find_by_user()?, Some(key))
 }
 
-pub fn c09_revisions_go_on(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c09_revisions_go_on(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     let key = anna.create("created")?;
-    for (revision, scope) in (2..).zip(stage.scopes(4)) {
+    for (revision, scope) in (2..).zip(env.scopes(4)) {
         let parked = anna.park(&scope, &key, ParkOptions::new())?;
         ensure_eq(parked, ParkOutcome::Registered { revision })?;
         ensure_eq(anna.session(&key)?.revision, revision)?;
@@ -114,10 +113,10 @@ pub fn c09_revisions_go_on(stage: &Stage) -> Verdict {
     Ok(())
 }
 
-pub fn c10_find_list_and_clear_agree(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c10_find_list_and_clear_agree(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     let (one, two, three) = (scope("one"), scope("two"), scope("three"));
-    let (a, b, c) = (stage.key("a"), stage.key("b"), stage.key("c"));
+    let (a, b, c) = (env.key("a"), env.key("b"), env.key("c"));
     anna.register(&one, &a)?;
     anna.register(&two, &b)?;
     anna.register(&three, &c)?;
@@ -129,7 +128,7 @@ pub fn c10_find_list_and_clear_agree(stage: &Stage) -> Verdict {
     anna.ensure_waits(&[(&one, &a), (&two, &c)])?;
     anna.register(&three, &b)?;
     anna.ensure_waits(&[(&one, &a), (&two, &c), (&three, &b)])?;
-    stage.store.remove(&a)?;
+    env.store.remove(&a)?;
     anna.ensure_no_wait(&one)?;
     anna.clear(&two)?;
     anna.ensure_no_wait(&two)?;
@@ -139,18 +138,18 @@ pub fn c10_find_list_and_clear_agree(stage: &Stage) -> Verdict {
     anna.ensure_waits(&[])
 }
 
-pub fn c10_list_is_in_order_of_registration(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c10_list_is_in_order_of_registration(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     // Neither the keys' nor the scopes' own order is that of registration.
     let names = ["m", "z", "a", "q", "b"];
-    let keys = names.map(|name| stage.key(name));
+    let keys = names.map(|name| env.key(name));
     let scopes = ["5", "1", "4", "2", "3"].map(scope);
     for (scope, key) in scopes.iter().zip(&keys) {
         anna.register(scope, key)?;
     }
     let mut waits: Vec<_> = scopes.iter().zip(&keys).collect();
     anna.ensure_waits(&waits)?;
-    stage.store.update(&keys[0], anna.data("changed"))?;
+    env.store.update(&keys[0], anna.data("changed"))?;
     anna.ensure_waits(&waits)?;
     anna.register(&scopes[1], &keys[1])?;
     let moved = waits.remove(1);
@@ -158,11 +157,11 @@ pub fn c10_list_is_in_order_of_registration(stage: &Stage) -> Verdict {
     anna.ensure_waits(&waits)
 }
 
-pub fn c10_many_waits_stay_in_order(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let scopes = stage.scopes(70);
+pub fn c10_many_waits_stay_in_order(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let scopes = env.scopes(70);
     let keys: Vec<_> = (0..scopes.len())
-        .map(|number| stage.key(&format!("wait-{number}")))
+        .map(|number| env.key(&format!("wait-{number}")))
         .collect();
     for (scope, key) in scopes.iter().zip(&keys) {
         anna.register(scope, key)?;
@@ -184,8 +183,8 @@ pub fn c10_many_waits_stay_in_order(stage: &Stage) -> Verdict {
     anna.ensure_waits(&waits)
 }
 
-pub fn c10_every_field_of_a_scope_counts(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c10_every_field_of_a_scope_counts(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     let whole = full_scope("chat", Some("thread"), Some("reply"), Some("correlation"));
     let others: Vec<ReplyScope> = vec![
         full_scope("chat-2", Some("thread"), Some("reply"), Some("correlation")),
@@ -197,7 +196,7 @@ pub fn c10_every_field_of_a_scope_counts(stage: &Stage) -> Verdict {
         full_scope("chat", Some("thread"), Some("reply"), None),
         full_scope("", Some("thread"), Some("reply"), Some("correlation")),
     ];
-    let key = stage.key("wait");
+    let key = env.key("wait");
     anna.register(&whole, &key)?;
     for other in &others {
         anna.ensure_no_wait(other)?;
@@ -206,10 +205,10 @@ pub fn c10_every_field_of_a_scope_counts(stage: &Stage) -> Verdict {
     anna.ensure_waits(&[(&whole, &key)])
 }
 
-pub fn c11_clear_removes_wait_and_session(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c11_clear_removes_wait_and_session(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     let (one, two) = (scope("one"), scope("two"));
-    let (first, second) = (stage.key("first"), stage.key("second"));
+    let (first, second) = (env.key("first"), env.key("second"));
     anna.register(&one, &first)?;
     anna.register(&two, &second)?;
     anna.clear(&one)?;
@@ -219,23 +218,23 @@ pub fn c11_clear_removes_wait_and_session(stage: &Stage) -> Verdict {
     anna.ensure_stored(&second, second.as_str())
 }
 
-pub fn c11_clear_of_nothing_does_nothing(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
+pub fn c11_clear_of_nothing_does_nothing(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
     let chat = scope("chat");
     anna.clear(&chat)?;
     let created = anna.create("created")?;
     anna.clear(&chat)?;
     anna.ensure_stored(&created, "created")?;
-    let key = stage.key("wait");
+    let key = env.key("wait");
     anna.register(&chat, &key)?;
     anna.clear(&chat)?;
     anna.clear(&chat)?;
     anna.ensure_stored(&created, "created")
 }
 
-pub fn c11_clear_spares_a_session_that_moved(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (old, new, key) = (scope("old"), scope("new"), stage.key("wait"));
+pub fn c11_clear_spares_a_session_that_moved(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (old, new, key) = (scope("old"), scope("new"), env.key("wait"));
     anna.register(&old, &key)?;
     anna.register(&new, &key)?;
     anna.clear(&old)?;
@@ -243,9 +242,9 @@ pub fn c11_clear_spares_a_session_that_moved(stage: &Stage) -> Verdict {
     anna.ensure_waits(&[(&new, &key)])
 }
 
-pub fn c11_clear_spares_a_displaced_session(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, older, newer) = (scope("chat"), stage.key("older"), stage.key("newer"));
+pub fn c11_clear_spares_a_displaced_session(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, older, newer) = (scope("chat"), env.key("older"), env.key("newer"));
     anna.register(&chat, &older)?;
     anna.register(&chat, &newer)?;
     anna.clear(&chat)?;
@@ -254,9 +253,9 @@ pub fn c11_clear_spares_a_displaced_session(stage: &Stage) -> Verdict {
     anna.ensure_waits(&[])
 }
 
-pub fn c11_clear_names_its_outcome(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let (chat, key) = (scope("chat"), stage.key("wait"));
+pub fn c11_clear_names_its_outcome(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
     ensure_eq(anna.clear_named(&chat)?, ClearOutcome::NoWait)?;
     anna.register(&chat, &key)?;
     ensure_eq(anna.clear_named(&chat)?, ClearOutcome::Cleared(key))?;

@@ -2,36 +2,36 @@
 
 use std::collections::HashSet;
 
-use super::super::ensure::{Verdict, ensure_eq};
+use super::super::ensure::{CaseResult, ensure_eq};
 use super::super::samples::scope;
-use super::super::stage::Stage;
+use super::super::test_env::TestEnv;
 use super::race::race;
 use crate::mapping::{telegram_update_to_session_key, webhook_to_session_key};
 
-/// One call of each published method.
-fn a_life(stage: &Stage, name: &str) -> Verdict {
-    let anna = stage.user(&format!("anna-{name}"));
-    let (chat, key) = (scope("chat"), stage.key(name));
+/// One call of each of the nine methods.
+fn a_life(env: &TestEnv, name: &str) -> CaseResult {
+    let anna = env.user(&format!("anna-{name}"));
+    let (chat, key) = (scope("chat"), env.key(name));
     let created = anna.create("created")?;
     ensure_eq(anna.find_by_user()?.as_ref(), Some(&created))?;
     anna.register(&chat, &key)?;
     anna.ensure_waits(&[(&chat, &key)])?;
-    stage.store.update(&key, anna.data("changed"))?;
+    env.store.update(&key, anna.data("changed"))?;
     anna.ensure_stored(&key, "changed")?;
     anna.clear(&chat)?;
-    stage.store.remove(&created)?;
+    env.store.remove(&created)?;
     anna.ensure_gone(&created)
 }
 
-pub fn c19_calls_work_on_plain_threads(stage: &Stage) -> Verdict {
-    race(|worker| a_life(stage, &format!("thread-{worker}"))).map(|_done| ())
+pub fn c19_calls_work_on_plain_threads(env: &TestEnv) -> CaseResult {
+    race(|worker| a_life(env, &format!("thread-{worker}"))).map(|_done| ())
 }
 
-pub fn c19_calls_work_inside_a_future(stage: &Stage) -> Verdict {
-    pollster::block_on(async { a_life(stage, "future") })
+pub fn c19_calls_work_inside_a_future(env: &TestEnv) -> CaseResult {
+    pollster::block_on(async { a_life(env, "future") })
 }
 
-pub fn c20_digests_are_the_published_ones(_stage: &Stage) -> Verdict {
+pub fn c20_digests_equal_those_of_1_2(_env: &TestEnv) -> CaseResult {
     let telegram = [
         (
             ["bot", "chat", "user"],
@@ -67,7 +67,7 @@ pub fn c20_digests_are_the_published_ones(_stage: &Stage) -> Verdict {
     Ok(())
 }
 
-pub fn c20_different_inputs_never_share_a_key(_stage: &Stage) -> Verdict {
+pub fn c20_different_inputs_never_share_a_key(_env: &TestEnv) -> CaseResult {
     let parts = [
         "", "a", ":", "\\", "a:", ":a", "\\:", ":\\", "::", "\\\\", "a:a",
     ];
@@ -83,9 +83,9 @@ pub fn c20_different_inputs_never_share_a_key(_stage: &Stage) -> Verdict {
     ensure_eq(keys.len(), 2 * parts.len().pow(3))
 }
 
-pub fn c20_a_derived_key_is_a_session_key(stage: &Stage) -> Verdict {
-    let anna = stage.user("anna");
-    let unique = stage.key("bot");
+pub fn c20_a_derived_key_is_a_session_key(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let unique = env.key("bot");
     let key = telegram_update_to_session_key(unique.as_str(), "chat", "anna");
     anna.register(&scope("chat"), &key)?;
     anna.ensure_waits(&[(&scope("chat"), &key)])

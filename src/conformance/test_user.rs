@@ -6,15 +6,15 @@ use greentic_types::{
     FlowId, ReplyScope, SessionCursor, SessionData, SessionKey, TenantCtx, UserId,
 };
 
-use super::ensure::{Failure, Verdict, ensure_eq};
-use super::stage::{LONG, Stage};
+use super::ensure::{CaseResult, Failure, ensure_eq};
+use super::test_env::{LONG, TestEnv};
 use crate::claim::{Claim, ClaimOutcome, Commit};
 use crate::error::SessionResult;
 use crate::options::{CreateOptions, ParkOptions};
 use crate::session::{ClearOutcome, CreateOutcome, ParkOutcome, Session};
 
-pub(super) struct Actor<'s> {
-    pub stage: &'s Stage,
+pub(super) struct TestUser<'s> {
+    pub env: &'s TestEnv,
     pub ctx: TenantCtx,
     pub user: UserId,
 }
@@ -30,13 +30,13 @@ pub(super) fn data_of(ctx: &TenantCtx, payload: &str) -> SessionData {
     }
 }
 
-impl Actor<'_> {
+impl TestUser<'_> {
     pub fn data(&self, payload: &str) -> SessionData {
         data_of(&self.ctx, payload)
     }
 
     pub fn create(&self, payload: &str) -> SessionResult<SessionKey> {
-        self.stage.store.create(&self.ctx, self.data(payload))
+        self.env.store.create(&self.ctx, self.data(payload))
     }
 
     pub fn register(&self, scope: &ReplyScope, key: &SessionKey) -> SessionResult<()> {
@@ -52,7 +52,7 @@ impl Actor<'_> {
         self.register_ttl(scope, key, Some(ttl))
     }
 
-    /// Registers data whose payload is the key, so that a reader can tell whose it is.
+    /// Registers data whose payload is the key, which shows later whose data it is.
     pub fn register_ttl(
         &self,
         scope: &ReplyScope,
@@ -60,30 +60,30 @@ impl Actor<'_> {
         ttl: Option<Duration>,
     ) -> SessionResult<()> {
         let data = self.data(key.as_str());
-        let store = &self.stage.store;
+        let store = &self.env.store;
         store.register(&self.ctx, &self.user, scope, key, data, ttl)
     }
 
     pub fn find(&self, scope: &ReplyScope) -> SessionResult<Option<SessionKey>> {
-        self.stage.store.find(&self.ctx, &self.user, scope)
+        self.env.store.find(&self.ctx, &self.user, scope)
     }
 
     pub fn list(&self) -> SessionResult<Vec<SessionKey>> {
-        self.stage.store.list(&self.ctx, &self.user)
+        self.env.store.list(&self.ctx, &self.user)
     }
 
     pub fn clear(&self, scope: &ReplyScope) -> SessionResult<()> {
-        self.stage.store.clear(&self.ctx, &self.user, scope)
+        self.env.store.clear(&self.ctx, &self.user, scope)
     }
 
-    /// The key that `find_by_user` answers.
+    /// Returns the key that `find_by_user` finds.
     pub fn find_by_user(&self) -> SessionResult<Option<SessionKey>> {
-        let found = self.stage.store.find_by_user(&self.ctx, &self.user)?;
+        let found = self.env.store.find_by_user(&self.ctx, &self.user)?;
         Ok(found.map(|(key, _)| key))
     }
 
     pub fn create_with(&self, options: CreateOptions) -> SessionResult<CreateOutcome> {
-        let store = &self.stage.store;
+        let store = &self.env.store;
         store.create_with(&self.ctx, self.data("created"), options)
     }
 
@@ -94,12 +94,12 @@ impl Actor<'_> {
         options: ParkOptions,
     ) -> SessionResult<ParkOutcome> {
         let data = self.data(key.as_str());
-        let store = &self.stage.store;
+        let store = &self.env.store;
         store.park(&self.ctx, &self.user, scope, key, data, options)
     }
 
     pub fn clear_named(&self, scope: &ReplyScope) -> SessionResult<ClearOutcome> {
-        self.stage.store.clear_named(&self.ctx, &self.user, scope)
+        self.env.store.clear_named(&self.ctx, &self.user, scope)
     }
 
     pub fn claim_for(
@@ -108,7 +108,7 @@ impl Actor<'_> {
         message: &str,
         lease: Duration,
     ) -> SessionResult<ClaimOutcome> {
-        let store = &self.stage.store;
+        let store = &self.env.store;
         store.claim(&self.ctx, &self.user, scope, message, lease)
     }
 
@@ -116,14 +116,14 @@ impl Actor<'_> {
         self.claim_for(scope, message, LONG)
     }
 
-    /// A claim that must be granted.
+    /// Claims; requires that the claim is granted.
     #[track_caller]
     pub fn claimed_for(
         &self,
         scope: &ReplyScope,
         message: &str,
         lease: Duration,
-    ) -> Verdict<Claim> {
+    ) -> CaseResult<Claim> {
         match self.claim_for(scope, message, lease)? {
             ClaimOutcome::Claimed(claim) => Ok(claim),
             other => Err(Failure::new(format!("expected a claim, found {other:?}"))),
@@ -131,20 +131,20 @@ impl Actor<'_> {
     }
 
     #[track_caller]
-    pub fn claimed(&self, scope: &ReplyScope, message: &str) -> Verdict<Claim> {
+    pub fn claimed(&self, scope: &ReplyScope, message: &str) -> CaseResult<Claim> {
         self.claimed_for(scope, message, LONG)
     }
 
-    /// A claim that must be granted once the lease of another has run out.
+    /// Claims after the lease of another claim has ended; requires that the claim is granted.
     #[track_caller]
     pub fn claimed_after(
         &self,
         lease: Duration,
         scope: &ReplyScope,
         message: &str,
-    ) -> Verdict<Claim> {
+    ) -> CaseResult<Claim> {
         let mut last = None;
-        self.stage.pass(lease, || {
+        self.env.pass(lease, || {
             let outcome = self.claim(scope, message)?;
             let busy = matches!(outcome, ClaimOutcome::Busy { .. });
             last = Some(outcome);
@@ -157,7 +157,7 @@ impl Actor<'_> {
         }
     }
 
-    /// Parks the session of a claim again, with this payload.
+    /// Commits a claim: parks its session again, with this payload.
     pub fn commit_park(
         &self,
         claim: &Claim,
@@ -165,19 +165,19 @@ impl Actor<'_> {
         payload: &str,
     ) -> SessionResult<()> {
         let next = Commit::park(scope.clone(), self.data(payload), None);
-        self.stage.store.commit(&claim.token, next)
+        self.env.store.commit(&claim.token, next)
     }
 
-    /// The session of a key, which must be there.
+    /// Returns a session; requires that it exists.
     #[track_caller]
-    pub fn session(&self, key: &SessionKey) -> Verdict<std::sync::Arc<Session>> {
-        let found = self.stage.store.session(key)?;
+    pub fn session(&self, key: &SessionKey) -> CaseResult<std::sync::Arc<Session>> {
+        let found = self.env.store.session(key)?;
         found.ok_or_else(|| Failure::new(format!("the session {key} is gone")))
     }
 
-    /// C10: exactly these sessions wait on exactly these scopes, in this order.
+    /// Requires that exactly these sessions wait, on these scopes, in this order (C10).
     #[track_caller]
-    pub fn ensure_waits(&self, waits: &[(&ReplyScope, &SessionKey)]) -> Verdict {
+    pub fn ensure_waits(&self, waits: &[(&ReplyScope, &SessionKey)]) -> CaseResult {
         for (scope, key) in waits {
             ensure_eq(self.find(scope)?.as_ref(), Some(*key))?;
         }
@@ -187,25 +187,25 @@ impl Actor<'_> {
         ensure_eq(listed, expected)
     }
 
-    /// Nothing waits on the scope.
+    /// Requires that no session waits on the scope.
     #[track_caller]
-    pub fn ensure_no_wait(&self, scope: &ReplyScope) -> Verdict {
+    pub fn ensure_no_wait(&self, scope: &ReplyScope) -> CaseResult {
         ensure_eq(self.find(scope)?, None)
     }
 
-    /// The session holds this payload.
+    /// Requires that the session has this payload.
     #[track_caller]
-    pub fn ensure_stored(&self, key: &SessionKey, payload: &str) -> Verdict {
-        let found = self.stage.store.get(key)?;
+    pub fn ensure_stored(&self, key: &SessionKey, payload: &str) -> CaseResult {
+        let found = self.env.store.get(key)?;
         ensure_eq(
             found.map(|data| data.context_json).as_deref(),
             Some(payload),
         )
     }
 
-    /// The session is not there.
+    /// Requires that the session does not exist.
     #[track_caller]
-    pub fn ensure_gone(&self, key: &SessionKey) -> Verdict {
-        ensure_eq(self.stage.store.get(key)?, None)
+    pub fn ensure_gone(&self, key: &SessionKey) -> CaseResult {
+        ensure_eq(self.env.store.get(key)?, None)
     }
 }

@@ -1,66 +1,66 @@
-//! Where a case plays: one store through one face, and a tenant that nobody else uses.
+//! The environment of a case: a store, the API to call it through, and a tenant of its own.
 
 use std::time::{Duration, Instant};
 
 use greentic_types::{EnvId, ReplyScope, SessionKey, TeamId, TenantCtx, TenantId, UserId};
 
-use super::actor::Actor;
-use super::case::Face;
-use super::ensure::{Failure, Verdict};
+use super::case::Api;
+use super::ensure::{CaseResult, Failure};
 use super::store::Store;
 use super::subject::{Subject, Time};
+use super::test_user::TestUser;
 use crate::admin::{ScanFilter, SessionInfo};
 use crate::options::StoreOptions;
 
-/// A deadline far enough that no run reaches it without moving a clock.
+/// A time that no run reaches without moving a clock.
 pub(super) const LONG: Duration = Duration::from_secs(3600);
-/// A deadline that a run may wait for.
+/// A time that a run can wait for.
 pub(super) const SHORT: Duration = Duration::from_millis(60);
-/// The smallest step of a deadline.
+/// The resolution of deadlines.
 pub(super) const TICK: Duration = Duration::from_millis(1);
-// How long a store with its own clock may take beyond a deadline, on a busy machine.
+// How late a store with its own clock may be on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(20);
 
-pub(super) struct Stage {
+pub(super) struct TestEnv {
     pub store: Store,
     subject: Subject,
-    face: Face,
+    api: Api,
     run: String,
 }
 
-impl Stage {
-    pub fn new(subject: Subject, face: Face) -> Self {
+impl TestEnv {
+    pub fn new(subject: Subject, api: Api) -> Self {
         Self {
-            store: Store::new(&subject, face),
+            store: Store::new(&subject, api),
             run: uuid::Uuid::new_v4().simple().to_string(),
             subject,
-            face,
+            api,
         }
     }
 
-    /// Another store, empty, with these options.
-    pub fn with_options(&self, options: StoreOptions) -> Verdict<Self> {
+    /// Makes another store, empty, with these options.
+    pub fn with_options(&self, options: StoreOptions) -> CaseResult<Self> {
         let make = self.subject.make.as_ref();
-        let make = make.ok_or_else(|| Failure::new("the subject makes no other stores"))?;
-        Ok(Self::new(make(options), self.face))
+        let make = make.ok_or_else(|| Failure::new("the subject cannot make other stores"))?;
+        Ok(Self::new(make(options), self.api))
     }
 
-    /// Another store, empty, in which this case's names mean the same.
-    pub fn elsewhere(&self, options: StoreOptions) -> Verdict<Self> {
+    /// Makes another store, empty, in which the names of this case have the same meaning.
+    pub fn elsewhere(&self, options: StoreOptions) -> CaseResult<Self> {
         Ok(Self {
             run: self.run.clone(),
             ..self.with_options(options)?
         })
     }
 
-    /// Opens the store of a name that belongs to this case.
-    pub fn open(&self, name: &str) -> Verdict<Self> {
+    /// Opens the store of this name; the name belongs to this case only.
+    pub fn open(&self, name: &str) -> CaseResult<Self> {
         let open = self.subject.reopen.as_ref();
         let open = open.ok_or_else(|| Failure::new("the subject cannot be opened again"))?;
         Ok(Self {
             run: self.run.clone(),
-            ..Self::new(open(&format!("{name}-{}", self.run)), self.face)
+            ..Self::new(open(&format!("{name}-{}", self.run)), self.api)
         })
     }
 
@@ -69,31 +69,31 @@ impl Stage {
         SessionKey::new(format!("{name}-{}", self.run))
     }
 
-    /// A user of this case's tenant, in no team.
-    pub fn user(&self, name: &str) -> Actor<'_> {
-        self.actor("env-a", "tenant-a", None, name)
+    /// A user of this case's tenant, without a team.
+    pub fn user(&self, name: &str) -> TestUser<'_> {
+        self.user_in("env-a", "tenant-a", None, name)
     }
 
-    pub fn actor(&self, env: &str, tenant: &str, team: Option<&str>, user: &str) -> Actor<'_> {
+    pub fn user_in(&self, env: &str, tenant: &str, team: Option<&str>, user: &str) -> TestUser<'_> {
         let user = UserId(user.to_owned());
         let ctx = self
             .ctx(env, tenant)
             .with_team(team.map(|team| TeamId(team.to_owned())));
-        Actor {
-            stage: self,
+        TestUser {
+            env: self,
             ctx: ctx.with_user(Some(user.clone())),
             user,
         }
     }
 
-    /// A context without team and user.
+    /// A context without a team and a user.
     pub fn ctx(&self, env: &str, tenant: &str) -> TenantCtx {
         let tenant = TenantId(format!("{tenant}-{}", self.run));
         TenantCtx::new(EnvId(env.to_owned()), tenant)
     }
 
-    /// Moves the clock of a subject that has one.
-    pub fn advance(&self, step: Duration) -> Verdict {
+    /// Moves the clock, if the subject has one that can be moved.
+    pub fn advance(&self, step: Duration) -> CaseResult {
         match &self.subject.time {
             Time::Manual(clock) => {
                 clock.advance(step);
@@ -103,8 +103,8 @@ impl Stage {
         }
     }
 
-    /// Lets `ttl` pass, and waits until `passed` holds where the store has a clock of its own.
-    pub fn pass(&self, ttl: Duration, mut passed: impl FnMut() -> Verdict<bool>) -> Verdict {
+    /// Lets `ttl` pass. On a store with a clock of its own, waits until `passed` returns true.
+    pub fn pass(&self, ttl: Duration, mut passed: impl FnMut() -> CaseResult<bool>) -> CaseResult {
         let Time::Real = &self.subject.time else {
             return self.advance(ttl);
         };
@@ -120,24 +120,24 @@ impl Stage {
     }
 
     /// Lets a session's deadline pass.
-    pub fn expire(&self, key: &SessionKey, ttl: Duration) -> Verdict {
+    pub fn expire(&self, key: &SessionKey, ttl: Duration) -> CaseResult {
         self.pass(ttl, || Ok(self.store.get(key)?.is_none()))
     }
 
     /// What the whole store holds.
-    pub fn leftovers(&self) -> Verdict<usize> {
+    pub fn leftovers(&self) -> CaseResult<usize> {
         let count = self.subject.leftovers.as_ref();
         let count = count.ok_or_else(|| Failure::new("the store made to order has no count"))?;
         Ok(count())
     }
 
     /// The store must hold nothing; one with a clock of its own may take a moment.
-    pub fn ensure_nothing_left(&self) -> Verdict {
+    pub fn ensure_nothing_left(&self) -> CaseResult {
         self.ensure_left(0)
     }
 
-    /// The store must hold this much, as [`Stage::leftovers`] counts.
-    pub fn ensure_left(&self, expected: usize) -> Verdict {
+    /// Requires that [`TestEnv::leftovers`] counts this much.
+    pub fn ensure_left(&self, expected: usize) -> CaseResult {
         let mut left = self.leftovers()?;
         if let Time::Real = &self.subject.time {
             let started = Instant::now();
@@ -149,26 +149,26 @@ impl Stage {
         super::ensure::ensure_eq(left, expected)
     }
 
-    /// Everything that a filter finds, in pages of this size.
-    pub fn scan_all(&self, filter: &ScanFilter, limit: usize) -> Verdict<Vec<SessionInfo>> {
+    /// Returns everything that a filter finds, read in pages of this size.
+    pub fn scan_all(&self, filter: &ScanFilter, limit: usize) -> CaseResult<Vec<SessionInfo>> {
         let (mut found, mut after) = (Vec::new(), None);
         loop {
             let page = self.store.scan(filter, after.as_ref(), limit)?;
             found.extend(page.sessions);
             match page.next {
-                // A cursor must survive being printed.
+                // A printed cursor must parse.
                 Some(next) => after = Some(next.to_string().parse()?),
                 None => return Ok(found),
             }
         }
     }
 
-    /// The filter of this case's tenant.
+    /// A filter for this case's tenant.
     pub fn tenant_filter(&self) -> ScanFilter {
         ScanFilter::new().tenant(self.ctx("env-a", "tenant-a").tenant)
     }
 
-    /// Different scopes, for a case that needs many.
+    /// So many different scopes.
     pub fn scopes(&self, count: usize) -> Vec<ReplyScope> {
         (0..count)
             .map(|number| super::samples::scope(&format!("chat-{number}")))
