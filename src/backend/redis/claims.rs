@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::calls::{Refused, refused};
-use super::homes::Homes;
+use super::ownership::Homes;
 use super::script::args::{Args, shown};
 use super::script::registry;
 use super::script::reply::Answer;
+use super::store::calls::{Refused, refused};
 use super::store::{LONGEST_WINDOW, RedisSessionStore};
 use crate::backend::Backend;
 use crate::claim::{Claim, ClaimOutcome, ClaimToken};

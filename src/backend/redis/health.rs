@@ -1,13 +1,13 @@
 //! How a server does, and what an operator must know about it.
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use redis::Value;
 
-use super::connection::Connections;
+use super::client::Connections;
+use super::client::info::{Info, text_of};
+use super::client::routing::Route;
 use super::script::reply::unexpected;
-use super::servers::Route;
 use crate::error::SessionResult;
 use crate::session::{Health, HealthWarning};
 
@@ -87,7 +87,7 @@ async fn ask_one(
     let info = Info::parse(&text);
     health.version = info.version();
     health.role = info.get("role").map(str::to_owned);
-    health.warnings = info.warnings();
+    health.warnings = warnings_of(&info);
     if info.get("aof_enabled") == Some("0") && !saves_snapshots(connections, route).await {
         health.warnings.push(HealthWarning::new(
             "no_persistence",
@@ -95,19 +95,6 @@ async fn ask_one(
         ));
     }
     Ok((health, info.time()))
-}
-
-/// The name of the process that serves a node: it ends with a restart, and a replica has another.
-///
-/// # Errors
-/// `Unavailable` or `Timeout` if the server does not answer.
-pub(super) async fn run_id(connections: &Connections, route: &Route) -> SessionResult<String> {
-    let mut command = redis::cmd("INFO");
-    command.arg("server");
-    let reply = connections.command_at(route, command).await?;
-    let text = text_of(&reply.value).unwrap_or_default();
-    let run_id = Info::parse(&text).get("run_id").map(str::to_owned);
-    run_id.ok_or_else(unexpected)
 }
 
 /// A server that does not tell its configuration gets the benefit of the doubt.
@@ -129,90 +116,54 @@ async fn saves_snapshots(connections: &Connections, route: &Route) -> bool {
     }
 }
 
-fn text_of(value: &Value) -> Option<String> {
-    match value {
-        Value::BulkString(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
-        Value::SimpleString(text) | Value::VerbatimString { text, .. } => Some(text.clone()),
-        _ => None,
-    }
+fn warnings_of(info: &Info) -> Vec<HealthWarning> {
+    let found = [
+        old_version(info),
+        replica(info),
+        eviction(info),
+        memory(info),
+    ];
+    found.into_iter().flatten().collect()
 }
 
-/// The fields of INFO.
-struct Info<'a>(HashMap<&'a str, &'a str>);
+fn old_version(info: &Info) -> Option<HealthWarning> {
+    let version = info.get("redis_version")?;
+    let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0u32));
+    let release = (parts.next()?, parts.next()?);
+    (release < (6, 2)).then(|| {
+        let message = format!("the server is version {version}; the store needs 6.2 or later");
+        HealthWarning::new("old_version", message)
+    })
+}
 
-impl<'a> Info<'a> {
-    fn parse(text: &'a str) -> Self {
-        Self(text.lines().filter_map(|l| l.split_once(':')).collect())
-    }
+fn replica(info: &Info) -> Option<HealthWarning> {
+    (info.get("role") == Some("slave")).then(|| {
+        HealthWarning::new(
+            "replica",
+            "the server is a replica and takes no writes; connect to its master",
+        )
+    })
+}
 
-    fn get(&self, field: &str) -> Option<&'a str> {
-        self.0.get(field).copied()
-    }
+fn eviction(info: &Info) -> Option<HealthWarning> {
+    let policy = info.get("maxmemory_policy")?;
+    (policy != "noeviction").then(|| {
+        let message = format!(
+            "the server may drop sessions when memory is short (maxmemory-policy {policy}); \
+             set it to noeviction"
+        );
+        HealthWarning::new("eviction_policy", message)
+    })
+}
 
-    fn number(&self, field: &str) -> Option<f64> {
-        self.get(field)?.parse().ok()
-    }
-
-    fn time(&self) -> Option<Duration> {
-        let micros = self.get("server_time_usec")?.parse().ok()?;
-        Some(Duration::from_micros(micros))
-    }
-
-    /// Valkey tells the Redis version that it is compatible with, too.
-    fn version(&self) -> Option<String> {
-        let valkey = self.get("valkey_version").map(|v| format!("valkey {v}"));
-        valkey.or_else(|| self.get("redis_version").map(|v| format!("redis {v}")))
-    }
-
-    fn warnings(&self) -> Vec<HealthWarning> {
-        let found = [
-            self.old_version(),
-            self.replica(),
-            self.eviction(),
-            self.memory(),
-        ];
-        found.into_iter().flatten().collect()
-    }
-
-    fn old_version(&self) -> Option<HealthWarning> {
-        let version = self.get("redis_version")?;
-        let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0u32));
-        let release = (parts.next()?, parts.next()?);
-        (release < (6, 2)).then(|| {
-            let message = format!("the server is version {version}; the store needs 6.2 or later");
-            HealthWarning::new("old_version", message)
-        })
-    }
-
-    fn replica(&self) -> Option<HealthWarning> {
-        (self.get("role") == Some("slave")).then(|| {
-            HealthWarning::new(
-                "replica",
-                "the server is a replica and takes no writes; connect to its master",
-            )
-        })
-    }
-
-    fn eviction(&self) -> Option<HealthWarning> {
-        let policy = self.get("maxmemory_policy")?;
-        (policy != "noeviction").then(|| {
-            let message = format!(
-                "the server may drop sessions when memory is short (maxmemory-policy {policy}); \
-                 set it to noeviction"
-            );
-            HealthWarning::new("eviction_policy", message)
-        })
-    }
-
-    fn memory(&self) -> Option<HealthWarning> {
-        let limit = self.number("maxmemory").filter(|limit| *limit > 0.0)?;
-        let share = self.number("used_memory")? / limit;
-        (share > MEMORY_IS_SHORT).then(|| {
-            let percent = (share * 100.0).round();
-            let message = format!("{percent} % of maxmemory are in use; writes will be refused");
-            HealthWarning::new("memory_short", message)
-        })
-    }
+fn memory(info: &Info) -> Option<HealthWarning> {
+    let limit = info.number("maxmemory").filter(|limit| *limit > 0.0)?;
+    let share = info.number("used_memory")? / limit;
+    (share > MEMORY_IS_SHORT).then(|| {
+        let percent = (share * 100.0).round();
+        let message = format!("{percent} % of maxmemory are in use; writes will be refused");
+        HealthWarning::new("memory_short", message)
+    })
 }
 
 #[cfg(test)]
@@ -220,7 +171,7 @@ mod tests {
     use super::*;
 
     fn codes(text: &str) -> Vec<&'static str> {
-        let warnings = Info::parse(text).warnings();
+        let warnings = warnings_of(&Info::parse(text));
         warnings.iter().map(|warning| warning.code).collect()
     }
 
@@ -259,6 +210,6 @@ mod tests {
     fn valkey_tells_its_own_version() {
         let info = Info::parse("redis_version:7.2.4\nserver_name:valkey\nvalkey_version:8.1.0");
         assert_eq!(info.version().as_deref(), Some("valkey 8.1.0"));
-        assert!(info.old_version().is_none());
+        assert!(old_version(&info).is_none());
     }
 }

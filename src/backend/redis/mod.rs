@@ -1,60 +1,30 @@
-//! The Redis and Valkey store.
+//! The Redis and Valkey store, in layers: each uses only those before it in this list.
 //!
-//! A call takes one of a few multiplexed connections ([`connection`]), which open themselves when
-//! they are needed ([`slot`], [`topology`], [`link`]). All I/O runs on threads of the library
-//! ([`runtime`]), so that a caller may block or wait on any executor.
+//! 1. [`config`]: where the servers are, and the settings of a store.
+//! 2. [`transport`]: connections to one server.
+//! 3. [`script`]: the Lua scripts, their arguments and their answers. An operation is one script,
+//!    which carries out the same rules as `crate::rules`.
+//! 4. [`client`]: which server a call goes to, and when it is repeated.
+//! 5. [`ownership`]: where the keys of an owner are, and how a session key leads there.
+//! 6. [`store`], [`claims`], [`health`] and [`admin`]: the operations.
 //!
-//! An operation ([`store`]) is one script on the server ([`script`]), which carries out the same
-//! rules as `crate::rules`. All names of keys are made by [`script::keys`] and by its twin in the scripts.
+//! All I/O runs on threads of the library ([`transport::runtime`]), so that a caller may block or
+//! wait on any executor.
 
-mod address;
 mod admin;
-mod backoff;
-mod calls;
 mod claims;
-mod cluster;
+mod client;
 mod config;
-mod connection;
-mod course;
-mod driver;
-mod early_timer;
-mod failure;
-mod greeting;
 mod health;
-mod holds;
-mod homes;
-mod link;
-mod mark;
-mod namespace;
-mod node;
-mod parameters;
-mod pointer;
-mod pointer_check;
-mod pointers;
-mod pool;
-mod replication;
-mod runtime;
-mod scan;
+mod ownership;
 mod script;
-mod sentinel;
-mod servers;
-mod settling;
-mod side_by_side;
-mod slot;
-mod slot_map;
-mod slots;
 mod store;
-mod sweep;
-mod tls;
-mod topology;
-mod turn;
-mod url;
-mod walk;
+mod transport;
 
 #[cfg(test)]
 mod tests;
 
 pub use config::RedisConfig;
+pub use config::tls::Pem;
+pub(crate) use config::url::without_credentials;
 pub use store::RedisSessionStore;
-pub use tls::Pem;
-pub(crate) use url::without_credentials;

@@ -90,7 +90,7 @@ impl Keys {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::redis::slots::slot_of;
+    use crate::backend::redis::client::hash_slot::slot_of;
 
     #[test]
     fn all_keys_of_an_owner_are_in_one_slot() {

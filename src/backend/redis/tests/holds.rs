@@ -3,11 +3,11 @@ use tokio::time::Instant;
 
 use super::pointers::{ADA, at, data, of_ada, pointer, scope};
 use super::*;
-use crate::backend::redis::connection::ROUND_TRIPS;
-use crate::backend::redis::holds::Holds;
-use crate::backend::redis::homes::Homes;
-use crate::backend::redis::pointer::{Seal, Stale};
-use crate::backend::redis::pointers::Pointers;
+use crate::backend::redis::client::ROUND_TRIPS;
+use crate::backend::redis::ownership::Homes;
+use crate::backend::redis::ownership::holds::Holds;
+use crate::backend::redis::ownership::pointer::{Seal, Stale};
+use crate::backend::redis::ownership::pointers::Pointers;
 use crate::options::{Ttl, random_bits};
 use crate::owner::Owner;
 use crate::{

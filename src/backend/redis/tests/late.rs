@@ -9,7 +9,7 @@ use greentic_session_testkit::{RedisCluster, RedisServer, servers_or_skip, wait_
 use super::pointers::{ADA, at, create, data, findings, of_ada, pointer, pointers, scope, write};
 use super::*;
 use crate::admin::VerifyMode;
-use crate::backend::redis::pointer::Reservation;
+use crate::backend::redis::ownership::pointer::Reservation;
 use crate::backend::redis::script::args::Args;
 use crate::backend::redis::script::registry;
 use crate::backend::redis::script::reply::Answer;

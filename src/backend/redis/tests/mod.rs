@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use greentic_session_testkit::{FaultProxy, RedisServer};
 
+use super::client::Connections;
 use super::config::RedisConfig;
-use super::connection::Connections;
 use super::script::{Call, Reply, Script};
 use crate::error::SessionResult;
 

@@ -5,8 +5,8 @@ use greentic_types::{
 
 use super::*;
 use crate::admin::{Finding, FindingKind, ImportMode, VerifyMode};
-use crate::backend::redis::pointer::{Reservation, Seal};
-use crate::backend::redis::pointers::Pointers;
+use crate::backend::redis::ownership::pointer::{Reservation, Seal};
+use crate::backend::redis::ownership::pointers::Pointers;
 use crate::backend::redis::script::args::Args;
 use crate::backend::redis::script::keys::Keys;
 use crate::backend::redis::script::registry;

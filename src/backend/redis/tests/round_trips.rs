@@ -3,7 +3,7 @@ use greentic_types::SessionKey;
 
 use super::pointers::{at, data, of_ada, scope};
 use super::*;
-use crate::backend::redis::connection::ROUND_TRIPS;
+use crate::backend::redis::client::ROUND_TRIPS;
 use crate::{
     AsyncSessionStore, ClaimOutcome, ClaimToken, Commit, CreateOptions, ParkOptions,
     RedisSessionStore, RemoveOptions, UpdateOptions,
