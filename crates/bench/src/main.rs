@@ -55,7 +55,9 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<(), Failure> {
     match &args.task {
         Task::Resident { system, sessions } => {
-            if let Some(bytes) = resident::measure(system, *sessions)? {
+            if let Some(bytes) =
+                resident::measure(*sessions, |workload| memory::system(system, workload))?
+            {
                 println!("{bytes}");
             }
         }

@@ -1,15 +1,14 @@
-//! How much memory a waiting session takes.
+//! The memory that a waiting session takes.
 //!
-//! Each system fills itself in a process of its own, which tells by how much it grew: all that the
-//! system and the allocator hold, and nothing that an earlier measurement left behind.
+//! Each system is filled in a process of its own, which prints how much the process grew. That is all
+//! that the system and the allocator hold, without what an earlier measurement left.
 
 use std::env;
 use std::hint::black_box;
 use std::process::Command;
 
-use crate::memory;
 use crate::row::Row;
-use crate::system::{Failure, Label};
+use crate::system::{BlockingSystem, Failure, Label};
 use crate::trial::{Bench, count, size};
 use crate::usage::resident_bytes;
 use crate::workload::{Action, Workload};
@@ -17,13 +16,13 @@ use crate::workload::{Action, Workload};
 const SESSIONS: usize = 100_000;
 const BYTES: usize = 2048;
 
-/// One row for each system; none where the system does not tell how much memory a process holds.
-pub fn rows(bench: &Bench<'_>) -> Result<Vec<Row>, Failure> {
+/// One row for each system; none where the operating system does not report the memory of a process.
+pub fn rows(bench: &Bench<'_>, systems: &[Label]) -> Result<Vec<Row>, Failure> {
     let sessions = bench.sessions(SESSIONS);
     let case = format!("resident/{}/{}", size(BYTES), count(sessions));
     let mut rows = Vec::new();
-    for label in memory::RESIDENT.iter().filter(|_| bench.wants(&case)) {
-        if let Some(bytes) = ask(label, sessions)? {
+    for label in systems.iter().filter(|_| bench.wants(&case)) {
+        if let Some(bytes) = measure_in_process(label, sessions)? {
             let mut row = Row::new(bench.suite, &case, *label, 1);
             row.bytes_per_session = Some(bytes);
             rows.push(row);
@@ -32,7 +31,8 @@ pub fn rows(bench: &Bench<'_>) -> Result<Vec<Row>, Failure> {
     Ok(rows)
 }
 
-fn ask(label: &Label, sessions: usize) -> Result<Option<f64>, Failure> {
+/// Runs [`measure`] in a process of its own.
+fn measure_in_process(label: &Label, sessions: usize) -> Result<Option<f64>, Failure> {
     let mut command = Command::new(env::current_exe()?);
     let output = command
         .args(["resident", label.name, &sessions.to_string()])
@@ -49,11 +49,14 @@ fn ask(label: &Label, sessions: usize) -> Result<Option<f64>, Failure> {
     Ok(text.trim().parse().ok())
 }
 
-/// Fills a system and tells the bytes per session.
-pub fn measure(name: &str, sessions: usize) -> Result<Option<f64>, Failure> {
+/// Makes a system, fills it, and returns the bytes per session.
+pub fn measure(
+    sessions: usize,
+    make: impl FnOnce(&Workload) -> Result<Box<dyn BlockingSystem>, Failure>,
+) -> Result<Option<f64>, Failure> {
     let workload = Workload::new(0, sessions, BYTES)?;
     let before = resident_bytes();
-    let system = memory::resident(name, &workload)?.ok_or("there is no such system")?;
+    let system = make(&workload)?;
     system.prepare(&workload, Action::Get)?;
     let after = resident_bytes();
     black_box(&system);

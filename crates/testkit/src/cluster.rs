@@ -243,7 +243,7 @@ fn start_node() -> RedisServer {
         .config("cluster-config-file", "nodes.conf")
         .config("cluster-node-timeout", "2000")
         .config("repl-diskless-sync-delay", "0");
-    options.cluster = true;
+    options.config.cluster = true;
     options.start()
 }
 

@@ -14,8 +14,8 @@
 )]
 
 mod binaries;
-mod builder;
 mod cluster;
+mod config;
 #[cfg(feature = "disk")]
 mod disk;
 mod endpoint;
@@ -34,7 +34,6 @@ mod tls;
 mod wait;
 
 pub use binaries::ServerBinary;
-pub use builder::RedisServerBuilder;
 pub use cluster::RedisCluster;
 #[cfg(feature = "disk")]
 pub use disk::{DiskFault, FaultyDisk, Lasting};
@@ -44,7 +43,7 @@ pub use proxy::{Accept, FaultProxy};
 pub use reply::Reply;
 pub use resp::RespClient;
 pub use sentinel::SentinelGroup;
-pub use server::RedisServer;
+pub use server::{RedisServer, RedisServerBuilder};
 pub use skip::{TestRedis, redis_or_skip, servers_or_skip};
 pub use tls::TlsFiles;
 pub use wait::wait_until;

@@ -128,7 +128,7 @@ fn sentinel_of(master_port: u16) -> RedisServer {
         .config(&of_master("down-after-milliseconds"), "3000")
         .config(&of_master("failover-timeout"), "3000")
         .config(&of_master("parallel-syncs"), "1");
-    options.sentinel = true;
+    options.config.sentinel = true;
     options.start()
 }
 

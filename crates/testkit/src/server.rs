@@ -10,13 +10,16 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::builder::{Ports, RedisServerBuilder};
+use crate::binaries::ServerBinary;
+use crate::config::{Ports, ServerConfig};
 use crate::endpoint::Endpoint;
 use crate::ports::free_port;
 use crate::process;
 use crate::reply::Reply;
 use crate::resp::RespClient;
+use crate::tls::TlsFiles;
 
+const ATTEMPTS: usize = 5;
 const START_LIMIT: Duration = Duration::from_secs(30);
 
 /// A server of our own on 127.0.0.1.
@@ -49,22 +52,22 @@ impl RedisServer {
         RedisServerBuilder::default()
     }
 
-    pub(crate) fn new(program: &Path, options: &RedisServerBuilder) -> Self {
+    fn new(program: &Path, config: &ServerConfig) -> Self {
         let directory = TempDir::with_prefix("greentic-session-").expect("no temporary directory");
         let ports = Ports {
             plain: free_port(),
-            tls: options.tls.as_ref().map(|_| free_port()),
-            bus: options.cluster.then(free_port),
+            tls: config.tls.as_ref().map(|_| free_port()),
+            bus: config.cluster.then(free_port),
         };
         let server = Self {
             program: program.to_owned(),
-            sentinel: options.sentinel,
-            password: options.password.clone(),
+            sentinel: config.sentinel,
+            password: config.password.clone(),
             ports,
             directory,
             child: Mutex::new(None),
         };
-        let text = options.file(&ports, server.directory.path());
+        let text = config.text(&ports, server.directory.path());
         fs::write(server.config_path(), text).expect("cannot write the configuration");
         server
     }
@@ -81,7 +84,7 @@ impl RedisServer {
         self.child.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn launch(&self) -> io::Result<()> {
+    fn launch(&self) -> io::Result<()> {
         let log = File::options()
             .create(true)
             .append(true)
@@ -239,5 +242,71 @@ impl Drop for RedisServer {
         if panicking() {
             eprintln!("log of the server on {}:\n{}", self.address(), self.log());
         }
+    }
+}
+
+/// How a server is to be started. Default: nothing persists, no password, no TLS.
+#[derive(Clone, Default)]
+pub struct RedisServerBuilder {
+    binary: ServerBinary,
+    pub(crate) config: ServerConfig,
+}
+
+impl RedisServerBuilder {
+    /// Which program to start.
+    #[must_use]
+    pub fn binary(mut self, binary: ServerBinary) -> Self {
+        self.binary = binary;
+        self
+    }
+
+    /// One line of the server's configuration file, such as `maxmemory-policy`, `noeviction`
+    /// or `user`, `alice on >secret ~* +@all`. A later line wins over an earlier one.
+    #[must_use]
+    pub fn config(mut self, name: &str, value: &str) -> Self {
+        self.config.lines.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Every acknowledged write is on disk: it survives [`RedisServer::kill`].
+    #[must_use]
+    pub fn durable(self) -> Self {
+        self.config("appendonly", "yes")
+            .config("appendfsync", "always")
+    }
+
+    /// The default user's password.
+    #[must_use]
+    pub fn password(mut self, password: &str) -> Self {
+        self.config.password = Some(password.to_owned());
+        self
+    }
+
+    /// A second port that speaks TLS and asks clients for no certificate.
+    #[must_use]
+    pub fn tls(mut self, files: TlsFiles) -> Self {
+        self.config.tls = Some(files);
+        self
+    }
+
+    /// Starts the server and waits until it answers.
+    ///
+    /// # Panics
+    /// If it cannot be started; the message holds its log.
+    #[must_use]
+    pub fn start(self) -> RedisServer {
+        let program = self
+            .binary
+            .find()
+            .unwrap_or_else(|| panic!("the program of {:?} is not installed", self.binary));
+        for _ in 0..ATTEMPTS {
+            let server = RedisServer::new(&program, &self.config);
+            match server.launch() {
+                Ok(()) => return server,
+                Err(_) if server.log().contains("Address already in use") => {}
+                Err(error) => panic!("the server did not start: {error}\n{}", server.log()),
+            }
+        }
+        panic!("every port tried was taken by somebody else");
     }
 }

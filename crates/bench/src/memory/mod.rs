@@ -135,7 +135,7 @@ pub fn run(bench: &Bench<'_>) -> Result<Vec<Row>, Failure> {
         }
     }
     rows.extend(growth(bench)?);
-    rows.extend(resident::rows(bench)?);
+    rows.extend(resident::rows(bench, RESIDENT)?);
     Ok(rows)
 }
 
@@ -249,11 +249,8 @@ fn growth(bench: &Bench<'_>) -> Result<Vec<Row>, Failure> {
     Ok(rows)
 }
 
-/// Systems whose memory is measured, by name.
-pub fn resident(
-    name: &str,
-    workload: &Workload,
-) -> Result<Option<Box<dyn BlockingSystem>>, Failure> {
+/// Makes one of the systems of [`RESIDENT`], by its name.
+pub fn system(name: &str, workload: &Workload) -> Result<Box<dyn BlockingSystem>, Failure> {
     let system: Box<dyn BlockingSystem> = match name {
         name if name == OURS.name => Box::new(Ours::new(&Arc::new(InMemorySessionStore::new()))),
         name if name == PUBLISHED.name => Box::new(Published(create_session_store(
@@ -262,10 +259,10 @@ pub fn resident(
         name if name == TOWER_MEMORY.name => Box::new(Ready(Tower(MemoryStore::default()))),
         name if name == TOWER_MOKA.name => Box::new(Ready(Tower(MokaStore::new(None)))),
         name if name == CLONES.name => Box::new(Clones::new(workload)?),
-        _ => return Ok(None),
+        _ => return Err("there is no such system".into()),
     };
-    Ok(Some(system))
+    Ok(system)
 }
 
 /// The systems whose memory is measured.
-pub const RESIDENT: &[Label] = &[OURS, PUBLISHED, TOWER_MEMORY, TOWER_MOKA, CLONES];
+const RESIDENT: &[Label] = &[OURS, PUBLISHED, TOWER_MEMORY, TOWER_MOKA, CLONES];

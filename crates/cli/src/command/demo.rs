@@ -15,7 +15,7 @@ use crate::error::{Exit, Failure, Outcome};
 use crate::output::{Output, hint, style};
 use crate::store::Store;
 
-pub const ENV: &str = "demo";
+const ENV: &str = "demo";
 const TENANTS: [&str; 2] = ["acme", "globex"];
 const LEASE: Duration = Duration::from_secs(30);
 const TTL: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -31,7 +31,7 @@ struct Step<'a> {
 
 pub fn run(out: &mut Output, store: &Store, args: &args::Demo) -> Outcome {
     match args.fill {
-        Some(sessions) => fill::run(out, store, sessions, args.tenants.max(1)),
+        Some(sessions) => fill::run(out, store, ENV, sessions, args.tenants.max(1)),
         None => {
             let told = Story {
                 out,

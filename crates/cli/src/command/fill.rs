@@ -7,7 +7,6 @@ use greentic_session::{CreateOptions, ParkOptions, ReplyScope, SessionData, Sess
 use greentic_types::{EnvId, FlowId, SessionCursor, TenantCtx, TenantId, UserId};
 use serde::Serialize;
 
-use super::demo::ENV;
 use crate::error::Outcome;
 use crate::interrupt;
 use crate::output::{Output, Progress, words};
@@ -28,13 +27,14 @@ struct Filled {
     tenants: u64,
 }
 
-pub fn run(out: &mut Output, store: &Store, sessions: u64, tenants: u64) -> Outcome {
+pub fn run(out: &mut Output, store: &Store, env: &str, sessions: u64, tenants: u64) -> Outcome {
+    let env = EnvId::try_from(env)?;
     let mut progress = Progress::counting("filling", Some(sessions));
     let mut done = 0;
     while done < sessions {
         interrupt::check(|| format!("{} stored", words::counted(done, "session")))?;
         let until = sessions.min(done + AT_ONCE);
-        let stored = (done..until).map(|number| store_one(store, number, tenants));
+        let stored = (done..until).map(|number| store_one(store, &env, number, tenants));
         let stored = pollster::block_on(join_all(stored));
         stored.into_iter().collect::<Outcome<()>>()?;
         done = until;
@@ -52,13 +52,13 @@ pub fn run(out: &mut Output, store: &Store, sessions: u64, tenants: u64) -> Outc
         words::counted(sessions, "session"),
         words::counted(tenants, "tenant"),
     );
-    out.line(format_args!("{sessions} of {tenants} in env {ENV}"))
+    out.line(format_args!("{sessions} of {tenants} in env {env}"))
 }
 
-async fn store_one(store: &Store, number: u64, tenants: u64) -> Outcome {
+async fn store_one(store: &Store, env: &EnvId, number: u64, tenants: u64) -> Outcome {
     let tenant = TenantId::try_from(format!("tenant-{:02}", number % tenants).as_str())?;
     let user = UserId::try_from(format!("user-{}", number / tenants / 2).as_str())?;
-    let ctx = TenantCtx::new(EnvId::try_from(ENV)?, tenant).with_user(Some(user.clone()));
+    let ctx = TenantCtx::new(env.clone(), tenant).with_user(Some(user.clone()));
     let ttl = HOUR * u32::try_from(1 + number % 400).unwrap_or(1);
     let ttl = (number % RARE != 1).then_some(ttl);
     let data = data(&ctx, number)?;
