@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::case::Api;
+use super::api::Api;
 
 /// The outcome of one case on one API.
 #[derive(Clone, Debug, PartialEq, Eq)]

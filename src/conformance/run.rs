@@ -1,38 +1,35 @@
-//! The runner of the cases.
+//! The runner: runs cases on a subject and collects their outcomes.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, ScopedJoinHandle};
 
-use super::case::{Api, Case, Need};
-use super::cases::cases;
+use super::api::Api;
+use super::case::Case;
+use super::need::Need;
 use super::report::{Outcome, Report, ReportLine};
-use super::subject::{Subject, Time};
+use super::subject::Subject;
 use super::test_env::TestEnv;
 
-/// Runs every case on every API of the subject, one after the other, on the calling thread.
-pub fn run(subject: &Subject) -> Report {
-    run_filtered(subject, |_case| true)
-}
-
-/// Runs the cases for which `filter` returns true, as [`run`] does. The report has only these.
-pub fn run_filtered(subject: &Subject, filter: impl Fn(&Case) -> bool) -> Report {
-    let runs = runs(subject, filter);
-    Report {
-        lines: runs.into_iter().map(|run| run.line(subject)).collect(),
-    }
-}
-
-/// Runs every case on every API of the subject, on `threads` threads.
-///
-/// This saves time on a store with a clock of its own ([`Time::Real`]), for which many cases wait. A
-/// subject whose clock the cases move is run on one thread. The report is in the order of [`run`].
-pub fn run_parallel(subject: &Subject, threads: usize) -> Report {
-    let threads = match subject.time {
-        Time::Manual(_) => 1,
-        Time::Real => threads.max(1),
+/// Runs cases on every API of a subject: on the calling thread, or on so many threads if `threads`
+/// is more than 1.
+pub(super) fn run_cases<'c>(
+    cases: impl Iterator<Item = &'c Case>,
+    subject: &Subject,
+    threads: usize,
+) -> Report {
+    let apis = subject.apis().iter().copied();
+    let runs: Vec<CaseRun<'_>> = cases
+        .flat_map(|case| apis.clone().map(move |api| CaseRun { case, api }))
+        .collect();
+    let lines = match threads {
+        0 | 1 => runs.iter().map(|run| run.line(subject)).collect(),
+        _ => run_on_threads(&runs, subject, threads),
     };
-    let runs = runs(subject, |_case| true);
+    Report { lines }
+}
+
+fn run_on_threads(runs: &[CaseRun<'_>], subject: &Subject, threads: usize) -> Vec<ReportLine> {
     let next = AtomicUsize::new(0);
     let work = || {
         let mut done = Vec::new();
@@ -52,49 +49,27 @@ pub fn run_parallel(subject: &Subject, threads: usize) -> Report {
             .collect()
     });
     done.sort_by_key(|(index, _)| *index);
-    Report {
-        lines: done.into_iter().map(|(_, line)| line).collect(),
-    }
+    done.into_iter().map(|(_, line)| line).collect()
 }
 
 /// One case on one API.
-struct CaseRun {
-    case: &'static Case,
+struct CaseRun<'c> {
+    case: &'c Case,
     api: Api,
 }
 
-impl CaseRun {
+impl CaseRun<'_> {
     fn line(&self, subject: &Subject) -> ReportLine {
         ReportLine {
             case: self.case.name,
             api: self.api,
-            outcome: try_case(self.case, self.api, subject),
+            outcome: run_case(self.case, self.api, subject),
         }
     }
 }
 
-fn runs(subject: &Subject, filter: impl Fn(&Case) -> bool) -> Vec<CaseRun> {
-    let cases = cases().iter().filter(|case| filter(case));
-    let apis = subject.apis().iter();
-    cases
-        .flat_map(|case| apis.clone().map(move |api| CaseRun { case, api: *api }))
-        .collect()
-}
-
-/// Runs one case on one API, and panics if it fails, is skipped or does not exist. A case that the
-/// subject waives is not run.
-///
-/// [`conformance_tests!`](crate::conformance_tests) makes tests of this call.
-pub fn check(name: &str, api: Api, subject: &Subject) {
-    let found = cases().iter().find(|case| case.name == name);
-    let outcome = found.map(|case| try_case(case, api, subject));
-    assert!(
-        matches!(outcome, Some(Outcome::Passed | Outcome::Waived(_))),
-        "{name} on the {api} API: {outcome:?}"
-    );
-}
-
-fn try_case(case: &Case, api: Api, subject: &Subject) -> Outcome {
+/// Runs one case on one API. A panic of the case is an outcome too.
+pub(super) fn run_case(case: &Case, api: Api, subject: &Subject) -> Outcome {
     let api_need = (api == Api::Async).then_some(Need::AsyncApi);
     let needs = case.needs.iter().copied().chain(api_need);
     let lacking: Vec<Need> = needs.filter(|need| !subject.has(*need)).collect();

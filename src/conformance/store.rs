@@ -6,7 +6,7 @@ use std::time::Duration;
 use greentic_types::{ReplyScope, SessionData, SessionKey, TenantCtx, UserId};
 use pollster::block_on;
 
-use super::case::Api;
+use super::api::Api;
 use super::subject::Subject;
 use crate::Blocking;
 use crate::admin::{

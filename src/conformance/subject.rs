@@ -3,20 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::case::{Api, Need};
+use super::api::Api;
+use super::need::Need;
+use super::time::Time;
 use crate::async_store::AsyncSessionStore;
-use crate::clock::ManualClock;
 use crate::options::StoreOptions;
 use crate::store::SessionStore;
-
-/// How time passes for a store.
-#[derive(Clone, Debug)]
-pub enum Time {
-    /// The store uses this clock, and the cases move it.
-    Manual(Arc<ManualClock>),
-    /// The store has a clock of its own. The cases wait; deadlines are short.
-    Real,
-}
 
 type Reopen = Arc<dyn Fn(&str) -> Subject + Send + Sync>;
 type MakeStore = Arc<dyn Fn(StoreOptions) -> Subject + Send + Sync>;

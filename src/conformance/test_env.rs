@@ -1,26 +1,18 @@
 //! The environment of a case: a store, the API to call it through, and a tenant of its own.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use greentic_types::{EnvId, ReplyScope, SessionKey, TeamId, TenantCtx, TenantId, UserId};
 
-use super::case::Api;
+use super::api::Api;
 use super::ensure::{CaseResult, Failure};
 use super::store::Store;
-use super::subject::{Subject, Time};
+use super::subject::Subject;
 use super::test_user::TestUser;
+#[cfg(doc)]
+use super::time::Time;
 use crate::admin::{ScanFilter, SessionInfo};
 use crate::options::StoreOptions;
-
-/// A time that no run reaches without moving a clock.
-pub(super) const LONG: Duration = Duration::from_secs(3600);
-/// A time that a run can wait for.
-pub(super) const SHORT: Duration = Duration::from_millis(60);
-/// The resolution of deadlines.
-pub(super) const TICK: Duration = Duration::from_millis(1);
-// How late a store with its own clock may be on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
-const POLL: Duration = Duration::from_millis(20);
 
 pub(super) struct TestEnv {
     pub store: Store,
@@ -79,9 +71,19 @@ impl TestEnv {
         let ctx = self
             .ctx(env, tenant)
             .with_team(team.map(|team| TeamId(team.to_owned())));
+        self.test_user(ctx.with_user(Some(user.clone())), user)
+    }
+
+    /// A user of another environment, as a caller of this one's store.
+    pub fn same_user(&self, other: &TestUser<'_>) -> TestUser<'_> {
+        self.test_user(other.ctx.clone(), other.user.clone())
+    }
+
+    const fn test_user(&self, ctx: TenantCtx, user: UserId) -> TestUser<'_> {
         TestUser {
-            env: self,
-            ctx: ctx.with_user(Some(user.clone())),
+            store: &self.store,
+            time: &self.subject.time,
+            ctx,
             user,
         }
     }
@@ -92,61 +94,37 @@ impl TestEnv {
         TenantCtx::new(EnvId(env.to_owned()), tenant)
     }
 
-    /// Moves the clock, if the subject has one that can be moved.
+    /// See [`Time::advance`].
     pub fn advance(&self, step: Duration) -> CaseResult {
-        match &self.subject.time {
-            Time::Manual(clock) => {
-                clock.advance(step);
-                Ok(())
-            }
-            Time::Real => Err(Failure::new("the subject's clock cannot be moved")),
-        }
+        self.subject.time.advance(step)
     }
 
-    /// Lets `ttl` pass. On a store with a clock of its own, waits until `passed` returns true.
-    pub fn pass(&self, ttl: Duration, mut passed: impl FnMut() -> CaseResult<bool>) -> CaseResult {
-        let Time::Real = &self.subject.time else {
-            return self.advance(ttl);
-        };
-        std::thread::sleep(ttl);
-        let started = Instant::now();
-        while !passed()? {
-            if started.elapsed() > PATIENCE {
-                return Err(Failure::new(format!("not over {PATIENCE:?} after its end")));
-            }
-            std::thread::sleep(POLL);
-        }
-        Ok(())
+    /// See [`Time::pass`].
+    pub fn pass(&self, ttl: Duration, passed: impl FnMut() -> CaseResult<bool>) -> CaseResult {
+        self.subject.time.pass(ttl, passed)
     }
 
-    /// Lets a session's deadline pass.
+    /// Lets the deadline of a session pass.
     pub fn expire(&self, key: &SessionKey, ttl: Duration) -> CaseResult {
         self.pass(ttl, || Ok(self.store.get(key)?.is_none()))
     }
 
-    /// What the whole store holds.
+    /// Counts what the whole store holds.
     pub fn leftovers(&self) -> CaseResult<usize> {
         let count = self.subject.leftovers.as_ref();
-        let count = count.ok_or_else(|| Failure::new("the store made to order has no count"))?;
+        let count = count.ok_or_else(|| Failure::new("the store cannot count what it holds"))?;
         Ok(count())
     }
 
-    /// The store must hold nothing; one with a clock of its own may take a moment.
+    /// Requires that the store holds nothing.
     pub fn ensure_nothing_left(&self) -> CaseResult {
         self.ensure_left(0)
     }
 
     /// Requires that [`TestEnv::leftovers`] counts this much.
     pub fn ensure_left(&self, expected: usize) -> CaseResult {
-        let mut left = self.leftovers()?;
-        if let Time::Real = &self.subject.time {
-            let started = Instant::now();
-            while left > expected && started.elapsed() < PATIENCE {
-                std::thread::sleep(POLL);
-                left = self.leftovers()?;
-            }
-        }
-        super::ensure::ensure_eq(left, expected)
+        let time = &self.subject.time;
+        time.ensure_falls_to(expected, || self.leftovers())
     }
 
     /// Returns everything that a filter finds, read in pages of this size.

@@ -7,14 +7,16 @@ use greentic_types::{
 };
 
 use super::ensure::{CaseResult, Failure, ensure_eq};
-use super::test_env::{LONG, TestEnv};
+use super::store::Store;
+use super::time::{LONG, Time};
 use crate::claim::{Claim, ClaimOutcome, Commit};
 use crate::error::SessionResult;
 use crate::options::{CreateOptions, ParkOptions};
 use crate::session::{ClearOutcome, CreateOutcome, ParkOutcome, Session};
 
 pub(super) struct TestUser<'s> {
-    pub env: &'s TestEnv,
+    pub store: &'s Store,
+    pub time: &'s Time,
     pub ctx: TenantCtx,
     pub user: UserId,
 }
@@ -36,7 +38,7 @@ impl TestUser<'_> {
     }
 
     pub fn create(&self, payload: &str) -> SessionResult<SessionKey> {
-        self.env.store.create(&self.ctx, self.data(payload))
+        self.store.create(&self.ctx, self.data(payload))
     }
 
     pub fn register(&self, scope: &ReplyScope, key: &SessionKey) -> SessionResult<()> {
@@ -60,30 +62,30 @@ impl TestUser<'_> {
         ttl: Option<Duration>,
     ) -> SessionResult<()> {
         let data = self.data(key.as_str());
-        let store = &self.env.store;
+        let store = self.store;
         store.register(&self.ctx, &self.user, scope, key, data, ttl)
     }
 
     pub fn find(&self, scope: &ReplyScope) -> SessionResult<Option<SessionKey>> {
-        self.env.store.find(&self.ctx, &self.user, scope)
+        self.store.find(&self.ctx, &self.user, scope)
     }
 
     pub fn list(&self) -> SessionResult<Vec<SessionKey>> {
-        self.env.store.list(&self.ctx, &self.user)
+        self.store.list(&self.ctx, &self.user)
     }
 
     pub fn clear(&self, scope: &ReplyScope) -> SessionResult<()> {
-        self.env.store.clear(&self.ctx, &self.user, scope)
+        self.store.clear(&self.ctx, &self.user, scope)
     }
 
     /// Returns the key that `find_by_user` finds.
     pub fn find_by_user(&self) -> SessionResult<Option<SessionKey>> {
-        let found = self.env.store.find_by_user(&self.ctx, &self.user)?;
+        let found = self.store.find_by_user(&self.ctx, &self.user)?;
         Ok(found.map(|(key, _)| key))
     }
 
     pub fn create_with(&self, options: CreateOptions) -> SessionResult<CreateOutcome> {
-        let store = &self.env.store;
+        let store = self.store;
         store.create_with(&self.ctx, self.data("created"), options)
     }
 
@@ -94,12 +96,12 @@ impl TestUser<'_> {
         options: ParkOptions,
     ) -> SessionResult<ParkOutcome> {
         let data = self.data(key.as_str());
-        let store = &self.env.store;
+        let store = self.store;
         store.park(&self.ctx, &self.user, scope, key, data, options)
     }
 
     pub fn clear_named(&self, scope: &ReplyScope) -> SessionResult<ClearOutcome> {
-        self.env.store.clear_named(&self.ctx, &self.user, scope)
+        self.store.clear_named(&self.ctx, &self.user, scope)
     }
 
     pub fn claim_for(
@@ -108,7 +110,7 @@ impl TestUser<'_> {
         message: &str,
         lease: Duration,
     ) -> SessionResult<ClaimOutcome> {
-        let store = &self.env.store;
+        let store = self.store;
         store.claim(&self.ctx, &self.user, scope, message, lease)
     }
 
@@ -144,7 +146,7 @@ impl TestUser<'_> {
         message: &str,
     ) -> CaseResult<Claim> {
         let mut last = None;
-        self.env.pass(lease, || {
+        self.time.pass(lease, || {
             let outcome = self.claim(scope, message)?;
             let busy = matches!(outcome, ClaimOutcome::Busy { .. });
             last = Some(outcome);
@@ -165,13 +167,13 @@ impl TestUser<'_> {
         payload: &str,
     ) -> SessionResult<()> {
         let next = Commit::park(scope.clone(), self.data(payload), None);
-        self.env.store.commit(&claim.token, next)
+        self.store.commit(&claim.token, next)
     }
 
     /// Returns a session; requires that it exists.
     #[track_caller]
     pub fn session(&self, key: &SessionKey) -> CaseResult<std::sync::Arc<Session>> {
-        let found = self.env.store.session(key)?;
+        let found = self.store.session(key)?;
         found.ok_or_else(|| Failure::new(format!("the session {key} is gone")))
     }
 
@@ -196,7 +198,7 @@ impl TestUser<'_> {
     /// Requires that the session has this payload.
     #[track_caller]
     pub fn ensure_stored(&self, key: &SessionKey, payload: &str) -> CaseResult {
-        let found = self.env.store.get(key)?;
+        let found = self.store.get(key)?;
         ensure_eq(
             found.map(|data| data.context_json).as_deref(),
             Some(payload),
@@ -206,6 +208,6 @@ impl TestUser<'_> {
     /// Requires that the session does not exist.
     #[track_caller]
     pub fn ensure_gone(&self, key: &SessionKey) -> CaseResult {
-        ensure_eq(self.env.store.get(key)?, None)
+        ensure_eq(self.store.get(key)?, None)
     }
 }

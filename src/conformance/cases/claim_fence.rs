@@ -2,13 +2,14 @@
 
 use greentic_types::{ReplyScope, SessionKey};
 
-use super::super::ensure::{
+use crate::claim::{Claim, Commit};
+use crate::conformance::ensure::{
     CaseResult, ensure_claim_lost, ensure_claimed, ensure_eq, ensure_invalid,
 };
-use super::super::samples::scope;
-use super::super::test_env::{LONG, SHORT, TestEnv};
-use super::super::test_user::TestUser;
-use crate::claim::{Claim, Commit};
+use crate::conformance::samples::scope;
+use crate::conformance::test_env::TestEnv;
+use crate::conformance::test_user::TestUser;
+use crate::conformance::time::{LONG, SHORT};
 use crate::error::SessionResult;
 use crate::options::{CreateOptions, ParkOptions, RemoveOptions, UpdateOptions};
 use crate::session::{CreateOutcome, ParkOutcome};
@@ -156,7 +157,7 @@ pub fn c16_a_token_is_for_its_own_session(env: &TestEnv) -> CaseResult {
 
 /// The token changes nothing, whatever it is used for.
 fn ensure_void(anna: &TestUser<'_>, claim: &Claim) -> CaseResult {
-    let store = &anna.env.store;
+    let store = anna.store;
     let key = claim.token.session_key();
     let before = store.session(key)?;
     let waits = anna.list()?;
@@ -191,7 +192,7 @@ pub fn c16_a_claim_that_was_taken_over_is_void(env: &TestEnv) -> CaseResult {
 
 /// After a commit its token is spent: it renews, releases and updates nothing.
 fn ensure_void_for_writes(anna: &TestUser<'_>, claim: &Claim) -> CaseResult {
-    let store = &anna.env.store;
+    let store = anna.store;
     let update = UpdateOptions::new().claim(claim.token.clone());
     ensure_claim_lost(store.renew(&claim.token, LONG))?;
     ensure_claim_lost(store.release(&claim.token))?;
@@ -199,31 +200,35 @@ fn ensure_void_for_writes(anna: &TestUser<'_>, claim: &Claim) -> CaseResult {
     ensure_claim_lost(store.update_with(key, anna.data("stolen"), update))
 }
 
-/// A write that somebody else makes once the lease has run out.
-type Write = fn(&TestUser<'_>, &ReplyScope, &SessionKey) -> SessionResult<()>;
+/// A write without a token, made after the lease has ended.
+type Write = fn(&TestEnv, &TestUser<'_>, &ReplyScope, &SessionKey) -> SessionResult<()>;
 
 const WRITES: [(&str, Write); 6] = [
-    ("update", |anna, _, key| {
-        anna.env.store.update(key, anna.data("changed"))
+    ("update", |_, anna, _, key| {
+        anna.store.update(key, anna.data("changed"))
     }),
-    ("remove", |anna, _, key| anna.env.store.remove(key)),
-    ("clear", |anna, chat, _| anna.clear(chat)),
-    ("register again", |anna, chat, key| anna.register(chat, key)),
-    ("move", |anna, _, key| anna.register(&scope("moved"), key)),
-    ("displace", |anna, chat, _| {
-        anna.register(chat, &anna.env.key("rival"))
+    ("remove", |_, anna, _, key| anna.store.remove(key)),
+    ("clear", |_, anna, chat, _| anna.clear(chat)),
+    ("register again", |_, anna, chat, key| {
+        anna.register(chat, key)
+    }),
+    ("move", |_, anna, _, key| {
+        anna.register(&scope("moved"), key)
+    }),
+    ("displace", |env, anna, chat, _| {
+        anna.register(chat, &env.key("rival"))
     }),
 ];
 
 pub fn c16_a_lease_that_ran_out_stops_nobody(env: &TestEnv) -> CaseResult {
     for (name, write) in WRITES {
         let (chat, key) = (scope("chat"), env.key(name));
-        // A user each, so that no wait of one try is in the way of the next.
+        // A user for each write, so that the waits of one do not affect the next.
         let anna = env.user(&format!("anna-{}", name.replace(' ', "-")));
         anna.register(&chat, &key)?;
         let lost = anna.claimed_for(&chat, "message", SHORT)?;
         env.pass(SHORT, || Ok(true))?;
-        write(&anna, &chat, &key)?;
+        write(env, &anna, &chat, &key)?;
         ensure_void(&anna, &lost)?;
         let rival = env.key("rival");
         if env.store.get(&rival)?.is_some() {

@@ -3,11 +3,12 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use super::super::ensure::{CaseResult, Failure, ensure, ensure_eq, ensure_invalid};
-use super::super::samples::{ODD_PAYLOADS, scope};
-use super::super::test_env::{LONG, TestEnv};
 use super::race::{count, race};
 use crate::claim::{Claim, ClaimOutcome, Commit, MAX_MESSAGE_ID_BYTES};
+use crate::conformance::ensure::{CaseResult, Failure, ensure, ensure_eq, ensure_invalid};
+use crate::conformance::samples::{ODD_PAYLOADS, scope};
+use crate::conformance::test_env::TestEnv;
+use crate::conformance::time::LONG;
 use crate::options::{MAX_LEASE, ParkOptions};
 
 pub fn c16_a_claim_hands_over_the_wait(env: &TestEnv) -> CaseResult {

@@ -2,13 +2,14 @@
 
 use greentic_types::{TeamId, UserId};
 
-use super::super::ensure::{
+use crate::claim::{ClaimOutcome, Commit};
+use crate::conformance::ensure::{
     CaseResult, ensure, ensure_claim_lost, ensure_claimed, ensure_eq, ensure_invalid,
 };
-use super::super::samples::scope;
-use super::super::test_env::{LONG, SHORT, TICK, TestEnv};
-use super::super::test_user::data_of;
-use crate::claim::{ClaimOutcome, Commit};
+use crate::conformance::samples::scope;
+use crate::conformance::test_env::TestEnv;
+use crate::conformance::test_user::data_of;
+use crate::conformance::time::{LONG, SHORT, TICK};
 use crate::options::StoreOptions;
 
 pub fn c16_finish_removes_and_remembers(env: &TestEnv) -> CaseResult {

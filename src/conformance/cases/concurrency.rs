@@ -1,9 +1,9 @@
 //! C14 and C15: repeats, races and conditions.
 
-use super::super::ensure::{CaseResult, ensure, ensure_conflict, ensure_eq, ensure_invalid};
-use super::super::samples::scope;
-use super::super::test_env::TestEnv;
 use super::race::{WORKERS, count, race};
+use crate::conformance::ensure::{CaseResult, ensure, ensure_conflict, ensure_eq, ensure_invalid};
+use crate::conformance::samples::scope;
+use crate::conformance::test_env::TestEnv;
 use crate::error::{Conflict, ErrorCode};
 use crate::options::{CreateOptions, OperationId, ParkOptions, RemoveOptions, UpdateOptions};
 use crate::session::{ClearOutcome, CreateOutcome, ParkOutcome};

@@ -2,12 +2,12 @@
 
 use greentic_types::{SessionKey, TeamId, TenantCtx};
 
-use super::super::ensure::{CaseResult, ensure, ensure_claim_lost, ensure_eq};
-use super::super::samples::scope;
-use super::super::test_env::TestEnv;
-use super::super::test_user::{TestUser, data_of};
 use crate::admin::{EraseMode, OwnerSelection, ScanCursor};
 use crate::claim::{ClaimOutcome, Commit};
+use crate::conformance::ensure::{CaseResult, ensure, ensure_claim_lost, ensure_eq};
+use crate::conformance::samples::scope;
+use crate::conformance::test_env::TestEnv;
+use crate::conformance::test_user::{TestUser, data_of};
 use crate::options::StoreOptions;
 
 fn tenant(ctx: &TenantCtx) -> OwnerSelection {
@@ -43,7 +43,7 @@ fn answered(actor: &TestUser<'_>, key: &SessionKey, message: &str) -> CaseResult
     let chat = scope(message);
     actor.register(&chat, key)?;
     let claim = actor.claimed(&chat, message)?;
-    Ok(actor.env.store.commit(&claim.token, Commit::Finish)?)
+    Ok(actor.store.commit(&claim.token, Commit::Finish)?)
 }
 
 pub fn c22_erase_leaves_nothing_of_a_tenant(env: &TestEnv) -> CaseResult {

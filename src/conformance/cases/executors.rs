@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use super::super::ensure::{CaseResult, ensure_eq};
-use super::super::samples::scope;
-use super::super::test_env::TestEnv;
 use super::race::race;
+use crate::conformance::ensure::{CaseResult, ensure_eq};
+use crate::conformance::samples::scope;
+use crate::conformance::test_env::TestEnv;
 use crate::mapping::{telegram_update_to_session_key, webhook_to_session_key};
 
 /// One call of each of the nine methods.

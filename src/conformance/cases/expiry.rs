@@ -1,8 +1,9 @@
 //! C12: what has expired makes room.
 
-use super::super::ensure::{CaseResult, ensure_eq};
-use super::super::samples::scope;
-use super::super::test_env::{LONG, SHORT, TICK, TestEnv};
+use crate::conformance::ensure::{CaseResult, ensure_eq};
+use crate::conformance::samples::scope;
+use crate::conformance::test_env::TestEnv;
+use crate::conformance::time::{LONG, SHORT, TICK};
 use crate::options::{CreateOptions, ParkOptions};
 use crate::session::{CreateOutcome, ParkOutcome};
 

@@ -1,8 +1,8 @@
 //! What a case has stored, as an export tells it.
 
-use super::super::ensure::{CaseResult, Failure, ensure};
-use super::super::test_env::TestEnv;
 use crate::admin::{ExportRecord, ExportedSession, ScanCursor};
+use crate::conformance::ensure::{CaseResult, Failure, ensure};
+use crate::conformance::test_env::TestEnv;
 
 /// How many names a page of an export looks at: on a store that other cases have filled there are many.
 const PAGE: usize = 50;

@@ -1,10 +1,11 @@
 //! C17: what an Ok means, and what an error says.
 
-use super::super::ensure::{CaseResult, ensure, ensure_eq, ensure_invalid, ensure_refused};
-use super::super::samples::scope;
-use super::super::test_env::{LONG, TestEnv};
 use crate::SessionKey;
 use crate::claim::ClaimOutcome;
+use crate::conformance::ensure::{CaseResult, ensure, ensure_eq, ensure_invalid, ensure_refused};
+use crate::conformance::samples::scope;
+use crate::conformance::test_env::TestEnv;
+use crate::conformance::time::LONG;
 use crate::error::{ErrorCode, SessionErrorExt};
 use crate::options::UpdateOptions;
 

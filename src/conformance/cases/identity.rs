@@ -2,10 +2,11 @@
 
 use greentic_types::{EnvId, FlowId, PackId, SessionData, TeamId, TenantCtx, TenantId, UserId};
 
-use super::super::ensure::{CaseResult, ensure, ensure_eq, ensure_invalid};
-use super::super::samples::{BAD_IDS, scope};
-use super::super::test_env::{LONG, TestEnv};
-use super::super::test_user::data_of;
+use crate::conformance::ensure::{CaseResult, ensure, ensure_eq, ensure_invalid};
+use crate::conformance::samples::{BAD_IDS, scope};
+use crate::conformance::test_env::TestEnv;
+use crate::conformance::test_user::data_of;
+use crate::conformance::time::LONG;
 use crate::options::{CreateOptions, ParkOptions};
 
 /// The context with each pair of duplicate fields made to disagree, in both directions.

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::super::ensure::{CaseResult, Failure, ensure, ensure_claim_lost, ensure_eq};
-use super::super::samples::scope;
-use super::super::test_env::{LONG, SHORT, TICK, TestEnv};
 use crate::claim::{ClaimOutcome, Commit};
+use crate::conformance::ensure::{CaseResult, Failure, ensure, ensure_claim_lost, ensure_eq};
+use crate::conformance::samples::scope;
+use crate::conformance::test_env::TestEnv;
+use crate::conformance::time::{LONG, SHORT, TICK};
 
 pub fn c16_the_lease_is_exact(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");

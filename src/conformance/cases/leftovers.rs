@@ -1,10 +1,11 @@
 //! C13: nothing stays behind.
 
-use super::super::ensure::{CaseResult, ensure, ensure_eq, ensure_invalid, ensure_refused};
-use super::super::samples::scope;
-use super::super::test_env::{LONG, SHORT, TestEnv};
-use super::super::test_user::data_of;
 use crate::claim::{ClaimOutcome, Commit};
+use crate::conformance::ensure::{CaseResult, ensure, ensure_eq, ensure_invalid, ensure_refused};
+use crate::conformance::samples::scope;
+use crate::conformance::test_env::TestEnv;
+use crate::conformance::test_user::data_of;
+use crate::conformance::time::{LONG, SHORT};
 use crate::error::ErrorCode;
 use crate::options::{CreateOptions, StoreOptions};
 

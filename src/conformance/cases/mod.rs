@@ -26,7 +26,8 @@ mod time;
 mod transfer;
 mod waits;
 
-use super::case::{Case, Need};
+use super::case::Case;
+use super::need::Need;
 
 /// Returns all cases, in the order of the contract's rules.
 #[must_use]

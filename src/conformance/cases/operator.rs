@@ -1,12 +1,13 @@
 //! C24 and C25: an operator moves a deadline, and takes a claim from a stuck worker.
 
-use super::super::ensure::{
-    CaseResult, ensure, ensure_claim_lost, ensure_eq, ensure_invalid, ensure_refused,
-};
-use super::super::samples::scope;
-use super::super::test_env::{LONG, SHORT, TICK, TestEnv};
 use crate::admin::RevokeOutcome;
 use crate::claim::Commit;
+use crate::conformance::ensure::{
+    CaseResult, ensure, ensure_claim_lost, ensure_eq, ensure_invalid, ensure_refused,
+};
+use crate::conformance::samples::scope;
+use crate::conformance::test_env::TestEnv;
+use crate::conformance::time::{LONG, SHORT, TICK};
 use crate::error::ErrorCode;
 use crate::options::{CreateOptions, StoreOptions, UpdateOptions};
 

@@ -2,10 +2,10 @@
 
 use greentic_types::UserId;
 
-use super::super::ensure::{CaseResult, ensure_eq, ensure_invalid};
-use super::super::samples::{confusable_scopes, scope};
-use super::super::test_env::TestEnv;
-use super::super::test_user::{TestUser, data_of};
+use crate::conformance::ensure::{CaseResult, ensure_eq, ensure_invalid};
+use crate::conformance::samples::{confusable_scopes, scope};
+use crate::conformance::test_env::TestEnv;
+use crate::conformance::test_user::{TestUser, data_of};
 use crate::options::CreateOptions;
 use crate::session::CreateOutcome;
 

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use greentic_types::{Impersonation, InvocationDeadline, PackId, SessionData, SessionKey, UserId};
 
-use super::super::ensure::{CaseResult, ensure, ensure_eq, ensure_invalid};
-use super::super::samples::{ODD_PAYLOADS, scope};
-use super::super::test_env::TestEnv;
+use crate::conformance::ensure::{CaseResult, ensure, ensure_eq, ensure_invalid};
+use crate::conformance::samples::{ODD_PAYLOADS, scope};
+use crate::conformance::test_env::TestEnv;
 use crate::options::StoreOptions;
 
 pub fn c08_payloads_come_back_byte_for_byte(env: &TestEnv) -> CaseResult {

@@ -1,8 +1,8 @@
 //! C21: the progress of a walk.
 
-use super::super::ensure::{CaseResult, ensure, ensure_eq};
-use super::super::test_env::TestEnv;
 use crate::admin::{EraseMode, OwnerSelection, Progress, ScanCursor, ScanFilter, VerifyMode};
+use crate::conformance::ensure::{CaseResult, ensure, ensure_eq};
+use crate::conformance::test_env::TestEnv;
 use crate::options::StoreOptions;
 
 type Page = (Progress, Option<ScanCursor>);

@@ -3,7 +3,7 @@
 use std::sync::Barrier;
 use std::thread;
 
-use super::super::ensure::{CaseResult, Failure};
+use crate::conformance::ensure::{CaseResult, Failure};
 
 pub(super) const WORKERS: usize = 8;
 

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use greentic_types::{EnvId, FlowId, SessionKey, TeamId, UserId};
 
-use super::super::ensure::{CaseResult, Failure, ensure, ensure_eq, ensure_invalid};
-use super::super::samples::scope;
-use super::super::test_env::{LONG, SHORT, TICK, TestEnv};
 use crate::admin::{
     ScanCursor, ScanFilter, ScopeDigest, SessionInfo, SessionState, StateKind, Stats, VerifyMode,
 };
+use crate::conformance::ensure::{CaseResult, Failure, ensure, ensure_eq, ensure_invalid};
+use crate::conformance::samples::scope;
+use crate::conformance::test_env::TestEnv;
+use crate::conformance::time::{LONG, SHORT, TICK};
 use crate::options::{ParkOptions, StoreOptions};
 
 fn keys(found: &[SessionInfo]) -> Vec<&str> {
@@ -40,7 +41,7 @@ pub fn c21_a_scan_finds_every_session(env: &TestEnv) -> CaseResult {
         }
         expected.push(user.create("{}")?);
     }
-    let data = super::super::test_user::data_of(&nobody, "{}");
+    let data = crate::conformance::test_user::data_of(&nobody, "{}");
     expected.push(env.store.create(&nobody, data)?);
     let expected: Vec<&SessionKey> = expected.iter().collect();
     for limit in [0, 1, 7, 1_000, usize::MAX] {

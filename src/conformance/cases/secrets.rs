@@ -3,11 +3,11 @@
 use std::error::Error;
 use std::fmt::Debug;
 
-use super::super::ensure::{CaseResult, Failure, ensure_refused};
-use super::super::samples::scope;
-use super::super::test_env::TestEnv;
 use crate::admin::{EraseMode, OwnerSelection, VerifyMode};
 use crate::claim::Commit;
+use crate::conformance::ensure::{CaseResult, Failure, ensure_refused};
+use crate::conformance::samples::scope;
+use crate::conformance::test_env::TestEnv;
 use crate::error::{ErrorCode, GreenticError};
 use crate::options::UpdateOptions;
 

@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
-use super::super::ensure::{CaseResult, ensure, ensure_eq, ensure_invalid, ensure_refused};
-use super::super::samples::scope;
-use super::super::test_env::{LONG, TestEnv};
+use crate::conformance::ensure::{CaseResult, ensure, ensure_eq, ensure_invalid, ensure_refused};
+use crate::conformance::samples::scope;
+use crate::conformance::test_env::TestEnv;
+use crate::conformance::time::LONG;
 use crate::error::ErrorCode;
 use crate::options::{CreateOptions, ParkOptions, UpdateOptions};
 use crate::session::{CreateOutcome, ParkOutcome};

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use greentic_types::SessionKey;
 
-use super::super::ensure::{CaseResult, ensure_eq, ensure_refused};
-use super::super::samples::scope;
-use super::super::test_env::{LONG, SHORT, TICK, TestEnv};
-use super::super::test_user::TestUser;
 use crate::claim::{ClaimOutcome, Commit};
+use crate::conformance::ensure::{CaseResult, ensure_eq, ensure_refused};
+use crate::conformance::samples::scope;
+use crate::conformance::test_env::TestEnv;
+use crate::conformance::test_user::TestUser;
+use crate::conformance::time::{LONG, SHORT, TICK};
 use crate::error::ErrorCode;
 use crate::options::{CreateOptions, ParkOptions, RemoveOptions, StoreOptions, UpdateOptions};
 use crate::session::{ClearOutcome, CreateOutcome};
@@ -33,7 +34,7 @@ pub fn c12_an_expired_session_is_gone_from_every_read(env: &TestEnv) -> CaseResu
 /// Each way to see a wait, with the answer that shows it.
 fn seen(anna: &TestUser<'_>, key: &SessionKey) -> Vec<(&'static str, CaseResult<bool>)> {
     let chat = scope("chat");
-    let store = &anna.env.store;
+    let store = anna.store;
     vec![
         (
             "get",

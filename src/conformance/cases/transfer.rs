@@ -2,16 +2,17 @@
 
 use greentic_types::UserId;
 
-use super::super::ensure::{
-    CaseResult, Failure, ensure, ensure_claimed, ensure_eq, ensure_invalid,
-};
-use super::super::samples::{ODD_PAYLOADS, scope};
-use super::super::test_env::{LONG, SHORT, TestEnv};
-use super::super::test_user::{TestUser, data_of};
 use super::exported::{exported, exported_in_pages, one_session, sessions};
 use crate::admin::{ExportRecord, ExportedSession, ImportMode, ImportOutcome};
 use crate::claim::{ClaimOutcome, Commit};
 use crate::clock::Timestamp;
+use crate::conformance::ensure::{
+    CaseResult, Failure, ensure, ensure_claimed, ensure_eq, ensure_invalid,
+};
+use crate::conformance::samples::{ODD_PAYLOADS, scope};
+use crate::conformance::test_env::TestEnv;
+use crate::conformance::test_user::data_of;
+use crate::conformance::time::{LONG, SHORT};
 use crate::options::StoreOptions;
 
 /// Moves everything to a store of its own.
@@ -34,14 +35,6 @@ fn import(env: &TestEnv, session: &ExportedSession, mode: ImportMode) -> CaseRes
     Ok(env.store.import(record, mode)?)
 }
 
-fn in_place<'s>(env: &'s TestEnv, actor: &TestUser<'_>) -> TestUser<'s> {
-    TestUser {
-        env,
-        ctx: actor.ctx.clone(),
-        user: actor.user.clone(),
-    }
-}
-
 pub fn c26_a_wait_works_after_a_move(env: &TestEnv) -> CaseResult {
     let anna = env.user_in("env-a", "tenant-a", Some("-"), "anna");
     for (number, payload) in ODD_PAYLOADS.iter().enumerate() {
@@ -55,7 +48,7 @@ pub fn c26_a_wait_works_after_a_move(env: &TestEnv) -> CaseResult {
     }
     let stuck = anna.claimed(&scope("chat-0"), "first")?;
     let target = moved(env)?;
-    let there = in_place(&target, &anna);
+    let there = target.same_user(&anna);
     for (number, payload) in ODD_PAYLOADS.iter().enumerate() {
         let key = env.key(&format!("wait-{number}"));
         let (before, after) = (anna.session(&key)?, there.session(&key)?);
@@ -81,7 +74,7 @@ pub fn c26_the_order_of_waits_moves(env: &TestEnv) -> CaseResult {
         anna.register(scope, key)?;
     }
     let target = imported(env, exported_in_pages(env, 3)?)?;
-    let there = in_place(&target, &anna);
+    let there = target.same_user(&anna);
     let waits: Vec<_> = scopes.iter().zip(&keys).collect();
     there.ensure_waits(&waits)?;
     let (last, newest) = (scope("newest"), env.key("newest"));
@@ -101,7 +94,7 @@ fn placed(session: &ExportedSession, order: u64) -> ExportedSession {
 pub fn c26_waits_with_the_same_place_are_listed_by_key(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
     let (chats, target) = (env.scopes(40), env.elsewhere(StoreOptions::new())?);
-    let there = in_place(&target, &anna);
+    let there = target.same_user(&anna);
     let keys: Vec<_> = (0..40).map(|n| env.key(&format!("{n:02}"))).collect();
     for (chat, key) in chats.iter().zip(&keys) {
         anna.register(chat, key)?;
@@ -127,7 +120,7 @@ pub fn c26_waits_with_the_same_place_are_listed_by_key(env: &TestEnv) -> CaseRes
 pub fn c26_a_wait_that_changed_its_scope_moves_in_its_place(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
     let (target, key) = (env.elsewhere(StoreOptions::new())?, env.key("k"));
-    let there = in_place(&target, &anna);
+    let there = target.same_user(&anna);
     let (old, new, last) = (scope("old"), scope("new"), scope("last"));
     let later = env.key("later");
     there.register(&last, &later)?;
@@ -227,7 +220,7 @@ pub fn c26_committed_messages_move(env: &TestEnv) -> CaseResult {
         anna.commit_park(&claim, &chat, "again")?;
     }
     let target = imported(env, exported_in_pages(env, 3)?)?;
-    let there = in_place(&target, &anna);
+    let there = target.same_user(&anna);
     for message in ["first", "second"] {
         ensure_eq(there.claim(&chat, message)?, ClaimOutcome::Duplicate)?;
     }
@@ -253,14 +246,11 @@ pub fn c26_idle_sessions_and_look_ups_move(env: &TestEnv) -> CaseResult {
     let ben = env.user("ben");
     let silent = env.store.create(&ben.ctx, data_of(&nobody, "silent"))?;
     let target = moved(env)?;
-    let there = in_place(&target, &anna);
+    let there = target.same_user(&anna);
     there.ensure_stored(&first, "first")?;
     there.ensure_stored(&plain, "plain")?;
     ensure_eq(there.find_by_user()?.as_ref(), Some(&second))?;
-    ensure_eq(
-        in_place(&target, &ben).find_by_user()?,
-        Some(silent.clone()),
-    )?;
+    ensure_eq(target.same_user(&ben).find_by_user()?, Some(silent.clone()))?;
     ensure_eq(target.store.get_fenced(&nobody, &silent)?, None)?;
     target.store.remove(&second)?;
     ensure_eq(there.find_by_user()?, None)

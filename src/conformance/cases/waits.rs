@@ -2,9 +2,10 @@
 
 use greentic_types::ReplyScope;
 
-use super::super::ensure::{CaseResult, ensure, ensure_eq};
-use super::super::samples::{full_scope, scope};
-use super::super::test_env::{LONG, TestEnv};
+use crate::conformance::ensure::{CaseResult, ensure, ensure_eq};
+use crate::conformance::samples::{full_scope, scope};
+use crate::conformance::test_env::TestEnv;
+use crate::conformance::time::LONG;
 use crate::options::ParkOptions;
 use crate::session::{ClearOutcome, ParkOutcome};
 
