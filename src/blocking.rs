@@ -8,6 +8,10 @@ use std::time::Duration;
 
 use greentic_types::{ReplyScope, SessionData, SessionKey, TenantCtx, UserId};
 
+use crate::admin::{
+    EraseMode, ErasePage, ExportPage, ExportRecord, ImportMode, ImportOutcome, OwnerSelection,
+    RevokeOutcome, ScanCursor, ScanFilter, ScanPage, Stats, VerifyMode, VerifyPage,
+};
 use crate::async_store::AsyncSessionStore;
 use crate::claim::{ClaimOutcome, ClaimToken, Commit};
 use crate::clock::Timestamp;
@@ -36,12 +40,6 @@ impl<S: AsyncSessionStore> Blocking<S> {
     /// Wraps a store.
     pub fn new(store: S) -> Self {
         Self(Arc::new(store))
-    }
-}
-
-impl<S: ?Sized> Blocking<S> {
-    pub(crate) fn inner(&self) -> &S {
-        &self.0
     }
 }
 
@@ -215,6 +213,90 @@ impl<S: AsyncSessionStore + ?Sized> Blocking<S> {
     /// As there.
     pub fn health(&self) -> SessionResult<Health> {
         wait_for(self.0.health())
+    }
+
+    /// See [`AsyncSessionStore::scan`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn scan(
+        &self,
+        filter: &ScanFilter,
+        after: Option<&ScanCursor>,
+        limit: usize,
+    ) -> SessionResult<ScanPage> {
+        wait_for(self.0.scan(filter, after, limit))
+    }
+
+    /// See [`AsyncSessionStore::stats`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn stats(&self, filter: &ScanFilter) -> SessionResult<Stats> {
+        wait_for(self.0.stats(filter))
+    }
+
+    /// See [`AsyncSessionStore::erase`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn erase(
+        &self,
+        selection: &OwnerSelection,
+        mode: EraseMode,
+        after: Option<&ScanCursor>,
+        limit: usize,
+    ) -> SessionResult<ErasePage> {
+        wait_for(self.0.erase(selection, mode, after, limit))
+    }
+
+    /// See [`AsyncSessionStore::verify`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn verify(
+        &self,
+        mode: VerifyMode,
+        after: Option<&ScanCursor>,
+        limit: usize,
+    ) -> SessionResult<VerifyPage> {
+        wait_for(self.0.verify(mode, after, limit))
+    }
+
+    /// See [`AsyncSessionStore::extend`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn extend(
+        &self,
+        key: &SessionKey,
+        ttl: Option<Duration>,
+    ) -> SessionResult<Option<Timestamp>> {
+        wait_for(self.0.extend(key, ttl))
+    }
+
+    /// See [`AsyncSessionStore::revoke`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn revoke(&self, key: &SessionKey) -> SessionResult<RevokeOutcome> {
+        wait_for(self.0.revoke(key))
+    }
+
+    /// See [`AsyncSessionStore::export`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn export(&self, after: Option<&ScanCursor>, limit: usize) -> SessionResult<ExportPage> {
+        wait_for(self.0.export(after, limit))
+    }
+
+    /// See [`AsyncSessionStore::import`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn import(&self, record: ExportRecord, mode: ImportMode) -> SessionResult<ImportOutcome> {
+        wait_for(self.0.import(record, mode))
     }
 }
 

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::clock::Timestamp;
 use crate::error::{SessionResult, invalid_input};
-use crate::options::random_bits;
+use crate::ids::random_bits;
 use crate::owner::Owner;
 use crate::session::Session;
 

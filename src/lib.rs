@@ -22,6 +22,7 @@ pub mod conformance;
 #[cfg(feature = "durable")]
 pub mod durable;
 pub mod error;
+mod ids;
 pub mod inmemory;
 mod lease;
 pub mod mapping;

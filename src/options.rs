@@ -6,11 +6,11 @@ use std::time::Duration;
 use crate::claim::ClaimToken;
 use crate::clock::{Timestamp, whole_millis};
 use crate::error::{SessionResult, invalid_input};
+use crate::ids::random_bits;
 use greentic_types::SessionKey;
 
 pub use crate::claim::MAX_MESSAGE_ID_BYTES;
-pub use crate::owner::MAX_ID_BYTES;
-pub use crate::request::MAX_SESSION_KEY_BYTES;
+pub use crate::ids::{MAX_ID_BYTES, MAX_SESSION_KEY_BYTES};
 pub use crate::scope::MAX_SCOPE_BYTES;
 
 /// The latest deadline that is kept; a TTL that reaches beyond it means no deadline (C12).
@@ -120,10 +120,6 @@ impl OperationId {
             None => Self(NonZeroU128::MIN),
         }
     }
-}
-
-pub(crate) fn random_bits() -> NonZeroU128 {
-    NonZeroU128::new(uuid::Uuid::new_v4().as_u128()).unwrap_or(NonZeroU128::MIN)
 }
 
 /// How to create a session.

@@ -4,12 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use greentic_types::{EnvId, SessionData, SessionKey, TeamId, TenantCtx, TenantId, UserId};
+use serde::{Deserialize, Serialize};
 
-use crate::admin::OwnerParts;
 use crate::error::{SessionResult, invalid_input};
-
-/// The longest id (env, tenant, team, user, flow, pack), in bytes.
-pub const MAX_ID_BYTES: usize = 1024;
+use crate::ids::check_id;
 
 // A team named `-` must not meet "no team" (C4); `%` is not in the grammar of ids.
 const NO_TEAM: &str = "-";
@@ -88,6 +86,52 @@ impl<'a> Identity<'a> {
         Err(invalid_input(format!(
             "tenant context mismatch: the {part} of the session data is not the caller's {part}"
         )))
+    }
+}
+
+/// The parts of an owner.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct OwnerParts {
+    /// The env.
+    pub env: EnvId,
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The team; none is an owner of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<TeamId>,
+    /// The user; none where the session has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<UserId>,
+}
+
+impl OwnerParts {
+    /// An owner of these parts.
+    #[must_use]
+    pub const fn new(
+        env: EnvId,
+        tenant: TenantId,
+        team: Option<TeamId>,
+        user: Option<UserId>,
+    ) -> Self {
+        Self {
+            env,
+            tenant,
+            team,
+            user,
+        }
+    }
+}
+
+/// Hides the user (C18).
+impl fmt::Debug for OwnerParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OwnerParts")
+            .field("env", &self.env)
+            .field("tenant", &self.tenant)
+            .field("team", &self.team)
+            .field("user", &self.user.as_ref().map(|_| "…"))
+            .finish()
     }
 }
 
@@ -281,34 +325,4 @@ fn agreed<'a, T: PartialEq>(
         ))),
         (one, other) => Ok(other.or(one)),
     }
-}
-
-/// The bytes that an id may hold; a table, because every call checks several ids.
-const ID_BYTES: [bool; 256] = {
-    let mut allowed = [false; 256];
-    let mut byte = 0_u8;
-    while byte < 128 {
-        allowed[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-        byte += 1;
-    }
-    allowed
-};
-
-/// Checks an id that its type should have checked, but whose field is public (C1).
-pub(crate) fn check_id(part: &str, id: &str) -> SessionResult<()> {
-    if id.is_empty() {
-        return Err(invalid_input(format!("the {part} id is empty")));
-    }
-    if id.len() > MAX_ID_BYTES {
-        return Err(invalid_input(format!(
-            "the {part} id is {} bytes long; the limit is {MAX_ID_BYTES}",
-            id.len()
-        )));
-    }
-    if !id.bytes().all(|byte| ID_BYTES[usize::from(byte)]) {
-        return Err(invalid_input(format!(
-            "the {part} id may hold ASCII letters, digits, '.', '-' and '_' only"
-        )));
-    }
-    Ok(())
 }

@@ -3,15 +3,13 @@
 use std::io;
 
 #[cfg(any(feature = "redis", feature = "durable"))]
-use greentic_types::{ErrorCode, FlowId, PackId, SessionCursor, SessionKey};
-use greentic_types::{GreenticError, SessionData};
+use greentic_types::{ErrorCode, SessionCursor, SessionKey};
+use greentic_types::{FlowId, GreenticError, PackId, SessionData};
 
-#[cfg(any(feature = "redis", feature = "durable"))]
-use crate::backend::Summary;
 #[cfg(any(feature = "redis", feature = "durable"))]
 use crate::error::printable;
 use crate::error::{SessionResult, invalid_input};
-use crate::owner::check_id;
+use crate::ids::check_id;
 
 /// Refuses data that could not be read back, or that is over the limit (C1, C8).
 ///
@@ -62,6 +60,25 @@ fn no_data(key: &SessionKey, error: &serde_json::Error) -> GreenticError {
         key,
         &format!("no session data at line {line}, column {column}"),
     )
+}
+
+/// What a scan reports of the data of a session.
+pub(crate) struct Summary {
+    pub flow: FlowId,
+    pub pack: Option<PackId>,
+    pub node: String,
+    pub bytes: u64,
+}
+
+impl Summary {
+    pub fn of(data: &SessionData, bytes: u64) -> Self {
+        Self {
+            flow: data.flow_id.clone(),
+            pack: data.pack_id.clone(),
+            node: data.cursor.node_pointer.clone(),
+            bytes,
+        }
+    }
 }
 
 /// What a scan tells of stored bytes. The data's last field is the long one: bytes that end in the

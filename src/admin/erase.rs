@@ -6,7 +6,7 @@ use greentic_types::{EnvId, TeamId, TenantId, UserId};
 
 use super::{Finding, OwnerParts, Progress, ScanCursor};
 use crate::error::SessionResult;
-use crate::owner::check_id;
+use crate::ids::check_id;
 
 /// Whose data is meant: a tenant's, a team's, or a person's.
 ///

@@ -8,8 +8,7 @@ use greentic_types::{EnvId, FlowId, SessionKey, TeamId, TenantId, UserId};
 use super::info::{SessionInfo, StateKind};
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
-use crate::owner::check_id;
-use crate::request::check_key;
+use crate::ids::{check_id, check_key};
 
 /// Which sessions to look at; all that is set must hold. Default: every session.
 ///

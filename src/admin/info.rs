@@ -3,57 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use greentic_types::{EnvId, FlowId, PackId, SessionKey, TeamId, TenantId, UserId};
-use serde::{Deserialize, Serialize};
+use greentic_types::{FlowId, PackId, SessionKey};
 
-use super::{Finding, Progress, ScanCursor, ScopeDigest};
+use super::{Finding, OwnerParts, Progress, ScanCursor, ScopeDigest};
 use crate::clock::Timestamp;
-
-/// The parts of an owner.
-#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct OwnerParts {
-    /// The env.
-    pub env: EnvId,
-    /// The tenant.
-    pub tenant: TenantId,
-    /// The team; none is an owner of its own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub team: Option<TeamId>,
-    /// The user; none where the session has none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user: Option<UserId>,
-}
-
-impl OwnerParts {
-    /// An owner of these parts.
-    #[must_use]
-    pub const fn new(
-        env: EnvId,
-        tenant: TenantId,
-        team: Option<TeamId>,
-        user: Option<UserId>,
-    ) -> Self {
-        Self {
-            env,
-            tenant,
-            team,
-            user,
-        }
-    }
-}
-
-/// Hides the user (C18).
-impl fmt::Debug for OwnerParts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OwnerParts")
-            .field("env", &self.env)
-            .field("tenant", &self.tenant)
-            .field("team", &self.team)
-            .field("user", &self.user.as_ref().map(|_| "…"))
-            .finish()
-    }
-}
 
 /// A session, without its payload.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,6 @@
 //! much is stored: a page says where the next one begins, as a [`ScanCursor`] that can be printed,
 //! kept and read again. Live traffic goes on meanwhile.
 
-mod blocking;
 mod cursor;
 mod erase;
 mod filter;
@@ -14,12 +13,13 @@ mod stats;
 mod transfer;
 mod verify;
 
+pub use crate::owner::OwnerParts;
 pub use crate::scope::ScopeDigest;
 pub use cursor::ScanCursor;
 pub(crate) use cursor::unknown_cursor;
 pub use erase::{EraseMode, ErasePage, OwnerSelection};
 pub use filter::ScanFilter;
-pub use info::{OwnerParts, RevokeOutcome, ScanPage, SessionInfo, SessionState, StateKind};
+pub use info::{RevokeOutcome, ScanPage, SessionInfo, SessionState, StateKind};
 pub use progress::Progress;
 pub use stats::{Counts, Histogram, Stats};
 pub use transfer::{

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 
-use greentic_types::{FlowId, PackId, SessionData, SessionKey};
+use greentic_types::SessionKey;
 
 use super::Backend;
 #[cfg(feature = "redis")]
@@ -17,8 +17,9 @@ use crate::admin::{
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
 use crate::owner::Owner;
+use crate::payload::Summary;
 use crate::request;
-use crate::rules::{Head, Remembered};
+use crate::rules::{Erased, Head, Remembered};
 use crate::session::Session;
 
 /// What a walk reads of a session besides its head.
@@ -82,24 +83,6 @@ pub(crate) enum Detail {
     Session(Arc<Session>),
 }
 
-pub(crate) struct Summary {
-    pub flow: FlowId,
-    pub pack: Option<PackId>,
-    pub node: String,
-    pub bytes: u64,
-}
-
-impl Summary {
-    pub fn of(data: &SessionData, bytes: u64) -> Self {
-        Self {
-            flow: data.flow_id.clone(),
-            pack: data.pack_id.clone(),
-            node: data.cursor.node_pointer.clone(),
-            bytes,
-        }
-    }
-}
-
 pub(crate) struct OwnerEntry {
     pub owner: Owner,
     /// The scope under which greentic-session 1.2 filed a wait, if that is what was found.
@@ -120,12 +103,6 @@ impl OwnerEntry {
     }
 }
 
-/// What was erased of one owner.
-pub(crate) struct Erased {
-    pub sessions: u64,
-    pub messages: u64,
-}
-
 /// What a backend must be able to do for an operator. All arguments are checked already.
 pub(crate) trait Admin: Send + Sync + 'static {
     /// Reads the next `limit` or so of what is stored.
@@ -137,14 +114,14 @@ pub(crate) trait Admin: Send + Sync + 'static {
     ) -> impl Future<Output = SessionResult<WalkPage>> + Send;
 
     /// Reads one session, as a walk at the depth of a summary.
-    fn look(&self, key: &SessionKey) -> impl Future<Output = SessionResult<WalkPage>> + Send;
+    fn walk_one(&self, key: &SessionKey) -> impl Future<Output = SessionResult<WalkPage>> + Send;
 
     /// Erases all of an owner, in one atomic step: these sessions, all that wait, and whatever else
     /// there is. Counts what was live.
-    fn forget(
+    fn erase_owner(
         &self,
         owner: &Owner,
-        request: request::Forget,
+        request: request::EraseOwner,
     ) -> impl Future<Output = SessionResult<Erased>> + Send;
 
     fn verify(
@@ -181,7 +158,7 @@ pub(super) async fn scan<B: Backend>(
     limit: usize,
 ) -> SessionResult<ScanPage> {
     let walked = match &filter.key {
-        Some(key) => backend.look(key).await?,
+        Some(key) => backend.walk_one(key).await?,
         None => backend.walk(Depth::Summary, after, limit).await?,
     };
     let now = walked.now;
@@ -257,7 +234,7 @@ pub(super) async fn erase<B: Backend>(
         progress: walked.progress,
         next: walked.next,
     };
-    let mut owners: BTreeMap<Owner, request::Forget> = BTreeMap::new();
+    let mut owners: BTreeMap<Owner, request::EraseOwner> = BTreeMap::new();
     for found in walked.sessions {
         if selection.matches(&found.head.owner.parts()) {
             page.sessions += u64::from(found.head.is_live(walked.now));
@@ -280,7 +257,7 @@ pub(super) async fn erase<B: Backend>(
     }
     (page.sessions, page.messages) = (0, 0);
     for (owner, request) in owners {
-        let erased = backend.forget(&owner, request).await?;
+        let erased = backend.erase_owner(&owner, request).await?;
         page.sessions += erased.sessions;
         page.messages += erased.messages;
     }

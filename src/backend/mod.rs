@@ -23,7 +23,7 @@ use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
 mod admin;
 mod store_impls;
 
-pub(crate) use admin::{Admin, Depth, Detail, Entry, Erased, OwnerEntry, Summary, WalkPage};
+pub(crate) use admin::{Admin, Depth, Detail, Entry, OwnerEntry, WalkPage};
 
 /// A session with the owner that it belongs to.
 pub(crate) struct Owned {

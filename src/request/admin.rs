@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use greentic_types::SessionKey;
 
-use super::check_key;
 use crate::admin::{ExportedMessages, ExportedSession, ExportedWait, ImportMode, ScopeDigest};
 use crate::claim::MessageDigest;
 use crate::clock::Timestamp;
 use crate::error::{SessionResult, invalid_input};
+use crate::ids::check_key;
 use crate::options::{LATEST_DEADLINE, StoreOptions, Ttl};
 use crate::owner::{Identity, Owner};
 use crate::payload;
@@ -35,7 +35,7 @@ impl Extend {
 
 /// What is known of one owner's data, and is to go.
 #[derive(Default)]
-pub(crate) struct Forget {
+pub(crate) struct EraseOwner {
     pub keys: Vec<SessionKey>,
     /// The scopes under which greentic-session 1.2 filed waits of the owner.
     #[cfg(feature = "redis")]

@@ -10,6 +10,7 @@ use greentic_types::{ReplyScope, SessionData, SessionKey, TenantCtx, UserId};
 
 use crate::claim::{self, ClaimToken, MessageDigest, TokenSecret};
 use crate::error::{SessionResult, invalid_input};
+use crate::ids::{check_key, fresh_key};
 use crate::options::{
     CreateOptions, OperationId, ParkOptions, RemoveOptions, StoreOptions, Ttl, UpdateOptions,
     lease_millis,
@@ -19,10 +20,7 @@ use crate::payload;
 use crate::scope::{ScopeDigest, ScopeDigests};
 use crate::session::NewSession;
 
-pub(crate) use admin::{Extend, Forget, Import, ImportMessages};
-
-/// The longest session key, in bytes.
-pub const MAX_SESSION_KEY_BYTES: usize = 1024;
+pub(crate) use admin::{EraseOwner, Extend, Import, ImportMessages};
 
 pub(crate) struct Create {
     pub owner: Owner,
@@ -252,22 +250,4 @@ impl Commit {
             next,
         })
     }
-}
-
-/// Refuses a key that no backend would store.
-pub(crate) fn check_key(key: &SessionKey) -> SessionResult<()> {
-    let length = key.as_str().len();
-    if length == 0 {
-        return Err(invalid_input("the session key is empty"));
-    }
-    if length > MAX_SESSION_KEY_BYTES {
-        return Err(invalid_input(format!(
-            "the session key is {length} bytes long; the limit is {MAX_SESSION_KEY_BYTES}"
-        )));
-    }
-    Ok(())
-}
-
-fn fresh_key() -> SessionKey {
-    SessionKey::new(uuid::Uuid::new_v4().to_string())
 }

@@ -2,9 +2,8 @@
 
 use greentic_types::SessionKey;
 
-use super::{Head, Ledger, Remembered, Wait, live_or_swept, other_holder, purge};
+use super::{Head, Ledger, Remembered, Wait, delete_session, live_or_deleted, other_holder};
 use crate::admin::{ImportMode, ImportOutcome, RevokeOutcome};
-use crate::backend::Erased;
 use crate::claim::TokenSecret;
 use crate::clock::Timestamp;
 use crate::error::{SessionResult, not_found};
@@ -18,7 +17,7 @@ pub(crate) fn extend<L: Ledger>(
     now: Timestamp,
     request: &request::Extend,
 ) -> SessionResult<Option<Timestamp>> {
-    let Some(head) = live_or_swept(ledger, now, &request.key)? else {
+    let Some(head) = live_or_deleted(ledger, now, &request.key)? else {
         return Err(not_found(&request.key));
     };
     let deadline = request.ttl.deadline(now);
@@ -36,7 +35,7 @@ pub(crate) fn revoke<L: Ledger>(
     now: Timestamp,
     key: &SessionKey,
 ) -> SessionResult<RevokeOutcome> {
-    let Some(head) = live_or_swept(ledger, now, key)? else {
+    let Some(head) = live_or_deleted(ledger, now, key)? else {
         return Err(not_found(key));
     };
     let mut freed = head.clone();
@@ -54,12 +53,18 @@ pub(crate) fn revoke<L: Ledger>(
     })
 }
 
+/// What was erased of one owner.
+pub(crate) struct Erased {
+    pub sessions: u64,
+    pub messages: u64,
+}
+
 /// C22: a claim does not stop it.
-pub(crate) fn forget<L: Ledger>(
+pub(crate) fn erase_owner<L: Ledger>(
     ledger: &mut L,
     now: Timestamp,
     owner: &Owner,
-    request: request::Forget,
+    request: request::EraseOwner,
 ) -> SessionResult<Erased> {
     let (mut sessions, mut keys) = (0, request.keys);
     keys.extend(ledger.all_routed(owner)?.into_iter().map(|(key, _)| key));
@@ -67,7 +72,7 @@ pub(crate) fn forget<L: Ledger>(
         let Some(head) = ledger.head(&key)?.filter(|head| head.owner == *owner) else {
             continue;
         };
-        purge(ledger, &key, &head)?;
+        delete_session(ledger, &key, &head)?;
         sessions += u64::from(head.is_live(now));
     }
     ledger.set_latest_created(owner, None)?;
@@ -86,7 +91,7 @@ pub(crate) fn import<L: Ledger>(
         return Ok(ImportOutcome::Expired);
     }
     let key = request.session.key().clone();
-    let stored = live_or_swept(ledger, now, &key)?;
+    let stored = live_or_deleted(ledger, now, &key)?;
     if stored
         .as_ref()
         .is_some_and(|head| head.owner != request.owner)

@@ -3,7 +3,7 @@
 use greentic_types::SessionKey;
 
 use super::waits::NextWait;
-use super::{Head, Lease, Ledger, Remembered, live_or_swept, purge, waiting};
+use super::{Head, Lease, Ledger, Remembered, delete_session, live_or_deleted, waiting};
 use crate::claim::{Claim, ClaimOutcome, ClaimToken};
 use crate::clock::{Timestamp, whole_millis};
 use crate::error::{Conflict, SessionResult, conflict};
@@ -93,7 +93,7 @@ pub(crate) fn release<L: Ledger>(
     now: Timestamp,
     token: &ClaimToken,
 ) -> SessionResult<()> {
-    let Some(head) = live_or_swept(ledger, now, &token.key)? else {
+    let Some(head) = live_or_deleted(ledger, now, &token.key)? else {
         return Err(conflict(Conflict::ClaimLost));
     };
     let released = head.wait.as_ref().and_then(|wait| wait.released);
@@ -126,7 +126,7 @@ pub(crate) fn commit<L: Ledger>(
     }
     let head = held(ledger, now, &token)?;
     match next {
-        Next::Finish => purge(ledger, &token.key, &head)?,
+        Next::Finish => delete_session(ledger, &token.key, &head)?,
         Next::Park {
             scope,
             session,
@@ -153,7 +153,7 @@ pub(crate) fn commit<L: Ledger>(
 }
 
 fn held<L: Ledger>(ledger: &mut L, now: Timestamp, token: &ClaimToken) -> SessionResult<Head> {
-    let head = live_or_swept(ledger, now, &token.key)?
+    let head = live_or_deleted(ledger, now, &token.key)?
         .filter(|head| head.owner == token.owner)
         .ok_or_else(|| conflict(Conflict::ClaimLost))?;
     head.require_token(token.secret)?;

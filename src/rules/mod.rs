@@ -21,7 +21,7 @@ use crate::owner::Owner;
 use crate::scope::ScopeDigest;
 use crate::session::{NewSession, Session};
 
-pub(crate) use admin::{extend, forget, import, import_messages, revoke};
+pub(crate) use admin::{Erased, erase_owner, extend, import, import_messages, revoke};
 pub(crate) use claims::{claim, commit, release, renew};
 #[cfg(feature = "redis")]
 pub(crate) use reads::multiple_waits;
@@ -197,14 +197,14 @@ fn live<V: View>(view: &V, now: Timestamp, key: &SessionKey) -> SessionResult<Op
 
 /// A session that is there, or was there and now makes room: what has expired is removed first, so
 /// that nothing of it stays behind (C13).
-fn live_or_swept<L: Ledger>(
+fn live_or_deleted<L: Ledger>(
     ledger: &mut L,
     now: Timestamp,
     key: &SessionKey,
 ) -> SessionResult<Option<Head>> {
     match ledger.head(key)? {
         Some(head) if !head.is_live(now) => {
-            purge(ledger, key, &head)?;
+            delete_session(ledger, key, &head)?;
             Ok(None)
         }
         head => Ok(head),
@@ -225,7 +225,7 @@ fn other_holder<L: Ledger>(
     if head.is_live(now) {
         return Ok(Some((holder, head)));
     }
-    purge(ledger, &holder, &head)?;
+    delete_session(ledger, &holder, &head)?;
     Ok(None)
 }
 
@@ -241,7 +241,11 @@ fn waiting<V: View>(
 }
 
 /// Removes a session, its index entries and its look-up by user (C7, C13).
-pub(crate) fn purge<L: Ledger>(ledger: &mut L, key: &SessionKey, head: &Head) -> SessionResult<()> {
+pub(crate) fn delete_session<L: Ledger>(
+    ledger: &mut L,
+    key: &SessionKey,
+    head: &Head,
+) -> SessionResult<()> {
     ledger.delete(key, head)?;
     if ledger.latest_created(&head.owner)?.as_ref() == Some(key) {
         ledger.set_latest_created(&head.owner, None)?;

@@ -1,6 +1,6 @@
 //! Create, update and remove (C3, C6, C7, C14, C15).
 
-use super::{Head, Ledger, live_or_swept, purge};
+use super::{Head, Ledger, delete_session, live_or_deleted};
 use crate::clock::Timestamp;
 use crate::error::{SessionResult, not_found};
 use crate::owner::{Identity, foreign_key};
@@ -19,7 +19,7 @@ pub(crate) fn create<L: Ledger>(
         operation,
     } = request;
     let key = session.key().clone();
-    if let Some(taken) = live_or_swept(ledger, now, &key)? {
+    if let Some(taken) = live_or_deleted(ledger, now, &key)? {
         if taken.owner != owner {
             return Err(foreign_key());
         }
@@ -56,7 +56,7 @@ pub(crate) fn update<L: Ledger>(
         claim,
         operation,
     } = request;
-    let Some(head) = live_or_swept(ledger, now, session.key())? else {
+    let Some(head) = live_or_deleted(ledger, now, session.key())? else {
         return Err(not_found(session.key()));
     };
     head.owner
@@ -85,10 +85,10 @@ pub(crate) fn remove<L: Ledger>(
     now: Timestamp,
     request: &request::Remove,
 ) -> SessionResult<()> {
-    let Some(head) = live_or_swept(ledger, now, &request.key)? else {
+    let Some(head) = live_or_deleted(ledger, now, &request.key)? else {
         return Err(not_found(&request.key));
     };
     head.require_unclaimed(now)?;
     head.require_revision(request.if_revision)?;
-    purge(ledger, &request.key, &head)
+    delete_session(ledger, &request.key, &head)
 }

@@ -2,7 +2,7 @@
 
 use greentic_types::SessionKey;
 
-use super::{Head, Ledger, Wait, live_or_swept, other_holder, purge, waiting};
+use super::{Head, Ledger, Wait, delete_session, live_or_deleted, other_holder, waiting};
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
 use crate::options::{OperationId, Ttl};
@@ -25,7 +25,7 @@ pub(crate) fn park<L: Ledger>(
         operation,
         ..
     } = request;
-    let stored = live_or_swept(ledger, now, session.key())?;
+    let stored = live_or_deleted(ledger, now, session.key())?;
     if let Some(stored) = &stored {
         if stored.owner != owner {
             return Err(foreign_key());
@@ -64,7 +64,7 @@ pub(crate) fn clear<L: Ledger>(
         return Ok(ClearOutcome::NoWait);
     };
     head.require_unclaimed(now)?;
-    purge(ledger, &key, &head)?;
+    delete_session(ledger, &key, &head)?;
     Ok(ClearOutcome::Cleared(key))
 }
 

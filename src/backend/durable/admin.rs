@@ -11,13 +11,13 @@ use crate::admin::{
     Finding, FindingKind, ImportOutcome, Progress, RevokeOutcome, ScanCursor, VerifyMode,
     VerifyPage, unknown_cursor,
 };
-use crate::backend::{Admin, Backend, Depth, Detail, Entry, Erased, OwnerEntry, Summary, WalkPage};
+use crate::backend::{Admin, Backend, Depth, Detail, Entry, OwnerEntry, WalkPage};
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
 use crate::owner::Owner;
-use crate::payload;
+use crate::payload::{self, Summary};
 use crate::request;
-use crate::rules::{self, View};
+use crate::rules::{self, Erased, View};
 
 /// A place in a walk over tables: after this key of this table.
 pub(super) struct Mark {
@@ -218,14 +218,18 @@ impl Admin for DurableSessionStore {
             .await
     }
 
-    async fn look(&self, key: &SessionKey) -> SessionResult<WalkPage> {
+    async fn walk_one(&self, key: &SessionKey) -> SessionResult<WalkPage> {
         self.read(|snapshot, now| look(snapshot, now, Depth::Summary, key))
             .await
     }
 
-    async fn forget(&self, owner: &Owner, request: request::Forget) -> SessionResult<Erased> {
+    async fn erase_owner(
+        &self,
+        owner: &Owner,
+        request: request::EraseOwner,
+    ) -> SessionResult<Erased> {
         let owner = owner.clone();
-        self.write(move |ledger, now| rules::forget(ledger, now, &owner, request))
+        self.write(move |ledger, now| rules::erase_owner(ledger, now, &owner, request))
             .await
     }
 

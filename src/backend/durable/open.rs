@@ -19,7 +19,7 @@ use super::tables::{Table, read_state};
 use super::version::{self, check_version, format_version, not_ours, write_version};
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
-use crate::options::random_bits;
+use crate::ids::random_bits;
 
 const RETRY_EVERY: Duration = Duration::from_millis(20);
 /// How a database of this library starts, whatever it holds.

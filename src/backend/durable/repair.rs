@@ -76,7 +76,7 @@ fn session(ledger: &mut DurableLedger<'_, '_>, bytes: &[u8]) -> SessionResult<()
         return Ok(());
     };
     if ledger.get(Table::Payloads, bytes, |_| Ok(()))?.is_none() {
-        return crate::rules::purge(ledger, &key, &head);
+        return crate::rules::delete_session(ledger, &key, &head);
     }
     if let Some(deadline) = head.deadline {
         ledger.add_row(Table::Due, Due::Session(key.clone()).key(deadline), None);

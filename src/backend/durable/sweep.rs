@@ -8,7 +8,7 @@ use super::tables::Table;
 use super::view::{message, unreadable_row};
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
-use crate::rules::{View, purge};
+use crate::rules::{View, delete_session};
 
 /// Remembers what it could not read, so that it does not stand in the way of the rest. Such rows
 /// are left as they are (C17).
@@ -57,7 +57,9 @@ fn reclaim(ledger: &mut DurableLedger<'_, '_>, key: &[u8]) -> SessionResult<()> 
         Due::from_key(key).map_err(|damage: Damage| unreadable_row(Table::Due, damage))?;
     match due {
         Due::Session(session) => match ledger.head(&session)? {
-            Some(head) if head.deadline == Some(at) => return purge(ledger, &session, &head),
+            Some(head) if head.deadline == Some(at) => {
+                return delete_session(ledger, &session, &head);
+            }
             _ => {}
         },
         Due::Message(owner, digest) => match message(ledger, &owner, &digest)? {

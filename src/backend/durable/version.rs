@@ -9,7 +9,7 @@ use super::state::StoreState;
 use super::tables::{Key, Table, Value, write_state};
 use super::view::{Row, rows_after};
 use crate::error::SessionResult;
-use crate::options::random_bits;
+use crate::ids::random_bits;
 
 /// The version of the file as a whole.
 pub(super) const FORMAT_VERSION: u32 = 2;

@@ -20,7 +20,7 @@ use super::sweep::Sweeper;
 use super::tables::{ReadTables, Table, WriteTables, write_state};
 use super::view::{Snapshot, due_keys};
 use crate::error::SessionResult;
-use crate::options::random_bits;
+use crate::ids::random_bits;
 
 /// How often an idle writer looks for what has expired.
 const IDLE: Duration = Duration::from_secs(1);

@@ -9,13 +9,13 @@ use super::owners::OwnerHash;
 use super::store::InMemorySessionStore;
 use super::{SHARDS, verify};
 use crate::admin::{ImportOutcome, Progress, RevokeOutcome, ScanCursor, VerifyMode, VerifyPage};
-use crate::backend::{Admin, Backend, Depth, Detail, Entry, Erased, OwnerEntry, Summary, WalkPage};
+use crate::backend::{Admin, Backend, Depth, Detail, Entry, OwnerEntry, WalkPage};
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
 use crate::owner::Owner;
-use crate::payload;
+use crate::payload::{self, Summary};
 use crate::request;
-use crate::rules::{self, View};
+use crate::rules::{self, Erased, View};
 
 /// A place in the walk: sessions come first, then owners, each by shard and by hash. Hashes stay
 /// where they are when a table grows, so that nothing is missed and nothing comes twice.
@@ -231,15 +231,19 @@ impl Admin for InMemorySessionStore {
         Ok(walked)
     }
 
-    async fn look(&self, key: &SessionKey) -> SessionResult<WalkPage> {
+    async fn walk_one(&self, key: &SessionKey) -> SessionResult<WalkPage> {
         let mut walked = WalkPage::new(self.clock.now());
         walked.sessions.extend(self.found(key, Depth::Summary)?);
         Ok(walked)
     }
 
-    async fn forget(&self, owner: &Owner, request: request::Forget) -> SessionResult<Erased> {
+    async fn erase_owner(
+        &self,
+        owner: &Owner,
+        request: request::EraseOwner,
+    ) -> SessionResult<Erased> {
         self.write(owner, |ledger, now| {
-            rules::forget(ledger, now, owner, request)
+            rules::erase_owner(ledger, now, owner, request)
         })
     }
 

@@ -12,7 +12,7 @@ use crate::claim::MessageDigest;
 use crate::clock::Timestamp;
 use crate::error::{SessionResult, not_found};
 use crate::owner::{Owner, foreign_key};
-use crate::rules::{Head, Ledger, Remembered, View, purge};
+use crate::rules::{Head, Ledger, Remembered, View, delete_session};
 use crate::scope::ScopeDigest;
 use crate::session::{NewSession, Session};
 
@@ -46,7 +46,7 @@ impl MemoryLedger<'_> {
         };
         let look = |stored: &Stored| (stored.session.key.clone(), stored.head());
         if let Some((key, head)) = self.keys.read_hashed(hash, is_meant, look) {
-            purge(self, &key, &head)?;
+            delete_session(self, &key, &head)?;
         }
         Ok(true)
     }

@@ -213,7 +213,7 @@ impl InMemorySessionStore {
         };
         self.locked(&holder, |ledger| match ledger.head(key)? {
             Some(head) if head.owner == holder && !head.is_live(self.clock.now()) => {
-                rules::purge(ledger, key, &head)
+                rules::delete_session(ledger, key, &head)
             }
             _ => Ok(()),
         })

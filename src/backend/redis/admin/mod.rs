@@ -17,12 +17,13 @@ use crate::admin::{
     Finding, FindingKind, ImportMode, ImportOutcome, RevokeOutcome, ScanCursor, VerifyMode,
     VerifyPage,
 };
-use crate::backend::{Admin, Backend, Depth, Erased, WalkPage};
+use crate::backend::{Admin, Backend, Depth, WalkPage};
 use crate::clock::{Timestamp, whole_millis};
 use crate::error::{SessionResult, invalid_input, not_found};
 use crate::owner::{Identity, Owner};
 use crate::payload;
 use crate::request;
+use crate::rules::Erased;
 
 /// How many names one script checks, so that it is short for those who wait behind it.
 const BATCH: usize = 50;
@@ -37,11 +38,15 @@ impl Admin for RedisSessionStore {
         self.walk_keys(depth, after, limit).await
     }
 
-    async fn look(&self, key: &SessionKey) -> SessionResult<WalkPage> {
+    async fn walk_one(&self, key: &SessionKey) -> SessionResult<WalkPage> {
         self.look_at(Depth::Summary, key).await
     }
 
-    async fn forget(&self, owner: &Owner, request: request::Forget) -> SessionResult<Erased> {
+    async fn erase_owner(
+        &self,
+        owner: &Owner,
+        request: request::EraseOwner,
+    ) -> SessionResult<Erased> {
         let keys = self.homes.keys(owner);
         let mut args = Args::writing(&keys, &registry::FORGET, keys.route(owner))
             .text(owner.as_str())

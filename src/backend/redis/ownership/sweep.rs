@@ -21,7 +21,7 @@ use crate::backend::redis::script::registry;
 use crate::backend::redis::transport::backoff::spread;
 use crate::clock::whole_millis;
 use crate::error::SessionResult;
-use crate::options::random_bits;
+use crate::ids::random_bits;
 use crate::session::HealthWarning;
 
 /// How often a store asks whether it is its turn, in the time between two walks.

@@ -8,7 +8,8 @@ use crate::backend::redis::ownership::Homes;
 use crate::backend::redis::ownership::holds::Holds;
 use crate::backend::redis::ownership::pointer::{Seal, Stale};
 use crate::backend::redis::ownership::pointers::Pointers;
-use crate::options::{Ttl, random_bits};
+use crate::ids::random_bits;
+use crate::options::Ttl;
 use crate::owner::Owner;
 use crate::{
     AsyncSessionStore, Claim, ClaimOutcome, Commit, ParkOptions, RedisSessionStore, SessionKey,

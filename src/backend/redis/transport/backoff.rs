@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::options::random_bits;
+use crate::ids::random_bits;
 
 const FIRST: Duration = Duration::from_millis(20);
 const LONGEST: Duration = Duration::from_millis(500);
