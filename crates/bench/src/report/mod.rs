@@ -18,25 +18,25 @@ const INTRODUCTION: &str = "\
 # Benchmarks
 
 Written by `cargo run --release -p greentic-session-bench -- report`, from one run, on the machine named here. Run it on
-yours: the ratios carry over to other machines, the rates do not. Within a case the systems take turns in short slices,
-which begin with a warm-up of half their time except where Redis is measured. Each number is the median over the rounds; a
-ratio is the median of the ratios of the rounds.
+your machine: the ratios carry over, the rates do not. Within a case the systems alternate in short slices. A slice begins
+with a warm-up of half its time, except where Redis is measured. Each number is the median over the rounds. A ratio is the
+median of the ratios of the rounds.
 ";
 
 const MEANING: &str = "\
-- A case is an action, the size of the payload and the number of sessions present. `turn` is register_wait,
-  find_wait_by_scope, get_session and clear_wait; `claimed_turn` is a claim and a commit that parks again; `create_remove` is
-  a create and a remove.
-- In the goals, `plain limit` is what a plain clone reaches by the same measure (of a turn: two clones): also it slows down
-  with more sessions than the caches hold. Beside a raw SET with its I/O apart it is a raw SET on the caller's own runtime.
-- `I/O apart` has a thread of its own for the I/O, as the store has, which works on any runtime and without one. A lone
-  caller of the store sends its request from its own thread; the raw one wakes the I/O thread for it.
-- Callers are threads, or tasks for what is async; callers, store and server share the cores.
-- p50, p99 and p99.9 come from an open loop at half of the case's rate: operations start by a time-table, and a latency
-  counts from the instant at which the operation was to start.
-- `/limit` is the rate over that of the first limit of the case, `/published` over that of greentic-session 1.2.0.
-- CPU is the time of all cores that one operation took: of this process, and of the server.
-- `resident` is how much the process grew, for each waiting session.
+- A case is an operation, a payload size and the number of sessions present. `turn` is register_wait, find_wait_by_scope,
+  get_session and clear_wait. `claimed_turn` is a claim and a commit that parks again. `create_remove` is a create and a
+  remove.
+- In the goals, `plain limit` is what a plain clone reaches by the same measure (for a turn: two clones). It also slows down
+  with more sessions than the caches hold. For a raw SET with its I/O apart it is a raw SET on the caller's own runtime.
+- `I/O apart` is a client with a separate I/O thread, as the store has, which works on any runtime and without one. A single
+  caller of the store sends its request from its own thread. The raw client wakes the I/O thread for it.
+- Callers are threads, or tasks for async systems. Callers, store and server share the cores.
+- p50, p99 and p99.9 come from an open loop at half of the case's rate: operations start by a schedule, and a latency counts
+  from the instant at which the operation was scheduled.
+- `/limit` is the rate divided by that of the first limit of the case, `/published` by that of greentic-session 1.2.0.
+- CPU is the time of all cores that one operation took, in this process and in the server.
+- `resident` is the growth of the process per waiting session.
 ";
 
 /// Where the report stands, from the root of the repository.
