@@ -21,7 +21,7 @@ use redb::{ReadableDatabase, ReadableTable, TableDefinition};
 
 const LONG: Duration = Duration::from_secs(3600);
 const TABLES: [&str; 7] = [
-    "sessions", "payloads", "routes", "owners", "messages", "ages", "due",
+    "sessions", "payloads", "routes", "owners", "messages", "ages", "expiry",
 ];
 
 type Rows = TableDefinition<'static, &'static [u8], &'static [u8]>;
@@ -234,7 +234,7 @@ fn c11_a_route_to_a_session_that_waits_elsewhere_leads_nowhere() {
 
 #[test]
 fn c23_every_row_that_is_damaged_is_found_and_what_is_true_is_kept() {
-    for table in TABLES.into_iter().filter(|table| *table != "due") {
+    for table in TABLES.into_iter().filter(|table| *table != "expiry") {
         let scratch = Scratch::new();
         filled(&scratch, "anna");
         let victim = row(&scratch.path(), table, |_| true);

@@ -1,12 +1,10 @@
-//! Files written by each version of the format, checked in: every later version reads them.
-//!
-//! docs/durable-format.md describes the bytes.
+//! A checked-in file of the current format, which docs/durable-format.md describes.
 #![cfg(feature = "durable")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod durable_support;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,35 +12,23 @@ use durable_support::{MINUTE, Scratch, assert_consistent, ctx, data, key, scope,
 use greentic_session::clock::{ManualClock, Timestamp};
 use greentic_session::durable::DurableSessionStore;
 use greentic_session::{
-    Blocking, ClaimOutcome, Commit, CreateOptions, ErrorCode, ParkOptions, SessionErrorExt,
+    Blocking, ClaimOutcome, Commit, CreateOptions, ParkOptions, RemoveOptions, SessionErrorExt,
     UpdateOptions,
 };
 
 const WRITTEN_AT: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// What the version before wrote.
-const V1: &str = "durable-v1.redb";
-/// As `V1`, but the process crashed: a part of it stands in the journal alone.
-const V1_CRASHED: &str = "durable-v1-crashed.redb";
-/// What this version writes.
-const CURRENT: &str = "durable-v2.redb";
+const FIXTURE: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/fixtures/durable-v1.redb"
+);
 
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/fixtures")
-        .join(name)
-}
-
-/// A copy, since opening a file changes it.
-fn copied(name: &str) -> Scratch {
+/// A copy of the fixture, since opening a file changes it.
+fn fixture() -> Scratch {
     let scratch = Scratch::new();
-    std::fs::copy(fixture(name), scratch.path()).unwrap();
+    std::fs::copy(FIXTURE, scratch.path()).unwrap();
     scratch
-}
-
-fn journal(path: &Path) -> PathBuf {
-    path.with_added_extension("journal")
 }
 
 fn open(scratch: &Scratch, at: Timestamp) -> (Arc<DurableSessionStore>, Arc<ManualClock>) {
@@ -50,8 +36,8 @@ fn open(scratch: &Scratch, at: Timestamp) -> (Arc<DurableSessionStore>, Arc<Manu
     (Arc::new(scratch.open_at(&clock)), clock)
 }
 
-/// A session alone, waits with and without deadline, one displaced, one claimed, one released, one
-/// answered, one whose flow is over; and text that needs care.
+/// Writes a session without a wait, and waits: with and without deadline, displaced, claimed,
+/// released, answered, and finished. One text contains escapes and a character outside the BMP.
 fn write(store: &Arc<DurableSessionStore>) {
     let face = Blocking::from(Arc::clone(store));
     let created = CreateOptions::new().key(key("created")).ttl(2 * HOUR);
@@ -140,14 +126,13 @@ fn assert_written(store: &Arc<DurableSessionStore>) {
     assert_eq!(again.attempt, 2);
 }
 
-/// Goes on with the store: everything expires, and nothing stays behind.
-fn assert_goes_on(store: &Arc<DurableSessionStore>, clock: &ManualClock) {
+/// Uses the store further: everything expires, and no row is left.
+fn assert_usable(store: &Arc<DurableSessionStore>, clock: &ManualClock) {
     clock.advance(HOUR);
     let face = Blocking::from(Arc::clone(store));
     assert_eq!(face.get(&key("plain")).unwrap(), None);
     for name in ["displaced", "claimed", "released", "answered"] {
-        face.remove(&key(name), greentic_session::RemoveOptions::new())
-            .unwrap();
+        face.remove(&key(name), RemoveOptions::new()).unwrap();
     }
     clock.advance(24 * HOUR);
     store.sweep().unwrap();
@@ -156,96 +141,62 @@ fn assert_goes_on(store: &Arc<DurableSessionStore>, clock: &ManualClock) {
 }
 
 #[test]
-fn a_file_of_this_version_is_read() {
-    let scratch = copied(CURRENT);
+fn the_fixture_is_read() {
+    let scratch = fixture();
     let (store, clock) = open(&scratch, WRITTEN_AT);
     assert_written(&store);
-    assert_goes_on(&store, &clock);
+    assert_usable(&store, &clock);
 }
 
 #[test]
-fn a_file_of_version_1_is_brought_up_to_this_version() {
-    let scratch = copied(V1);
-    let (store, _) = open(&scratch, WRITTEN_AT);
-    assert_consistent(&store);
-    drop(store);
-    assert_eq!(version(&scratch), 2);
-    let (store, clock) = open(&scratch, WRITTEN_AT);
-    assert_written(&store);
-    assert_goes_on(&store, &clock);
-}
-
-#[test]
-fn a_journal_of_version_1_is_carried_out() {
-    let scratch = copied(V1_CRASHED);
-    let of_copy = journal(&scratch.path());
-    std::fs::copy(journal(&fixture(V1_CRASHED)), &of_copy).unwrap();
-    let (store, clock) = open(&scratch, WRITTEN_AT);
-    assert!(!of_copy.exists());
-    assert_written(&store);
-    assert_goes_on(&store, &clock);
-}
-
-#[test]
-fn a_journal_of_version_1_that_turns_up_later_does_nothing() {
-    let scratch = copied(V1_CRASHED);
-    drop(open(&scratch, WRITTEN_AT));
-    let late = journal(&scratch.path());
-    std::fs::copy(journal(&fixture(V1_CRASHED)), &late).unwrap();
-    let (store, _) = open(&scratch, WRITTEN_AT);
-    assert_consistent(&store);
-    assert_eq!(store.held().unwrap(), (0, 0));
-}
-
-#[test]
-fn a_row_of_version_1_that_is_damaged_stays_to_be_found() {
-    let scratch = copied(V1);
-    let routes = redb::TableDefinition::<&[u8], &[u8]>::new("routes");
-    let database = redb::Database::open(scratch.path()).unwrap();
-    let txn = database.begin_write().unwrap();
-    let first = {
-        let mut routes = txn.open_table(routes).unwrap();
-        let first = routes.pop_first().unwrap().unwrap();
-        let (key, mut value) = (first.0.value().to_vec(), first.1.value().to_vec());
-        drop(first);
-        *value.last_mut().unwrap() ^= 1;
-        routes.insert(key.as_slice(), value.as_slice()).unwrap();
-        (key, value)
-    };
-    txn.commit().unwrap();
-    drop(database);
-    let (store, _) = open(&scratch, WRITTEN_AT);
-    let found = store.inconsistencies().unwrap();
-    assert!(found.iter().any(|found| found.table == "routes"));
-    drop(store);
-    let kept = rows(&scratch.path());
-    assert!(kept.contains(&("routes".to_owned(), first.0, first.1)));
-}
-
-/// The version that stands in a file.
-fn version(scratch: &Scratch) -> u8 {
-    let format = rows(&scratch.path())
-        .into_iter()
-        .find(|row| row.1 == b"format");
-    let (table, _, value) = format.unwrap();
-    assert_eq!(table, "meta");
-    let (version, before) = value.split_last().unwrap();
-    assert_eq!(before, b"greentic-session\0\0\0");
-    *version
-}
-
-#[test]
-fn this_version_writes_what_the_fixture_holds() {
+fn a_new_file_holds_what_the_fixture_holds() {
     let scratch = Scratch::new();
     let (store, _) = open(&scratch, WRITTEN_AT);
     write(&store);
     drop(store);
     let (store, clock) = open(&scratch, WRITTEN_AT);
     assert_written(&store);
-    assert_goes_on(&store, &clock);
+    assert_usable(&store, &clock);
 }
 
-/// The rows of a file as they lie there: names of tables, keys and values.
+/// Compares keys and lengths of values: only tokens and checksums differ from file to file.
+///
+/// `GREENTIC_SESSION_WRITE_FIXTURE` names a path at which the new file is kept, to replace the
+/// fixture when the format changes.
+#[test]
+fn a_new_file_has_the_layout_of_the_fixture() {
+    let scratch = Scratch::new();
+    let (store, _) = open(&scratch, WRITTEN_AT);
+    write(&store);
+    store.compact().unwrap();
+    drop(store);
+    if let Some(path) = std::env::var_os("GREENTIC_SESSION_WRITE_FIXTURE") {
+        std::fs::copy(scratch.path(), path).unwrap();
+    }
+    let outline = |scratch: &Scratch| -> Vec<_> {
+        let rows = rows(&scratch.path()).into_iter();
+        rows.map(|(table, key, value)| (table, key, value.len()))
+            .collect()
+    };
+    assert_eq!(outline(&fixture()), outline(&scratch));
+}
+
+#[test]
+fn the_fixture_has_the_documented_tables_and_version_1() {
+    let rows = rows(&fixture().path());
+    let mut tables: Vec<_> = rows.iter().map(|row| row.0.as_str()).collect();
+    tables.dedup();
+    assert_eq!(
+        tables,
+        [
+            "ages", "expiry", "messages", "meta", "owners", "payloads", "routes", "sessions"
+        ]
+    );
+    let format = rows.iter().find(|row| row.1 == b"format").unwrap();
+    assert_eq!(format.2, b"greentic-session\0\0\0\x01");
+}
+
+/// The rows of a file: table, key and value.
 fn rows(path: &Path) -> Vec<(String, Vec<u8>, Vec<u8>)> {
     use redb::{ReadableDatabase, ReadableTable, TableHandle};
     let database = redb::Database::open(path).unwrap();
@@ -266,62 +217,4 @@ fn rows(path: &Path) -> Vec<(String, Vec<u8>, Vec<u8>)> {
         }
     }
     rows
-}
-
-/// The keys and the lengths of the values: only tokens and checksums differ from file to file.
-#[test]
-fn the_rows_are_laid_out_as_in_the_fixture() {
-    let (old, new) = (copied(CURRENT), Scratch::new());
-    let (store, _) = open(&new, WRITTEN_AT);
-    write(&store);
-    drop(store);
-    let migrated = copied(V1);
-    drop(open(&migrated, WRITTEN_AT));
-    let outline = |scratch: &Scratch| -> Vec<_> {
-        let rows = rows(&scratch.path()).into_iter();
-        rows.map(|(table, key, value)| (table, key, value.len()))
-            .collect()
-    };
-    assert_eq!(outline(&old), outline(&new));
-    assert_eq!(outline(&old), outline(&migrated));
-    assert_eq!(version(&old), 2);
-    assert_eq!(version(&copied(V1)), 1);
-}
-
-#[test]
-fn a_version_that_never_was_is_refused_and_left_alone() {
-    let scratch = copied(CURRENT);
-    let database = redb::Database::open(scratch.path()).unwrap();
-    let txn = database.begin_write().unwrap();
-    let meta = redb::TableDefinition::<&[u8], &[u8]>::new("meta");
-    txn.open_table(meta)
-        .unwrap()
-        .insert(b"format".as_slice(), b"greentic-session\0\0\0\0".as_slice())
-        .unwrap();
-    txn.commit().unwrap();
-    drop(database);
-    let before = std::fs::read(scratch.path()).unwrap();
-    let refused = DurableSessionStore::open(scratch.config()).unwrap_err();
-    assert!(std::fs::read(scratch.path()).unwrap() == before);
-    assert_eq!(refused.code, ErrorCode::Internal);
-    assert!(refused.message.contains("version 0"), "{refused}");
-}
-
-/// This version still writes what stands in the fixture. `GREENTIC_SESSION_WRITE_FIXTURE` names
-/// where to keep the file, for when a version is added: see docs/durable-format.md.
-#[test]
-fn this_version_writes_as_many_rows() {
-    let scratch = Scratch::new();
-    let (store, _) = open(&scratch, WRITTEN_AT);
-    write(&store);
-    store.compact().unwrap();
-    drop(store);
-    let places = |path: &Path| -> Vec<_> {
-        let rows = rows(path).into_iter();
-        rows.map(|(table, key, _)| (table, key.len())).collect()
-    };
-    if let Some(kept) = std::env::var_os("GREENTIC_SESSION_WRITE_FIXTURE") {
-        std::fs::copy(scratch.path(), kept).unwrap();
-    }
-    assert_eq!(places(&scratch.path()), places(&copied(CURRENT).path()));
 }

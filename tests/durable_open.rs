@@ -8,10 +8,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use durable_support::{Scratch, assert_consistent, ctx, data, key, scope, user};
-use greentic_session::durable::{DurableConfig, DurableSessionStore};
+use greentic_session::durable::{Durability, DurableConfig, DurableSessionStore};
 use greentic_session::{ErrorCode, GreenticError, SessionStore};
 
-const NEWER: u32 = 9;
+/// A past, the next and a later version.
+const UNKNOWN_VERSIONS: [u32; 3] = [0, 2, 9];
 
 fn refused(config: DurableConfig) -> GreenticError {
     let path = config.path.display().to_string();
@@ -135,23 +136,77 @@ fn what_a_crash_left_of_a_creation_is_overwritten() {
     assert!(!half.exists());
 }
 
-#[test]
-fn a_newer_version_is_refused_with_both_versions() {
-    let scratch = filled();
-    let database = redb::Database::open(scratch.path()).unwrap();
+type Rows = redb::TableDefinition<'static, &'static [u8], &'static [u8]>;
+
+/// Replaces the format version in a database.
+fn set_version(database: &redb::Database, version: u32) {
     let txn = database.begin_write().unwrap();
-    let meta = redb::TableDefinition::<&[u8], &[u8]>::new("meta");
-    let format = [b"greentic-session".as_slice(), &NEWER.to_be_bytes()].concat();
-    txn.open_table(meta)
+    let format = [b"greentic-session".as_slice(), &version.to_be_bytes()].concat();
+    txn.open_table(Rows::new("meta"))
         .unwrap()
         .insert(b"format".as_slice(), format.as_slice())
         .unwrap();
     txn.commit().unwrap();
-    drop(database);
-    let error = refused_unchanged(&scratch.path());
+}
+
+fn assert_names_versions(error: &GreenticError, version: u32) {
     assert_eq!(error.code, ErrorCode::InvalidInput);
-    assert!(error.message.contains("version 9"), "{error}");
-    assert!(error.message.contains("knows 2"), "{error}");
+    let found = format!("has format version {version};");
+    assert!(error.message.contains(&found), "{error}");
+    assert!(error.message.contains("reads only version 1"), "{error}");
+}
+
+#[test]
+fn an_unknown_version_is_refused_and_the_file_is_not_changed() {
+    for version in UNKNOWN_VERSIONS {
+        let scratch = filled();
+        set_version(&redb::Database::open(scratch.path()).unwrap(), version);
+        assert_names_versions(&refused_unchanged(&scratch.path()), version);
+    }
+}
+
+/// A file that was not closed can be read only after the database has repaired it, which changes
+/// its pages. Its rows and its journal stay.
+#[test]
+fn an_unknown_version_of_a_crashed_store_is_refused_and_nothing_is_lost() {
+    let sync_every = Duration::from_secs(3600);
+    let relaxed = Durability::SurvivesProcessCrash { sync_every };
+    for version in UNKNOWN_VERSIONS {
+        let (source, left) = (filled(), Scratch::new());
+        let store = DurableSessionStore::open(source.config().durability(relaxed)).unwrap();
+        store
+            .create_session(&ctx("u"), data("u", "journal"))
+            .unwrap();
+        let journal = |scratch: &Scratch| scratch.directory().join("sessions.redb.journal");
+        std::fs::copy(journal(&source), journal(&left)).unwrap();
+        let pending = std::fs::read(journal(&left)).unwrap();
+        assert!(!pending.is_empty());
+        store.close().unwrap();
+        let database = redb::Database::open(source.path()).unwrap();
+        set_version(&database, version);
+        // The copy of an open database is what a crash leaves.
+        std::fs::copy(source.path(), left.path()).unwrap();
+        let before = sessions(&database);
+
+        assert_names_versions(&refused(left.config()), version);
+        assert_eq!(std::fs::read(journal(&left)).unwrap(), pending);
+        assert_eq!(
+            sessions(&redb::Database::open(left.path()).unwrap()),
+            before
+        );
+    }
+}
+
+/// The rows of the table `sessions`.
+fn sessions(database: &redb::Database) -> Vec<(Vec<u8>, Vec<u8>)> {
+    use redb::{ReadableDatabase, ReadableTable};
+    let txn = database.begin_read().unwrap();
+    let rows = txn.open_table(Rows::new("sessions")).unwrap();
+    rows.iter()
+        .unwrap()
+        .map(|row| row.map(|(key, value)| (key.value().to_vec(), value.value().to_vec())))
+        .collect::<Result<_, _>>()
+        .unwrap()
 }
 
 #[test]

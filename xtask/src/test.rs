@@ -62,7 +62,7 @@ fn legs(valkey: Option<&Path>) -> Vec<Command> {
     let mut legs = vec![cargo(&all)];
     if Path::new("tests/shuttle.rs").is_file() {
         legs.push(shuttle(&["--test", "shuttle"]));
-        legs.push(shuttle(&["--lib", "explored"]));
+        legs.push(shuttle(&["--lib", "shuttle_tests"]));
     }
     if let Some(program) = valkey {
         legs.push(on_valkey(program, &ON_VALKEY));

@@ -1,4 +1,4 @@
-//! The store itself: which operations are reads, and which are queued for the writer.
+//! The durable store: which operations read a snapshot, and which are queued for the writer.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -6,21 +6,15 @@ use std::time::{Duration, Instant};
 
 use greentic_types::{ErrorCode, GreenticError, SessionKey};
 
+use super::admin::{Inconsistency, count_held, inconsistencies, look, repair, verify_page, walk};
 use super::clock::StoreClock;
 use super::config::DurableConfig;
-use super::format::encode_payload;
-use super::holder::Holder;
-use super::ledger::DurableLedger;
-use super::open::{Opened, open};
-use super::place::contained;
-use super::rewrite::rewrite;
-use super::shared::Shared;
-use super::sweep::Sweeper;
-use super::verify::{Inconsistency, count, inconsistencies};
-use super::version::FORMAT_VERSION;
-use super::view::{Snapshot, session_of};
-use super::writer::Writer;
-use crate::backend::{Backend, Owned};
+use super::file::{FileLock, Opened, catch_corruption, open, rewrite};
+use super::format::{FORMAT_VERSION, encode_payload};
+use super::rows::{Snapshot, session_of};
+use super::writer::{DurableLedger, Shared, Sweeper, Writer};
+use crate::admin::{ImportOutcome, RevokeOutcome, ScanCursor, VerifyMode, VerifyPage};
+use crate::backend::{Admin, Backend, Depth, Owned, WalkPage};
 use crate::blocking::wait_for;
 use crate::claim::{ClaimOutcome, ClaimToken};
 use crate::clock::{Clock, SystemClock, Timestamp};
@@ -28,13 +22,13 @@ use crate::error::SessionResult;
 use crate::options::StoreOptions;
 use crate::owner::Owner;
 use crate::request;
-use crate::rules::{self, View};
+use crate::rules::{self, Erased, View};
 use crate::scope::ScopeDigest;
 use crate::session::{ClearOutcome, CreateOutcome, Health, HealthWarning, ParkOutcome, Session};
 
 /// How much an explicit sweep removes in one commit.
 const SWEEP_BUDGET: usize = 1024;
-/// From when on a wall clock that was set back is worth a warning.
+/// From which difference on a wall clock that was set back is reported.
 const CLOCK_TOLERANCE_MILLIS: u64 = 60_000;
 
 /// Keeps sessions in one file of this machine; they outlive the process, and by default also a loss
@@ -64,7 +58,7 @@ pub struct DurableSessionStore {
     writer: Option<JoinHandle<SessionResult<()>>>,
     timer: Option<JoinHandle<()>>,
     // Released after the file is closed.
-    _holder: Option<Holder>,
+    _lock: Option<FileLock>,
 }
 
 impl DurableSessionStore {
@@ -101,16 +95,16 @@ impl DurableSessionStore {
     ) -> SessionResult<Self> {
         let clock = StoreClock::new(clock, opened.state.clock);
         let shared = Arc::new(Shared::new(config, clock, opened.failure.clone()));
-        let holder = opened.holder.take();
+        let lock = opened.lock.take();
         let writer = Writer::new(Arc::clone(&shared), opened)?;
         let mut store = Self {
             shared,
             writer: None,
             timer: None,
-            _holder: holder,
+            _lock: lock,
         };
         let shared = Arc::clone(&store.shared);
-        store.timer = Some(store.spawn("session-timer", move || shared.intake.keep_time())?);
+        store.timer = Some(store.spawn("session-timer", move || shared.queue.run_deadlines())?);
         store.writer = Some(store.spawn("session-writer", move || writer.run())?);
         Ok(store)
     }
@@ -123,7 +117,7 @@ impl DurableSessionStore {
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(run);
         thread.map_err(|error| {
             let reason = format!("cannot be opened: no thread can be started: {error}");
-            self.shared.place.error(ErrorCode::Unavailable, reason)
+            self.shared.file.error(ErrorCode::Unavailable, reason)
         })
     }
 
@@ -138,14 +132,14 @@ impl DurableSessionStore {
     }
 
     fn stop(&mut self) -> SessionResult<()> {
-        self.shared.intake.close();
+        self.shared.queue.close();
         let closed = self.writer.take().map(JoinHandle::join);
         if let Some(timer) = self.timer.take() {
             let _ = timer.join();
         }
         match closed {
             Some(Ok(closed)) => closed,
-            Some(Err(_panic)) => Err(self.shared.place.stopped("its writer ended")),
+            Some(Err(_panic)) => Err(self.shared.file.writes_stopped("its writer ended")),
             None => Ok(()),
         }
     }
@@ -158,7 +152,7 @@ impl DurableSessionStore {
     /// # Errors
     /// `Unavailable` if a write failed, now or before, or a read does not end.
     pub fn compact(&self) -> SessionResult<u64> {
-        wait_for(self.shared.intake.submit_compaction())
+        wait_for(self.shared.queue.submit_compaction())
     }
 
     /// Writes the file anew, and puts the new one in its place: what was removed cannot be read from
@@ -185,7 +179,7 @@ impl DurableSessionStore {
         loop {
             let step = wait_for(
                 self.shared
-                    .intake
+                    .queue
                     .submit(|ledger, now| Sweeper::default().sweep(ledger, now, SWEEP_BUDGET)),
             )?;
             swept += step;
@@ -203,7 +197,7 @@ impl DurableSessionStore {
     /// As every read.
     pub fn held(&self) -> SessionResult<(u64, u64)> {
         wait_for(self.read(|snapshot, _now| {
-            count(&snapshot.tables).map_err(|error| snapshot.place.storage_error(&error))
+            count_held(&snapshot.tables).map_err(|error| snapshot.file.storage_error(&error))
         }))
     }
 
@@ -222,20 +216,20 @@ impl DurableSessionStore {
         &self,
         write: impl FnOnce(&mut DurableLedger<'_, '_>, Timestamp) -> SessionResult<T> + Send + 'static,
     ) -> SessionResult<T> {
-        self.shared.intake.submit(write).await
+        self.shared.queue.submit(write).await
     }
 
-    /// Looks at the last commit, on the caller's thread.
+    /// Reads the last commit on the caller's thread.
     pub(super) async fn read<T: Send>(
         &self,
-        look: impl FnOnce(&Snapshot, Timestamp) -> SessionResult<T> + Send,
+        read: impl FnOnce(&Snapshot, Timestamp) -> SessionResult<T> + Send,
     ) -> SessionResult<T> {
         let (snapshot, now) = match self.shared.snapshot_now() {
             Some(current) => current,
             None => self.next_snapshot().await?,
         };
-        contained(|| look(&snapshot, now))
-            .unwrap_or_else(|panic| Err(self.shared.place.damaged(panic)))
+        catch_corruption(|| read(&snapshot, now))
+            .unwrap_or_else(|reason| Err(self.shared.file.damaged(reason)))
     }
 
     /// The snapshot after the maintenance that goes on.
@@ -247,13 +241,13 @@ impl DurableSessionStore {
 
     fn unreadable(&self) -> GreenticError {
         let reason = "cannot be read until it is opened again";
-        self.shared.place.error(ErrorCode::Unavailable, reason)
+        self.shared.file.error(ErrorCode::Unavailable, reason)
     }
 
     fn warnings(&self) -> Vec<HealthWarning> {
         let mut warnings = Vec::new();
         if let Some(cause) = self.shared.failure.cause() {
-            let message = self.shared.place.stopped(cause).message;
+            let message = self.shared.file.writes_stopped(cause).message;
             warnings.push(HealthWarning::new("writes_stopped", message));
         }
         let ahead = self.shared.clock.ahead_millis();
@@ -389,5 +383,71 @@ impl Backend for DurableSessionStore {
         health.version = Some(format!("format {FORMAT_VERSION}"));
         health.warnings = self.warnings();
         Ok(health)
+    }
+}
+
+impl Admin for DurableSessionStore {
+    async fn walk(
+        &self,
+        depth: Depth,
+        after: Option<&ScanCursor>,
+        limit: usize,
+    ) -> SessionResult<WalkPage> {
+        self.read(|snapshot, now| walk(snapshot, now, depth, after, limit))
+            .await
+    }
+
+    async fn walk_one(&self, key: &SessionKey) -> SessionResult<WalkPage> {
+        self.read(|snapshot, now| look(snapshot, now, Depth::Summary, key))
+            .await
+    }
+
+    async fn erase_owner(
+        &self,
+        owner: &Owner,
+        request: request::EraseOwner,
+    ) -> SessionResult<Erased> {
+        let owner = owner.clone();
+        self.write(move |ledger, now| rules::erase_owner(ledger, now, &owner, request))
+            .await
+    }
+
+    async fn verify(
+        &self,
+        mode: VerifyMode,
+        after: Option<&ScanCursor>,
+        limit: usize,
+    ) -> SessionResult<VerifyPage> {
+        let (mut page, faulty) = self
+            .read(|snapshot, _now| verify_page(snapshot, after, limit))
+            .await?;
+        if mode == VerifyMode::Repair && !faulty.is_empty() {
+            page.findings = self
+                .write(move |ledger, _now| repair(ledger, faulty))
+                .await?;
+        }
+        Ok(page)
+    }
+
+    async fn extend(&self, request: request::Extend) -> SessionResult<Option<Timestamp>> {
+        self.write(move |ledger, now| rules::extend(ledger, now, &request))
+            .await
+    }
+
+    async fn revoke(&self, key: &SessionKey) -> SessionResult<RevokeOutcome> {
+        let key = key.clone();
+        self.write(move |ledger, now| rules::revoke(ledger, now, &key))
+            .await
+    }
+
+    async fn import(&self, request: request::Import) -> SessionResult<ImportOutcome> {
+        self.write(|ledger, now| rules::import(ledger, now, request))
+            .await
+    }
+
+    async fn import_messages(&self, request: request::ImportMessages) -> SessionResult<()> {
+        let options = *self.options();
+        self.write(move |ledger, now| rules::import_messages(ledger, now, &options, request))
+            .await
     }
 }

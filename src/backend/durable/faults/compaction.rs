@@ -1,4 +1,4 @@
-//! Compaction meets the faults: it moves pages, and loses none.
+//! Faults of the disk during a compaction: no row is lost.
 
 use std::sync::Arc;
 
@@ -7,8 +7,8 @@ use greentic_session_testkit::{DiskFault, FaultyDisk, Lasting};
 use super::run::{Run, ctx, found_on, fresh, scope, user};
 use crate::clock::ManualClock;
 
-/// A store with room in the middle, and what is found on it.
-fn with_room() -> FaultyDisk {
+/// A crashed disk whose file has free pages between used ones.
+fn with_free_pages() -> FaultyDisk {
     let disk = fresh();
     let run = Run::open(&disk, &Arc::new(ManualClock::default())).unwrap();
     for index in 0..8 {
@@ -20,7 +20,7 @@ fn with_room() -> FaultyDisk {
     }
     for index in 0..8 {
         let gone = scope(&format!("gone-{index}"));
-        let _cleared = run.face.clear(&ctx(), &user(), &gone).unwrap();
+        let _cleared = run.api.clear(&ctx(), &user(), &gone).unwrap();
     }
     let left = disk.after_crash();
     run.close().unwrap();
@@ -28,7 +28,7 @@ fn with_room() -> FaultyDisk {
 }
 
 fn every_time(fault: DiskFault) {
-    let full = with_room();
+    let full = with_free_pages();
     let clock = Arc::new(ManualClock::default());
     let expected = found_on(&full.after_crash(), &clock);
     for successes in 0.. {
@@ -41,7 +41,7 @@ fn every_time(fault: DiskFault) {
         if fault != DiskFault::ShortRead {
             let context = format!("{fault:?} after {successes}");
             assert_eq!(compacted.is_err(), has_failed, "{context}");
-            run.shown().unwrap();
+            run.visible().unwrap();
         }
         let seed = successes as u64;
         for left in [disk.after_crash(), disk.after_power_loss(seed)] {

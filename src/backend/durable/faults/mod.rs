@@ -1,5 +1,5 @@
-//! Every write, sync and read of a script of operations fails once, each in its own run, and what
-//! is found afterwards is what was acknowledged (C17).
+//! Faults of the disk at every write, sync and read of a script of operations, one fault in each run.
+//! Afterwards the disk holds what was acknowledged (C17).
 
 mod compaction;
 mod opening;
@@ -22,32 +22,32 @@ use run::{MINUTE, NAME, Run, ctx, data, found_on, fresh, key, scope, user};
 
 type Step = fn(&mut Run) -> SessionResult<()>;
 
-/// Each step is at most one commit; all tables are written, moved and emptied on the way.
+/// Each step is at most one commit. Together they write, change and empty all tables.
 const STEPS: [Step; 16] = [
     |run| run.park("a", "s-1", "first", None),
     |run| run.park("b", "s-2", "second", Some(MINUTE)),
     |run| {
         let options = CreateOptions::new().key(key("c"));
-        run.face
+        run.api
             .create(&ctx(), data("third"), options)
             .map(|_outcome| ())
     },
     |run| {
         let longer = data(&"x".repeat(9_000));
-        let updated = run.face.update(&key("a"), longer, UpdateOptions::new());
+        let updated = run.api.update(&key("a"), longer, UpdateOptions::new());
         updated.map(|_revision| ())
     },
     |run| run.claim("s-1", "m-1").map(|_outcome| ()),
     |run| run.commit(Commit::park(scope("s-3"), data("again"), None)),
     |run| run.park("d", "s-2", "displaces", Some(2 * MINUTE)),
-    |run| run.face.remove(&key("c"), RemoveOptions::new()),
+    |run| run.api.remove(&key("c"), RemoveOptions::new()),
     |run| {
-        run.face
+        run.api
             .clear(&ctx(), &user(), &scope("s-2"))
             .map(|_outcome| ())
     },
     |run| run.claim("s-3", "m-2").map(|_outcome| ()),
-    |run| run.face.release(run.token.as_ref().unwrap()),
+    |run| run.api.release(run.token.as_ref().unwrap()),
     |run| run.claim("s-3", "m-3").map(|_outcome| ()),
     |run| run.commit(Commit::Finish),
     |run| run.park("e", "s-4", &"y".repeat(20_000), None),
@@ -55,11 +55,11 @@ const STEPS: [Step; 16] = [
         run.clock.advance(MINUTE);
         Ok(())
     },
-    // What has expired goes with this one.
+    // Removes what has expired.
     |run| run.park("f", "s-1", "last", None),
 ];
 
-/// What is found after each number of steps.
+/// What the disk holds after each number of steps.
 fn expected() -> Vec<Vec<String>> {
     let disk = fresh();
     let clock = Arc::new(ManualClock::default());
@@ -74,7 +74,7 @@ fn expected() -> Vec<Vec<String>> {
     all
 }
 
-/// What the steps came to on a faulty disk.
+/// How the steps ended on a faulty disk.
 struct Ended {
     disk: FaultyDisk,
     clock: Arc<ManualClock>,
@@ -83,7 +83,7 @@ struct Ended {
     error: Option<ErrorCode>,
 }
 
-/// Runs the steps until one fails, while the fault strikes after `successes` operations.
+/// Runs the steps until one fails. The fault occurs after `successes` operations of the disk.
 fn run_to_the_fault(
     empty: &FaultyDisk,
     successes: usize,
@@ -93,7 +93,7 @@ fn run_to_the_fault(
     let disk = empty.after_crash();
     let clock = Arc::new(ManualClock::default());
     let mut run = Run::open(&disk, &clock).unwrap();
-    let mut before = run.shown().unwrap();
+    let mut before = run.visible().unwrap();
     disk.fail_after(successes, fault, lasting);
     let mut ended = Ended {
         disk,
@@ -109,7 +109,7 @@ fn run_to_the_fault(
         }
         ended.acknowledged += 1;
         if fault != DiskFault::ShortRead {
-            before = run.shown().unwrap();
+            before = run.visible().unwrap();
         }
     }
     if ended.error.is_some() {
@@ -121,13 +121,13 @@ fn run_to_the_fault(
     ended
 }
 
-/// No more writes are taken; reads show what was there before, unless it is reads that fail.
+/// Further writes are refused, and reads see the last commit, unless the fault is one of reads.
 fn assert_stopped(run: &Run, before: &[String], fault: DiskFault) {
     let refused = run.park("late", "s-1", "late", None).unwrap_err();
     assert_eq!(refused.code, ErrorCode::Unavailable, "{refused}");
     if fault != DiskFault::ShortRead {
-        assert_eq!(run.shown().unwrap(), before);
-        let warnings = run.face.health().unwrap().warnings;
+        assert_eq!(run.visible().unwrap(), before);
+        let warnings = run.api.health().unwrap().warnings;
         assert_eq!(warnings[0].code, "writes_stopped");
     }
 }
@@ -137,7 +137,7 @@ fn every_time(fault: DiskFault, lasting: Lasting) {
     for successes in 0.. {
         let ended = run_to_the_fault(&empty, successes, fault, lasting);
         if !ended.disk.has_failed() {
-            assert!(successes > STEPS.len(), "{fault:?} struck too rarely");
+            assert!(successes > STEPS.len(), "{fault:?} occurred too rarely");
             assert_eq!((ended.acknowledged, ended.error), (STEPS.len(), None));
             return;
         }
@@ -149,7 +149,7 @@ fn assert_ended_well(ended: &Ended, expected: &[Vec<String>], fault: DiskFault, 
     let context = format!("{fault:?} after {successes} successes: {:?}", ended.error);
     assert!(
         ended.error.is_some() || fault == DiskFault::ShortRead,
-        "not told: {context}"
+        "not reported: {context}"
     );
     if fault != DiskFault::ShortRead {
         assert_eq!(ended.disk.changes_since_fault(), 0, "{context}");
@@ -184,6 +184,6 @@ fn c17_a_sync_that_fails_once_stops_all_writes() {
 }
 
 #[test]
-fn c17_short_reads_are_told_and_lose_nothing() {
+fn c17_short_reads_are_reported_and_lose_nothing() {
     every_time(DiskFault::ShortRead, Lasting::Once);
 }

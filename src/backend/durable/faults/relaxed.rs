@@ -1,5 +1,5 @@
-//! With relaxed durability, a disk that fails loses nothing as long as the system runs: what was
-//! acknowledged stands in the journal.
+//! Faults of the disk with relaxed durability: the journal holds what was acknowledged, so nothing is
+//! lost as long as the system runs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,24 +8,22 @@ use greentic_session_testkit::{DiskFault, FaultyDisk, Lasting};
 
 use super::run::{Run, fresh, key};
 use crate::backend::durable::config::{Durability, DurableConfig};
-use crate::backend::durable::journal::{Journal, recover};
-use crate::backend::durable::open::open_on;
-use crate::backend::durable::place::Place;
+use crate::backend::durable::file::{Journal, StoreFile, open_on, replay};
 use crate::backend::durable::store::DurableSessionStore;
 use crate::clock::ManualClock;
 
 const SESSIONS: usize = 6;
 
-/// Opens a store whose journal stands in a directory; each commit is followed by a sync.
+/// Opens a store whose journal is in a directory. A sync follows every commit.
 fn open(disk: &FaultyDisk, directory: &tempfile::TempDir) -> Run {
     let sync_every = Duration::ZERO;
     let config = DurableConfig::new(directory.path().join("faulty.redb"))
         .cache_bytes(0)
         .durability(Durability::SurvivesProcessCrash { sync_every });
-    let place = Place(config.path.clone());
+    let file = StoreFile::new(&config.path);
     let mut opened = open_on(disk.clone(), &config).unwrap();
-    opened.state = recover(&opened.database, &place, opened.state).unwrap();
-    opened.journal = Some(Journal::create(&place).unwrap());
+    opened.state = replay(&opened.database, &file, opened.state).unwrap();
+    opened.journal = Some(Journal::create(&file).unwrap());
     let clock = Arc::new(ManualClock::default());
     let store = DurableSessionStore::start(config, opened, Arc::clone(&clock));
     Run::of(Arc::new(store.unwrap()), clock)
@@ -49,7 +47,7 @@ fn every_time(fault: DiskFault) {
         let run = open(&disk.after_crash(), &directory);
         assert_eq!(run.store.inconsistencies().unwrap(), []);
         for name in names().take(acknowledged) {
-            let found = run.face.get(&key(&name)).unwrap();
+            let found = run.api.get(&key(&name)).unwrap();
             assert!(
                 found.is_some(),
                 "{fault:?} after {successes}: {name} is lost"
@@ -63,7 +61,7 @@ fn every_time(fault: DiskFault) {
 }
 
 #[test]
-fn c17_what_the_journal_has_is_there_after_the_disk_failed() {
+fn c17_what_the_journal_holds_survives_a_failed_disk() {
     for fault in [
         DiskFault::TornWrite,
         DiskFault::NoSpace,

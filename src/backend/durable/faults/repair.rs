@@ -1,4 +1,4 @@
-//! Repair needs no hands, and tells how far it is.
+//! Repair of a crashed file on opening, and its progress in the log.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -52,11 +52,12 @@ fn repair_reports_its_progress_and_the_file() {
     run.close().unwrap();
 
     let log = Log::default();
-    // Whether anybody listens to a place in the code is decided when the first thread comes by. With
-    // two listeners all are asked; with one, only the one of that thread, and other tests have none.
+    // tracing caches, per call site, whether any subscriber is interested. With one dispatcher the
+    // first thread at a call site decides for all, and other tests have none; with two, every
+    // dispatcher is asked.
     let (here, _there) = (Dispatch::new(log.clone()), Dispatch::new(log.clone()));
     let opened = dispatcher::with_default(&here, || Run::open(&crashed, &clock));
-    assert!(opened.unwrap().shown().unwrap()[0].contains("50000"));
+    assert!(opened.unwrap().visible().unwrap()[0].contains("50000"));
     let lines = log.0.lock().unwrap();
     let has = |start: &str| lines.iter().any(|line| line.starts_with(start));
     assert!(has("percent="), "{lines:?}");

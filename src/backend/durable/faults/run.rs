@@ -1,4 +1,4 @@
-//! A store on a faulty disk, and what can be told of it.
+//! A store on a faulty disk, and what can be read from it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use greentic_types::{
 };
 
 use crate::backend::durable::config::DurableConfig;
-use crate::backend::durable::open::open_on;
+use crate::backend::durable::file::open_on;
 use crate::backend::durable::store::DurableSessionStore;
 use crate::blocking::Blocking;
 use crate::claim::{ClaimOutcome, ClaimToken, Commit};
@@ -26,7 +26,7 @@ pub(super) const NAME: &str = "faulty.redb";
 /// An open store, its clock, and the claims that were won on it.
 pub(super) struct Run {
     pub store: Arc<DurableSessionStore>,
-    pub face: Blocking<DurableSessionStore>,
+    pub api: Blocking<DurableSessionStore>,
     pub clock: Arc<ManualClock>,
     pub token: Option<ClaimToken>,
 }
@@ -64,7 +64,7 @@ pub(super) fn key(name: &str) -> SessionKey {
 }
 
 impl Run {
-    /// No page stays in the cache, so that each look reads from the disk.
+    /// No page is cached, so that every read goes to the disk.
     pub fn open(disk: &FaultyDisk, clock: &Arc<ManualClock>) -> SessionResult<Self> {
         Self::open_with(DurableConfig::new(NAME).cache_bytes(0), disk, clock)
     }
@@ -81,7 +81,7 @@ impl Run {
 
     pub fn of(store: Arc<DurableSessionStore>, clock: Arc<ManualClock>) -> Self {
         Self {
-            face: Blocking::from(Arc::clone(&store)),
+            api: Blocking::from(Arc::clone(&store)),
             store,
             clock,
             token: None,
@@ -89,8 +89,8 @@ impl Run {
     }
 
     pub fn close(self) -> SessionResult<()> {
-        drop(self.face);
-        let store = Arc::into_inner(self.store).expect("nobody else holds it");
+        drop(self.api);
+        let store = Arc::into_inner(self.store).expect("the only reference");
         store.close()
     }
 
@@ -104,14 +104,14 @@ impl Run {
         let mut options = ParkOptions::new();
         options.ttl = ttl;
         let data = data(context);
-        self.face
+        self.api
             .park(&ctx(), &user(), &scope(on), &key(name), data, options)
             .map(|_outcome| ())
     }
 
     pub fn claim(&mut self, on: &str, message: &str) -> SessionResult<ClaimOutcome> {
         let outcome = self
-            .face
+            .api
             .claim(&ctx(), &user(), &scope(on), message, MINUTE)?;
         if let ClaimOutcome::Claimed(claim) = &outcome {
             self.token = Some(claim.token.clone());
@@ -120,35 +120,35 @@ impl Run {
     }
 
     pub fn commit(&self, commit: Commit) -> SessionResult<()> {
-        self.face.commit(self.token.as_ref().unwrap(), commit)
+        self.api.commit(self.token.as_ref().unwrap(), commit)
     }
 
-    /// What readers are shown.
-    pub fn shown(&self) -> SessionResult<Vec<String>> {
-        let mut shown = Vec::new();
+    /// What readers see.
+    pub fn visible(&self) -> SessionResult<Vec<String>> {
+        let mut visible = Vec::new();
         for name in KEYS {
-            let session = self.face.get(&key(name))?;
+            let session = self.api.get(&key(name))?;
             let session = session.map(|found| {
                 let context = &found.data.context_json;
                 let start = context.get(..6).unwrap_or_default().to_owned();
                 (start, context.len(), found.revision, found.deadline)
             });
-            shown.push(format!("{name}: {session:?}"));
+            visible.push(format!("{name}: {session:?}"));
         }
         for name in SCOPES {
-            let found = self.face.find(&ctx(), &user(), &scope(name))?;
-            shown.push(format!("{name}: {found:?}"));
+            let found = self.api.find(&ctx(), &user(), &scope(name))?;
+            visible.push(format!("{name}: {found:?}"));
         }
-        shown.push(format!("{:?}", self.face.waits(&ctx(), &user())?));
-        Ok(shown)
+        visible.push(format!("{:?}", self.api.waits(&ctx(), &user())?));
+        Ok(visible)
     }
 }
 
-/// Everything that can be told of a disk: what is shown, who holds claims, what is remembered.
+/// Everything that can be read from a disk: what readers see, who holds claims, what is remembered.
 pub(super) fn found_on(disk: &FaultyDisk, clock: &Arc<ManualClock>) -> Vec<String> {
     let mut run = Run::open(disk, clock).unwrap();
     assert_eq!(run.store.inconsistencies().unwrap(), []);
-    let mut found = run.shown().unwrap();
+    let mut found = run.visible().unwrap();
     run.store.sweep().unwrap();
     found.push(format!("{:?}", run.store.held().unwrap()));
     for message in MESSAGES {
@@ -162,7 +162,7 @@ pub(super) fn found_on(disk: &FaultyDisk, clock: &Arc<ManualClock>) -> Vec<Strin
     found
 }
 
-/// An empty store.
+/// A disk with an empty, closed store.
 pub(super) fn fresh() -> FaultyDisk {
     let disk = FaultyDisk::new();
     let clock = Arc::new(ManualClock::default());

@@ -1,11 +1,11 @@
-//! Many writers share the commit that fails.
+//! Faults of the disk during a commit that many writers share.
 
 use std::sync::Arc;
 
 use greentic_session_testkit::{DiskFault, FaultyDisk, Lasting};
 
-use super::super::format::encode_payload;
 use super::run::{Run, ctx, data, fresh, key};
+use crate::backend::durable::format::encode_payload;
 use crate::blocking::wait_for;
 use crate::clock::ManualClock;
 use crate::options::{CreateOptions, StoreOptions};
@@ -36,14 +36,14 @@ fn assert_holds(disk: &FaultyDisk, names: &[String], clock: &Arc<ManualClock>) {
     let run = Run::open(disk, clock).unwrap();
     assert_eq!(run.store.inconsistencies().unwrap(), []);
     for name in names {
-        let found = run.face.get(&key(name)).unwrap();
+        let found = run.api.get(&key(name)).unwrap();
         let found = found.unwrap_or_else(|| panic!("{name} was acknowledged and is lost"));
         assert_eq!(found.data, data(name));
     }
 }
 
 #[test]
-fn c17_what_was_acknowledged_of_a_shared_commit_is_there() {
+fn c17_what_was_acknowledged_of_a_shared_commit_is_kept() {
     let empty = fresh();
     let clock = Arc::new(ManualClock::default());
     for fault in [DiskFault::TornWrite, DiskFault::FailedSync] {
@@ -66,18 +66,18 @@ fn c17_what_was_acknowledged_of_a_shared_commit_is_there() {
 }
 
 #[test]
-fn c14_an_operation_that_stores_nothing_leaves_its_data_to_nobody() {
+fn c14_the_data_of_an_operation_is_not_stored_by_the_next_one() {
     let clock = Arc::new(ManualClock::default());
     let run = Run::open(&fresh(), &clock).unwrap();
     let options = CreateOptions::new().key(key("a"));
     let create = Create::new(&StoreOptions::new(), &ctx(), data("mine"), options).unwrap();
     let written = run.store.write(move |ledger, now| {
         let other = encode_payload(&NewSession::new(key("a"), data("another's")))?;
-        ledger.with_payload(Some(other)).settle(Ok(()))?;
+        ledger.with_payload(Some(other)).end_operation(Ok(()))?;
         rules::create(ledger, now, create)
     });
     let created = wait_for(written).unwrap();
     assert!(matches!(created, CreateOutcome::Created(_)));
-    let found = run.face.get(&key("a")).unwrap().unwrap();
+    let found = run.api.get(&key("a")).unwrap().unwrap();
     assert_eq!(found.data, data("mine"));
 }

@@ -1,4 +1,4 @@
-//! The disk stalls: callers are held back and told so, and readers notice nothing (C17).
+//! A disk that stalls: writers are refused in time, and reads go on (C17).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::backend::durable::config::DurableConfig;
 use crate::clock::ManualClock;
 use crate::error::SessionResult;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A store that holds one session.
 fn open(config: DurableConfig) -> (FaultyDisk, Run) {
@@ -22,11 +22,11 @@ fn open(config: DurableConfig) -> (FaultyDisk, Run) {
 }
 
 fn holds(run: &Run, name: &str) -> bool {
-    run.face.get(&key(name)).unwrap().is_some()
+    run.api.get(&key(name)).unwrap().is_some()
 }
 
 #[test]
-fn c17_a_stalled_disk_is_told_and_what_was_not_taken_up_is_not_done() {
+fn c17_a_stalled_disk_is_reported_and_queued_calls_are_not_done() {
     let (disk, run) = open(DurableConfig::new(NAME).timeout(Duration::from_millis(500)));
     disk.stall();
     let taken = run.park("b", "s-2", "taken up", None).unwrap_err();
@@ -36,7 +36,7 @@ fn c17_a_stalled_disk_is_told_and_what_was_not_taken_up_is_not_done() {
     assert!(taken.message.contains("done or not done"), "{taken}");
     assert_eq!(queued.code, ErrorCode::Timeout);
     assert!(queued.message.contains("nothing was done"), "{queued}");
-    wait_until("the commit ends", PATIENCE, || holds(&run, "b"));
+    wait_until("the commit ends", TIMEOUT, || holds(&run, "b"));
     assert!(!holds(&run, "c"));
     run.close().unwrap();
 }
@@ -49,26 +49,26 @@ fn c17_reads_do_not_wait_for_a_commit() {
         let writer = threads.spawn(|| run.park("a", "s-1", "second", None));
         // The commit cannot end before the reads have.
         for _ in 0..100 {
-            let found = run.face.get(&key("a")).unwrap().unwrap();
+            let found = run.api.get(&key("a")).unwrap().unwrap();
             assert_eq!(found.revision, 1);
         }
         disk.go_on();
         writer.join().unwrap().unwrap();
     });
-    assert_eq!(run.face.get(&key("a")).unwrap().unwrap().revision, 2);
+    assert_eq!(run.api.get(&key("a")).unwrap().unwrap().revision, 2);
 }
 
 #[test]
-fn c17_a_full_queue_refuses_at_once_and_holds_what_it_took() {
+fn c17_a_full_queue_refuses_at_once_and_keeps_what_it_accepted() {
     let (disk, run) = open(DurableConfig::new(NAME).max_queued(2).max_batch(1));
     disk.stall();
     std::thread::scope(|threads| {
         let (names, run) = (["b", "c", "d", "e", "f"], &run);
         let park = |name| threads.spawn(move || run.park(name, name, name, None));
         let writers: Vec<_> = names.map(park).into();
-        // One is taken up and two wait; the others are told to come later, while the disk stalls.
+        // While the disk stalls, one is taken up, two are queued and the others are refused.
         let refused = || writers.iter().filter(|writer| writer.is_finished()).count();
-        wait_until("some are refused", PATIENCE, || refused() >= 2);
+        wait_until("some are refused", TIMEOUT, || refused() >= 2);
         disk.go_on();
         let outcomes: Vec<_> = writers
             .into_iter()

@@ -1,0 +1,211 @@
+//! Checks of single rows against the rows that they refer to.
+
+use greentic_types::{GreenticError, SessionKey};
+
+use crate::admin::{Finding, FindingKind};
+use crate::backend::durable::format::{
+    Damage, Expiry, MessageRow, OwnerState, Table, age_key, decode_digest, decode_head,
+    decode_session_key, route_key, split_owner_key, unseal,
+};
+use crate::backend::durable::rows::{Rows, leads_to, message, owner_state};
+use crate::rules::{Head, View};
+
+/// Returns the session that a row belongs to, if it belongs to a single one.
+pub fn session_of_row(table: Table, key: &[u8]) -> Option<SessionKey> {
+    let by_session = matches!(table, Table::Sessions | Table::Payloads);
+    by_session.then(|| decode_session_key(key).ok()).flatten()
+}
+
+/// A row that a check found at fault.
+pub struct FaultyRow {
+    pub table: Table,
+    pub key: Vec<u8>,
+}
+
+/// What is wrong with one row.
+pub struct Fault {
+    pub kind: FindingKind,
+    pub reason: String,
+    /// Whether the row itself cannot be read, and not one that it refers to.
+    pub is_damaged: bool,
+}
+
+impl Fault {
+    pub fn finding(self, table: Table, key: &[u8]) -> Finding {
+        let session = session_of_row(table, key);
+        Finding::new(self.kind, table.name(), session, self.reason)
+    }
+}
+
+impl From<Damage> for Fault {
+    fn from(damage: Damage) -> Self {
+        Self {
+            kind: FindingKind::Unreadable,
+            reason: damage.0.to_owned(),
+            is_damaged: true,
+        }
+    }
+}
+
+/// A row that this one refers to cannot be read.
+impl From<GreenticError> for Fault {
+    fn from(error: GreenticError) -> Self {
+        Self {
+            kind: FindingKind::Unreadable,
+            reason: error.message,
+            is_damaged: false,
+        }
+    }
+}
+
+type Checked = Result<(), Fault>;
+
+fn expect(truth: bool, kind: FindingKind, otherwise: &str) -> Checked {
+    if truth {
+        return Ok(());
+    }
+    Err(Fault {
+        kind,
+        reason: otherwise.to_owned(),
+        is_damaged: false,
+    })
+}
+
+/// Compares rows with the rows that they refer to.
+pub struct Check<'a, R>(pub &'a R);
+
+impl<R: Rows> Check<'_, R> {
+    pub fn row(&self, table: Table, key: &[u8], value: &[u8]) -> Checked {
+        let body = match table {
+            Table::Expiry => value,
+            _ => unseal(key, value)?,
+        };
+        match table {
+            Table::Meta => Ok(()),
+            Table::Sessions => self.session(key, body),
+            Table::Payloads => self.payload(key),
+            Table::Routes => self.route(key, body),
+            Table::Owners => self.owner(key, body),
+            Table::Messages => self.message(key, body),
+            Table::Ages => self.age(key, body),
+            Table::Expiry => self.expiry(key),
+        }
+    }
+
+    fn head(&self, key: &SessionKey) -> Result<Head, Fault> {
+        self.0.head(key)?.ok_or_else(|| Fault {
+            kind: FindingKind::Dangling,
+            reason: "the session is missing".to_owned(),
+            is_damaged: false,
+        })
+    }
+
+    fn has(&self, table: Table, key: &[u8]) -> Result<bool, Fault> {
+        Ok(self.0.get(table, key, |_| Ok(()))?.is_some())
+    }
+
+    /// Whether a row has this body. A row that cannot be read has not.
+    fn leads(&self, table: Table, key: &[u8], to: &[u8]) -> Result<bool, Fault> {
+        let found = self.0.get(table, key, |value| {
+            Ok(unseal(key, value).is_ok_and(|body| body == to))
+        })?;
+        Ok(found == Some(true))
+    }
+
+    fn session(&self, key: &[u8], body: &[u8]) -> Checked {
+        let missing = FindingKind::Missing;
+        let head = decode_head(body)?;
+        let has_data = self.has(Table::Payloads, key)?;
+        expect(has_data, FindingKind::Orphan, "the data is missing")?;
+        let key = decode_session_key(key)?;
+        self.0.session(&key)?;
+        if let Some(deadline) = head.deadline {
+            let expiry = Expiry::Session(key.clone()).key(deadline);
+            let indexed = self.has(Table::Expiry, &expiry)?;
+            expect(indexed, missing, "the deadline is not indexed")?;
+        }
+        let Some(wait) = &head.wait else {
+            return Ok(());
+        };
+        let scope = route_key(&head.owner, &wait.scope);
+        let is_routed = self.leads(Table::Routes, &scope, key.as_str().as_bytes())?;
+        expect(is_routed, missing, "the wait is not routed to")?;
+        let state = owner_state(self.0, &head.owner)?;
+        expect(state.waits > 0, missing, "the owner is missing")
+    }
+
+    fn payload(&self, key: &[u8]) -> Checked {
+        let has_head = self.has(Table::Sessions, key)?;
+        expect(has_head, FindingKind::Orphan, "the session is missing")
+    }
+
+    fn route(&self, key: &[u8], body: &[u8]) -> Checked {
+        let head = self.head(&decode_session_key(body)?)?;
+        expect(
+            leads_to(key, &head),
+            FindingKind::Dangling,
+            "the session does not wait there",
+        )
+    }
+
+    fn owner(&self, key: &[u8], body: &[u8]) -> Checked {
+        let missing = FindingKind::Missing;
+        let state = OwnerState::decode(body)?;
+        let (owner, _) = split_owner_key(key)?;
+        let dangling = FindingKind::Dangling;
+        expect(
+            !state.is_empty(),
+            dangling,
+            "an owner without state was kept",
+        )?;
+        let count = |table| Ok::<_, Fault>(self.0.with_prefix(table, key, usize::MAX)?.len());
+        let counted = count(Table::Routes)? == state.waits as usize;
+        expect(counted, missing, "the count of waits is wrong")?;
+        let (messages, ages) = (count(Table::Messages)?, count(Table::Ages)?);
+        let counted = messages == state.messages as usize;
+        expect(counted, missing, "the count of messages is wrong")?;
+        expect(messages == ages, missing, "messages and their ages differ")?;
+        match &state.latest_created {
+            Some(latest) => {
+                let own = self.head(latest)?.owner == owner;
+                expect(own, dangling, "the latest is another's")
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn message(&self, key: &[u8], body: &[u8]) -> Checked {
+        let missing = FindingKind::Missing;
+        let row = MessageRow::decode(body)?;
+        let (owner, digest) = split_owner_key(key)?;
+        let digest = decode_digest(digest)?;
+        let age = age_key(&owner, row.age);
+        let age = self.leads(Table::Ages, &age, &digest.0)?;
+        expect(age, missing, "the age is not indexed")?;
+        let expiry = Expiry::Message(owner.clone(), digest).key(row.until);
+        let indexed = self.has(Table::Expiry, &expiry)?;
+        expect(indexed, missing, "the end is not indexed")?;
+        let state = owner_state(self.0, &owner)?;
+        expect(!state.is_empty(), missing, "the owner is missing")
+    }
+
+    fn age(&self, key: &[u8], body: &[u8]) -> Checked {
+        let (owner, _) = split_owner_key(key)?;
+        let row = message(self.0, &owner, &decode_digest(body)?)?;
+        let points_back = row.is_some_and(|row| age_key(&owner, row.age) == key);
+        expect(points_back, FindingKind::Dangling, "the message is missing")
+    }
+
+    fn expiry(&self, key: &[u8]) -> Checked {
+        let (at, expiry) = Expiry::from_key(key)?;
+        let deadline = match &expiry {
+            Expiry::Session(session) => self.head(session)?.deadline,
+            Expiry::Message(owner, digest) => message(self.0, owner, digest)?.map(|row| row.until),
+        };
+        expect(
+            deadline == Some(at),
+            FindingKind::Dangling,
+            "nothing ends then",
+        )
+    }
+}

@@ -1,0 +1,153 @@
+//! Repair of rows that contradict each other (C23). Sessions, their data and messages are the source;
+//! all other rows are derived from them.
+
+use super::check::{Check, Fault, FaultyRow};
+use crate::admin::{Finding, FindingKind};
+use crate::backend::durable::format::{
+    Expiry, MessageRow, OwnerState, Table, age_key, decode_digest, decode_head, decode_session_key,
+    owner_key, route_key, split_owner_key, unseal,
+};
+use crate::backend::durable::rows::{Rows, leads_to, owner_state, route};
+use crate::backend::durable::writer::DurableLedger;
+use crate::error::SessionResult;
+use crate::owner::Owner;
+use crate::rules::{View, delete_session};
+
+/// Checks each row again, now that no other operation writes, and repairs those still at fault.
+pub fn repair(
+    ledger: &mut DurableLedger<'_, '_>,
+    rows: Vec<FaultyRow>,
+) -> SessionResult<Vec<Finding>> {
+    let mut findings = Vec::new();
+    for row in rows {
+        let Some(fault) = fault_of(ledger, &row)? else {
+            continue;
+        };
+        // Rows that are derived from others are made anew; what cannot be derived stays (C17).
+        let derived = !matches!(
+            row.table,
+            Table::Sessions | Table::Payloads | Table::Messages
+        );
+        let readable = fault.kind != FindingKind::Unreadable;
+        let repairable = readable || (fault.is_damaged && derived);
+        let mut finding = fault.finding(row.table, &row.key);
+        if repairable {
+            repair_row(ledger, &row)?;
+            finding.repaired = fault_of(ledger, &row)?.is_none();
+        }
+        findings.push(finding);
+    }
+    Ok(findings)
+}
+
+fn fault_of(ledger: &DurableLedger<'_, '_>, row: &FaultyRow) -> SessionResult<Option<Fault>> {
+    let value = ledger.get(row.table, &row.key, |value| Ok(value.to_vec()))?;
+    Ok(value.and_then(|value| Check(ledger).row(row.table, &row.key, &value).err()))
+}
+
+fn repair_row(ledger: &mut DurableLedger<'_, '_>, row: &FaultyRow) -> SessionResult<()> {
+    match row.table {
+        Table::Sessions => session(ledger, &row.key),
+        Table::Messages => message(ledger, &row.key),
+        Table::Owners => {
+            let Ok((owner, _)) = split_owner_key(&row.key) else {
+                return Ok(());
+            };
+            recount(ledger, &owner)
+        }
+        Table::Meta => Ok(()),
+        Table::Payloads | Table::Expiry => {
+            ledger.remove_row(row.table, row.key.clone());
+            Ok(())
+        }
+        Table::Routes | Table::Ages => {
+            ledger.remove_row(row.table, row.key.clone());
+            match split_owner_key(&row.key) {
+                Ok((owner, _)) => recount(ledger, &owner),
+                Err(_damage) => Ok(()),
+            }
+        }
+    }
+}
+
+fn session(ledger: &mut DurableLedger<'_, '_>, bytes: &[u8]) -> SessionResult<()> {
+    let value = ledger.get(Table::Sessions, bytes, |value| Ok(value.to_vec()))?;
+    let head = value.and_then(|value| unseal(bytes, &value).and_then(decode_head).ok());
+    let (Some(head), Ok(key)) = (head, decode_session_key(bytes)) else {
+        return Ok(());
+    };
+    if ledger.get(Table::Payloads, bytes, |_| Ok(()))?.is_none() {
+        return delete_session(ledger, &key, &head);
+    }
+    if let Some(deadline) = head.deadline {
+        ledger.add_row(
+            Table::Expiry,
+            Expiry::Session(key.clone()).key(deadline),
+            None,
+        );
+    }
+    let Some(wait) = &head.wait else {
+        return Ok(());
+    };
+    // A route that cannot be read counts as missing.
+    let routed = route(ledger, &head.owner, &wait.scope).ok().flatten();
+    let other = match routed.filter(|routed| *routed != key) {
+        Some(other) => ledger.head(&other)?.map(|head| (other, head)),
+        None => None,
+    };
+    let scope = route_key(&head.owner, &wait.scope);
+    let other = other.filter(|(_, other)| leads_to(&scope, other));
+    // Of two sessions that wait on one scope, the newer wait stays; the routed one if both are as old.
+    match other {
+        Some((_, other)) if other.order() >= head.order() => {
+            ledger.write_head(&key, &head.displaced());
+        }
+        other => {
+            if let Some((key, displaced)) = other {
+                ledger.write_head(&key, &displaced.displaced());
+            }
+            ledger.write_route(&head.owner, wait, &key);
+        }
+    }
+    recount(ledger, &head.owner)
+}
+
+fn message(ledger: &mut DurableLedger<'_, '_>, key: &[u8]) -> SessionResult<()> {
+    let value = ledger.get(Table::Messages, key, |value| Ok(value.to_vec()))?;
+    let row = value.and_then(|value| unseal(key, &value).and_then(MessageRow::decode).ok());
+    let parts = split_owner_key(key).and_then(|(owner, rest)| Ok((owner, decode_digest(rest)?)));
+    let (Some(row), Ok((owner, digest))) = (row, parts) else {
+        return Ok(());
+    };
+    let age = age_key(&owner, row.age);
+    ledger.add_row(Table::Ages, age, Some(&digest.0));
+    let expiry = Expiry::Message(owner.clone(), digest).key(row.until);
+    ledger.add_row(Table::Expiry, expiry, None);
+    recount(ledger, &owner)
+}
+
+/// Rewrites the state of an owner from its rows. A latest session that is missing or another owner's
+/// is dropped.
+fn recount(ledger: &mut DurableLedger<'_, '_>, owner: &Owner) -> SessionResult<()> {
+    let prefix = owner_key(owner).into_vec();
+    let count = |table| {
+        let rows = ledger.with_prefix(table, &prefix, usize::MAX)?;
+        SessionResult::Ok(u32::try_from(rows.len()).unwrap_or(u32::MAX))
+    };
+    // A row that cannot be read counts as missing.
+    let latest = owner_state(ledger, owner).ok();
+    let latest = latest.and_then(|state| state.latest_created);
+    let own = match &latest {
+        Some(latest) => ledger
+            .head(latest)?
+            .is_some_and(|head| head.owner == *owner),
+        None => false,
+    };
+    let state = OwnerState {
+        waits: count(Table::Routes)?,
+        messages: count(Table::Messages)?,
+        latest_created: latest.filter(|_| own),
+    };
+    ledger.write_owner(owner, &state);
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! Walks over sessions and owners, for scans, exports and erasures.
+
+use greentic_types::{GreenticError, SessionKey};
+
+use super::walk_tables::{ScanPosition, walk_tables};
+use crate::admin::{Finding, FindingKind, ScanCursor};
+use crate::backend::durable::file::read_state;
+use crate::backend::durable::format::{
+    Table, decode_head, decode_session_key, split_owner_key, unseal, unseal_payload,
+};
+use crate::backend::durable::rows::{Row, Rows, Snapshot, owner_state, session_of, unreadable_row};
+use crate::backend::{Depth, Detail, Entry, OwnerEntry, WalkPage};
+use crate::clock::Timestamp;
+use crate::error::SessionResult;
+use crate::payload::{self, Summary};
+use crate::rules::View;
+
+fn unreadable(table: Table, session: Option<SessionKey>, reason: &str) -> Finding {
+    Finding::new(FindingKind::Unreadable, table.name(), session, reason)
+}
+
+/// Reads the session of a row of `sessions`, or says why it cannot be read. An error of the storage
+/// ends the walk.
+fn found(snapshot: &Snapshot, depth: Depth, row: &Row) -> Result<Entry, Box<Finding>> {
+    let key = decode_session_key(&row.key);
+    let key = key.map_err(|damage| Box::new(unreadable(Table::Sessions, None, damage.0)))?;
+    let finding = |reason: &str| Box::new(unreadable(Table::Sessions, Some(key.clone()), reason));
+    let failed = |error: GreenticError| finding(&error.message);
+    let head = unseal(&row.key, &row.value).and_then(decode_head);
+    let head = head.map_err(|damage| finding(damage.0))?;
+    let mut found = Entry {
+        key: key.clone(),
+        latest: false,
+        fencing: 0,
+        detail: Detail::None,
+        head,
+    };
+    match depth {
+        Depth::Heads => {}
+        Depth::Summary => {
+            let summary = summary(snapshot, &key).map_err(failed)?;
+            found.detail = Detail::Summary(summary);
+        }
+        Depth::Full => {
+            let session = session_of(snapshot, &key, &found.head).map_err(failed)?;
+            found.detail = Detail::Session(session);
+            let state = owner_state(snapshot, &found.head.owner).map_err(failed)?;
+            found.latest = state.latest_created.as_ref() == Some(&key);
+            let state = read_state(snapshot.tables.table(Table::Meta));
+            let state = state.map_err(|error| failed(snapshot.file.storage_error(&error)))?;
+            found.fencing = state.and_then(Result::ok).map_or(0, |state| state.number);
+        }
+    }
+    Ok(found)
+}
+
+fn summary(snapshot: &Snapshot, key: &SessionKey) -> SessionResult<Summary> {
+    let read = snapshot.get(Table::Payloads, key.as_str().as_bytes(), |value| {
+        let json = unseal_payload(key, value)?;
+        payload::summary(key, json, json.len())
+    })?;
+    read.ok_or_else(|| payload::unreadable(key, "its data is missing"))
+}
+
+fn found_owner(snapshot: &Snapshot, row: &Row) -> SessionResult<OwnerEntry> {
+    let owner = split_owner_key(&row.key).map(|(owner, _)| owner);
+    let owner = owner.map_err(|damage| unreadable_row(Table::Owners, damage))?;
+    let messages = snapshot.messages(&owner)?;
+    Ok(OwnerEntry::new(owner, messages))
+}
+
+const WALKED: [Table; 2] = [Table::Sessions, Table::Owners];
+
+/// Reads the next sessions, and at most depths the owners after them.
+pub fn walk(
+    snapshot: &Snapshot,
+    now: Timestamp,
+    depth: Depth,
+    after: Option<&ScanCursor>,
+    limit: usize,
+) -> SessionResult<WalkPage> {
+    // A scan lists sessions alone.
+    let tables = match depth {
+        Depth::Summary => &WALKED[..1],
+        Depth::Heads | Depth::Full => &WALKED[..],
+    };
+    let mut walked = WalkPage::new(now);
+    let position = ScanPosition::of(after, tables)?;
+    (walked.next, walked.progress) =
+        walk_tables(snapshot, tables, position, limit, |table, rows| {
+            for row in rows {
+                match table {
+                    Table::Owners => match found_owner(snapshot, &row) {
+                        Ok(owner) => walked.owners.push(owner),
+                        Err(error) => {
+                            let finding = unreadable(table, None, &error.message);
+                            walked.unreadable.push(finding);
+                        }
+                    },
+                    _ => match found(snapshot, depth, &row) {
+                        Ok(found) => walked.sessions.push(found),
+                        Err(finding) => walked.unreadable.push(*finding),
+                    },
+                }
+            }
+            Ok(())
+        })?;
+    Ok(walked)
+}
+
+/// Reads one session, as a walk at this depth does.
+pub fn look(
+    snapshot: &Snapshot,
+    now: Timestamp,
+    depth: Depth,
+    key: &SessionKey,
+) -> SessionResult<WalkPage> {
+    let key = key.as_str().as_bytes();
+    let row = snapshot.get(Table::Sessions, key, |value| {
+        Ok(Row {
+            key: key.to_vec(),
+            value: value.to_vec(),
+        })
+    })?;
+    let mut walked = WalkPage::new(now);
+    match row.map(|row| found(snapshot, depth, &row)) {
+        Some(Ok(found)) => walked.sessions.push(found),
+        Some(Err(finding)) => walked.unreadable.push(*finding),
+        None => {}
+    }
+    Ok(walked)
+}

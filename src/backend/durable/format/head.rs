@@ -1,0 +1,176 @@
+//! The head of a session, as the body of a row of `sessions`.
+
+use super::bytes::{Bytes, Damage, Reader};
+use crate::options::OperationId;
+use crate::owner::Owner;
+use crate::rules::{Head, Lease, Wait};
+use crate::scope::ScopeDigest;
+
+// Which optional parts follow the fixed ones.
+const NAMES_USER: u8 = 1;
+const HAS_DEADLINE: u8 = 1 << 1;
+const HAS_OPERATION: u8 = 1 << 2;
+const HAS_WAIT: u8 = 1 << 3;
+const HAS_LEASE: u8 = 1 << 4;
+const HAS_RELEASED: u8 = 1 << 5;
+const ALL_FLAGS: u8 = (1 << 6) - 1;
+
+pub fn encode_head(head: &Head) -> Vec<u8> {
+    let lease = head.wait.as_ref().and_then(|wait| wait.lease.as_ref());
+    let released = head.wait.as_ref().and_then(|wait| wait.released);
+    let flag = |set: bool, flag: u8| if set { flag } else { 0 };
+    let flags = flag(head.names_user, NAMES_USER)
+        | flag(head.deadline.is_some(), HAS_DEADLINE)
+        | flag(head.operation.is_some(), HAS_OPERATION)
+        | flag(head.wait.is_some(), HAS_WAIT)
+        | flag(lease.is_some(), HAS_LEASE)
+        | flag(released.is_some(), HAS_RELEASED);
+    let mut bytes = Bytes::default()
+        .u8(flags)
+        .text(head.owner.as_str())
+        .u64(head.revision)
+        .u64(head.created.as_millis());
+    if let Some(deadline) = head.deadline {
+        bytes = bytes.u64(deadline.as_millis());
+    }
+    if let Some(operation) = head.operation {
+        bytes = bytes.u128(operation.as_u128());
+    }
+    if let Some(wait) = &head.wait {
+        bytes = bytes
+            .raw(wait.scope.as_bytes())
+            .u64(wait.order)
+            .u64(wait.since.as_millis())
+            .u32(wait.attempt);
+    }
+    if let Some(lease) = lease {
+        bytes = bytes
+            .u128(lease.secret.0.get())
+            .u64(lease.until.as_millis())
+            .u64(lease.fencing);
+    }
+    if let Some(released) = released {
+        bytes = bytes.u128(released.0.get());
+    }
+    bytes.into_vec()
+}
+
+pub fn decode_head(body: &[u8]) -> Result<Head, Damage> {
+    let mut reader = Reader(body);
+    let flags = reader.u8()?;
+    let has = |flag: u8| flags & flag != 0;
+    let wait_only = has(HAS_LEASE) || has(HAS_RELEASED);
+    if flags & !ALL_FLAGS != 0 || (wait_only && !has(HAS_WAIT)) {
+        return Err(Damage("its flags are unknown"));
+    }
+    let mut head = Head {
+        names_user: has(NAMES_USER),
+        owner: Owner::from_encoded(reader.text()?),
+        revision: reader.u64()?,
+        created: reader.instant()?,
+        deadline: None,
+        operation: None,
+        wait: None,
+    };
+    if has(HAS_DEADLINE) {
+        head.deadline = Some(reader.instant()?);
+    }
+    if has(HAS_OPERATION) {
+        let number = reader.u128()?;
+        head.operation = Some(OperationId::from_u128(number));
+    }
+    if has(HAS_WAIT) {
+        head.wait = Some(Wait {
+            scope: ScopeDigest::from_bytes(reader.array()?),
+            order: reader.u64()?,
+            since: reader.instant()?,
+            attempt: reader.u32()?,
+            lease: has(HAS_LEASE)
+                .then(|| decode_lease(&mut reader))
+                .transpose()?,
+            released: has(HAS_RELEASED).then(|| reader.secret()).transpose()?,
+        });
+    }
+    reader.end()?;
+    Ok(head)
+}
+
+fn decode_lease(reader: &mut Reader<'_>) -> Result<Lease, Damage> {
+    Ok(Lease {
+        secret: reader.secret()?,
+        until: reader.instant()?,
+        fencing: reader.u64()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::seal::{seal, unseal};
+    use super::*;
+    use crate::claim::TokenSecret;
+    use crate::clock::Timestamp;
+
+    fn head(wait: Option<Wait>) -> Head {
+        Head {
+            owner: Owner::from_encoded("dev:acme:-:user-1"),
+            names_user: true,
+            revision: 7,
+            deadline: wait.as_ref().map(|_| Timestamp::from_millis(9_000)),
+            created: Timestamp::from_millis(1_000),
+            operation: wait.as_ref().map(|_| OperationId::from_u128(42)),
+            wait,
+        }
+    }
+
+    fn wait(secret: Option<TokenSecret>) -> Wait {
+        Wait {
+            scope: ScopeDigest::from_bytes([3; 32]),
+            order: 5,
+            since: Timestamp::from_millis(2_000),
+            attempt: 2,
+            lease: secret.map(|secret| Lease {
+                secret,
+                until: Timestamp::from_millis(3_000),
+                fencing: 11,
+            }),
+            released: secret,
+        }
+    }
+
+    #[test]
+    fn c8_a_head_survives_encoding_and_decoding() {
+        let secret = TokenSecret::random();
+        for head in [
+            head(None),
+            head(Some(wait(None))),
+            head(Some(wait(Some(secret)))),
+        ] {
+            let bytes = encode_head(&head);
+            let decoded = decode_head(&bytes).unwrap();
+            assert_eq!(encode_head(&decoded), bytes);
+            assert_eq!(decoded.owner, head.owner);
+            assert_eq!(decoded.deadline, head.deadline);
+        }
+    }
+
+    #[test]
+    fn c17_every_truncation_and_every_flipped_bit_is_detected() {
+        let key = b"session-1";
+        let sealed = seal(
+            key,
+            &encode_head(&head(Some(wait(Some(TokenSecret::random()))))),
+        );
+        for length in 0..sealed.len() {
+            assert!(
+                unseal(key, &sealed[..length])
+                    .and_then(decode_head)
+                    .is_err()
+            );
+        }
+        for position in 0..sealed.len() * 8 {
+            let mut flipped = sealed.clone();
+            flipped[position / 8] ^= 1 << (position % 8);
+            assert!(unseal(key, &flipped).is_err(), "bit {position}");
+        }
+    }
+}

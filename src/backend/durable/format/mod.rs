@@ -1,0 +1,32 @@
+//! The file format: what the bytes of tables, keys, values and journal records mean.
+//!
+//! docs/durable-format.md describes them. Numbers are big-endian, so that keys that start with a
+//! number sort by it. A value is sealed ([`seal`]): a version byte, a checksum and the body.
+
+mod bytes;
+mod expiry;
+mod head;
+mod journal_record;
+mod keys;
+mod message_row;
+mod owner_state;
+mod payload;
+mod seal;
+mod store_state;
+mod table;
+mod version;
+
+pub(super) use bytes::Damage;
+pub(super) use expiry::Expiry;
+pub(super) use head::{decode_head, encode_head};
+pub(super) use journal_record::{Change, JournalRecord, encode_record, records};
+pub(super) use keys::{
+    age_key, decode_digest, decode_session_key, message_key, owner_key, route_key, split_owner_key,
+};
+pub(super) use message_row::MessageRow;
+pub(super) use owner_state::OwnerState;
+pub(super) use payload::{encode_payload, unseal_payload};
+pub(super) use seal::{seal, unseal};
+pub(super) use store_state::StoreState;
+pub(super) use table::{Key, Table, Value};
+pub(super) use version::{FORMAT_VERSION, decode_version, encode_version};

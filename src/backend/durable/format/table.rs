@@ -1,0 +1,67 @@
+//! The tables of the file, and their names and numbers.
+
+use redb::TableDefinition;
+
+pub type Key = &'static [u8];
+pub type Value = &'static [u8];
+
+/// A table of the file. Names and numbers are part of the file format; a number stands in journals
+/// and in cursors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Table {
+    /// The version of the format, and the state of the store.
+    Meta = 0,
+    /// Session key to head.
+    Sessions = 1,
+    /// Session key to the data, as JSON.
+    Payloads = 2,
+    /// Owner and scope to the key of the session that waits.
+    Routes = 3,
+    /// Owner to the state of the owner.
+    Owners = 4,
+    /// Owner and message to when the message is forgotten.
+    Messages = 5,
+    /// Owner and age to the message.
+    Ages = 6,
+    /// Deadline and the session or message that ends then.
+    Expiry = 7,
+}
+
+impl Table {
+    /// All tables, by number.
+    pub const ALL: [Self; 8] = [
+        Self::Meta,
+        Self::Sessions,
+        Self::Payloads,
+        Self::Routes,
+        Self::Owners,
+        Self::Messages,
+        Self::Ages,
+        Self::Expiry,
+    ];
+
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(number)).copied()
+    }
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Meta => "meta",
+            Self::Sessions => "sessions",
+            Self::Payloads => "payloads",
+            Self::Routes => "routes",
+            Self::Owners => "owners",
+            Self::Messages => "messages",
+            Self::Ages => "ages",
+            Self::Expiry => "expiry",
+        }
+    }
+
+    pub const fn definition(self) -> TableDefinition<'static, Key, Value> {
+        TableDefinition::new(self.name())
+    }
+}

@@ -1,0 +1,86 @@
+//! Reads of single rows, decoded.
+
+use std::sync::Arc;
+
+use greentic_types::{ErrorCode, GreenticError, SessionKey};
+
+use super::Rows;
+use crate::backend::durable::format::{
+    Damage, MessageRow, OwnerState, Table, decode_session_key, message_key, owner_key, route_key,
+    unseal, unseal_payload,
+};
+use crate::claim::MessageDigest;
+use crate::error::SessionResult;
+use crate::owner::Owner;
+use crate::payload;
+use crate::rules::Head;
+use crate::scope::ScopeDigest;
+use crate::session::Session;
+
+/// The error for a row that belongs to no single session. Its key names a user, and so is not part
+/// of the message (C18).
+pub fn unreadable_row(table: Table, damage: Damage) -> GreenticError {
+    let (name, reason) = (table.name(), damage.0);
+    GreenticError::new(
+        ErrorCode::Internal,
+        format!("a row of the table `{name}` cannot be read: {reason}"),
+    )
+}
+
+/// Reads and decodes a sealed row.
+fn read_row<R: Rows, T>(
+    rows: &R,
+    table: Table,
+    key: &[u8],
+    decode: impl FnOnce(&[u8]) -> Result<T, Damage>,
+) -> SessionResult<Option<T>> {
+    rows.get(table, key, |value| {
+        unseal(key, value)
+            .and_then(decode)
+            .map_err(|damage| unreadable_row(table, damage))
+    })
+}
+
+/// Reads the data of a session whose head is known.
+pub fn session_of<R: Rows>(rows: &R, key: &SessionKey, head: &Head) -> SessionResult<Arc<Session>> {
+    let data = rows.get(Table::Payloads, key.as_str().as_bytes(), |value| {
+        payload::decode(key, unseal_payload(key, value)?)
+    })?;
+    Ok(Arc::new(Session {
+        key: key.clone(),
+        data: data.ok_or_else(|| payload::unreadable(key, "its data is missing"))?,
+        revision: head.revision,
+        deadline: head.deadline,
+    }))
+}
+
+pub fn owner_state<R: Rows>(rows: &R, owner: &Owner) -> SessionResult<OwnerState> {
+    let key = owner_key(owner).into_vec();
+    let state = read_row(rows, Table::Owners, &key, OwnerState::decode)?;
+    Ok(state.unwrap_or_default())
+}
+
+/// Returns the session that the route of a scope leads to.
+pub fn route<R: Rows>(
+    rows: &R,
+    owner: &Owner,
+    scope: &ScopeDigest,
+) -> SessionResult<Option<SessionKey>> {
+    let key = route_key(owner, scope);
+    read_row(rows, Table::Routes, &key, decode_session_key)
+}
+
+/// Whether the session with this head waits where the route with the key `route` says.
+pub fn leads_to(route: &[u8], head: &Head) -> bool {
+    let wait = head.wait.as_ref();
+    wait.is_some_and(|wait| route_key(&head.owner, &wait.scope) == route)
+}
+
+pub fn message<R: Rows>(
+    rows: &R,
+    owner: &Owner,
+    message: &MessageDigest,
+) -> SessionResult<Option<MessageRow>> {
+    let key = message_key(owner, message);
+    read_row(rows, Table::Messages, &key, MessageRow::decode)
+}

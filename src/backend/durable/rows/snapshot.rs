@@ -1,0 +1,56 @@
+//! The store as of one commit, for readers.
+
+use redb::{ReadableTable, ReadableTableMetadata};
+
+use super::Rows;
+use super::range::{Row, rows_after, rows_with_prefix};
+use super::tables::ReadTables;
+use crate::backend::durable::file::StoreFile;
+use crate::backend::durable::format::Table;
+use crate::error::SessionResult;
+
+pub struct Snapshot {
+    pub tables: ReadTables,
+    pub file: StoreFile,
+}
+
+impl Snapshot {
+    /// Returns the rows after a key, at most `limit`, in key order.
+    pub fn rows_after(
+        &self,
+        table: Table,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> SessionResult<Vec<Row>> {
+        rows_after(self.tables.table(table), after, limit)
+            .map_err(|error| self.file.storage_error(&error))
+    }
+
+    /// Counts the rows of some tables. The file stores the counts.
+    pub fn count_rows(&self, tables: &[Table]) -> SessionResult<u64> {
+        let mut rows = 0;
+        for table in tables {
+            let count = self.tables.table(*table).len();
+            rows += count.map_err(|error| self.file.storage_error(&error.into()))?;
+        }
+        Ok(rows)
+    }
+}
+
+impl Rows for Snapshot {
+    fn get<T>(
+        &self,
+        table: Table,
+        key: &[u8],
+        read: impl FnOnce(&[u8]) -> SessionResult<T>,
+    ) -> SessionResult<Option<T>> {
+        let found = ReadableTable::get(self.tables.table(table), key);
+        let found = found.map_err(|error| self.file.storage_error(&error.into()))?;
+        found.map(|value| read(value.value())).transpose()
+    }
+
+    fn with_prefix(&self, table: Table, prefix: &[u8], limit: usize) -> SessionResult<Vec<Row>> {
+        rows_with_prefix(self.tables.table(table), prefix, limit)
+            .map_err(|error| self.file.storage_error(&error))
+    }
+}

@@ -1,0 +1,91 @@
+//! The reads of the contract's rules, over any [`Rows`].
+
+use std::sync::Arc;
+
+use greentic_types::SessionKey;
+
+use super::Rows;
+use super::lookup::{leads_to, message, owner_state, route, session_of, unreadable_row};
+use crate::backend::durable::format::{
+    Table, decode_digest, decode_head, decode_session_key, owner_key, route_key, unseal,
+};
+use crate::claim::MessageDigest;
+use crate::error::SessionResult;
+use crate::owner::Owner;
+use crate::payload;
+use crate::rules::{Head, Remembered, View};
+use crate::scope::ScopeDigest;
+use crate::session::Session;
+
+impl<R: Rows> View for R {
+    fn head(&self, key: &SessionKey) -> SessionResult<Option<Head>> {
+        let bytes = key.as_str().as_bytes();
+        self.get(Table::Sessions, bytes, |value| {
+            unseal(bytes, value)
+                .and_then(decode_head)
+                .map_err(|damage| payload::unreadable(key, damage.0))
+        })
+    }
+
+    fn session(&self, key: &SessionKey) -> SessionResult<Option<Arc<Session>>> {
+        let head = self.head(key)?;
+        head.map(|head| session_of(self, key, &head)).transpose()
+    }
+
+    /// A route whose session does not wait on the scope is ignored.
+    fn routed(
+        &self,
+        owner: &Owner,
+        scope: &ScopeDigest,
+        except: Option<&SessionKey>,
+    ) -> SessionResult<Option<(SessionKey, Head)>> {
+        let routed = route(self, owner, scope)?.filter(|key| except != Some(key));
+        let Some(key) = routed else { return Ok(None) };
+        let head = self
+            .head(&key)?
+            .filter(|head| leads_to(&route_key(owner, scope), head));
+        Ok(head.map(|head| (key, head)))
+    }
+
+    fn all_routed(&self, owner: &Owner) -> SessionResult<Vec<(SessionKey, Head)>> {
+        let prefix = owner_key(owner).into_vec();
+        let mut routed = Vec::new();
+        for row in self.with_prefix(Table::Routes, &prefix, usize::MAX)? {
+            let key = unseal(&row.key, &row.value)
+                .and_then(decode_session_key)
+                .map_err(|damage| unreadable_row(Table::Routes, damage))?;
+            let head = self.head(&key)?.filter(|head| leads_to(&row.key, head));
+            routed.extend(head.map(|head| (key, head)));
+        }
+        Ok(routed)
+    }
+
+    fn latest_created(&self, owner: &Owner) -> SessionResult<Option<SessionKey>> {
+        Ok(owner_state(self, owner)?.latest_created)
+    }
+
+    fn remembered(
+        &self,
+        owner: &Owner,
+        digest: &MessageDigest,
+    ) -> SessionResult<Option<Remembered>> {
+        let row = message(self, owner, digest)?;
+        Ok(row.map(|row| Remembered {
+            message: *digest,
+            secret: row.secret,
+            until: row.until,
+        }))
+    }
+
+    fn messages(&self, owner: &Owner) -> SessionResult<Vec<Remembered>> {
+        let prefix = owner_key(owner).into_vec();
+        let mut messages = Vec::new();
+        for row in self.with_prefix(Table::Ages, &prefix, usize::MAX)? {
+            let digest = unseal(&row.key, &row.value)
+                .and_then(decode_digest)
+                .map_err(|damage| unreadable_row(Table::Ages, damage))?;
+            messages.extend(self.remembered(owner, &digest)?);
+        }
+        Ok(messages)
+    }
+}

@@ -1,0 +1,395 @@
+//! The writes of operations over the transaction of their batch.
+//!
+//! What an operation writes is staged until its rule has accepted it, so that an operation that
+//! fails leaves nothing in the transaction that it shares with others (C14).
+
+use std::cell::Cell;
+
+use greentic_types::{GreenticError, SessionKey};
+
+use super::changes::{Changes, Reclaimed};
+use crate::backend::durable::file::{StorageErrorKind, StoreFile, error_kind, write_state};
+use crate::backend::durable::format::{
+    Change, Expiry, MessageRow, OwnerState, StoreState, Table, age_key, decode_digest, encode_head,
+    encode_payload, message_key, owner_key, route_key, seal, unseal,
+};
+use crate::backend::durable::rows::{
+    Row, Rows, WriteTables, expired_keys, message, owner_state, route, rows_with_prefix,
+    unreadable_row,
+};
+use crate::claim::MessageDigest;
+use crate::clock::Timestamp;
+use crate::error::SessionResult;
+use crate::owner::{Owner, foreign_key};
+use crate::rules::{Head, Ledger, Remembered, View, Wait};
+use crate::session::NewSession;
+
+pub struct DurableLedger<'a, 'txn> {
+    tables: WriteTables<'txn>,
+    state: &'a mut StoreState,
+    file: &'a StoreFile,
+    /// The value of the row with this operation's data, if the operation's caller encoded it.
+    payload: Option<Vec<u8>>,
+    staged: Vec<Change>,
+    reclaimed: Reclaimed,
+    changes: Changes,
+    storage_error: Cell<Option<StorageErrorKind>>,
+}
+
+impl<'a, 'txn> DurableLedger<'a, 'txn> {
+    /// `has_journal` collects the changes for the journal.
+    pub fn new(
+        tables: WriteTables<'txn>,
+        state: &'a mut StoreState,
+        file: &'a StoreFile,
+        has_journal: bool,
+    ) -> Self {
+        Self {
+            tables,
+            state,
+            file,
+            payload: None,
+            staged: Vec::new(),
+            reclaimed: Reclaimed::default(),
+            changes: Changes::new(has_journal),
+            storage_error: Cell::new(None),
+        }
+    }
+
+    /// Sets the value of the row with this operation's data, which the operation's caller encoded.
+    pub fn with_payload(&mut self, value: Option<Vec<u8>>) -> &mut Self {
+        self.payload = value;
+        self
+    }
+
+    /// Ends one operation: writes what it staged if it succeeded, else drops it.
+    pub fn end_operation<T>(&mut self, result: SessionResult<T>) -> SessionResult<T> {
+        self.payload = None;
+        let staged = std::mem::take(&mut self.staged);
+        let answer = result?;
+        for change in &staged {
+            self.apply(change)
+                .map_err(|error| self.write_error(&error))?;
+        }
+        self.reclaimed.changes = self.changes.add(staged);
+        Ok(answer)
+    }
+
+    /// Returns the memory that the last operation no longer needs.
+    pub fn take_reclaimed(&mut self) -> Reclaimed {
+        std::mem::take(&mut self.reclaimed)
+    }
+
+    /// Why the transaction must not be committed, if the storage failed.
+    pub fn storage_error(&self) -> Option<StorageErrorKind> {
+        self.storage_error.get()
+    }
+
+    pub fn into_changes(self) -> Changes {
+        self.changes
+    }
+
+    pub fn has_changes(&self) -> bool {
+        self.changes.are_any
+    }
+
+    /// Returns the first keys of what has expired at `now`, at most `limit`.
+    pub fn expired_keys(&self, now: Timestamp, limit: usize) -> SessionResult<Vec<Vec<u8>>> {
+        expired_keys(self.tables.table(Table::Expiry), now, limit)
+            .map_err(|error| self.read_error(&error))
+    }
+
+    /// Writes the state of the store as part of this commit, which has an id if it goes to a journal.
+    pub fn save_state(&mut self, now: Timestamp, commit: Option<u128>) -> SessionResult<()> {
+        self.state.clock = self.state.clock.max(now);
+        self.state.commit = commit.unwrap_or(self.state.commit);
+        let state = *self.state;
+        write_state(self.tables.table_mut(Table::Meta), &state)
+            .map_err(|error| self.write_error(&error))
+    }
+
+    fn apply(&mut self, change: &Change) -> Result<(), redb::Error> {
+        let table = self.tables.table_mut(change.table);
+        let size = |value: usize| u64::try_from(change.key.len() + value).unwrap_or_default();
+        let (before, after) = match &change.value {
+            Some(value) => {
+                let before = table.insert(change.key.as_slice(), value.as_slice())?;
+                let before = before.map(|old| old.value().len());
+                (before, Some(value.len()))
+            }
+            None => {
+                let before = table.remove(change.key.as_slice())?;
+                (before.map(|old| old.value().len()), None)
+            }
+        };
+        let live = self.state.live_bytes + after.map_or(0, size);
+        self.state.live_bytes = live.saturating_sub(before.map_or(0, size));
+        Ok(())
+    }
+
+    /// The error of a failed read. A page that cannot be read fails only the operation that needs it;
+    /// a storage that does not respond fails the transaction.
+    fn read_error(&self, error: &redb::Error) -> GreenticError {
+        if error_kind(error) == StorageErrorKind::Io {
+            self.storage_error.set(Some(StorageErrorKind::Io));
+        }
+        self.file.storage_error(error)
+    }
+
+    /// The error of a failed write. The transaction may contain a part of it, and so fails.
+    fn write_error(&self, error: &redb::Error) -> GreenticError {
+        if self.storage_error.get().is_none() {
+            self.storage_error.set(Some(error_kind(error)));
+        }
+        self.file.storage_error(error)
+    }
+
+    fn stage(&mut self, table: Table, key: Vec<u8>, value: Option<Vec<u8>>) {
+        let same = |change: &&mut Change| change.table == table && change.key == key;
+        match self.staged.iter_mut().find(same) {
+            Some(change) => change.value = value,
+            None => self.staged.push(Change { table, key, value }),
+        }
+    }
+
+    fn write(&mut self, table: Table, key: Vec<u8>, body: &[u8]) {
+        let value = seal(&key, body);
+        self.stage(table, key, Some(value));
+    }
+
+    fn move_head(&mut self, key: &SessionKey, old: Option<&Head>, new: &Head) -> SessionResult<()> {
+        self.write_head(key, new);
+        let expiry = Expiry::Session(key.clone());
+        self.reschedule(&expiry, old.and_then(|head| head.deadline), new.deadline);
+        let before = old.and_then(|head| head.wait.as_ref());
+        self.move_wait(key, &new.owner, before, new.wait.as_ref())
+    }
+
+    /// Writes a row and nothing that is derived from it. Rows of `expiry` have no body and no seal.
+    pub fn add_row(&mut self, table: Table, key: Vec<u8>, body: Option<&[u8]>) {
+        match body {
+            Some(body) => self.write(table, key, body),
+            None => self.stage(table, key, Some(Vec::new())),
+        }
+    }
+
+    /// Removes a row and nothing that is derived from it.
+    pub fn remove_row(&mut self, table: Table, key: Vec<u8>) {
+        self.stage(table, key, None);
+    }
+
+    fn reschedule(&mut self, expiry: &Expiry, before: Option<Timestamp>, after: Option<Timestamp>) {
+        if before == after {
+            return;
+        }
+        if let Some(before) = before {
+            self.remove_row(Table::Expiry, expiry.key(before));
+        }
+        if let Some(after) = after {
+            self.add_row(Table::Expiry, expiry.key(after), None);
+        }
+    }
+
+    fn change_owner(
+        &mut self,
+        owner: &Owner,
+        change: impl FnOnce(&mut OwnerState),
+    ) -> SessionResult<()> {
+        let mut state = owner_state(self, owner)?;
+        change(&mut state);
+        self.write_owner(owner, &state);
+        Ok(())
+    }
+
+    /// Writes the state of an owner, or removes the row of an empty state.
+    pub fn write_owner(&mut self, owner: &Owner, state: &OwnerState) {
+        let key = owner_key(owner).into_vec();
+        if state.is_empty() {
+            self.remove_row(Table::Owners, key);
+        } else {
+            self.write(Table::Owners, key, &state.encode());
+        }
+    }
+
+    pub fn write_head(&mut self, key: &SessionKey, head: &Head) {
+        let bytes = key.as_str().as_bytes().to_vec();
+        self.write(Table::Sessions, bytes, &encode_head(head));
+    }
+
+    /// Writes the route from the wait's scope to its session.
+    pub fn write_route(&mut self, owner: &Owner, wait: &Wait, key: &SessionKey) {
+        let scope = route_key(owner, &wait.scope);
+        self.write(Table::Routes, scope, key.as_str().as_bytes());
+    }
+
+    /// Updates the route of a session's wait. The route of another session's wait on the same scope
+    /// stays.
+    fn move_wait(
+        &mut self,
+        key: &SessionKey,
+        owner: &Owner,
+        before: Option<&Wait>,
+        after: Option<&Wait>,
+    ) -> SessionResult<()> {
+        let position = |wait: Option<&Wait>| wait.map(|wait| (wait.scope, wait.order));
+        if position(before) == position(after) {
+            return Ok(());
+        }
+        if let Some(wait) = after
+            && route(self, owner, &wait.scope)?.as_ref() != Some(key)
+        {
+            self.write_route(owner, wait, key);
+        }
+        if let Some(wait) = before
+            && after.is_none_or(|after| after.scope != wait.scope)
+            && route(self, owner, &wait.scope)?.as_ref() == Some(key)
+        {
+            self.remove_row(Table::Routes, route_key(owner, &wait.scope));
+        }
+        // A wait that replaces another leaves the count, and so the owner's row, unchanged.
+        let change: fn(u32, u32) -> u32 = match (before, after) {
+            (None, _) => u32::saturating_add,
+            (_, None) => u32::saturating_sub,
+            _ => return Ok(()),
+        };
+        self.change_owner(owner, |state| state.waits = change(state.waits, 1))
+    }
+
+    /// Forgets a message of an owner (C13, C16).
+    pub fn forget(&mut self, owner: &Owner, digest: &MessageDigest) -> SessionResult<()> {
+        let Some(row) = message(self, owner, digest)? else {
+            return Ok(());
+        };
+        self.remove_row(Table::Messages, message_key(owner, digest));
+        self.remove_row(Table::Ages, age_key(owner, row.age));
+        let expiry = Expiry::Message(owner.clone(), *digest);
+        self.remove_row(Table::Expiry, expiry.key(row.until));
+        self.change_owner(owner, |state| {
+            state.messages = state.messages.saturating_sub(1);
+        })
+    }
+
+    fn forget_oldest(&mut self, owner: &Owner, count: usize) -> SessionResult<()> {
+        let prefix = owner_key(owner).into_vec();
+        for row in self.with_prefix(Table::Ages, &prefix, count)? {
+            let digest = unseal(&row.key, &row.value)
+                .and_then(decode_digest)
+                .map_err(|damage| unreadable_row(Table::Ages, damage))?;
+            self.forget(owner, &digest)?;
+        }
+        Ok(())
+    }
+}
+
+impl Rows for DurableLedger<'_, '_> {
+    fn get<T>(
+        &self,
+        table: Table,
+        key: &[u8],
+        read: impl FnOnce(&[u8]) -> SessionResult<T>,
+    ) -> SessionResult<Option<T>> {
+        let same = |change: &&Change| change.table == table && change.key == key;
+        if let Some(change) = self.staged.iter().find(same) {
+            return change.value.as_deref().map(read).transpose();
+        }
+        let stored = redb::ReadableTable::get(self.tables.table(table), key);
+        let stored = stored.map_err(|error| self.read_error(&error.into()))?;
+        stored.map(|value| read(value.value())).transpose()
+    }
+
+    fn with_prefix(&self, table: Table, prefix: &[u8], limit: usize) -> SessionResult<Vec<Row>> {
+        let touched = |change: &&Change| change.table == table && change.key.starts_with(prefix);
+        let staged = || self.staged.iter().filter(touched);
+        let enough = limit.saturating_add(staged().count());
+        let mut rows = rows_with_prefix(self.tables.table(table), prefix, enough)
+            .map_err(|error| self.read_error(&error))?;
+        for change in staged() {
+            rows.retain(|row| row.key != change.key);
+            if let Some(value) = &change.value {
+                rows.push(Row {
+                    key: change.key.clone(),
+                    value: value.clone(),
+                });
+            }
+        }
+        rows.sort_by(|one, other| one.key.cmp(&other.key));
+        rows.truncate(limit);
+        Ok(rows)
+    }
+}
+
+impl Ledger for DurableLedger<'_, '_> {
+    fn put(&mut self, session: NewSession, old: Option<&Head>, new: Head) -> SessionResult<()> {
+        let bytes = session.key().as_str().as_bytes();
+        if old.is_none() && self.get(Table::Sessions, bytes, |_| Ok(()))?.is_some() {
+            return Err(foreign_key());
+        }
+        let encoded = self.payload.take();
+        let payload = encoded.map_or_else(|| encode_payload(&session), Ok)?;
+        self.stage(Table::Payloads, bytes.to_vec(), Some(payload));
+        self.move_head(session.key(), old, &new)?;
+        self.reclaimed.session = Some(session);
+        Ok(())
+    }
+
+    fn put_head(&mut self, key: &SessionKey, old: &Head, new: Head) -> SessionResult<()> {
+        self.move_head(key, Some(old), &new)
+    }
+
+    fn delete(&mut self, key: &SessionKey, head: &Head) -> SessionResult<()> {
+        let bytes = key.as_str().as_bytes();
+        self.remove_row(Table::Sessions, bytes.to_vec());
+        self.remove_row(Table::Payloads, bytes.to_vec());
+        self.reschedule(&Expiry::Session(key.clone()), head.deadline, None);
+        self.move_wait(key, &head.owner, head.wait.as_ref(), None)
+    }
+
+    fn set_latest_created(&mut self, owner: &Owner, key: Option<&SessionKey>) -> SessionResult<()> {
+        self.change_owner(owner, |state| state.latest_created = key.cloned())
+    }
+
+    /// One series of numbers for the whole store, so that they grow also for an owner whose state was
+    /// removed.
+    fn next_number(&mut self, _owner: &Owner, now: Timestamp) -> SessionResult<u64> {
+        self.state.number = now.as_millis().max(self.state.number.saturating_add(1));
+        Ok(self.state.number)
+    }
+
+    fn skip_numbers(&mut self, number: u64) {
+        self.state.number = self.state.number.max(number);
+    }
+
+    fn forget_messages(&mut self, owner: &Owner) -> SessionResult<Vec<Remembered>> {
+        let messages = self.messages(owner)?;
+        for known in &messages {
+            self.forget(owner, &known.message)?;
+        }
+        Ok(messages)
+    }
+
+    fn remember(
+        &mut self,
+        owner: &Owner,
+        new: Remembered,
+        limit: usize,
+        now: Timestamp,
+    ) -> SessionResult<()> {
+        self.forget(owner, &new.message)?;
+        let row = MessageRow {
+            until: new.until,
+            secret: new.secret,
+            age: self.next_number(owner, now)?,
+        };
+        let key = message_key(owner, &new.message);
+        self.write(Table::Messages, key, &row.encode());
+        let age = age_key(owner, row.age);
+        self.write(Table::Ages, age, &new.message.0);
+        let expiry = Expiry::Message(owner.clone(), new.message);
+        self.reschedule(&expiry, None, Some(row.until));
+        self.change_owner(owner, |state| {
+            state.messages = state.messages.saturating_add(1);
+        })?;
+        let held = usize::try_from(owner_state(self, owner)?.messages).unwrap_or(usize::MAX);
+        self.forget_oldest(owner, held.saturating_sub(limit.max(1)))
+    }
+}

@@ -1,0 +1,66 @@
+//! The state that the store, its writer thread and its timer thread share.
+
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use redb::{Database, ReadableDatabase};
+
+use super::queue::Queue;
+use crate::backend::durable::clock::StoreClock;
+use crate::backend::durable::config::DurableConfig;
+use crate::backend::durable::file::{Failure, StoreFile};
+use crate::backend::durable::rows::{ReadTables, Snapshot};
+use crate::clock::Timestamp;
+
+pub struct Shared {
+    pub config: DurableConfig,
+    pub file: StoreFile,
+    pub clock: StoreClock,
+    pub queue: Queue,
+    pub failure: Failure,
+    /// The last commit. None while the file is compacted, or after it could not be read.
+    snapshot: RwLock<Option<Arc<Snapshot>>>,
+}
+
+impl Shared {
+    pub fn new(config: DurableConfig, clock: StoreClock, failure: Failure) -> Self {
+        let file = StoreFile::new(&config.path);
+        Self {
+            queue: Queue::new(config.timeout, config.max_queued, file.clone()),
+            config,
+            file,
+            clock,
+            failure,
+            snapshot: RwLock::new(None),
+        }
+    }
+
+    pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
+        self.snapshot.read().clone()
+    }
+
+    /// Returns the last commit and the time, read together: an older commit with a later time could
+    /// miss a session whose deadline was extended in between.
+    pub fn snapshot_now(&self) -> Option<(Arc<Snapshot>, Timestamp)> {
+        let snapshot = self.snapshot.read();
+        let now = self.clock.now();
+        snapshot.clone().map(|snapshot| (snapshot, now))
+    }
+
+    /// Makes the last commit the one that readers see.
+    pub fn publish_snapshot(&self, database: &Database) -> Result<(), redb::Error> {
+        let txn = database.begin_read()?;
+        let next = Snapshot {
+            tables: ReadTables::open(&txn)?,
+            file: self.file.clone(),
+        };
+        let previous = self.snapshot.write().replace(Arc::new(next));
+        drop(previous);
+        Ok(())
+    }
+
+    /// Takes the snapshot away from new readers, and returns it.
+    pub fn withdraw_snapshot(&self) -> Option<Arc<Snapshot>> {
+        self.snapshot.write().take()
+    }
+}
