@@ -1,12 +1,12 @@
-//! Time that never runs back, also from one run of a process to the next.
+//! The time of the store, which never decreases, also from one process to the next.
 
 use crate::clock::{Clock, Timestamp};
 
-/// A clock that goes on from the latest instant that the file has seen.
+/// A clock that continues from the latest instant that the file has seen.
 ///
-/// If the wall clock was set back between two runs, time goes on from where it was, so that no
-/// session comes back and every lease and TTL still takes as long as it should. Instants are then
-/// ahead of the wall clock until it has caught up.
+/// If the wall clock was set back between two runs, time continues from that instant, so that no
+/// expired session becomes visible and every lease and TTL keeps its length. Instants are then ahead
+/// of the wall clock until it has caught up.
 pub(super) struct StoreClock {
     clock: Box<dyn Clock>,
     ahead_millis: u64,
@@ -26,7 +26,7 @@ impl StoreClock {
         Timestamp::from_millis(millis.saturating_add(self.ahead_millis))
     }
 
-    /// How far the time of the store is ahead of the clock that it was given.
+    /// How far the time of the store is ahead of its clock.
     pub fn ahead_millis(&self) -> u64 {
         self.ahead_millis
     }

@@ -1,4 +1,4 @@
-//! How a durable store is opened.
+//! The settings of a durable store.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,24 +6,26 @@ use std::time::Duration;
 use crate::error::{SessionResult, invalid_input};
 use crate::options::StoreOptions;
 
-/// What an Ok of a write promises.
+/// What a write that returned `Ok` survives.
 ///
-/// Whatever is chosen, the file is consistent after every crash, and operations are lost in order:
-/// one that is there implies that all before it are there.
+/// With either value the file is consistent after every crash, and operations are lost in order: if
+/// one operation is there, all operations before it are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Durability {
-    /// An Ok is on the disk: it outlives the process, the system and a loss of power. The default.
+    /// The write is on the disk. It survives the end of the process, a crash of the system and a loss
+    /// of power. The default.
     SurvivesPowerLoss,
-    /// An Ok outlives the process, however it ends, and is on the disk at most `sync_every` later: a
-    /// loss of power or a crash of the system loses the writes since. Closing loses nothing.
+    /// The write survives the end of the process, for whatever reason, and is on the disk at most
+    /// `sync_every` later. A loss of power or a crash of the system loses the writes since the last
+    /// sync. Closing the store loses nothing.
     SurvivesProcessCrash {
-        /// How long a write may wait for the disk.
+        /// The longest time between a write and its sync.
         sync_every: Duration,
     },
 }
 
-/// Where a durable store lives and how it is run.
+/// The location and the settings of a durable store.
 ///
 /// ```
 /// use greentic_session::durable::{Durability, DurableConfig};
@@ -34,40 +36,41 @@ pub enum Durability {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DurableConfig {
-    /// The file; it is created where there is none, its directory is not. Next to it,
-    /// `<file>.owner` tells which process has it open.
+    /// The file. It is created if it does not exist; its directory is not. `<file>.owner`, beside it,
+    /// says which process has the store open.
     pub path: PathBuf,
-    /// Settings that every backend shares.
+    /// The settings that every backend has.
     pub options: StoreOptions,
-    /// What an Ok promises. Default: [`Durability::SurvivesPowerLoss`].
+    /// What a write that returned `Ok` survives. Default: [`Durability::SurvivesPowerLoss`].
     pub durability: Durability,
-    /// The memory for pages of the file, in bytes. Default: 64 MiB.
+    /// The size of the page cache, in bytes. Default: 64 MiB.
     pub cache_bytes: usize,
-    /// How many operations share one commit at most. Default: 1,024.
+    /// The largest number of operations in one commit. Default: 1,024.
     pub max_batch: usize,
-    /// How many operations wait for the writer at most; further ones are refused at once, with
-    /// `RateLimited`. Default: 16,384.
+    /// The largest number of queued operations. Further ones are refused at once with `RateLimited`.
+    /// Default: 16,384.
     pub max_queued: usize,
-    /// How long the writer waits for others to join a commit, if the last commit was shared too; a
-    /// lone caller never waits. Default: 200 µs.
+    /// How long the writer waits for further operations to join a commit, if the last commit was
+    /// shared too. A lone caller never waits. Default: 200 µs.
     pub linger: Duration,
-    /// How long an operation waits to be taken up, and then again to be on the disk; then it ends in
-    /// `Timeout`. The message tells one that was not taken up, and so not done. Default: 10 s.
+    /// How long an operation may be queued, and then again how long its commit may take. An operation
+    /// that takes longer ends in `Timeout`; the message says if it was still queued, and so not done.
+    /// Default: 10 s.
     pub timeout: Duration,
-    /// How long opening waits for a file that is open already. Default: 2 s.
+    /// How long opening waits if another process has the file open. Default: 2 s.
     pub open_timeout: Duration,
-    /// Whether opening gives room back to the file system if most of the file is free. Default: true.
+    /// Whether opening compacts the file if most of it is free. Default: true.
     pub compact_on_open: bool,
-    /// Whether opening verifies every page of the file: needed only if something else may have
-    /// changed it, and slow. After a crash it is verified anyway. Default: false.
+    /// Whether opening verifies the checksum of every page. This is slow, and needed only if something
+    /// else may have changed the file. After a crash every page is verified anyway. Default: false.
     pub check_on_open: bool,
-    /// Whether each commit also records which pages are free, so that opening after a crash need
-    /// not read the whole file. Commits become slower. Default: false.
+    /// Whether each commit also records the free pages, so that opening after a crash need not read
+    /// the whole file. Commits become slower. Default: false.
     pub quick_repair: bool,
 }
 
 impl DurableConfig {
-    /// The defaults, for a file.
+    /// Returns the default settings for a file.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
@@ -86,12 +89,12 @@ impl DurableConfig {
         }
     }
 
-    /// The defaults, for a URL such as `redb:///var/lib/flows/sessions.redb`.
+    /// Returns the default settings for a URL such as `redb:///var/lib/flows/sessions.redb`.
     ///
-    /// The path is absolute, and `%` starts the hexadecimal code of a byte.
+    /// The path is absolute and percent-encoded.
     ///
     /// # Errors
-    /// `InvalidInput` if the URL is not of that form.
+    /// `InvalidInput` if the URL has another form.
     ///
     /// ```
     /// use greentic_session::durable::DurableConfig;

@@ -26,20 +26,20 @@ use crate::rules::{self, Erased, View};
 use crate::scope::ScopeDigest;
 use crate::session::{ClearOutcome, CreateOutcome, Health, HealthWarning, ParkOutcome, Session};
 
-/// How much an explicit sweep removes in one commit.
+/// How many sessions and messages an explicit sweep removes in one commit.
 const SWEEP_BUDGET: usize = 1024;
 /// From which difference on a wall clock that was set back is reported.
 const CLOCK_TOLERANCE_MILLIS: u64 = 60_000;
 
-/// Keeps sessions in one file of this machine; they outlive the process, and by default also a loss
-/// of power.
+/// A store in one local file. Sessions survive the end of the process, and by default also a loss of
+/// power.
 ///
-/// One process at a time has the file open. Writers share commits: each waits for one, and many at
-/// once pay for it together. Readers wait for nobody. Dropping the store closes the file, which
-/// blocks for the last commit.
+/// One process at a time can open the file. A write waits for a commit, which concurrent writes
+/// share. A read waits for no write. Dropping the store closes the file, which blocks until the last
+/// commit is done.
 ///
-/// After a write or sync that failed, all further writes are refused with `Unavailable` until the
-/// store is opened again; reads go on.
+/// After a write or a sync failed, all further writes are refused with `Unavailable` until the store
+/// is opened again. Reads continue.
 ///
 /// ```
 /// use greentic_session::durable::{DurableConfig, DurableSessionStore};
@@ -62,24 +62,27 @@ pub struct DurableSessionStore {
 }
 
 impl DurableSessionStore {
-    /// Opens the file, and creates it where there is none.
+    /// Opens the file, and creates it if it does not exist.
     ///
-    /// It blocks: for [`DurableConfig::open_timeout`] if the file is open elsewhere, and for as long
-    /// as it takes to read the whole file if it was not closed (see [`DurableConfig::quick_repair`]).
+    /// Blocks up to [`DurableConfig::open_timeout`] while another process has the file open. If the
+    /// file was not closed, it blocks until the whole file was read (see
+    /// [`DurableConfig::quick_repair`]).
     ///
     /// # Errors
-    /// All name the path, and leave what is there as it is. `Unavailable` if the file is open
-    /// already, cannot be read or written, or the disk is full; `InvalidInput` if its directory does
-    /// not exist, the file is no session store, or was written by a newer version; `Internal` if it
-    /// is damaged.
+    /// Every error names the path, and nothing stored is changed.
+    ///
+    /// - `Unavailable` if the file is open already, cannot be read or written, or the disk is full.
+    /// - `InvalidInput` if the directory does not exist, the file is no session store, or its format
+    ///   version is unknown.
+    /// - `Internal` if the file is damaged.
     pub fn open(config: DurableConfig) -> SessionResult<Self> {
         Self::open_with_clock(config, SystemClock::new())
     }
 
-    /// Opens the file, and takes the time from `clock`.
+    /// Opens the file with `clock` as the source of time.
     ///
-    /// The time of the store goes on from the latest instant that the file has seen, also if the
-    /// clock shows less.
+    /// The time of the store continues from the latest instant that the file has seen, also if the
+    /// clock is behind it.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -121,12 +124,12 @@ impl DurableSessionStore {
         })
     }
 
-    /// Finishes what is queued, makes it durable and closes the file.
+    /// Completes all queued operations, syncs and closes the file.
     ///
     /// # Errors
-    /// `Unavailable` if a write failed, now or before. What was acknowledged under
-    /// [`Durability::SurvivesPowerLoss`](super::Durability::SurvivesPowerLoss) is on the disk all
-    /// the same.
+    /// `Unavailable` if a write failed, now or before. Writes that returned `Ok` under
+    /// [`Durability::SurvivesPowerLoss`](super::Durability::SurvivesPowerLoss) are on the disk
+    /// nevertheless.
     pub fn close(mut self) -> SessionResult<()> {
         self.stop()
     }
@@ -144,36 +147,36 @@ impl DurableSessionStore {
         }
     }
 
-    /// Gives free room of the file back to the file system, and tells how many bytes it was.
+    /// Compacts the file, and returns how many bytes it became shorter.
     ///
-    /// It takes long for a large file, and blocks; all other calls wait meanwhile, and those that
-    /// wait longer than [`DurableConfig::timeout`] end in `Timeout`.
+    /// Blocks, for long if the file is large. All other calls wait meanwhile, and end in `Timeout`
+    /// after [`DurableConfig::timeout`].
     ///
     /// # Errors
-    /// `Unavailable` if a write failed, now or before, or a read does not end.
+    /// `Unavailable` if a write failed, now or before, or a read does not end within 5 s.
     pub fn compact(&self) -> SessionResult<u64> {
         wait_for(self.shared.queue.submit_compaction())
     }
 
-    /// Writes the file anew, and puts the new one in its place: what was removed cannot be read from
-    /// the pages that it left.
+    /// Replaces the file with a new one that contains only what is stored, for the right to erasure:
+    /// free pages of the old file still contain removed data.
     ///
-    /// For the right to be forgotten. The store must be closed. It takes as long as reading and
-    /// writing all that is stored, and as much room beside the file. A crash on the way leaves the
-    /// old file. What the file system keeps of the old file's blocks is its own matter.
+    /// The store must be closed. Reads and writes everything that is stored, and needs as much space
+    /// again beside the file. A crash leaves either the old or the new file. The old file's blocks on
+    /// the disk are not overwritten.
     ///
     /// # Errors
-    /// As [`open`](Self::open); the old file is then as it was.
+    /// As [`open`](Self::open). The old file is then unchanged.
     pub fn rewrite(config: DurableConfig) -> SessionResult<()> {
         rewrite(config)
     }
 
-    /// Removes all that has expired, at once, and tells how much it was.
+    /// Removes everything that has expired, and returns how many sessions and messages that was.
     ///
-    /// Not needed in normal use: the writer does it in small steps, also when it is idle.
+    /// Not needed in normal use: the writer removes expired rows in small steps, also when it is idle.
     ///
     /// # Errors
-    /// As every write.
+    /// As for every write.
     pub fn sweep(&self) -> SessionResult<usize> {
         let mut swept = 0;
         loop {
@@ -189,29 +192,30 @@ impl DurableSessionStore {
         }
     }
 
-    /// Counts what is held, expired or not: sessions, and owners with state of their own.
+    /// Counts stored sessions, and owners with state of their own. Both counts include what has expired
+    /// and is not removed yet.
     ///
-    /// Both are 0 when nothing is left behind (C13).
+    /// Both are 0 once everything has expired and was removed (C13).
     ///
     /// # Errors
-    /// As every read.
+    /// As for every read.
     pub fn held(&self) -> SessionResult<(u64, u64)> {
         wait_for(self.read(|snapshot, _now| {
             count_held(&snapshot.tables).map_err(|error| snapshot.file.storage_error(&error))
         }))
     }
 
-    /// Reads every row and tells which contradict each other; none is good.
+    /// Checks all rows of one commit against each other. An empty list means that all are consistent.
     ///
-    /// It changes nothing, sees one commit as a whole, and takes long for a large file.
+    /// Changes nothing, and takes long for a large file.
     ///
     /// # Errors
-    /// As every read.
+    /// As for every read.
     pub fn inconsistencies(&self) -> SessionResult<Vec<Inconsistency>> {
         wait_for(self.read(|snapshot, _now| inconsistencies(snapshot)))
     }
 
-    /// Queues an operation for the writer; it is on the disk when the answer comes.
+    /// Queues an operation for the writer, and returns its result after its commit.
     pub(super) async fn write<T: Send + 'static>(
         &self,
         write: impl FnOnce(&mut DurableLedger<'_, '_>, Timestamp) -> SessionResult<T> + Send + 'static,
@@ -232,7 +236,7 @@ impl DurableSessionStore {
             .unwrap_or_else(|reason| Err(self.shared.file.damaged(reason)))
     }
 
-    /// The snapshot after the maintenance that goes on.
+    /// The snapshot after the compaction in progress.
     async fn next_snapshot(&self) -> SessionResult<(Arc<Snapshot>, Timestamp)> {
         self.write(|_ledger, _now| Ok(())).await?;
         let current = self.shared.snapshot_now();
@@ -264,7 +268,7 @@ impl DurableSessionStore {
 
 impl Drop for DurableSessionStore {
     fn drop(&mut self) {
-        // The writer has logged what went wrong.
+        // The writer has logged any error.
         let _ = self.stop();
     }
 }

@@ -1,7 +1,7 @@
 //! `cargo xtask lint`: the rules about the shape of the source.
 //!
 //! - No two entries (files or folders) of a directory use each other, directly or around a circle.
-//! - The layers of the Redis backend use only those below them.
+//! - The layers of the Redis and the durable backend use only those below them.
 
 mod cycles;
 mod imports;
