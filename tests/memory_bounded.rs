@@ -3,15 +3,19 @@
 //! `GREENTIC_SESSION_FULL=1` plays a million sessions also in a debug build.
 #![allow(clippy::unwrap_used)]
 
-mod support;
+#[path = "support/harness.rs"]
+mod harness;
+#[path = "support/world.rs"]
+mod world;
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use greentic_session::inmemory::InMemorySessionStore;
 use greentic_session::{ReplyScope, SessionKey, SessionStore, StoreOptions};
-use support::harness::{Harness, Memory};
-use support::world::{PEOPLE, Who, ctx, data, scope, user};
+
+use harness::{Harness, Memory};
+use world::{PEOPLE, Who, ctx, data, scope, user};
 
 const TTL: Duration = Duration::from_secs(3600);
 

@@ -6,7 +6,8 @@
 #![cfg(shuttle)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod support;
+#[path = "support/world.rs"]
+mod world;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +19,8 @@ use greentic_session::{
     ParkOutcome, RemoveOptions, SessionKey, SessionResult, StoreOptions, UpdateOptions,
 };
 use shuttle::thread;
-use support::world::{PEOPLE, Who, content, ctx, data, scope, user};
+
+use world::{PEOPLE, Who, content, ctx, data, scope, user};
 
 const ANN: Who = PEOPLE[0];
 const BOB: Who = PEOPLE[2];

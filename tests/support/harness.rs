@@ -1,4 +1,5 @@
 //! What a backend gives to be put to the proofs.
+#![allow(dead_code, clippy::unwrap_used)]
 
 use std::sync::{Arc, RwLock};
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! Many workers, every message delivered several times in any order, workers that stall and crash:
 //! each message must count once, and none may be lost (C16).
+#![allow(dead_code, clippy::unwrap_used)]
 
 use std::collections::VecDeque;
 use std::fmt;

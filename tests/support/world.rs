@@ -1,5 +1,6 @@
 //! The small world that the proofs play in: few owners, keys, scopes and message ids, chosen so that
 //! they collide wherever a store could mix them up.
+#![allow(dead_code, clippy::unwrap_used)]
 
 use greentic_session::{ReplyScope, SessionData};
 use greentic_types::{EnvId, FlowId, SessionCursor, TeamId, TenantCtx, TenantId, UserId};

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use greentic_session_testkit::servers_or_skip;
+use greentic_session_testkit::{own_servers, require};
 use serde_json::Value;
 
 const FIELDS: [&str; 11] = [
@@ -21,9 +21,7 @@ const FIELDS: [&str; 11] = [
 
 #[test]
 fn every_row_can_be_measured_and_read() {
-    if !servers_or_skip("every_row_can_be_measured_and_read") {
-        return;
-    }
+    require!(own_servers);
     let mut command = Command::new(env!("CARGO_BIN_EXE_greentic-session-bench"));
     let output = command.args(["all", "--smoke", "--json"]).output().unwrap();
     assert!(

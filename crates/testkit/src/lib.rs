@@ -44,6 +44,6 @@ pub use reply::Reply;
 pub use resp::RespClient;
 pub use sentinel::SentinelGroup;
 pub use server::{RedisServer, RedisServerBuilder};
-pub use skip::{TestRedis, redis_or_skip, servers_or_skip};
+pub use skip::{TestRedis, any_redis, name_of, own_servers, servers_or_skip};
 pub use tls::TlsFiles;
 pub use wait::wait_until;

@@ -6,6 +6,7 @@
 //! - Neither: the test is skipped and says so on stderr, in a line `SKIPPED name: reason`. If
 //!   `GREENTIC_SESSION_SKIP_LOG` names a file, the line is appended to it as well.
 
+use std::any;
 use std::env;
 use std::fs::File;
 use std::io::{self, Write};
@@ -68,12 +69,64 @@ impl From<RedisServer> for TestRedis {
     }
 }
 
-/// A Redis for the test called `name`; None if the test is to be skipped, which has been said.
+/// Gives what the test needs, or returns from the test.
+///
+/// `$need` is called with the name of the test and gives None after it has reported the test as
+/// skipped: [`any_redis`](crate::any_redis), [`own_servers`](crate::own_servers), or a function
+/// built on them. The macro stands in the test function itself, which returns nothing.
+///
+/// ```
+/// use greentic_session_testkit::{any_redis, require};
+///
+/// fn a_key_is_found() {
+///     let redis = require!(any_redis);
+///     assert_eq!(redis.command(&["EXISTS", "no such key"]).int(), 0);
+/// }
+/// # a_key_is_found();
+/// ```
+#[macro_export]
+macro_rules! require {
+    ($need:expr) => {{
+        let Some(given) = $need($crate::test_name!()) else {
+            return;
+        };
+        given
+    }};
+}
+
+/// The name by which the test harness knows the test function that this stands in.
+#[macro_export]
+macro_rules! test_name {
+    () => {{
+        fn here() {}
+        $crate::skip::name_around(here)
+    }};
+}
+
+/// The name by which the test harness knows the test function `test`.
+#[must_use]
+pub fn name_of<T>(_test: T) -> &'static str {
+    // The path begins with the name of the binary.
+    let path = any::type_name::<T>();
+    path.split_once("::").map_or(path, |(_binary, name)| name)
+}
+
+/// The name of the test function that `inner` is declared in.
+#[doc(hidden)]
+#[must_use]
+pub fn name_around<T>(inner: T) -> &'static str {
+    let name = name_of(inner);
+    let name = name.rsplit_once("::").map_or(name, |(around, _)| around);
+    name.split("::{{closure}}").next().unwrap_or(name)
+}
+
+/// Any Redis for the test called `name`: the one of `REDIS_URL`, or the one that the process shares.
+/// None if the test is to be skipped, which has been reported.
 ///
 /// # Panics
 /// If a server is wanted and cannot be started.
 #[must_use]
-pub fn redis_or_skip(name: &str) -> Option<TestRedis> {
+pub fn any_redis(name: &str) -> Option<TestRedis> {
     if let Some(url) = env::var("REDIS_URL").ok().filter(|url| !url.is_empty()) {
         return Some(TestRedis::at(url, None));
     }
@@ -85,15 +138,21 @@ pub fn redis_or_skip(name: &str) -> Option<TestRedis> {
     Some(TestRedis::at(server.url(), Some(server)))
 }
 
-/// Whether the test called `name`, which starts servers of its own, runs; if not, that has
-/// been said.
+/// Leave for the test called `name` to start servers of its own. None if it is to be skipped, which
+/// has been reported.
 #[must_use]
-pub fn servers_or_skip(name: &str) -> bool {
+pub fn own_servers(name: &str) -> Option<()> {
     let wanted = servers_wanted();
     if !wanted {
         skip(name, "it starts servers; `cargo xtask test` runs it");
     }
-    wanted
+    wanted.then_some(())
+}
+
+/// As [`own_servers`]; false if the test is to be skipped.
+#[must_use]
+pub fn servers_or_skip(name: &str) -> bool {
+    own_servers(name).is_some()
 }
 
 /// Says that the test called `name` is skipped, and why.

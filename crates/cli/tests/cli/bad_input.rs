@@ -3,6 +3,8 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 
+use greentic_session_testkit::test_name;
+
 use crate::fixture::{Fixture, on_each_store};
 
 #[test]
@@ -118,7 +120,7 @@ fn a_store_that_is_open_elsewhere_says_so() {
 
 #[test]
 fn a_reader_that_goes_away_ends_it_quietly() {
-    on_each_store("pipe-broken", |store| {
+    on_each_store(test_name!(), |store| {
         store.run(&["demo", "--fill", "2000"]).ends_with(0);
         for arguments in [&["list", "--json"][..], &["export"]] {
             let mut command = store.command(arguments);

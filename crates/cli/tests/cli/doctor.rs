@@ -1,5 +1,6 @@
 //! `doctor`: what is broken on purpose is found, named by the exit code, and repaired.
 
+use greentic_session_testkit::test_name;
 use redb::{Database, ReadableTable, TableDefinition};
 
 use crate::fixture::{Fixture, on_each_store};
@@ -16,7 +17,7 @@ fn is_well(store: &Fixture) -> bool {
 
 #[test]
 fn a_sound_store_is_well() {
-    on_each_store("well", |store| {
+    on_each_store(test_name!(), |store| {
         store.populate();
         assert!(is_well(store));
         let run = store.run(&["doctor"]);
@@ -62,7 +63,7 @@ fn edit(store: &Fixture, table: &'static str, change: impl Fn(&[u8], &[u8]) -> O
 
 #[test]
 fn c23_contradictions_are_found_and_repaired() {
-    on_each_store("torn", |store| {
+    on_each_store(test_name!(), |store| {
         store.populate();
         tear(store);
         let run = store.run(&["doctor"]).ends_with(11);

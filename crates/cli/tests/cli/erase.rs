@@ -1,16 +1,17 @@
 //! `erase`: the right to be forgotten.
 
 use std::fs;
+use std::time::Duration;
 
+use greentic_session::ClaimOutcome;
 use greentic_session::Commit;
+use greentic_session_testkit::test_name;
+use greentic_types::UserId;
 use serde_json::Value;
 
 use crate::fixture::{Fixture, SECRET_STATE, SECRET_USER, ctx, data, on_each_store};
 use crate::raw;
-use crate::redis_support::{key, scope};
-use greentic_session::ClaimOutcome;
-use greentic_types::UserId;
-use std::time::Duration;
+use crate::samples::{key, scope};
 
 const PERSON: [&str; 4] = [
     "erase",
@@ -52,7 +53,7 @@ fn erased(store: &Fixture, more: &[&str]) -> Value {
 
 #[test]
 fn c22_nothing_of_the_person_is_left_in_the_bytes_of_the_store() {
-    on_each_store("forgotten", |store| {
+    on_each_store(test_name!(), |store| {
         populate(store);
         assert!(raw::holds(store, SECRET_USER) && raw::holds(store, SECRET_STATE));
         let receipt = erased(store, &["--yes"]);
@@ -75,7 +76,7 @@ fn c22_nothing_of_the_person_is_left_in_the_bytes_of_the_store() {
 
 #[test]
 fn a_dry_run_erases_nothing() {
-    on_each_store("dry", |store| {
+    on_each_store(test_name!(), |store| {
         populate(store);
         let receipt = erased(store, &["--json"]);
         assert_eq!(
@@ -99,7 +100,7 @@ fn a_dry_run_erases_nothing() {
 
 #[test]
 fn the_receipt_goes_to_a_file_too() {
-    on_each_store("receipt", |store| {
+    on_each_store(test_name!(), |store| {
         populate(store);
         let file = store.path("receipt.json");
         let receipt = erased(
@@ -122,7 +123,7 @@ fn the_receipt_goes_to_a_file_too() {
 
 #[test]
 fn a_whole_tenant_goes_and_no_other() {
-    on_each_store("tenant", |store| {
+    on_each_store(test_name!(), |store| {
         store
             .run(&["demo", "--fill", "300", "--tenants", "3"])
             .ends_with(0);

@@ -9,12 +9,13 @@ use greentic_session::{
     Blocking, ClaimOutcome, CreateOptions, ParkOptions, SessionBackendConfig,
     create_async_session_store,
 };
-use greentic_session_testkit::{FaultProxy, RedisServer, servers_or_skip};
+use greentic_session_testkit::{FaultProxy, RedisServer, own_servers};
 use greentic_types::{EnvId, FlowId, SessionCursor, SessionData, TenantCtx, TenantId, UserId};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::redis_support::{Space, key, scope};
+use crate::samples::{key, scope};
+use crate::space::Space;
 
 /// What no output without --reveal may show.
 pub const SECRET_USER: &str = "hunter-the-user";
@@ -103,7 +104,7 @@ impl Fixture {
     }
 
     pub fn redis(name: &str) -> Option<Self> {
-        let space = Space::or_skip(&format!("cli-{name}"))?;
+        let space = Space::shared(name)?;
         Some(Self {
             url: format!("{}?namespace={}", space.url(), space.namespace),
             directory: tempfile::tempdir().unwrap(),
@@ -213,12 +214,11 @@ pub struct Proxied {
 }
 
 impl Proxied {
-    pub fn or_skip(name: &str) -> Option<Self> {
-        servers_or_skip(name).then(|| {
-            let server = RedisServer::start();
-            let proxy = FaultProxy::start(&server.address());
-            Self { server, proxy }
-        })
+    pub fn new(name: &str) -> Option<Self> {
+        own_servers(name)?;
+        let server = RedisServer::start();
+        let proxy = FaultProxy::start(&server.address());
+        Some(Self { server, proxy })
     }
 }
 

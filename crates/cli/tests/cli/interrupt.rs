@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use greentic_session::CreateOptions;
-use greentic_session_testkit::Flow;
+use greentic_session_testkit::{Flow, require};
 
 use crate::fixture::{Fixture, Proxied, ctx, data, signal};
 
@@ -30,8 +30,8 @@ struct Slow {
 }
 
 impl Slow {
-    fn or_skip(name: &str) -> Option<Self> {
-        let behind = Proxied::or_skip(name)?;
+    fn new(name: &str) -> Option<Self> {
+        let behind = Proxied::new(name)?;
         let mut store = Fixture::durable();
         store.url = behind.proxy.url();
         Some(Self { store, behind })
@@ -82,9 +82,7 @@ fn until(mut child: Child, name: &str, has_come_on: impl Fn() -> bool) -> (Optio
 
 #[test]
 fn c22_an_erasure_goes_on_after_the_place_that_ctrl_c_tells() {
-    let Some(slow) = Slow::or_skip("erase-int") else {
-        return;
-    };
+    let slow = require!(Slow::new);
     slow.fill();
     let before = slow.keys();
     let (code, err) = slow.cut(&ERASE, "INT", || slow.keys() < before);
@@ -105,9 +103,7 @@ fn c22_an_erasure_goes_on_after_the_place_that_ctrl_c_tells() {
 
 #[test]
 fn c22_a_killed_erasure_is_repeated() {
-    let Some(slow) = Slow::or_skip("erase-kill") else {
-        return;
-    };
+    let slow = require!(Slow::new);
     slow.fill();
     let before = slow.keys();
     let (code, _) = slow.cut(&ERASE, "KILL", || slow.keys() < before);
@@ -120,9 +116,7 @@ fn c22_a_killed_erasure_is_repeated() {
 
 #[test]
 fn a_half_of_an_export_is_never_taken_for_one() {
-    let Some(slow) = Slow::or_skip("export-cut") else {
-        return;
-    };
+    let slow = require!(Slow::new);
     slow.fill();
     let (file, fresh) = (slow.store.path("all"), slow.store.path("all.new"));
     let (name, half) = (file.to_str().unwrap(), fresh.to_str().unwrap());
@@ -147,9 +141,7 @@ fn a_half_of_an_export_is_never_taken_for_one() {
 
 #[test]
 fn an_import_that_was_cut_is_repeated() {
-    let Some(slow) = Slow::or_skip("import-cut") else {
-        return;
-    };
+    let slow = require!(Slow::new);
     let source = Fixture::durable();
     let (file, sessions) = (source.path("all"), SESSIONS.to_string());
     let name = file.to_str().unwrap();
@@ -173,9 +165,7 @@ fn an_import_that_was_cut_is_repeated() {
 
 #[test]
 fn c23_a_repair_that_was_cut_is_repeated() {
-    let Some(slow) = Slow::or_skip("repair-cut") else {
-        return;
-    };
+    let slow = require!(Slow::new);
     slow.fill();
     let torn = slow
         .behind
@@ -207,9 +197,7 @@ fn c23_a_repair_that_was_cut_is_repeated() {
 
 #[test]
 fn c22_an_erasure_with_writers_beside_is_not_called_verified() {
-    let Some(slow) = Slow::or_skip("erase-beside") else {
-        return;
-    };
+    let slow = require!(Slow::new);
     slow.store.populate();
     let mut direct = Fixture::durable();
     direct.url = slow.behind.server.url();

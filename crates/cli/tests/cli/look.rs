@@ -1,12 +1,13 @@
 //! `stats`, `list`, `show`, `waits` and `watch` change nothing, and tell what is there.
 
+use greentic_session_testkit::test_name;
 use serde_json::json;
 
 use crate::fixture::{SECRET_STATE, SECRET_USER, on_each_store};
 
 #[test]
 fn stats_count_by_state_tenant_and_flow() {
-    on_each_store("stats", |store| {
+    on_each_store(test_name!(), |store| {
         store.populate();
         let stats = store.run(&["stats", "--json"]).ends_with(0).json();
         let total = &stats["total"];
@@ -53,7 +54,7 @@ fn stats_count_by_state_tenant_and_flow() {
 
 #[test]
 fn stats_of_many_tenants_say_what_they_leave_out() {
-    on_each_store("many", |store| {
+    on_each_store(test_name!(), |store| {
         store
             .run(&["demo", "--fill", "90", "--tenants", "30"])
             .ends_with(0);
@@ -72,7 +73,7 @@ fn stats_of_many_tenants_say_what_they_leave_out() {
 
 #[test]
 fn list_filters_by_each_part() {
-    on_each_store("filters", |store| {
+    on_each_store(test_name!(), |store| {
         store.populate();
         let keys = |arguments: &[&str]| {
             let mut all = vec!["list", "--json"];
@@ -103,7 +104,7 @@ fn list_filters_by_each_part() {
 
 #[test]
 fn list_pages_show_everything_once() {
-    on_each_store("pages", |store| {
+    on_each_store(test_name!(), |store| {
         store.run(&["demo", "--fill", "60"]).ends_with(0);
         let mut keys = Vec::new();
         let mut arguments = vec![
@@ -131,7 +132,7 @@ fn list_pages_show_everything_once() {
 
 #[test]
 fn c18_users_and_payloads_are_shown_only_if_asked_for() {
-    on_each_store("reveal", |store| {
+    on_each_store(test_name!(), |store| {
         store.populate();
         let hidden: &[&[&str]] = &[
             &["list"],
@@ -187,7 +188,7 @@ fn c18_users_and_payloads_are_shown_only_if_asked_for() {
 
 #[test]
 fn show_tells_all_of_a_session() {
-    on_each_store("show", |store| {
+    on_each_store(test_name!(), |store| {
         store.populate();
         let shown = store
             .run(&["show", "claimed-1", "--json"])
@@ -219,7 +220,7 @@ fn show_tells_all_of_a_session() {
 
 #[test]
 fn c10_waits_come_in_order_of_registration() {
-    on_each_store("waits", |store| {
+    on_each_store(test_name!(), |store| {
         store.populate();
         let arguments = ["waits", "--env=dev", "--tenant=acme", "--user=ann"];
         let json: Vec<&str> = arguments.iter().copied().chain(["--json"]).collect();
@@ -248,7 +249,7 @@ fn c10_waits_come_in_order_of_registration() {
 
 #[test]
 fn watch_tells_the_stats_again() {
-    on_each_store("watch", |store| {
+    on_each_store(test_name!(), |store| {
         store.populate();
         let watch = [
             "watch",

@@ -2,8 +2,11 @@
 //! becomes of the store.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[path = "../../../../tests/redis_support/mod.rs"]
-mod redis_support;
+#[path = "../../../../tests/support/space.rs"]
+mod space;
+
+#[path = "../../../../tests/support/samples.rs"]
+mod samples;
 
 mod bad_input;
 mod doctor;

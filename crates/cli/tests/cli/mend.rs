@@ -1,11 +1,13 @@
 //! `remove`, `extend` and `release`: a dry run changes nothing, a real run does what it said.
 
-use greentic_types::UserId;
 use std::time::Duration;
 
-use crate::fixture::{Fixture, HOUR, ctx, on_each_store};
-use crate::redis_support::{key, scope};
 use greentic_session::ClaimOutcome;
+use greentic_session_testkit::test_name;
+use greentic_types::UserId;
+
+use crate::fixture::{Fixture, HOUR, ctx, on_each_store};
+use crate::samples::{key, scope};
 
 fn has(store: &Fixture, name: &str) -> bool {
     store.store(|store| store.get(&key(name)).unwrap().is_some())
@@ -13,7 +15,7 @@ fn has(store: &Fixture, name: &str) -> bool {
 
 #[test]
 fn remove_shows_first_and_removes_then() {
-    on_each_store("remove", |store| {
+    on_each_store(test_name!(), |store| {
         store.populate();
         let dry = store.run(&["remove", "waiting-1", "idle-1"]).ends_with(0);
         assert!(
@@ -54,7 +56,7 @@ fn remove_shows_first_and_removes_then() {
 
 #[test]
 fn remove_says_which_keys_are_unknown_or_held() {
-    on_each_store("unknown", |store| {
+    on_each_store(test_name!(), |store| {
         store.populate();
         for yes in [false, true] {
             let mut arguments = vec!["remove", "nobody", "secret-1", "--json"];
@@ -72,7 +74,7 @@ fn remove_says_which_keys_are_unknown_or_held() {
 
 #[test]
 fn extend_moves_the_deadline_only_if_meant() {
-    on_each_store("extend", |store| {
+    on_each_store(test_name!(), |store| {
         store.populate();
         let deadline =
             || store.store(|store| store.get(&key("waiting-1")).unwrap().unwrap().deadline);
@@ -105,7 +107,7 @@ fn extend_moves_the_deadline_only_if_meant() {
 
 #[test]
 fn release_takes_a_stuck_claim() {
-    on_each_store("release", |store| {
+    on_each_store(test_name!(), |store| {
         store.populate();
         let claim = || {
             let user = UserId::try_from("ann").unwrap();

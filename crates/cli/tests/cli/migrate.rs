@@ -6,12 +6,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use greentic_session::ClaimOutcome;
-use greentic_session_testkit::{Flow, RedisServer, servers_or_skip};
+use greentic_session_testkit::{Flow, RedisServer, own_servers, require};
 use greentic_types::UserId;
 use serde_json::{Value, json};
 
 use crate::fixture::{Fixture, Proxied, ctx, signal};
-use crate::redis_support::scope;
+use crate::samples::scope;
 
 const SESSIONS: &str = "5000";
 const LIMIT: Duration = Duration::from_secs(60);
@@ -28,9 +28,7 @@ fn arguments<'a>(from: &'a Fixture, to: &'a str) -> Vec<&'a str> {
 
 #[test]
 fn all_comes_over_to_redis_and_back() {
-    let Some(redis) = Fixture::redis("there-and-back") else {
-        return;
-    };
+    let redis = require!(Fixture::redis);
     let (source, back) = (filled(SESSIONS), Fixture::durable());
     source.populate();
     let there = source
@@ -113,8 +111,8 @@ struct Slow {
 }
 
 impl Slow {
-    fn or_skip(name: &str) -> Option<Self> {
-        let behind = Proxied::or_skip(name)?;
+    fn new(name: &str) -> Option<Self> {
+        let behind = Proxied::new(name)?;
         behind
             .proxy
             .replies(Flow::Delay(Duration::from_millis(100)));
@@ -169,9 +167,7 @@ fn wait_for_progress(checkpoint: &Path) {
 
 #[test]
 fn ctrl_c_stops_it_where_it_can_go_on() {
-    let Some(slow) = Slow::or_skip("ctrl-c") else {
-        return;
-    };
+    let slow = require!(Slow::new);
     let child = slow.start();
     signal(&child, "INT");
     let output = child.wait_with_output().unwrap();
@@ -191,9 +187,7 @@ fn ctrl_c_stops_it_where_it_can_go_on() {
 
 #[test]
 fn a_killed_migration_goes_on() {
-    let Some(slow) = Slow::or_skip("killed") else {
-        return;
-    };
+    let slow = require!(Slow::new);
     for _ in 0..2 {
         let mut child = slow.start();
         signal(&child, "KILL");
@@ -211,9 +205,7 @@ fn a_killed_migration_goes_on() {
 
 #[test]
 fn a_target_that_somebody_wrote_to_is_not_called_verified() {
-    let Some(slow) = Slow::or_skip("written-to") else {
-        return;
-    };
+    let slow = require!(Slow::new);
     let mut child = slow.start();
     signal(&child, "KILL");
     assert!(!child.wait().unwrap().success());
@@ -235,9 +227,7 @@ fn a_target_that_somebody_wrote_to_is_not_called_verified() {
 
 #[test]
 fn a_source_that_was_restarted_is_walked_anew() {
-    if !servers_or_skip("a_source_that_was_restarted_is_walked_anew") {
-        return;
-    }
+    require!(own_servers);
     let server = RedisServer::builder().durable().start();
     let (mut source, target) = (Fixture::durable(), Fixture::durable());
     source.url = server.url();

@@ -5,7 +5,7 @@ use std::fs;
 use greentic_session_testkit::Reply;
 
 use crate::fixture::Fixture;
-use crate::redis_support::Space;
+use crate::space::Space;
 
 /// Whether the bytes of a store hold a text anywhere.
 pub fn holds(store: &Fixture, text: &str) -> bool {

@@ -1,10 +1,12 @@
 //! `demo`, the default store, `completions` and `man`.
 
+use greentic_session_testkit::test_name;
+
 use crate::fixture::{Fixture, on_each_store};
 
 #[test]
 fn the_demo_tells_the_whole_story_and_leaves_nothing() {
-    on_each_store("demo", |store| {
+    on_each_store(test_name!(), |store| {
         for _ in 0..2 {
             let run = store.run(&["demo"]).ends_with(0);
             for part in ["Claimed, attempt 1", "Busy", "Duplicate", "globex"] {

@@ -1,6 +1,6 @@
 //! Stores on servers that speak TLS, and on a cluster.
 
-use greentic_session_testkit::{RedisCluster, RedisServer, TlsFiles, servers_or_skip};
+use greentic_session_testkit::{RedisCluster, RedisServer, TlsFiles, own_servers, require};
 
 use crate::fixture::Fixture;
 
@@ -38,9 +38,7 @@ fn moves(url: &str) {
 
 #[test]
 fn sessions_move_to_a_server_with_tls_and_back() {
-    if !servers_or_skip("cli-tls") {
-        return;
-    }
+    require!(own_servers);
     let files = tempfile::tempdir().unwrap();
     let server = RedisServer::builder()
         .tls(TlsFiles::generate(files.path()))
@@ -58,9 +56,7 @@ fn sessions_move_to_a_server_with_tls_and_back() {
 
 #[test]
 fn sessions_move_to_a_cluster_and_back() {
-    if !servers_or_skip("cli-cluster") {
-        return;
-    }
+    require!(own_servers);
     let cluster = RedisCluster::start();
     let seeds: Vec<_> = cluster.nodes().iter().map(RedisServer::address).collect();
     moves(&format!("redis-cluster://{}", seeds[..3].join(",")));

@@ -4,10 +4,11 @@ use std::fs;
 use std::time::Duration;
 
 use greentic_session::{ClaimOutcome, Commit};
+use greentic_session_testkit::test_name;
 use greentic_types::UserId;
 
 use crate::fixture::{Fixture, ctx, on_each_store};
-use crate::redis_support::scope;
+use crate::samples::scope;
 
 const LEASE: Duration = Duration::from_secs(60);
 
@@ -17,7 +18,7 @@ fn empty() -> Fixture {
 
 #[test]
 fn c26_parked_flows_keep_working_where_they_are_imported() {
-    on_each_store("parked", |store| {
+    on_each_store(test_name!(), |store| {
         store.populate();
         let user = UserId::try_from("ann").unwrap();
         let ctx = ctx("acme", "ann");
@@ -74,7 +75,7 @@ fn c26_parked_flows_keep_working_where_they_are_imported() {
 
 #[test]
 fn export_on_stdout_is_what_import_reads_from_stdin() {
-    on_each_store("pipe", |store| {
+    on_each_store(test_name!(), |store| {
         store.populate();
         let export = store.run(&["export"]).ends_with(0);
         assert!(
@@ -92,7 +93,7 @@ fn export_on_stdout_is_what_import_reads_from_stdin() {
 
 #[test]
 fn a_target_with_data_is_refused_unless_merged() {
-    on_each_store("merge", |store| {
+    on_each_store(test_name!(), |store| {
         store.populate();
         let file = store.path("all.export");
         let file = file.to_str().unwrap();
@@ -120,7 +121,7 @@ fn a_target_with_data_is_refused_unless_merged() {
 
 #[test]
 fn a_damaged_file_is_refused_by_its_line_before_anything_is_imported() {
-    on_each_store("damage", |store| {
+    on_each_store(test_name!(), |store| {
         store.populate();
         let whole = store.run(&["export"]).ends_with(0).out;
         let lines: Vec<&str> = whole.lines().collect();

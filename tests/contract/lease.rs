@@ -1,0 +1,358 @@
+//! C16: a claim that is kept while the work on it runs. The store is a decorator that counts the
+//! renewals, and refuses them when told to.
+
+use std::future::{Future, pending, poll_fn};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use greentic_session::admin::{
+    EraseMode, ErasePage, ExportPage, ExportRecord, ImportMode, ImportOutcome, OwnerSelection,
+    RevokeOutcome, ScanCursor, ScanFilter, ScanPage, VerifyMode, VerifyPage,
+};
+use greentic_session::clock::{ManualClock, Timestamp};
+use greentic_session::inmemory::InMemorySessionStore;
+use greentic_session::{
+    AsyncSessionStore, Blocking, Claim, ClaimOutcome, ClaimToken, ClearOutcome, Commit, Conflict,
+    CreateOptions, CreateOutcome, ErrorCode, GreenticError, Health, ParkOptions, ParkOutcome,
+    RemoveOptions, ReplyScope, Session, SessionData, SessionErrorExt, SessionKey, SessionResult,
+    StoreOptions, UpdateOptions,
+};
+use greentic_types::{EnvId, FlowId, SessionCursor, TenantCtx, TenantId, UserId};
+
+/// Short where the lease is to end; long where it must not, whatever else the machine does.
+const SHORT: Duration = Duration::from_millis(60);
+const LONG: Duration = Duration::from_secs(4);
+
+#[derive(Default)]
+struct Observed {
+    inner: InMemorySessionStore,
+    renewals: AtomicUsize,
+    unreachable: AtomicBool,
+}
+
+impl Observed {
+    fn renewals(&self) -> usize {
+        self.renewals.load(Ordering::SeqCst)
+    }
+}
+
+#[async_trait]
+impl AsyncSessionStore for Observed {
+    async fn renew(&self, token: &ClaimToken, lease: Duration) -> SessionResult<Timestamp> {
+        self.renewals.fetch_add(1, Ordering::SeqCst);
+        if self.unreachable.load(Ordering::SeqCst) {
+            return Err(GreenticError::new(ErrorCode::Unavailable, "no server"));
+        }
+        self.inner.renew(token, lease).await
+    }
+
+    async fn create(
+        &self,
+        ctx: &TenantCtx,
+        data: SessionData,
+        options: CreateOptions,
+    ) -> SessionResult<CreateOutcome> {
+        self.inner.create(ctx, data, options).await
+    }
+
+    async fn get(&self, key: &SessionKey) -> SessionResult<Option<Arc<Session>>> {
+        self.inner.get(key).await
+    }
+
+    async fn get_fenced(
+        &self,
+        ctx: &TenantCtx,
+        key: &SessionKey,
+    ) -> SessionResult<Option<Arc<Session>>> {
+        self.inner.get_fenced(ctx, key).await
+    }
+
+    async fn update(
+        &self,
+        key: &SessionKey,
+        data: SessionData,
+        options: UpdateOptions,
+    ) -> SessionResult<u64> {
+        self.inner.update(key, data, options).await
+    }
+
+    async fn remove(&self, key: &SessionKey, options: RemoveOptions) -> SessionResult<()> {
+        self.inner.remove(key, options).await
+    }
+
+    async fn park(
+        &self,
+        ctx: &TenantCtx,
+        user: &UserId,
+        scope: &ReplyScope,
+        key: &SessionKey,
+        data: SessionData,
+        options: ParkOptions,
+    ) -> SessionResult<ParkOutcome> {
+        self.inner.park(ctx, user, scope, key, data, options).await
+    }
+
+    async fn find(
+        &self,
+        ctx: &TenantCtx,
+        user: &UserId,
+        scope: &ReplyScope,
+    ) -> SessionResult<Option<SessionKey>> {
+        self.inner.find(ctx, user, scope).await
+    }
+
+    async fn waits(&self, ctx: &TenantCtx, user: &UserId) -> SessionResult<Vec<SessionKey>> {
+        self.inner.waits(ctx, user).await
+    }
+
+    async fn latest(&self, ctx: &TenantCtx, user: &UserId) -> SessionResult<Option<Arc<Session>>> {
+        self.inner.latest(ctx, user).await
+    }
+
+    async fn clear(
+        &self,
+        ctx: &TenantCtx,
+        user: &UserId,
+        scope: &ReplyScope,
+    ) -> SessionResult<ClearOutcome> {
+        self.inner.clear(ctx, user, scope).await
+    }
+
+    async fn claim(
+        &self,
+        ctx: &TenantCtx,
+        user: &UserId,
+        scope: &ReplyScope,
+        message_id: &str,
+        lease: Duration,
+    ) -> SessionResult<ClaimOutcome> {
+        self.inner.claim(ctx, user, scope, message_id, lease).await
+    }
+
+    async fn release(&self, token: &ClaimToken) -> SessionResult<()> {
+        self.inner.release(token).await
+    }
+
+    async fn commit(&self, token: &ClaimToken, commit: Commit) -> SessionResult<()> {
+        self.inner.commit(token, commit).await
+    }
+
+    async fn health(&self) -> SessionResult<Health> {
+        self.inner.health().await
+    }
+
+    async fn scan(
+        &self,
+        filter: &ScanFilter,
+        after: Option<&ScanCursor>,
+        limit: usize,
+    ) -> SessionResult<ScanPage> {
+        self.inner.scan(filter, after, limit).await
+    }
+
+    async fn erase(
+        &self,
+        selection: &OwnerSelection,
+        mode: EraseMode,
+        after: Option<&ScanCursor>,
+        limit: usize,
+    ) -> SessionResult<ErasePage> {
+        self.inner.erase(selection, mode, after, limit).await
+    }
+
+    async fn verify(
+        &self,
+        mode: VerifyMode,
+        after: Option<&ScanCursor>,
+        limit: usize,
+    ) -> SessionResult<VerifyPage> {
+        self.inner.verify(mode, after, limit).await
+    }
+
+    async fn extend(
+        &self,
+        key: &SessionKey,
+        ttl: Option<Duration>,
+    ) -> SessionResult<Option<Timestamp>> {
+        self.inner.extend(key, ttl).await
+    }
+
+    async fn revoke(&self, key: &SessionKey) -> SessionResult<RevokeOutcome> {
+        self.inner.revoke(key).await
+    }
+
+    async fn export(&self, after: Option<&ScanCursor>, limit: usize) -> SessionResult<ExportPage> {
+        self.inner.export(after, limit).await
+    }
+
+    async fn import(&self, record: ExportRecord, mode: ImportMode) -> SessionResult<ImportOutcome> {
+        self.inner.import(record, mode).await
+    }
+}
+
+fn user() -> UserId {
+    UserId::try_from("user-7").unwrap()
+}
+
+fn ctx() -> TenantCtx {
+    let env = EnvId::try_from("dev").unwrap();
+    TenantCtx::new(env, TenantId::try_from("tenant-42").unwrap()).with_user(Some(user()))
+}
+
+fn scope() -> ReplyScope {
+    ReplyScope {
+        conversation: "chat-1".into(),
+        thread: None,
+        reply_to: None,
+        correlation: None,
+    }
+}
+
+async fn claimed(store: &dyn AsyncSessionStore) -> Claim {
+    let data = SessionData {
+        tenant_ctx: ctx(),
+        flow_id: FlowId::try_from("support.flow").unwrap(),
+        pack_id: None,
+        cursor: SessionCursor::new("node.wait_input"),
+        context_json: "{}".into(),
+    };
+    let key = SessionKey::new("run-1");
+    let (ctx, user, scope) = (ctx(), user(), scope());
+    let parked = store.park(&ctx, &user, &scope, &key, data, ParkOptions::new());
+    assert!(parked.await.is_ok());
+    claim_as(store, "message-1").await
+}
+
+async fn claim_as(store: &dyn AsyncSessionStore, message: &str) -> Claim {
+    let (ctx, user, scope) = (ctx(), user(), scope());
+    let claimed = store.claim(&ctx, &user, &scope, message, LONG);
+    match claimed.await.unwrap() {
+        ClaimOutcome::Claimed(claim) => claim,
+        other => unreachable!("nobody else is here: {other:?}"),
+    }
+}
+
+/// Lets the other half of the task run.
+async fn pause() {
+    futures_timer::Delay::new(Duration::from_millis(1)).await;
+}
+
+#[test]
+fn c16_the_lease_is_renewed_until_the_work_is_done() {
+    pollster::block_on(async {
+        let store = Observed::default();
+        let claim = claimed(&store).await;
+        let lost = claim
+            .run(&store, LONG, async |watch| {
+                while store.renewals() < 2 {
+                    pause().await;
+                }
+                watch.is_lost()
+            })
+            .await;
+        assert!(!lost);
+        store.commit(&claim.token, Commit::Finish).await.unwrap();
+        let after = store.renewals();
+        pause().await;
+        assert_eq!(store.renewals(), after);
+    });
+}
+
+#[test]
+fn c16_a_lease_over_the_limit_acts_as_the_limit() {
+    pollster::block_on(async {
+        let store = Observed::default();
+        let claim = claimed(&store).await;
+        let lost = claim
+            .run(&store, Duration::MAX, async |watch| {
+                while store.renewals() == 0 {
+                    pause().await;
+                }
+                watch.is_lost()
+            })
+            .await;
+        assert!(!lost);
+    });
+}
+
+#[test]
+fn c16_the_work_is_told_when_another_worker_took_over() {
+    pollster::block_on(async {
+        let clock = Arc::new(ManualClock::default());
+        let store = Observed {
+            inner: InMemorySessionStore::with_clock(StoreOptions::new(), Arc::clone(&clock)),
+            ..Observed::default()
+        };
+        let claim = claimed(&store).await;
+        claim
+            .run(&store, LONG / 4, async |watch| {
+                clock.advance(LONG);
+                let other = claim_as(&store, "message-2").await;
+                assert_eq!(other.attempt, 2);
+                assert!(!watch.is_lost(), "nobody has told yet");
+                watch.lost().await;
+            })
+            .await;
+        let refused = store
+            .commit(&claim.token, Commit::Finish)
+            .await
+            .unwrap_err();
+        assert_eq!(refused.code, ErrorCode::Conflict);
+    });
+}
+
+#[test]
+fn c16_renewing_stops_when_the_work_is_dropped() {
+    pollster::block_on(async {
+        let store = Observed::default();
+        let claim = claimed(&store).await;
+        let mut run = Box::pin(claim.run(&store, LONG / 4, async |_watch| {
+            pending::<()>().await;
+        }));
+        while store.renewals() < 2 {
+            let polled = poll_fn(|context| Poll::Ready(run.as_mut().poll(context))).await;
+            assert!(polled.is_pending());
+            pause().await;
+        }
+        drop(run);
+        let after = store.renewals();
+        futures_timer::Delay::new(LONG / 8).await; // more than a third of the lease
+        assert_eq!(store.renewals(), after);
+        store.commit(&claim.token, Commit::Finish).await.unwrap();
+    });
+}
+
+/// Work that cannot await renews between its steps, and learns the same.
+#[test]
+fn c16_blocking_work_renews_by_itself() {
+    let clock = Arc::new(ManualClock::default());
+    let inner = InMemorySessionStore::with_clock(StoreOptions::new(), Arc::clone(&clock));
+    let inner = Arc::new(inner);
+    let store = Blocking::from(Arc::clone(&inner));
+    let claim = pollster::block_on(claimed(inner.as_ref()));
+    for _step in 0..5 {
+        clock.advance(LONG - SHORT);
+        store.renew(&claim.token, LONG).unwrap();
+    }
+    clock.advance(LONG);
+    let other = pollster::block_on(claim_as(inner.as_ref(), "message-2"));
+    assert_eq!(other.attempt, 2);
+    let lost = store.renew(&claim.token, LONG).unwrap_err();
+    assert_eq!(lost.conflict(), Some(&Conflict::ClaimLost));
+}
+
+#[test]
+fn c16_the_work_is_told_when_the_store_cannot_be_reached_for_a_lease() {
+    pollster::block_on(async {
+        let store = Observed::default();
+        let claim = claimed(&store).await;
+        store.unreachable.store(true, Ordering::SeqCst);
+        claim
+            .run(&store, SHORT, async |watch| watch.lost().await)
+            .await;
+        assert!(store.renewals() > 1, "a failed renewal is repeated first");
+    });
+}

@@ -1,0 +1,39 @@
+//! The contract, on the memory and the durable store: the conformance suite, the published API, and
+//! records that other programs read.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout
+)]
+
+#[cfg(all(feature = "durable", feature = "redis"))]
+#[path = "../support/samples.rs"]
+mod samples;
+#[cfg(all(feature = "durable", feature = "redis"))]
+#[path = "../support/scratch.rs"]
+mod scratch;
+#[cfg(all(feature = "durable", feature = "redis"))]
+#[path = "../support/space.rs"]
+mod space;
+
+#[cfg(feature = "conformance")]
+mod detection;
+#[cfg(all(feature = "conformance", feature = "durable"))]
+mod durable;
+#[cfg(feature = "conformance")]
+mod executors;
+mod exported_records;
+#[cfg(feature = "conformance")]
+mod faulty;
+mod lease;
+#[cfg(feature = "conformance")]
+mod memory;
+#[cfg(all(feature = "durable", feature = "redis"))]
+mod scans;
+#[cfg(feature = "schema")]
+mod schema;
+#[allow(deprecated)]
+mod surface;
+#[cfg(feature = "conformance")]
+mod sync_api;

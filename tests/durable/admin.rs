@@ -1,0 +1,307 @@
+//! What an operator does to a durable store: damage is repaired, and a person is erased.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use greentic_session::admin::{
+    EraseMode, ExportRecord, Finding, FindingKind, ImportMode, ImportOutcome, OwnerSelection,
+    VerifyMode,
+};
+use greentic_session::durable::DurableSessionStore;
+use greentic_session::{
+    Blocking, ClaimOutcome, ClearOutcome, Commit, ParkOptions, SessionStore as _,
+};
+use redb::{ReadableDatabase, ReadableTable, TableDefinition};
+
+use crate::samples::{ctx, key, scope, user};
+use crate::scratch::{Scratch, data};
+
+const LONG: Duration = Duration::from_secs(3600);
+const TABLES: [&str; 7] = [
+    "sessions", "payloads", "routes", "owners", "messages", "ages", "expiry",
+];
+
+type Rows = TableDefinition<'static, &'static [u8], &'static [u8]>;
+
+fn filled(scratch: &Scratch, who: &str) {
+    let store = Blocking::new(scratch.open());
+    for number in 0..8 {
+        park(
+            &store,
+            who,
+            &format!("{who}-{number}"),
+            (number % 2 == 0).then_some(LONG),
+        );
+    }
+    for number in 0..3 {
+        answered(&store, who, &format!("{who}-done-{number}"));
+    }
+    let _created = store.create_session(&ctx(who), data(who, who)).unwrap();
+}
+
+fn park(store: &Blocking<DurableSessionStore>, who: &str, name: &str, ttl: Option<Duration>) {
+    let mut options = ParkOptions::new();
+    options.ttl = ttl;
+    let data = data(who, name);
+    let parked = store.park(
+        &ctx(who),
+        &user(who),
+        &scope(name),
+        &key(name),
+        data,
+        options,
+    );
+    let _registered = parked.unwrap();
+}
+
+fn answered(store: &Blocking<DurableSessionStore>, who: &str, name: &str) {
+    park(store, who, name, None);
+    let claimed = store.claim(&ctx(who), &user(who), &scope(name), name, LONG);
+    let ClaimOutcome::Claimed(claim) = claimed.unwrap() else {
+        panic!("nobody else is here")
+    };
+    store.commit(&claim.token, Commit::Finish).unwrap();
+}
+
+fn verified(store: &Blocking<DurableSessionStore>, mode: VerifyMode) -> Vec<Finding> {
+    let (mut findings, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.verify(mode, after.as_ref(), 5).unwrap();
+        findings.extend(page.findings);
+        after = page.next;
+        if after.is_none() {
+            return findings;
+        }
+    }
+}
+
+/// The first key of a table that `is_meant`.
+fn row(path: &Path, table: &'static str, is_meant: impl Fn(&[u8]) -> bool) -> Vec<u8> {
+    let database = redb::Database::open(path).unwrap();
+    let txn = database.begin_read().unwrap();
+    let rows = txn.open_table(Rows::new(table)).unwrap();
+    let mut keys = rows
+        .iter()
+        .unwrap()
+        .map(|row| row.unwrap().0.value().to_vec());
+    keys.find(|key| is_meant(key)).unwrap()
+}
+
+/// Changes the value of a row; none removes it.
+fn tamper(
+    path: &Path,
+    table: &'static str,
+    key: &[u8],
+    change: impl Fn(Vec<u8>) -> Option<Vec<u8>>,
+) {
+    let database = redb::Database::open(path).unwrap();
+    let txn = database.begin_write().unwrap();
+    {
+        let mut rows = txn.open_table(Rows::new(table)).unwrap();
+        let old = rows.remove(key).unwrap().unwrap().value().to_vec();
+        if let Some(new) = change(old) {
+            rows.insert(key, new.as_slice()).unwrap();
+        }
+    }
+    txn.commit().unwrap();
+}
+
+#[test]
+fn c23_every_row_that_is_lost_is_found_and_repaired() {
+    for table in TABLES {
+        let scratch = Scratch::new();
+        filled(&scratch, "anna");
+        let victim = row(&scratch.path(), table, |_| true);
+        tamper(&scratch.path(), table, &victim, |_| None);
+        let store = Blocking::new(scratch.open());
+        let found = verified(&store, VerifyMode::Check);
+        assert!(!found.is_empty(), "{table}: a lost row is found");
+        assert!(!format!("{found:?}").contains("acme:-:anna"), "{found:?}");
+        let repaired = verified(&store, VerifyMode::Repair);
+        // A repair may mend what a later page would have found.
+        let mended = repaired.iter().all(|finding| finding.repaired);
+        assert!(mended && !repaired.is_empty(), "{table}: {repaired:#?}");
+        let left = verified(&store, VerifyMode::Check);
+        assert_eq!(left, [], "{table}");
+        if !matches!(table, "sessions" | "payloads") {
+            let waits = store.waits(&ctx("anna"), &user("anna")).unwrap();
+            assert_eq!(waits.len(), 8, "{table}: no session is lost");
+        }
+    }
+}
+
+#[test]
+fn c10_a_session_that_waits_again_writes_the_route_that_was_lost() {
+    let scratch = Scratch::new();
+    filled(&scratch, "anna");
+    let victim = row(&scratch.path(), "routes", |_| true);
+    tamper(&scratch.path(), "routes", &victim, |_| None);
+    let store = Blocking::new(scratch.open());
+    assert!(!verified(&store, VerifyMode::Check).is_empty());
+    for number in 0..8 {
+        let name = format!("anna-{number}");
+        park(&store, "anna", &name, None);
+        let found = store.find(&ctx("anna"), &user("anna"), &scope(&name));
+        assert_eq!(found.unwrap(), Some(key(&name)));
+    }
+    assert_eq!(verified(&store, VerifyMode::Check), []);
+}
+
+/// Two sessions whose heads wait on one scope, as a lost route leaves them: `k`, which lost it, and
+/// `c`, which is routed.
+fn rivals(scratch: &Scratch, order_of_c: u64) -> Blocking<DurableSessionStore> {
+    let record = |name: &str, order: u64| {
+        let source = Blocking::new(Scratch::new().open());
+        park(&source, "anna", "chat", None);
+        let mut record = source.export(None, 1).unwrap().records.remove(0);
+        if let ExportRecord::Session(session) = &mut record {
+            session.key = key(name);
+            session.wait.as_mut().unwrap().order = order;
+        }
+        record
+    };
+    let import = |record| {
+        let store = Blocking::new(scratch.open());
+        let outcome = store.import(record, ImportMode::Replace).unwrap();
+        assert_eq!(outcome, ImportOutcome::Imported);
+    };
+    import(record("k", 7));
+    let route = row(&scratch.path(), "routes", |_| true);
+    tamper(&scratch.path(), "routes", &route, |_| None);
+    import(record("c", order_of_c));
+    Blocking::new(scratch.open())
+}
+
+#[test]
+fn c23_of_two_waits_on_one_scope_a_repair_leaves_one() {
+    for (order_of_c, waits) in [(5, "k"), (7, "c"), (9, "c")] {
+        let scratch = Scratch::new();
+        let store = rivals(&scratch, order_of_c);
+        assert!(!verified(&store, VerifyMode::Check).is_empty());
+        let repaired = verified(&store, VerifyMode::Repair);
+        assert!(repaired.iter().all(|finding| finding.repaired));
+        assert_eq!(verified(&store, VerifyMode::Check), [], "{order_of_c}");
+        let found = store.find(&ctx("anna"), &user("anna"), &scope("chat"));
+        assert_eq!(found.unwrap(), Some(key(waits)));
+        let listed = store.waits(&ctx("anna"), &user("anna")).unwrap();
+        assert_eq!(listed, [key(waits)]);
+    }
+}
+
+#[test]
+fn c11_a_route_to_a_session_that_waits_elsewhere_leads_nowhere() {
+    let scratch = Scratch::new();
+    let parked = |on: &str| {
+        let store = Blocking::new(scratch.open());
+        let (ctx, user, scope) = (ctx("anna"), user("anna"), scope(on));
+        let data = data("anna", "{}");
+        let _registered = store
+            .park(&ctx, &user, &scope, &key("k"), data, ParkOptions::new())
+            .unwrap();
+    };
+    parked("old");
+    let place = row(&scratch.path(), "routes", |_| true);
+    let stale = std::cell::RefCell::new(Vec::new());
+    tamper(&scratch.path(), "routes", &place, |value| {
+        stale.replace(value.clone());
+        Some(value)
+    });
+    parked("new");
+    let database = redb::Database::open(scratch.path()).unwrap();
+    let txn = database.begin_write().unwrap();
+    txn.open_table(Rows::new("routes"))
+        .unwrap()
+        .insert(place.as_slice(), stale.borrow().as_slice())
+        .unwrap();
+    txn.commit().unwrap();
+    drop(database);
+    let store = Blocking::new(scratch.open());
+    let find = |on: &str| store.find(&ctx("anna"), &user("anna"), &scope(on)).unwrap();
+    let waits = || store.waits(&ctx("anna"), &user("anna")).unwrap();
+    assert_eq!((find("old"), find("new")), (None, Some(key("k"))));
+    assert_eq!(waits(), [key("k")]);
+    let cleared = store.clear(&ctx("anna"), &user("anna"), &scope("old"));
+    assert_eq!(cleared.unwrap(), ClearOutcome::NoWait);
+    assert_eq!(waits(), [key("k")]);
+    assert_eq!(verified(&store, VerifyMode::Check).len(), 2);
+    verified(&store, VerifyMode::Repair);
+    assert_eq!(verified(&store, VerifyMode::Check), []);
+    assert_eq!(find("new"), Some(key("k")));
+}
+
+#[test]
+fn c23_every_row_that_is_damaged_is_found_and_what_is_true_is_kept() {
+    for table in TABLES.into_iter().filter(|table| *table != "expiry") {
+        let scratch = Scratch::new();
+        filled(&scratch, "anna");
+        let victim = row(&scratch.path(), table, |_| true);
+        let flip = |mut value: Vec<u8>| {
+            *value.last_mut().unwrap() ^= 1;
+            Some(value)
+        };
+        tamper(&scratch.path(), table, &victim, flip);
+        let store = Blocking::new(scratch.open());
+        let kinds = |found: Vec<Finding>| -> BTreeSet<FindingKind> {
+            found.iter().map(|finding| finding.kind).collect()
+        };
+        let found = kinds(verified(&store, VerifyMode::Check));
+        assert!(
+            found.contains(&FindingKind::Unreadable),
+            "{table}: {found:?}"
+        );
+        verified(&store, VerifyMode::Repair);
+        let left = kinds(verified(&store, VerifyMode::Check));
+        match table {
+            // Nothing tells what was there.
+            "sessions" | "payloads" | "messages" => {
+                assert!(left.contains(&FindingKind::Unreadable), "{table}: {left:?}");
+            }
+            _ => assert!(left.is_empty(), "{table}: {left:?}"),
+        }
+    }
+}
+
+/// Whether any key or value of any row holds the text.
+fn rows_tell(path: &Path, text: &str) -> bool {
+    let database = redb::Database::open(path).unwrap();
+    let txn = database.begin_read().unwrap();
+    let holds = |bytes: &[u8]| {
+        bytes
+            .windows(text.len())
+            .any(|part| part == text.as_bytes())
+    };
+    TABLES.into_iter().any(|table| {
+        let rows = txn.open_table(Rows::new(table)).unwrap();
+        let mut rows = rows.iter().unwrap().map(Result::unwrap);
+        rows.any(|(key, value)| holds(key.value()) || holds(value.value()))
+    })
+}
+
+#[test]
+fn c22_no_row_tells_of_a_person_who_was_erased() {
+    let scratch = Scratch::new();
+    filled(&scratch, "zq-anna");
+    filled(&scratch, "ben");
+    assert!(rows_tell(&scratch.path(), "zq-anna"));
+    let store = Blocking::new(scratch.open());
+    let selected = OwnerSelection::tenant(ctx("zq-anna").env, ctx("zq-anna").tenant);
+    let selected = selected.user(user("zq-anna"));
+    let (mut sessions, mut messages, mut after) = (0, 0, None);
+    loop {
+        let page = store.erase(&selected, EraseMode::Erase, after.as_ref(), 5);
+        let page = page.unwrap();
+        sessions += page.sessions;
+        messages += page.messages;
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!((sessions, messages), (9, 3));
+    assert_eq!(verified(&store, VerifyMode::Check), []);
+    assert_eq!(store.waits(&ctx("ben"), &user("ben")).unwrap().len(), 8);
+    drop(store);
+    assert!(!rows_tell(&scratch.path(), "zq-anna"));
+    assert!(rows_tell(&scratch.path(), "ben"));
+}

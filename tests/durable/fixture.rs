@@ -1,0 +1,218 @@
+//! A checked-in file of the current format, which docs/durable-format.md describes.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use greentic_session::clock::{ManualClock, Timestamp};
+use greentic_session::durable::DurableSessionStore;
+use greentic_session::{
+    Blocking, ClaimOutcome, Commit, CreateOptions, ParkOptions, RemoveOptions, SessionErrorExt,
+    UpdateOptions,
+};
+
+use crate::samples::{ctx, key, scope, user};
+use crate::scratch::{MINUTE, Scratch, assert_consistent, data};
+
+const WRITTEN_AT: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+const HOUR: Duration = Duration::from_secs(3600);
+
+const FIXTURE: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/fixtures/durable-v1.redb"
+);
+
+/// A copy of the fixture, since opening a file changes it.
+fn fixture() -> Scratch {
+    let scratch = Scratch::new();
+    std::fs::copy(FIXTURE, scratch.path()).unwrap();
+    scratch
+}
+
+fn open(scratch: &Scratch, at: Timestamp) -> (Arc<DurableSessionStore>, Arc<ManualClock>) {
+    let clock = Arc::new(ManualClock::starting_at(at));
+    (Arc::new(scratch.open_at(&clock)), clock)
+}
+
+/// Writes a session without a wait, and waits: with and without deadline, displaced, claimed,
+/// released, answered, and finished. One text contains escapes and a character outside the BMP.
+fn write(store: &Arc<DurableSessionStore>) {
+    let face = Blocking::from(Arc::clone(store));
+    let created = CreateOptions::new().key(key("created")).ttl(2 * HOUR);
+    let _created = face
+        .create(&ctx("ann"), data("ann", "{}"), created)
+        .unwrap();
+    let park = |name: &str, on: &str, context: &str, options: ParkOptions| {
+        let (ctx, user) = (ctx("ann"), user("ann"));
+        let parked = face.park(
+            &ctx,
+            &user,
+            &scope(on),
+            &key(name),
+            data("ann", context),
+            options,
+        );
+        let _registered = parked.unwrap();
+    };
+    let claim = |on: &str, message: &str| {
+        let claimed = face.claim(&ctx("ann"), &user("ann"), &scope(on), message, MINUTE);
+        match claimed.unwrap() {
+            ClaimOutcome::Claimed(claim) => claim.token,
+            other => panic!("{other:?}"),
+        }
+    };
+    park("displaced", "plain", "old", ParkOptions::new());
+    park(
+        "plain",
+        "plain",
+        "\u{1F980} \\u0000 \"\n",
+        ParkOptions::new().ttl(HOUR),
+    );
+    park("claimed", "claimed", "c", ParkOptions::new());
+    claim("claimed", "m-claimed");
+    park("released", "released", "r", ParkOptions::new());
+    face.release(&claim("released", "m-released")).unwrap();
+    park("answered", "answered", "first", ParkOptions::new());
+    let next = Commit::park(scope("next"), data("ann", "second"), None);
+    face.commit(&claim("answered", "m-answered"), next).unwrap();
+    park("over", "over", "o", ParkOptions::new());
+    face.commit(&claim("over", "m-over"), Commit::Finish)
+        .unwrap();
+}
+
+fn assert_written(store: &Arc<DurableSessionStore>) {
+    assert_consistent(store);
+    assert_eq!(store.held().unwrap(), (6, 1));
+    let face = Blocking::from(Arc::clone(store));
+    let found = |name: &str| {
+        face.get(&key(name)).unwrap().map(|found| {
+            let deadline = found.deadline.map(|at| at.since(WRITTEN_AT));
+            (found.data.clone(), found.revision, deadline)
+        })
+    };
+    let ann = |context: &str| data("ann", context);
+    assert_eq!(found("created"), Some((ann("{}"), 1, Some(2 * HOUR))));
+    assert_eq!(found("displaced"), Some((ann("old"), 1, None)));
+    let text = ann("\u{1F980} \\u0000 \"\n");
+    assert_eq!(found("plain"), Some((text, 1, Some(HOUR))));
+    assert_eq!(found("answered"), Some((ann("second"), 2, None)));
+    assert_eq!(found("over"), None);
+
+    let waits = face.waits(&ctx("ann"), &user("ann")).unwrap();
+    assert_eq!(waits, ["plain", "claimed", "released", "answered"].map(key));
+    let routed = |on: &str| face.find(&ctx("ann"), &user("ann"), &scope(on)).unwrap();
+    assert_eq!(routed("plain"), Some(key("plain")));
+    assert_eq!(routed("next"), Some(key("answered")));
+    assert_eq!(routed("answered"), None);
+
+    let claim = |on: &str, message: &str| {
+        let claimed = face.claim(&ctx("ann"), &user("ann"), &scope(on), message, MINUTE);
+        claimed.unwrap()
+    };
+    for answered in ["m-answered", "m-over"] {
+        assert_eq!(claim("next", answered), ClaimOutcome::Duplicate);
+    }
+    let ClaimOutcome::Busy { until } = claim("claimed", "m-new") else {
+        panic!("the claim was forgotten");
+    };
+    assert_eq!(until.since(WRITTEN_AT), MINUTE);
+    let refused = face.update(&key("claimed"), ann("x"), UpdateOptions::new());
+    assert!(refused.unwrap_err().conflict().is_some());
+    let ClaimOutcome::Claimed(again) = claim("released", "m-released") else {
+        panic!("the wait was not claimable");
+    };
+    assert_eq!(again.attempt, 2);
+}
+
+/// Uses the store further: everything expires, and no row is left.
+fn assert_usable(store: &Arc<DurableSessionStore>, clock: &ManualClock) {
+    clock.advance(HOUR);
+    let face = Blocking::from(Arc::clone(store));
+    assert_eq!(face.get(&key("plain")).unwrap(), None);
+    for name in ["displaced", "claimed", "released", "answered"] {
+        face.remove(&key(name), RemoveOptions::new()).unwrap();
+    }
+    clock.advance(24 * HOUR);
+    store.sweep().unwrap();
+    assert_eq!(store.held().unwrap(), (0, 0));
+    assert_consistent(store);
+}
+
+#[test]
+fn the_fixture_is_read() {
+    let scratch = fixture();
+    let (store, clock) = open(&scratch, WRITTEN_AT);
+    assert_written(&store);
+    assert_usable(&store, &clock);
+}
+
+#[test]
+fn a_new_file_holds_what_the_fixture_holds() {
+    let scratch = Scratch::new();
+    let (store, _) = open(&scratch, WRITTEN_AT);
+    write(&store);
+    drop(store);
+    let (store, clock) = open(&scratch, WRITTEN_AT);
+    assert_written(&store);
+    assert_usable(&store, &clock);
+}
+
+/// Compares keys and lengths of values: only tokens and checksums differ from file to file.
+///
+/// `GREENTIC_SESSION_WRITE_FIXTURE` names a path at which the new file is kept, to replace the
+/// fixture when the format changes.
+#[test]
+fn a_new_file_has_the_layout_of_the_fixture() {
+    let scratch = Scratch::new();
+    let (store, _) = open(&scratch, WRITTEN_AT);
+    write(&store);
+    store.compact().unwrap();
+    drop(store);
+    if let Some(path) = std::env::var_os("GREENTIC_SESSION_WRITE_FIXTURE") {
+        std::fs::copy(scratch.path(), path).unwrap();
+    }
+    let outline = |scratch: &Scratch| -> Vec<_> {
+        let rows = rows(&scratch.path()).into_iter();
+        rows.map(|(table, key, value)| (table, key, value.len()))
+            .collect()
+    };
+    assert_eq!(outline(&fixture()), outline(&scratch));
+}
+
+#[test]
+fn the_fixture_has_the_documented_tables_and_version_1() {
+    let rows = rows(&fixture().path());
+    let mut tables: Vec<_> = rows.iter().map(|row| row.0.as_str()).collect();
+    tables.dedup();
+    assert_eq!(
+        tables,
+        [
+            "ages", "expiry", "messages", "meta", "owners", "payloads", "routes", "sessions"
+        ]
+    );
+    let format = rows.iter().find(|row| row.1 == b"format").unwrap();
+    assert_eq!(format.2, b"greentic-session\0\0\0\x01");
+}
+
+/// The rows of a file: table, key and value.
+fn rows(path: &Path) -> Vec<(String, Vec<u8>, Vec<u8>)> {
+    use redb::{ReadableDatabase, ReadableTable, TableHandle};
+    let database = redb::Database::open(path).unwrap();
+    let txn = database.begin_read().unwrap();
+    let mut names: Vec<_> = txn
+        .list_tables()
+        .unwrap()
+        .map(|table| table.name().to_owned())
+        .collect();
+    names.sort();
+    let mut rows = Vec::new();
+    for name in names {
+        let definition = redb::TableDefinition::<&[u8], &[u8]>::new(&name);
+        let table = txn.open_table(definition).unwrap();
+        for row in table.iter().unwrap() {
+            let (key, value) = row.unwrap();
+            rows.push((name.clone(), key.value().to_vec(), value.value().to_vec()));
+        }
+    }
+    rows
+}

@@ -1,0 +1,104 @@
+//! What the child said, and what must be found after it.
+
+use greentic_session::durable::DurableSessionStore;
+use greentic_session::{Blocking, ClaimOutcome};
+
+use super::worker::{LEASE, WRITERS, message, number_of};
+use crate::samples::{ctx, key, scope, user};
+
+/// What each writer was told to be done, and what it had begun.
+#[derive(Default)]
+pub struct Steps {
+    writers: [(Seen, Seen); WRITERS],
+    acknowledged: usize,
+}
+
+impl Steps {
+    pub fn read(lines: &[String]) -> Self {
+        let mut steps = Self::default();
+        for line in lines {
+            let words: Vec<_> = line.split(' ').collect();
+            if let ["@", writer, report, step, number] = words[..] {
+                let writer: usize = writer.parse().unwrap();
+                steps.take(writer, report, step, number.parse().unwrap());
+            }
+        }
+        steps
+    }
+
+    fn take(&mut self, writer: usize, report: &str, step: &str, number: u32) {
+        let (done, begun) = &mut self.writers[writer];
+        match report {
+            "begin" => *begun = done.after(step, number),
+            "done" => {
+                assert_eq!(*begun, done.after(step, number));
+                *done = begun.clone();
+                self.acknowledged += 1;
+            }
+            _ => panic!("unknown report {report}"),
+        }
+    }
+
+    pub fn of(&self, writer: usize) -> &(Seen, Seen) {
+        &self.writers[writer]
+    }
+
+    pub fn acknowledged(&self) -> usize {
+        self.acknowledged
+    }
+}
+
+/// What is there of one writer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// The number in the session, if there is one.
+    pub number: Option<u32>,
+    pub is_claimed: bool,
+    /// The last message that was answered.
+    pub answered: Option<u32>,
+}
+
+impl Seen {
+    fn after(&self, step: &str, number: u32) -> Self {
+        let (left, is_claimed) = match step {
+            "park" => (Some(number), false),
+            "claim" => (Some(number), true),
+            "again" => (Some(number + 1), false),
+            "finish" => (None, false),
+            _ => panic!("unknown step {step}"),
+        };
+        let commits = matches!(step, "again" | "finish");
+        Self {
+            number: left,
+            is_claimed,
+            answered: if commits { Some(number) } else { self.answered },
+        }
+    }
+
+    /// What is found in the store; `candidates` tell which messages to look for.
+    pub fn look(face: &Blocking<DurableSessionStore>, name: &str, candidates: [&Self; 2]) -> Self {
+        let (ctx, user, scope) = (ctx(name), user(name), scope(name));
+        let session = face.get(&key(name)).unwrap();
+        let number = session.map(|session| number_of(&session.data));
+        let routed = face.find(&ctx, &user, &scope).unwrap();
+        assert_eq!(routed, number.map(|_| key(name)), "session and wait differ");
+        let claim = |number| {
+            let message = message(name, number);
+            face.claim(&ctx, &user, &scope, &message, LEASE).unwrap()
+        };
+        let answered = candidates.into_iter().filter_map(|seen| seen.answered);
+        let answered = answered
+            .filter(|number| claim(*number) == ClaimOutcome::Duplicate)
+            .max();
+        let is_claimed = number.is_some_and(|number| match claim(number) {
+            ClaimOutcome::Claimed(_) => false,
+            ClaimOutcome::Busy { .. } => true,
+            wrong => panic!("{name}: the message of a wait was {wrong:?}"),
+        });
+        Self {
+            number,
+            is_claimed,
+            answered,
+        }
+    }
+}

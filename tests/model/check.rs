@@ -1,0 +1,236 @@
+//! Random sequences of calls on a store and on the model: both must answer the same, and show the
+//! same, all along.
+
+use std::thread;
+use std::time::Duration;
+
+use greentic_session::StoreOptions;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, FileFailurePersistence, TestCaseResult, TestRunner};
+
+use super::answer::{Answer, Tick};
+use super::driver::Driver;
+use super::op::{Caller, Face, Op, Spread};
+use super::reference::{Limits, Model};
+use crate::harness::{Harness, NEVER};
+use crate::world::{PEOPLE, SCOPES};
+
+/// How many cases, and how.
+#[derive(Clone, Copy)]
+pub struct Plan {
+    pub cases: u32,
+    /// How many threads play cases side by side: where time is real, they mostly sleep.
+    pub threads: u32,
+    /// Whether time passes; if not, everything lasts longer than the case.
+    pub time: bool,
+    /// How often all that can be seen is compared, in steps.
+    pub observe_every: usize,
+    /// The file where failures are kept.
+    pub regressions: &'static str,
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Call(Face, Op),
+    /// Makes an earlier call once more: the one so many steps ago (C14).
+    Again(usize),
+    Advance(Tick),
+    Reopen,
+}
+
+fn step(spread: &Spread, time: bool) -> BoxedStrategy<Step> {
+    let face = prop_oneof![Just(Face::Async), Just(Face::Published)];
+    let step = prop_oneof![
+        14 => (face, spread.op()).prop_map(|(face, op)| Step::Call(face, op)),
+        2 => (1..4_usize).prop_map(Step::Again),
+        1 => Just(Step::Reopen),
+    ];
+    if time {
+        prop_oneof![17 => step, 3 => (1..4_u64).prop_map(Step::Advance)].boxed()
+    } else {
+        step.boxed()
+    }
+}
+
+fn limits() -> impl Strategy<Value = Limits> {
+    let default_ttl = prop::option::weighted(0.3, 2..6_u64);
+    (default_ttl, 1..12_u64, 1..3_usize).prop_map(|(default_ttl, message_window, max_messages)| {
+        Limits {
+            default_ttl,
+            message_window,
+            max_messages,
+        }
+    })
+}
+
+/// Runs so many random sequences on a store whose time is injected.
+pub fn check<H: Harness>(cases: u32, regressions: &'static str) {
+    check_as::<H>(&Plan {
+        cases,
+        threads: 1,
+        time: true,
+        observe_every: 4,
+        regressions,
+    });
+}
+
+/// Runs random sequences as planned.
+pub fn check_as<H: Harness>(plan: &Plan) {
+    thread::scope(|scope| {
+        for _ in 0..plan.threads {
+            scope.spawn(|| check_share::<H>(plan));
+        }
+    });
+}
+
+fn check_share<H: Harness>(plan: &Plan) {
+    let config = Config {
+        cases: plan.cases.div_ceil(plan.threads),
+        max_shrink_iters: 20_000,
+        max_shrink_time: 60_000,
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(plan.regressions))),
+        ..Config::default()
+    };
+    let steps = |spread: Spread| prop::collection::vec(step(&spread, plan.time), 1..60);
+    let steps = prop_oneof![steps(Spread::wide()), steps(Spread::narrow())];
+    let outcome = TestRunner::new(config).run(&(limits(), steps), |(limits, steps)| {
+        judge::<H>(plan, limits, &steps)
+    });
+    if let Err(failure) = outcome {
+        panic!("{failure}");
+    }
+}
+
+/// Plays a case in ticks that are long enough for it: only then does what it shows count.
+fn judge<H: Harness>(plan: &Plan, limits: Limits, steps: &[Step]) -> TestCaseResult {
+    let mut tick = if plan.time { H::tick() } else { NEVER };
+    loop {
+        let mut run = Run::<H>::new(limits, tick);
+        let verdict = run.all(steps, plan);
+        if run.harness.drift() < tick {
+            return verdict;
+        }
+        tick *= 2;
+    }
+}
+
+struct Run<H> {
+    harness: H,
+    driver: Driver,
+    model: Model,
+    tick: Duration,
+}
+
+impl<H: Harness> Run<H> {
+    fn new(limits: Limits, tick: Duration) -> Self {
+        let ticks = |ticks: Tick| tick * u32::try_from(ticks).unwrap();
+        let mut options = StoreOptions::new()
+            .message_window(ticks(limits.message_window))
+            .max_messages(limits.max_messages);
+        options.default_ttl = limits.default_ttl.map(ticks);
+        let harness = H::open(options);
+        let driver = Driver::new(&harness, harness.now(), tick);
+        Self {
+            harness,
+            driver,
+            model: Model::new(limits),
+            tick,
+        }
+    }
+
+    fn all(&mut self, steps: &[Step], plan: &Plan) -> TestCaseResult {
+        for (index, step) in steps.iter().enumerate() {
+            match step {
+                Step::Call(face, op) => self.call(*face, op)?,
+                Step::Again(back) => {
+                    let earlier = index.checked_sub(*back).map(|earlier| &steps[earlier]);
+                    if let Some(Step::Call(face, op)) = earlier {
+                        self.call(*face, op)?;
+                    }
+                }
+                Step::Advance(ticks) => self.advance(*ticks),
+                Step::Reopen => self.driver.reopen(&mut self.harness),
+            }
+            if index % plan.observe_every == 0 {
+                self.observe()?;
+            }
+        }
+        self.observe()?;
+        if plan.time { self.empty() } else { Ok(()) }
+    }
+
+    fn call(&mut self, face: Face, op: &Op) -> TestCaseResult {
+        if !self.can_be_named(op) {
+            return Ok(());
+        }
+        let told_less = face == Face::Published && Driver::is_published(op);
+        let expected = self.model.apply(op);
+        let expected = if told_less {
+            expected.on_published_face()
+        } else {
+            expected
+        };
+        let answer = self.driver.call(face, op);
+        prop_assert_eq!(answer, expected, "{:?} on the {:?} face", op, face);
+        Ok(())
+    }
+
+    // A fresh key can be named from the moment on that it was drawn.
+    fn can_be_named(&self, op: &Op) -> bool {
+        match op {
+            Op::Create { key: Some(key), .. }
+            | Op::Get(key)
+            | Op::GetFenced(_, key)
+            | Op::Update { key, .. }
+            | Op::Remove { key, .. }
+            | Op::Park { key, .. } => *key < self.model.keys(),
+            _ => true,
+        }
+    }
+
+    fn advance(&mut self, ticks: Tick) {
+        self.harness
+            .advance(self.tick * u32::try_from(ticks).unwrap());
+        self.model.advance(ticks);
+    }
+
+    /// Compares all that anybody can see.
+    fn observe(&mut self) -> TestCaseResult {
+        for key in 0..self.model.keys() {
+            self.call(Face::Async, &Op::Get(key))?;
+            for by in PEOPLE {
+                self.call(Face::Async, &Op::GetFenced(by, key))?;
+            }
+        }
+        for ctx in PEOPLE {
+            let by = Caller {
+                ctx,
+                user: ctx.user.unwrap_or("ann"),
+            };
+            self.call(Face::Async, &Op::Waits(by))?;
+            self.call(Face::Async, &Op::Latest(by))?;
+            for scope in 0..SCOPES {
+                self.call(Face::Async, &Op::Find(by, scope))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// C13: once all leases, TTLs and windows are over and the rest is removed, nothing is left.
+    fn empty(&mut self) -> TestCaseResult {
+        self.advance(self.model.quiet_in());
+        for key in 0..self.model.keys() {
+            let remove = Op::Remove {
+                key,
+                if_revision: None,
+            };
+            self.call(Face::Async, &remove)?;
+        }
+        for key in 0..self.model.keys() {
+            let gone = self.driver.call(Face::Async, &Op::Get(key));
+            prop_assert_eq!(gone, Answer::Session(None));
+        }
+        prop_assert_eq!(self.harness.leftovers(), 0, "something stayed behind");
+        Ok(())
+    }
+}

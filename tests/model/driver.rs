@@ -1,0 +1,371 @@
+//! Makes the calls of the small world on a store, and puts its answers into the small world's words.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use greentic_session::clock::Timestamp;
+use greentic_session::{
+    AsyncSessionStore, ClaimOutcome, ClaimToken, ClearOutcome, Commit, CreateOptions,
+    CreateOutcome, OperationId, ParkOptions, ParkOutcome, RemoveOptions, Session, SessionData,
+    SessionKey, SessionResult, SessionStore, UpdateOptions,
+};
+
+use super::answer::{Answer, Failure, Key, Seen, Tick};
+use super::op::{Face, Op, Slot};
+use crate::harness::Harness;
+use crate::world::{KEYS, content, ctx, data, scope, user};
+
+/// One caller, with the claims that it won.
+pub struct Driver {
+    /// None while the store is closed.
+    faces: Option<Faces>,
+    keys: Vec<SessionKey>,
+    tokens: HashMap<Slot, ClaimToken>,
+    started: Timestamp,
+    tick: Duration,
+}
+
+struct Faces {
+    store: Arc<dyn AsyncSessionStore>,
+    published: Arc<dyn SessionStore>,
+}
+
+impl Faces {
+    fn of<H: Harness>(harness: &H) -> Self {
+        Self {
+            store: harness.store(),
+            published: harness.published(),
+        }
+    }
+}
+
+impl Driver {
+    pub fn new<H: Harness>(harness: &H, started: Timestamp, tick: Duration) -> Self {
+        Self {
+            faces: Some(Faces::of(harness)),
+            keys: (0..KEYS)
+                .map(|index| SessionKey::new(format!("key-{index}")))
+                .collect(),
+            tokens: HashMap::new(),
+            started,
+            tick,
+        }
+    }
+
+    /// Another caller, who holds the same claims.
+    pub fn another<H: Harness>(&self, harness: &H) -> Self {
+        Self {
+            tokens: self.tokens.clone(),
+            ..Self::new(harness, self.started, self.tick)
+        }
+    }
+
+    /// Closes the store and goes on with it once it is open again.
+    pub fn reopen<H: Harness>(&mut self, harness: &mut H) {
+        self.faces = None;
+        harness.reopen();
+        self.faces = Some(Faces::of(harness));
+    }
+
+    fn faces(&self) -> &Faces {
+        self.faces.as_ref().expect("the store is open")
+    }
+
+    pub fn call(&mut self, face: Face, op: &Op) -> Answer {
+        let store = Arc::clone(&self.faces().store);
+        let result = match face {
+            Face::Async => pollster::block_on(self.ask(store.as_ref(), op)),
+            Face::Published => match self.ask_published(op) {
+                Some(result) => result,
+                None => return self.call(Face::Async, op),
+            },
+        };
+        result.unwrap_or_else(|error| {
+            Answer::Failed(Failure::of(&error, |millis| self.tick_of(millis)))
+        })
+    }
+
+    /// Whether the published face has this call.
+    pub fn is_published(op: &Op) -> bool {
+        match op {
+            Op::Create {
+                key,
+                ttl,
+                operation,
+                ..
+            } => (key, ttl, operation) == (&None, &None, &None),
+            Op::Update {
+                if_revision,
+                claim,
+                operation,
+                ..
+            } => (if_revision, claim, operation) == (&None, &None, &None),
+            Op::Remove { if_revision, .. } => if_revision.is_none(),
+            Op::Park {
+                if_absent,
+                operation,
+                ..
+            } => !if_absent && operation.is_none(),
+            Op::Get(_) | Op::Find(..) | Op::Waits(_) | Op::Latest(_) | Op::Clear(..) => true,
+            _ => false,
+        }
+    }
+
+    async fn ask(&mut self, store: &dyn AsyncSessionStore, op: &Op) -> SessionResult<Answer> {
+        Ok(match op {
+            &Op::Create {
+                by,
+                of,
+                key,
+                content,
+                ttl,
+                operation,
+            } => {
+                let options = CreateOptions::new();
+                let mut options =
+                    operation.map_or(options.clone(), |id| options.operation(named(id)));
+                options.key = key.map(|key| self.key(key).clone());
+                options.ttl = ttl.map(|ttl| self.span(ttl));
+                match store.create(&ctx(by), data(of, content), options).await? {
+                    CreateOutcome::Created(created) => Answer::Created(self.number(created, key)),
+                    CreateOutcome::Exists => Answer::CreateExists,
+                }
+            }
+            &Op::Get(key) => {
+                let found = store.get(self.key(key)).await?;
+                Answer::Session(found.map(|session| self.seen(&session)))
+            }
+            &Op::GetFenced(by, key) => {
+                let found = store.get_fenced(&ctx(by), self.key(key)).await?;
+                Answer::Session(found.map(|session| self.seen(&session)))
+            }
+            &Op::Update {
+                key,
+                of,
+                content,
+                if_revision,
+                claim,
+                operation,
+            } => {
+                let mut options = UpdateOptions::new();
+                options.if_revision = if_revision;
+                options.operation = operation.map(named);
+                if let Some(slot) = claim {
+                    let Some(token) = self.tokens.get(&slot) else {
+                        return Ok(Answer::Skipped);
+                    };
+                    options = options.claim(token.clone());
+                }
+                let updated = store.update(self.key(key), data(of, content), options);
+                Answer::Revision(updated.await?)
+            }
+            &Op::Remove { key, if_revision } => {
+                let mut options = RemoveOptions::new();
+                options.if_revision = if_revision;
+                store.remove(self.key(key), options).await?;
+                Answer::Done
+            }
+            Op::Park {
+                by,
+                scope: on,
+                key,
+                next,
+                if_absent,
+                operation,
+            } => {
+                let mut options = ParkOptions::new();
+                options.ttl = next.ttl.map(|ttl| self.span(ttl));
+                options.if_absent = *if_absent;
+                options.operation = operation.map(named);
+                let (context, user, on) = (ctx(by.ctx), user(by.user), scope(*on));
+                let stored = data(next.of, next.content);
+                let parked = store.park(&context, &user, &on, self.key(*key), stored, options);
+                match parked.await? {
+                    ParkOutcome::Registered { revision } => Answer::Revision(revision),
+                    ParkOutcome::Exists(key) => Answer::ParkExists(self.number_of(&key)),
+                }
+            }
+            &Op::Find(by, on) => {
+                let found = store.find(&ctx(by.ctx), &user(by.user), &scope(on)).await?;
+                Answer::Found(found.map(|key| self.number_of(&key)))
+            }
+            Op::Waits(by) => {
+                let keys = store.waits(&ctx(by.ctx), &user(by.user)).await?;
+                Answer::List(keys.iter().map(|key| self.number_of(key)).collect())
+            }
+            Op::Latest(by) => {
+                let found = store.latest(&ctx(by.ctx), &user(by.user)).await?;
+                Answer::Session(found.map(|session| self.seen(&session)))
+            }
+            &Op::Clear(by, on) => {
+                match store
+                    .clear(&ctx(by.ctx), &user(by.user), &scope(on))
+                    .await?
+                {
+                    ClearOutcome::Cleared(key) => Answer::Cleared(self.number_of(&key)),
+                    ClearOutcome::NoWait => Answer::NothingToClear,
+                }
+            }
+            _ => return self.ask_with_claim(store, op).await,
+        })
+    }
+
+    async fn ask_with_claim(
+        &mut self,
+        store: &dyn AsyncSessionStore,
+        op: &Op,
+    ) -> SessionResult<Answer> {
+        if let &Op::Claim {
+            by,
+            scope: on,
+            message,
+            lease,
+            slot,
+        } = op
+        {
+            let (context, user, on) = (ctx(by.ctx), user(by.user), scope(on));
+            let claimed = store.claim(&context, &user, &on, message, self.span(lease));
+            return Ok(match claimed.await? {
+                ClaimOutcome::Claimed(claim) => {
+                    let answer = Answer::Claimed {
+                        session: self.seen(&claim.session),
+                        attempt: claim.attempt,
+                        until: self.tick_of(claim.lease_until.as_millis()),
+                    };
+                    self.tokens.insert(slot, claim.token);
+                    answer
+                }
+                ClaimOutcome::Busy { until } => Answer::Busy(self.tick_of(until.as_millis())),
+                ClaimOutcome::Duplicate => Answer::Duplicate,
+                ClaimOutcome::NoWait => Answer::NoWait,
+            });
+        }
+        let (Op::Renew(slot, _) | Op::Release(slot) | Op::Finish(slot) | Op::ParkAgain(slot, ..)) =
+            op
+        else {
+            unreachable!()
+        };
+        let Some(token) = self.tokens.get(slot) else {
+            return Ok(Answer::Skipped);
+        };
+        match op {
+            &Op::Renew(_, lease) => {
+                let until = store.renew(token, self.span(lease)).await?;
+                return Ok(Answer::Until(self.tick_of(until.as_millis())));
+            }
+            Op::Release(_) => store.release(token).await?,
+            Op::ParkAgain(_, on, next) => {
+                let ttl = next.ttl.map(|ttl| self.span(ttl));
+                let next = Commit::park(scope(*on), data(next.of, next.content), ttl);
+                store.commit(token, next).await?;
+            }
+            _ => store.commit(token, Commit::Finish).await?,
+        }
+        Ok(Answer::Done)
+    }
+
+    #[allow(deprecated)]
+    fn ask_published(&mut self, op: &Op) -> Option<SessionResult<Answer>> {
+        if !Self::is_published(op) {
+            return None;
+        }
+        let store = Arc::clone(&self.faces().published);
+        Some(match op {
+            &Op::Create {
+                by, of, content, ..
+            } => store
+                .create_session(&ctx(by), data(of, content))
+                .map(|key| Answer::Created(self.number(key, None))),
+            &Op::Get(key) => store
+                .get_session(self.key(key))
+                .map(|found| Answer::Session(found.map(|data| published(key, &data)))),
+            &Op::Update {
+                key, of, content, ..
+            } => store
+                .update_session(self.key(key), data(of, content))
+                .map(|()| Answer::Done),
+            &Op::Remove { key, .. } => store.remove_session(self.key(key)).map(|()| Answer::Done),
+            Op::Park {
+                by,
+                scope: on,
+                key,
+                next,
+                ..
+            } => {
+                let stored = data(next.of, next.content);
+                let ttl = next.ttl.map(|ttl| self.span(ttl));
+                let (context, user, on) = (ctx(by.ctx), user(by.user), scope(*on));
+                store
+                    .register_wait(&context, &user, &on, self.key(*key), stored, ttl)
+                    .map(|()| Answer::Done)
+            }
+            &Op::Find(by, on) => store
+                .find_wait_by_scope(&ctx(by.ctx), &user(by.user), &scope(on))
+                .map(|found| Answer::Found(found.map(|key| self.number_of(&key)))),
+            Op::Waits(by) => store
+                .list_waits_for_user(&ctx(by.ctx), &user(by.user))
+                .map(|keys| Answer::List(keys.iter().map(|key| self.number_of(key)).collect())),
+            Op::Latest(by) => {
+                let found = store.find_by_user(&ctx(by.ctx), &user(by.user));
+                found.map(|found| {
+                    Answer::Session(found.map(|(key, data)| published(self.number_of(&key), &data)))
+                })
+            }
+            &Op::Clear(by, on) => store
+                .clear_wait(&ctx(by.ctx), &user(by.user), &scope(on))
+                .map(|()| Answer::Done),
+            _ => return None,
+        })
+    }
+
+    fn key(&self, key: Key) -> &SessionKey {
+        &self.keys[key]
+    }
+
+    /// The number of a key that was asked for, or a new number for a fresh one.
+    fn number(&mut self, created: SessionKey, asked: Option<Key>) -> Key {
+        asked.unwrap_or_else(|| {
+            self.keys.push(created);
+            self.keys.len() - 1
+        })
+    }
+
+    fn number_of(&self, key: &SessionKey) -> Key {
+        let position = self.keys.iter().position(|known| known == key);
+        position.expect("the store answers only keys that it was given")
+    }
+
+    fn seen(&self, session: &Session) -> Seen {
+        let deadline = session.deadline.map(|at| self.tick_of(at.as_millis()));
+        Seen {
+            revision: session.revision,
+            deadline,
+            ..published(self.number_of(&session.key), &session.data)
+        }
+    }
+
+    fn span(&self, ticks: Tick) -> Duration {
+        self.tick * u32::try_from(ticks).unwrap()
+    }
+
+    fn tick_of(&self, millis: u64) -> Tick {
+        let tick = u64::try_from(self.tick.as_millis()).unwrap();
+        millis.saturating_sub(self.started.as_millis()) / tick
+    }
+}
+
+/// What the published face tells of a session.
+fn published(key: Key, data: &SessionData) -> Seen {
+    Seen {
+        key,
+        content: content(data),
+        names_user: data.tenant_ctx.user.is_some(),
+        revision: 0,
+        deadline: None,
+    }
+}
+
+fn named(operation: u64) -> OperationId {
+    OperationId::from_u128(u128::from(operation))
+}

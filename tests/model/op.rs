@@ -1,0 +1,306 @@
+//! The calls that the proofs make, and how they are drawn.
+
+use proptest::prelude::*;
+
+use super::answer::{Key, Tick};
+use crate::world::{KEYS, MESSAGES, PEOPLE, SCOPES, WITH_USER, Who};
+
+/// Names a claim: the last one that was won under this number.
+pub type Slot = usize;
+
+/// The face a call is made on, where both have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Face {
+    Async,
+    Published,
+}
+
+/// Who calls, naming which user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Caller {
+    pub ctx: Who,
+    pub user: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Op {
+    Create {
+        by: Who,
+        of: Who,
+        /// None draws a fresh key, which later calls can name by the next number.
+        key: Option<Key>,
+        content: u32,
+        ttl: Option<Tick>,
+        operation: Option<u64>,
+    },
+    Get(Key),
+    GetFenced(Who, Key),
+    Update {
+        key: Key,
+        of: Who,
+        content: u32,
+        if_revision: Option<u64>,
+        claim: Option<Slot>,
+        operation: Option<u64>,
+    },
+    Remove {
+        key: Key,
+        if_revision: Option<u64>,
+    },
+    Park {
+        by: Caller,
+        scope: usize,
+        key: Key,
+        next: Parked,
+        if_absent: bool,
+        operation: Option<u64>,
+    },
+    Find(Caller, usize),
+    Waits(Caller),
+    Latest(Caller),
+    Clear(Caller, usize),
+    Claim {
+        by: Caller,
+        scope: usize,
+        message: &'static str,
+        lease: Tick,
+        slot: Slot,
+    },
+    Renew(Slot, Tick),
+    Release(Slot),
+    Finish(Slot),
+    /// Commits by parking again on this scope.
+    ParkAgain(Slot, usize, Parked),
+}
+
+/// The data that is parked.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Parked {
+    pub of: Who,
+    pub content: u32,
+    pub ttl: Option<Tick>,
+}
+
+/// How wide the calls spread.
+#[derive(Clone, Debug)]
+pub struct Spread {
+    /// How many people call; most calls are the first one's.
+    pub people: usize,
+    pub keys: usize,
+    pub scopes: usize,
+    pub slots: std::ops::Range<Slot>,
+    /// A claim that all callers hold.
+    pub shared: Option<Slot>,
+}
+
+impl Spread {
+    pub const fn wide() -> Self {
+        Self {
+            people: PEOPLE.len(),
+            keys: KEYS + 2,
+            scopes: SCOPES,
+            slots: 0..3,
+            shared: None,
+        }
+    }
+
+    /// One owner, and so little room that calls meet all the time.
+    pub const fn narrow() -> Self {
+        Self {
+            people: 1,
+            keys: 2,
+            scopes: 2,
+            slots: 0..2,
+            shared: None,
+        }
+    }
+
+    fn person(&self) -> BoxedStrategy<Who> {
+        let others = (0..self.people).prop_map(|index| PEOPLE[index]);
+        prop_oneof![3 => Just(PEOPLE[0]), 1 => others].boxed()
+    }
+
+    fn caller(&self) -> BoxedStrategy<Caller> {
+        let consistent = (0..self.people.min(WITH_USER)).prop_map(|index| PEOPLE[index]);
+        let consistent = prop_oneof![3 => Just(PEOPLE[0]), 1 => consistent];
+        let consistent = consistent.prop_map(|ctx| Caller {
+            ctx,
+            user: ctx.user.unwrap_or_default(),
+        });
+        if self.people == 1 {
+            return consistent.boxed();
+        }
+        let any = self.person().prop_map(|ctx| Caller { ctx, user: "ann" });
+        prop_oneof![6 => consistent, 1 => any].boxed()
+    }
+
+    fn parked(&self) -> BoxedStrategy<Parked> {
+        (self.person(), any::<u16>(), ttl())
+            .prop_map(|(of, content, ttl)| Parked {
+                of,
+                content: u32::from(content),
+                ttl,
+            })
+            .boxed()
+    }
+
+    /// A caller with data that is mostly the caller's own.
+    fn parking(&self) -> BoxedStrategy<(Caller, Parked)> {
+        (self.caller(), self.parked(), prop::bool::weighted(0.9))
+            .prop_map(|(by, parked, own)| {
+                let of = if own { by.ctx } else { parked.of };
+                (by, Parked { of, ..parked })
+            })
+            .boxed()
+    }
+
+    fn create(&self) -> BoxedStrategy<Op> {
+        let of = (self.person(), self.person(), 0..8_u8);
+        let key = prop::option::weighted(0.8, 0..self.keys);
+        (of, key, any::<u16>(), ttl(), operation())
+            .prop_map(|((by, other, own), key, content, ttl, operation)| {
+                let of = match own {
+                    0 => other,
+                    1 | 2 => Who { user: None, ..by },
+                    _ => by,
+                };
+                let content = u32::from(content);
+                Op::Create {
+                    by,
+                    of,
+                    key,
+                    content,
+                    ttl,
+                    operation,
+                }
+            })
+            .boxed()
+    }
+
+    fn update(&self) -> BoxedStrategy<Op> {
+        let claim = prop::option::weighted(0.4, self.held());
+        let target = (0..self.keys, self.person(), prop::bool::weighted(0.1));
+        (target, any::<u16>(), revision(), claim, operation())
+            .prop_map(
+                |((key, of, bare), content, if_revision, claim, operation)| {
+                    let user = if bare { None } else { of.user };
+                    Op::Update {
+                        key,
+                        of: Who { user, ..of },
+                        content: u32::from(content),
+                        if_revision,
+                        claim,
+                        operation,
+                    }
+                },
+            )
+            .boxed()
+    }
+
+    fn park(&self) -> BoxedStrategy<Op> {
+        let place = (0..self.scopes, 0..self.keys);
+        (
+            self.parking(),
+            place,
+            prop::bool::weighted(0.25),
+            operation(),
+        )
+            .prop_map(
+                |((by, next), (scope, key), if_absent, operation)| Op::Park {
+                    by,
+                    scope,
+                    key,
+                    next,
+                    if_absent,
+                    operation,
+                },
+            )
+            .boxed()
+    }
+
+    fn claim(&self) -> BoxedStrategy<Op> {
+        let message = prop::sample::select(&MESSAGES[..]);
+        (
+            self.caller(),
+            0..self.scopes,
+            message,
+            1..4_u64,
+            self.slots.clone(),
+        )
+            .prop_map(|(by, scope, message, lease, slot)| Op::Claim {
+                by,
+                scope,
+                message,
+                lease,
+                slot,
+            })
+            .boxed()
+    }
+
+    /// A claim to use.
+    fn held(&self) -> BoxedStrategy<Slot> {
+        let own = self.slots.clone();
+        match self.shared {
+            Some(shared) => prop_oneof![1 => own, 1 => Just(shared)].boxed(),
+            None => own.boxed(),
+        }
+    }
+
+    /// A call that uses a claim.
+    fn with_claim(&self) -> BoxedStrategy<Op> {
+        let again = (self.held(), 0..self.scopes, self.parked());
+        prop_oneof![
+            2 => (self.held(), 1..4_u64).prop_map(|(slot, lease)| Op::Renew(slot, lease)),
+            2 => self.held().prop_map(Op::Release),
+            2 => self.held().prop_map(Op::Finish),
+            3 => again.prop_map(|(slot, scope, next)| Op::ParkAgain(slot, scope, next)),
+        ]
+        .boxed()
+    }
+
+    /// A call of those that fight for a wait: claims, and the writes that claims keep off.
+    pub fn contest(&self) -> BoxedStrategy<Op> {
+        prop_oneof![
+            5 => self.claim(),
+            6 => self.with_claim(),
+            2 => self.park(),
+            2 => self.update(),
+            1 => (self.caller(), 0..self.scopes).prop_map(|(by, scope)| Op::Clear(by, scope)),
+            1 => (0..self.keys).prop_map(Op::Get),
+        ]
+        .boxed()
+    }
+
+    /// Any call.
+    pub fn op(&self) -> BoxedStrategy<Op> {
+        prop_oneof![
+            4 => self.create(),
+            1 => (0..self.keys).prop_map(Op::Get),
+            1 => (self.person(), 0..self.keys).prop_map(|(by, key)| Op::GetFenced(by, key)),
+            3 => self.update(),
+            2 => (0..self.keys, revision())
+                .prop_map(|(key, if_revision)| Op::Remove { key, if_revision }),
+            8 => self.park(),
+            2 => (self.caller(), 0..self.scopes).prop_map(|(by, scope)| Op::Find(by, scope)),
+            1 => self.caller().prop_map(Op::Waits),
+            1 => self.caller().prop_map(Op::Latest),
+            2 => (self.caller(), 0..self.scopes).prop_map(|(by, scope)| Op::Clear(by, scope)),
+            6 => self.claim(),
+            9 => self.with_claim(),
+        ]
+        .boxed()
+    }
+}
+
+fn ttl() -> impl Strategy<Value = Option<Tick>> {
+    prop::option::of(1..6_u64)
+}
+
+fn revision() -> impl Strategy<Value = Option<u64>> {
+    prop::option::weighted(0.3, 1..4_u64)
+}
+
+// Ids never meet by chance: the only repeats are those that a case makes on purpose.
+fn operation() -> impl Strategy<Value = Option<u64>> {
+    prop::option::of(any::<u64>())
+}

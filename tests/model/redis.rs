@@ -1,0 +1,153 @@
+//! The Redis store against the reference model, under concurrent calls (C14, C16), and under torture. A
+//! namespace per case, and the time of the server.
+
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use greentic_session::clock::Timestamp;
+use greentic_session::{
+    AsyncSessionStore, RedisConfig, RedisSessionStore, SessionStore, StoreOptions,
+};
+use greentic_session_testkit::{FaultProxy, Flow, require};
+
+use super::check::{Plan, check_as};
+use super::exactly_once::torture;
+use super::history::{Play, check_play};
+use crate::harness::Harness;
+use crate::space::Space;
+
+/// Makes up for what the clock of the server and the one of `sleep` differ by.
+const SPARE: Duration = Duration::from_millis(1);
+
+pub struct Redis {
+    store: Arc<RedisSessionStore>,
+    space: Space,
+    options: StoreOptions,
+    opened: Timestamp,
+    slept: Mutex<Duration>,
+}
+
+impl Harness for Redis {
+    fn open(options: StoreOptions) -> Self {
+        let space = Space::shared("model").expect("the test has asked for a server");
+        Self {
+            opened: server_time(&space),
+            store: Arc::new(space.store_with(options)),
+            space,
+            options,
+            slept: Mutex::default(),
+        }
+    }
+
+    fn store(&self) -> Arc<dyn AsyncSessionStore> {
+        Arc::clone(&self.store) as _
+    }
+
+    fn published(&self) -> Arc<dyn SessionStore> {
+        Arc::clone(&self.store) as _
+    }
+
+    fn tick() -> Duration {
+        Duration::from_millis(200)
+    }
+
+    fn now(&self) -> Timestamp {
+        server_time(&self.space)
+    }
+
+    fn advance(&self, step: Duration) {
+        thread::sleep(step + SPARE);
+        *self.slept.lock().unwrap() += step;
+    }
+
+    // By the server's clock, which deadlines go by: it can be set while a case runs.
+    fn drift(&self) -> Duration {
+        let slept = u64::try_from(self.slept.lock().unwrap().as_millis()).unwrap();
+        let expected = self.opened.as_millis() + slept;
+        Duration::from_millis(self.now().as_millis().abs_diff(expected))
+    }
+
+    fn reopen(&mut self) {
+        self.store = Arc::new(self.space.store_with(self.options));
+    }
+
+    fn leftovers(&self) -> usize {
+        self.space.keys().len()
+    }
+}
+
+fn server_time(space: &Space) -> Timestamp {
+    let time = space.command(&["TIME"]).texts();
+    let [seconds, micros] = [0, 1].map(|index| time[index].parse::<u64>().unwrap());
+    Timestamp::from_millis(seconds * 1_000 + micros / 1_000)
+}
+
+const REGRESSIONS: &str = "tests/regressions/redis_model.txt";
+
+#[test]
+fn redis_behaves_as_the_model() {
+    let _server = require!(Space::shared);
+    check_as::<Redis>(&Plan {
+        cases: 150,
+        threads: 2,
+        time: false,
+        observe_every: 8,
+        regressions: REGRESSIONS,
+    });
+}
+
+/// Real time: the cases mostly sleep, so many of them do so side by side.
+#[test]
+fn redis_behaves_as_the_model_while_time_passes() {
+    let _server = require!(Space::shared);
+    check_as::<Redis>(&Plan {
+        cases: 80,
+        threads: 40,
+        time: true,
+        observe_every: 16,
+        regressions: REGRESSIONS,
+    });
+}
+
+#[test]
+fn c14_concurrent_calls_are_linearizable() {
+    let _server = require!(Space::shared);
+    check_play::<Redis>(Play::Any, 500, 7, false);
+}
+
+#[test]
+fn c16_concurrent_claims_are_linearizable() {
+    let _server = require!(Space::shared);
+    check_play::<Redis>(Play::Contest, 800, 8, false);
+}
+
+/// Every worker is a process of its own, as far as the server can tell, and their lines break.
+#[test]
+fn c16_each_message_counts_once_on_redis_while_connections_break() {
+    let space = require!(Space::alone);
+    let proxy = FaultProxy::start(space.url().trim_matches(|c| !char::is_numeric(c)));
+    let open = || {
+        let config = RedisConfig::from_url(&proxy.url()).unwrap();
+        let config = config.namespace(&*space.namespace);
+        Arc::new(RedisSessionStore::new(config).unwrap()) as Arc<dyn AsyncSessionStore>
+    };
+    let last = Mutex::new(0);
+    let disturb = |commits: usize| {
+        let mut last = last.lock().unwrap();
+        if commits < *last + 10 {
+            return;
+        }
+        *last = commits;
+        match commits % 5 {
+            0 => proxy.close_all(),
+            1 => proxy.requests_once(Flow::SwallowThenClose),
+            2 => proxy.replies_once(Flow::SwallowThenClose),
+            3 => proxy.replies_once(Flow::CutAfter(20)),
+            _ => proxy.replies_once(Flow::Reset),
+        }
+    };
+    torture(Duration::from_millis(60), &open, &thread::sleep, &disturb);
+    println!("{} connections were cut", proxy.faults());
+    assert!(proxy.faults() > 0, "no connection broke");
+}

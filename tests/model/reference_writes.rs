@@ -1,0 +1,297 @@
+//! The model's writes: create, update, park and all that needs a claim.
+
+use super::answer::{Answer, Failure, Tick};
+use super::op::{Op, Parked, Slot};
+use super::reference::{
+    Done, Entry, Lease, Model, Outcome, Owner, Token, owner_of_session, readable, require_revision,
+};
+use crate::world::Who;
+
+impl Model {
+    pub(super) fn create(&mut self, op: &Op) -> Outcome {
+        let &Op::Create {
+            by,
+            of,
+            key,
+            content,
+            ttl,
+            operation,
+        } = op
+        else {
+            unreachable!()
+        };
+        if !same_place(by, of) || of.user.is_some_and(|user| Some(user) != by.user) {
+            return Err(Failure::InvalidInput);
+        }
+        let key = match key {
+            Some(key) => key,
+            None => self.draw_key(),
+        };
+        let owner = owner_of_session(by, key);
+        if let Some(taken) = self.sessions.get(&key) {
+            if taken.owner != owner {
+                return Err(Failure::InvalidInput);
+            }
+            let repeated = operation.is_some() && taken.operation == operation;
+            return Ok(if repeated {
+                Answer::Created(key)
+            } else {
+                Answer::CreateExists
+            });
+        }
+        for other in self.sessions.values_mut() {
+            if other.owner == owner {
+                other.newest = false;
+            }
+        }
+        let entry = Entry {
+            owner,
+            names_user: of.user.is_some(),
+            content,
+            revision: 1,
+            deadline: self.deadline(ttl),
+            operation,
+            newest: by.user.is_some(),
+            wait: None,
+        };
+        self.sessions.insert(key, entry);
+        Ok(Answer::Created(key))
+    }
+
+    pub(super) fn update(&mut self, op: &Op) -> Outcome {
+        let &Op::Update {
+            key,
+            of,
+            content,
+            if_revision,
+            claim,
+            operation,
+        } = op
+        else {
+            unreachable!()
+        };
+        let token = match claim {
+            None => None,
+            Some(slot) => match self.tokens.get(&slot) {
+                None => return Ok(Answer::Skipped),
+                Some(token) if token.key != key => return Err(Failure::InvalidInput),
+                token => token,
+            },
+        };
+        let entry = self.sessions.get(&key).ok_or(Failure::NotFound)?;
+        require_unchanged(entry, of)?;
+        if operation.is_some() && entry.operation == operation {
+            return Ok(Answer::Revision(entry.revision));
+        }
+        match token {
+            Some(token) => require_token(entry, token.secret)?,
+            None => self.require_unclaimed(entry)?,
+        }
+        require_revision(entry, if_revision)?;
+        let voids_claims = token.is_none();
+        let entry = self.sessions.get_mut(&key).ok_or(Failure::NotFound)?;
+        entry.content = content;
+        entry.revision += 1;
+        entry.operation = operation;
+        if let (true, Some(wait)) = (voids_claims, &mut entry.wait) {
+            wait.lease = None;
+        }
+        Ok(Answer::Revision(entry.revision))
+    }
+
+    pub(super) fn park(&mut self, op: &Op) -> Outcome {
+        let &Op::Park {
+            by,
+            scope,
+            key,
+            ref next,
+            if_absent,
+            operation,
+        } = op
+        else {
+            unreachable!()
+        };
+        let owner = readable(by).ok_or(Failure::InvalidInput)?;
+        if by.ctx != next.of || next.of.user != Some(by.user) {
+            return Err(Failure::InvalidInput);
+        }
+        let stored = self.sessions.get(&key);
+        if let Some(stored) = stored {
+            if stored.owner != owner {
+                return Err(Failure::InvalidInput);
+            }
+            if operation.is_some() && stored.operation == operation {
+                return Ok(Answer::Revision(stored.revision));
+            }
+        }
+        let holder = self.holder(owner, scope);
+        if let (true, Some(holder)) = (if_absent, holder) {
+            return Ok(Answer::ParkExists(holder));
+        }
+        let holder = holder.and_then(|holder| self.sessions.get(&holder));
+        for touched in [stored, holder].into_iter().flatten() {
+            self.require_unclaimed(touched)?;
+        }
+        let revision = self.register(owner, key, scope, next);
+        if let Some(entry) = self.sessions.get_mut(&key) {
+            entry.operation = operation;
+        }
+        Ok(Answer::Revision(revision))
+    }
+
+    pub(super) fn claim(&mut self, op: &Op) -> Outcome {
+        let &Op::Claim {
+            by,
+            scope,
+            message,
+            lease,
+            slot,
+        } = op
+        else {
+            unreachable!()
+        };
+        let owner = readable(by).ok_or(Failure::InvalidInput)?;
+        if self.remembered(owner, message).is_some() {
+            return Ok(Answer::Duplicate);
+        }
+        let Some(key) = self.holder(owner, scope) else {
+            return Ok(Answer::NoWait);
+        };
+        if let Err(Failure::Claimed(until)) = self.require_unclaimed(&self.sessions[&key]) {
+            return Ok(Answer::Busy(until));
+        }
+        let secret = self.count();
+        let until = self.now + lease;
+        let session = self.seen(key).ok_or(Failure::NotFound)?;
+        let entry = self.sessions.get_mut(&key).ok_or(Failure::NotFound)?;
+        let wait = entry.wait.as_mut().ok_or(Failure::NotFound)?;
+        wait.attempt += 1;
+        wait.lease = Some(Lease { secret, until });
+        let attempt = wait.attempt;
+        let token = Token {
+            owner,
+            key,
+            message,
+            secret,
+        };
+        self.tokens.insert(slot, token);
+        Ok(Answer::Claimed {
+            session,
+            attempt,
+            until,
+        })
+    }
+
+    pub(super) fn renew(&mut self, slot: Slot, ticks: Tick) -> Outcome {
+        let until = self.now + ticks;
+        let Some(token) = self.tokens.get(&slot).cloned() else {
+            return Ok(Answer::Skipped);
+        };
+        self.held(&token)?.until = until;
+        Ok(Answer::Until(until))
+    }
+
+    pub(super) fn release(&mut self, slot: Slot) -> Outcome {
+        let Some(token) = self.tokens.get(&slot).cloned() else {
+            return Ok(Answer::Skipped);
+        };
+        let entry = self.sessions.get(&token.key);
+        let own = entry.filter(|entry| entry.owner == token.owner);
+        let released = own.and_then(|entry| entry.wait.as_ref()?.released);
+        if released == Some(token.secret) {
+            return Ok(Answer::Done);
+        }
+        self.held(&token)?;
+        let entry = self.sessions.get_mut(&token.key);
+        if let Some(wait) = entry.and_then(|entry| entry.wait.as_mut()) {
+            wait.lease = None;
+            wait.released = Some(token.secret);
+        }
+        Ok(Answer::Done)
+    }
+
+    pub(super) fn commit(&mut self, slot: Slot, next: Option<(usize, &Parked)>) -> Outcome {
+        let Some(token) = self.tokens.get(&slot).cloned() else {
+            return Ok(Answer::Skipped);
+        };
+        if let Some((_, next)) = next
+            && token.owner.place != next.of
+        {
+            return Err(Failure::InvalidInput);
+        }
+        match self.remembered(token.owner, token.message) {
+            Some(secret) if secret == token.secret => return Ok(Answer::Done),
+            Some(_) => return Err(Failure::ClaimLost),
+            None => self.held(&token)?,
+        };
+        match next {
+            None => {
+                self.sessions.remove(&token.key);
+            }
+            Some((scope, next)) => {
+                let holder = self.holder(token.owner, scope);
+                if let Some(holder) = holder.filter(|holder| *holder != token.key) {
+                    self.require_unclaimed(&self.sessions[&holder])?;
+                }
+                self.register(token.owner, token.key, scope, next);
+            }
+        }
+        self.remember(&token);
+        Ok(Answer::Done)
+    }
+
+    fn held(&mut self, token: &Token) -> Result<&mut Lease, Failure> {
+        let entry = self.sessions.get_mut(&token.key);
+        let own = entry.filter(|entry| entry.owner == token.owner);
+        let lease = own.and_then(|entry| entry.wait.as_mut()?.lease.as_mut());
+        lease
+            .filter(|lease| lease.secret == token.secret)
+            .ok_or(Failure::ClaimLost)
+    }
+
+    fn remembered(&self, owner: Owner, message: &str) -> Option<u64> {
+        let same = |done: &&Done| done.owner == owner && done.message == message;
+        self.done.iter().find(same).map(|done| done.secret)
+    }
+
+    fn remember(&mut self, token: &Token) {
+        let Token { owner, message, .. } = *token;
+        self.done
+            .retain(|done| done.owner != owner || done.message != message);
+        self.done.push(Done {
+            owner,
+            message,
+            secret: token.secret,
+            until: self.now + self.limits.message_window,
+        });
+        while self.done.iter().filter(|done| done.owner == owner).count() > self.limits.max_messages
+        {
+            let oldest = self.done.iter().position(|done| done.owner == owner);
+            oldest.map(|oldest| self.done.remove(oldest));
+        }
+    }
+}
+
+fn same_place(one: Who, other: Who) -> bool {
+    Who { user: None, ..one }
+        == Who {
+            user: None,
+            ..other
+        }
+}
+
+/// C3: the data names the user exactly if the stored data did.
+fn require_unchanged(entry: &Entry, of: Who) -> Result<(), Failure> {
+    let user = entry.owner.place.user.filter(|_| entry.names_user);
+    let expected = Who {
+        user,
+        ..entry.owner.place
+    };
+    (of == expected).then_some(()).ok_or(Failure::InvalidInput)
+}
+
+fn require_token(entry: &Entry, secret: u64) -> Result<(), Failure> {
+    let lease = entry.wait.as_ref().and_then(|wait| wait.lease.as_ref());
+    let held = lease.is_some_and(|lease| lease.secret == secret);
+    held.then_some(()).ok_or(Failure::ClaimLost)
+}

@@ -1,0 +1,110 @@
+//! A line to a server that fails on request, and a good one beside it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use greentic_session::{RedisConfig, RedisSessionStore, StoreOptions};
+use greentic_session_testkit::{FaultProxy, Flow, wait_until};
+
+use super::trial::{Operation, Store, Trial, told};
+use crate::space::Space;
+
+/// No test takes that long.
+pub const NEVER: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub struct Line {
+    pub proxy: FaultProxy,
+    pub store: Arc<Store>,
+    pub beside: Arc<Store>,
+    pub space: Space,
+    trials: usize,
+}
+
+/// What happens to the bytes of one call, once.
+#[derive(Clone, Copy, Debug)]
+pub enum Cut {
+    Request(Flow),
+    Reply(Flow),
+}
+
+/// How long a call and its answer are.
+pub struct Length {
+    pub request: u64,
+    pub reply: u64,
+}
+
+impl Line {
+    /// A line that waits for an answer for that long. Messages are remembered for `window`: longer
+    /// than a trial takes, and short enough to wait for.
+    pub fn new(space: Space, response_timeout: Duration, window: Duration) -> Self {
+        let proxy = FaultProxy::start(&address(space.url()));
+        let options = StoreOptions::new().message_window(window);
+        let config = |url: &str| {
+            RedisConfig::from_url(url)
+                .unwrap()
+                .namespace(&*space.namespace)
+                .options(options)
+                .connections(1)
+        };
+        let through = config(&proxy.url())
+            .connect_timeout(response_timeout)
+            .response_timeout(response_timeout);
+        let open = |config| Arc::new(Store::new(RedisSessionStore::new(config).unwrap()));
+        Self {
+            store: open(through),
+            beside: open(config(space.url())),
+            proxy,
+            space,
+            trials: 0,
+        }
+    }
+
+    /// An owner of its own, ready for the call, and an open connection.
+    pub fn trial(&mut self, operation: &Operation) -> Trial {
+        self.trials += 1;
+        let name = format!("user-{}", self.trials);
+        let trial = Trial::new(&self.store, &self.beside, name);
+        (operation.prepare)(&trial);
+        self.store.health().unwrap();
+        trial
+    }
+
+    /// What the call does where nothing fails: its answer and what is to be seen afterwards.
+    pub fn undisturbed(&mut self, operation: &Operation) -> (String, String) {
+        let trial = self.trial(operation);
+        let answer = told((operation.call)(&trial));
+        let seen = trial.look();
+        trial.clean();
+        (answer, seen)
+    }
+
+    /// Measures a call whose script the server knows.
+    pub fn measure(&mut self, operation: &Operation) -> Length {
+        let trial = self.trial(operation);
+        let (requests, replies) = (self.proxy.request_bytes(), self.proxy.reply_bytes());
+        told((operation.call)(&trial));
+        trial.clean();
+        Length {
+            request: self.proxy.request_bytes() - requests,
+            reply: self.proxy.reply_bytes() - replies,
+        }
+    }
+
+    pub fn cut(&self, cut: Cut) {
+        match cut {
+            Cut::Request(flow) => self.proxy.requests_once(flow),
+            Cut::Reply(flow) => self.proxy.replies_once(flow),
+        }
+    }
+
+    /// C13: once the messages are forgotten too, no key is left.
+    pub fn assert_empty(&self) {
+        wait_until("no key is left", PATIENCE, || self.space.keys().is_empty());
+    }
+}
+
+pub fn address(url: &str) -> String {
+    let address = url.trim_start_matches("redis://").trim_end_matches('/');
+    address.to_owned()
+}

@@ -1,0 +1,105 @@
+//! What an operator is told of a real server.
+
+use greentic_session::{Blocking, Health, RedisSessionStore};
+use greentic_session_testkit::{RedisCluster, RedisServer, Reply, own_servers, require};
+
+fn health(server: &RedisServer) -> Health {
+    let store = RedisSessionStore::from_url(server.url()).unwrap();
+    Blocking::new(store).health().unwrap()
+}
+
+fn codes(health: &Health) -> Vec<&'static str> {
+    health.warnings.iter().map(|warning| warning.code).collect()
+}
+
+#[test]
+fn a_good_server_gives_no_cause_to_warn() {
+    require!(own_servers);
+    for (name, value) in [("appendonly", "yes"), ("save", "3600 1")] {
+        let server = RedisServer::builder().config(name, value).start();
+        let health = health(&server);
+        assert_eq!(codes(&health), Vec::<&str>::new(), "{name}");
+        assert_eq!(health.role.as_deref(), Some("master"));
+        let version = health.version.clone().unwrap();
+        assert!(
+            version.starts_with("redis ") || version.starts_with("valkey "),
+            "{version}"
+        );
+        let shown = health.to_string();
+        assert!(
+            shown.contains(&version) && shown.contains("master"),
+            "{shown}"
+        );
+    }
+}
+
+#[test]
+fn a_server_that_forgets_is_warned_of() {
+    require!(own_servers);
+    let server = RedisServer::builder()
+        .config("maxmemory-policy", "allkeys-lru")
+        .password("hunter2")
+        .start();
+    let health = health(&server);
+    assert_eq!(codes(&health), ["eviction_policy", "no_persistence"]);
+    let shown = format!("{health} {health:?}");
+    assert!(shown.contains("allkeys-lru"), "{shown}");
+    assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
+fn memory_that_is_short_is_warned_of() {
+    require!(own_servers);
+    let server = RedisServer::builder().config("save", "3600 1").start();
+    let Reply::Bulk(info) = server.command(&["INFO", "memory"]) else {
+        panic!("no statistics");
+    };
+    let info = String::from_utf8(info).unwrap();
+    let used = info
+        .lines()
+        .find_map(|line| line.strip_prefix("used_memory:"));
+    let used: u64 = used.unwrap().parse().unwrap();
+    for (maxmemory, expected) in [(used * 10, vec![]), (used, vec!["memory_short"])] {
+        let set = server.command(&["CONFIG", "SET", "maxmemory", &maxmemory.to_string()]);
+        let _ = set.accepted();
+        assert_eq!(codes(&health(&server)), expected, "{maxmemory} of {used}");
+    }
+}
+
+#[test]
+fn a_replica_is_warned_of() {
+    require!(own_servers);
+    let server = RedisServer::builder().config("save", "3600 1").start();
+    let _ = server.command(&["REPLICAOF", "127.0.0.1", "1"]).accepted();
+    let health = health(&server);
+    assert_eq!(health.role.as_deref(), Some("slave"));
+    assert_eq!(codes(&health), ["replica"]);
+}
+
+#[test]
+fn every_master_of_a_cluster_is_looked_at() {
+    require!(own_servers);
+    let cluster = RedisCluster::start();
+    let masters = cluster.masters();
+    for master in &masters {
+        let saves = cluster.command_on(*master, &["CONFIG", "SET", "save", "3600 1"]);
+        let _ = saves.accepted();
+    }
+    let seed = cluster.nodes()[0].address();
+    let store = RedisSessionStore::from_url(format!("redis-cluster://{seed}")).unwrap();
+    let store = Blocking::new(store);
+    assert_eq!(codes(&store.health().unwrap()), Vec::<&str>::new());
+    for master in masters {
+        let policy = |policy| {
+            let set = ["CONFIG", "SET", "maxmemory-policy", policy];
+            let _ = cluster.command_on(master, &set).accepted();
+        };
+        policy("allkeys-lru");
+        let health = store.health().unwrap();
+        assert_eq!(codes(&health), ["eviction_policy"]);
+        let node = cluster.nodes()[master].address();
+        let message = &health.warnings[0].message;
+        assert!(message.starts_with(&format!("{node}: ")), "{message}");
+        policy("noeviction");
+    }
+}

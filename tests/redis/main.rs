@@ -1,0 +1,37 @@
+//! The Redis store on real servers: every topology, stored keys, faults, and keyspaces of 1.2.
+#![cfg(feature = "redis")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout
+)]
+
+#[path = "../support/samples.rs"]
+mod samples;
+#[path = "../support/space.rs"]
+mod space;
+#[path = "../support/torture.rs"]
+mod torture;
+
+mod admin;
+mod bad_input;
+mod cluster;
+mod cluster_layout;
+#[cfg(feature = "conformance")]
+mod conformance;
+mod document;
+mod example;
+mod faults;
+mod health;
+mod layout;
+mod leftovers;
+#[allow(deprecated)]
+mod round_trips;
+mod sentinel;
+mod tls;
+#[cfg(feature = "conformance")]
+mod topologies;
+mod topology;
+#[allow(deprecated)]
+mod upgrade;
