@@ -3,14 +3,13 @@
 use std::time::{Duration, Instant};
 
 use crate::Outcome;
-use crate::{examples, file_length, licence, test, toolchain, tree};
+use crate::{examples, licence, test, toolchain, tree};
 
 type Step = (&'static str, fn() -> Outcome);
 
 // The quick ones first.
 const STEPS: &[Step] = &[
     ("format", toolchain::format),
-    ("file length", file_length::check),
     ("licences and sources", licence::check),
     ("cargo-deny", licence::cargo_deny),
     ("dependency tree", tree::check),

@@ -6,16 +6,14 @@ use crate::run::{cargo, library, must};
 /// Runs each example of the library with all features; each must end well.
 pub fn run() -> Outcome {
     let library = library()?;
-    let targets = library["targets"].as_array().into_iter().flatten();
-    let examples = targets.filter(|target| target["kind"][0] == "example");
-    for name in examples.filter_map(|target| target["name"].as_str()) {
+    for example in library.targets.iter().filter(|target| target.is_example()) {
         let arguments = [
             "run",
             "--quiet",
             "--locked",
             "--all-features",
             "--example",
-            name,
+            &example.name,
         ];
         must(cargo(&arguments).env_remove("REDIS_URL"))?;
     }

@@ -1,6 +1,6 @@
 //! Licences and sources of everything we depend on.
 
-use serde_json::Value;
+use cargo_metadata::Package;
 
 use crate::Outcome;
 use crate::licence_expression::is_met;
@@ -28,9 +28,7 @@ const SOURCE: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
 /// Checks every package of the lock file that some build of ours can use.
 pub fn check() -> Outcome {
-    let metadata = metadata()?;
-    let packages = metadata["packages"].as_array();
-    let packages = packages.ok_or("cargo metadata lists no packages")?;
+    let packages = metadata()?.packages;
     let troubles: Vec<_> = packages.iter().filter_map(trouble).collect();
     println!("{} packages", packages.len());
     if troubles.is_empty() {
@@ -39,21 +37,20 @@ pub fn check() -> Outcome {
     Err(troubles.join("\n"))
 }
 
-fn trouble(package: &Value) -> Option<String> {
-    let name = package["name"]
-        .as_str()
-        .unwrap_or("a package without a name");
-    let licence = package["license"].as_str().unwrap_or_default();
-    let source = package["source"].as_str();
+fn trouble(package: &Package) -> Option<String> {
+    let name = &package.name;
+    let licence = package.license.as_deref().unwrap_or_default();
     if !is_met(licence, ALLOWED) {
         return Some(format!("{name}: licence `{licence}` is not allowed"));
     }
-    if package["links"] == "sqlite3" {
+    if package.links.as_deref() == Some("sqlite3") {
         return Some(format!("{name}: links sqlite3"));
     }
-    source
-        .filter(|source| *source != SOURCE)
-        .map(|source| format!("{name}: comes from {source}"))
+    let source = package
+        .source
+        .as_ref()
+        .filter(|source| source.repr != SOURCE);
+    source.map(|source| format!("{name}: comes from {source}"))
 }
 
 /// Asks cargo-deny too, if it is installed.

@@ -7,7 +7,6 @@
 
 mod ci;
 mod examples;
-mod file_length;
 mod licence;
 mod licence_expression;
 mod lint;

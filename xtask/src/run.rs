@@ -4,11 +4,9 @@ use std::env;
 use std::path::Path;
 use std::process::Command;
 
-use crate::Outcome;
+use cargo_metadata::{Metadata, MetadataCommand, Package};
 
-/// The package that this repository is about: that of the root, so commands that mean it name no
-/// package. Its published self, which the tests compare it with, has the same name.
-pub const LIBRARY: &str = "greentic-session";
+use crate::Outcome;
 
 /// Goes to the root of the repository, where all paths of this program begin.
 pub fn enter_repository() -> Outcome {
@@ -49,20 +47,18 @@ pub fn output(command: &mut Command) -> Result<String, String> {
     String::from_utf8(output.stdout).map_err(|error| format!("{words}: {error}"))
 }
 
-/// What `cargo metadata` says about the workspace, with all its dependencies.
-pub fn metadata() -> Result<serde_json::Value, String> {
-    let arguments = ["metadata", "--format-version", "1", "--locked"];
-    let text = output(&mut cargo(&arguments))?;
-    serde_json::from_str(&text).map_err(|error| error.to_string())
+/// The workspace, with all its dependencies.
+pub fn metadata() -> Result<Metadata, String> {
+    let mut command = MetadataCommand::new();
+    command.other_options(vec!["--locked".to_owned()]);
+    command.exec().map_err(|error| error.to_string())
 }
 
-/// What `cargo metadata` says about the library.
-pub fn library() -> Result<serde_json::Value, String> {
+/// The library: the package at the root of the workspace.
+pub fn library() -> Result<Package, String> {
     let metadata = metadata()?;
-    let mut packages = metadata["packages"].as_array().into_iter().flatten();
-    let own = packages.find(|package| package["name"] == LIBRARY && package["source"].is_null());
-    own.cloned()
-        .ok_or_else(|| "the library is not in the workspace".to_owned())
+    let library = metadata.root_package().cloned();
+    library.ok_or_else(|| "the workspace has no package at its root".to_owned())
 }
 
 /// The command as one would type it.

@@ -34,11 +34,8 @@ fn clippy_with(selection: &[&str]) -> Outcome {
 
 /// The features of the library.
 pub fn features() -> Result<Vec<String>, String> {
-    let library = library()?;
-    let features = library["features"].as_object();
-    let features = features.ok_or("the library has no list of features")?;
-    let names = features.keys().filter(|name| *name != "default");
-    Ok(names.cloned().collect())
+    let names = library()?.features.into_keys();
+    Ok(names.filter(|name| name != "default").collect())
 }
 
 /// Builds the documentation, of the library alone and of all; a broken link is an error.

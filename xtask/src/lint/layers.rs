@@ -1,5 +1,6 @@
 //! Folders whose entries are layers.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::lint::imports::Graph;
@@ -36,21 +37,36 @@ const LAYERED: &[Layered] = &[
     },
 ];
 
-/// The pairs of entries of a directory of which the first uses a later layer.
-pub fn wrong_arrows<'a>(directory: &Path, graph: &'a Graph) -> Vec<(&'a str, &'a str)> {
-    let layered = LAYERED
-        .iter()
-        .find(|layered| directory == Path::new(layered.directory));
+/// What breaks the order of layers.
+pub enum Fault<'a> {
+    /// An entry is in no layer.
+    NoLayer(&'a str),
+    /// The first entry uses the second, of a later layer.
+    UsesLater(&'a str, &'a str),
+}
+
+/// The faults in a directory; none in one without layers.
+pub fn faults<'a>(directory: &Path, graph: &'a Graph) -> Vec<Fault<'a>> {
+    let mut layered = LAYERED.iter();
+    let layered = layered.find(|layered| directory.ends_with(layered.directory));
     let Some(Layered { layers, .. }) = layered else {
         return Vec::new();
     };
     let layer = |entry: &str| layers.iter().position(|names| names.contains(&entry));
-    let arrows = graph
-        .iter()
-        .flat_map(|(from, uses)| uses.keys().map(move |to| (from.as_str(), to.as_str())));
-    arrows
-        .filter(
-            |(from, to)| matches!((layer(from), layer(to)), (Some(from), Some(to)) if from < to),
-        )
-        .collect()
+    let used = graph.values().flat_map(|uses| uses.keys());
+    let entries: BTreeSet<&str> = graph.keys().chain(used).map(String::as_str).collect();
+    let mut faults: Vec<_> = entries
+        .into_iter()
+        .filter(|entry| layer(entry).is_none())
+        .map(Fault::NoLayer)
+        .collect();
+    for (from, uses) in graph {
+        for to in uses
+            .keys()
+            .filter(|to| layer(from).is_some_and(|own| layer(to) > Some(own)))
+        {
+            faults.push(Fault::UsesLater(from, to));
+        }
+    }
+    faults
 }

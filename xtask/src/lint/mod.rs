@@ -1,11 +1,13 @@
 //! `cargo xtask lint`: the rules about the shape of the source.
 //!
 //! - No two entries (files or folders) of a directory use each other, directly or around a circle.
-//! - The layers of the Redis and the durable backend use only those below them.
+//! - The layers of the Redis and the durable backend use only those before them.
+//! - Links and mentions of documents lead to files of the repository.
 
 mod cycles;
 mod imports;
 mod layers;
+mod links;
 mod resolve;
 mod source;
 #[cfg(test)]
@@ -15,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use crate::Outcome;
 use crate::lint::imports::{Graph, Imports};
+use crate::lint::layers::Fault;
 use crate::lint::source::Source;
 use crate::run::metadata;
 
@@ -23,9 +26,15 @@ const PLACES: usize = 3;
 
 /// Checks every crate of the workspace; with paths, only the directories under one of them.
 pub fn run(paths: &[&str]) -> Outcome {
+    if let Some(path) = paths.iter().find(|path| !Path::new(path).is_dir()) {
+        return Err(format!("{path} is not a directory"));
+    }
     let mut troubles = Vec::new();
     for root in crate_roots()? {
         troubles.extend(check_crate(&root, paths)?);
+    }
+    if paths.is_empty() {
+        troubles.extend(links::broken(Path::new("."))?);
     }
     for trouble in &troubles {
         println!("{trouble}");
@@ -39,18 +48,18 @@ pub fn run(paths: &[&str]) -> Outcome {
 
 // The root files of the libraries and programs of the workspace.
 fn crate_roots() -> Result<Vec<PathBuf>, String> {
-    let here = std::env::current_dir().map_err(|error| error.to_string())?;
     let metadata = metadata()?;
-    let packages = metadata["packages"].as_array().into_iter().flatten();
-    let own = packages.filter(|package| package["source"].is_null());
-    let targets = own.flat_map(|package| package["targets"].as_array().into_iter().flatten());
-    let built = targets.filter(|target| target["kind"][0] == "lib" || target["kind"][0] == "bin");
-    let roots = built.filter_map(|target| target["src_path"].as_str());
-    Ok(roots.map(|root| relative(Path::new(root), &here)).collect())
-}
-
-fn relative(path: &Path, directory: &Path) -> PathBuf {
-    path.strip_prefix(directory).unwrap_or(path).to_owned()
+    let packages = metadata.workspace_packages();
+    let targets = packages.iter().flat_map(|package| &package.targets);
+    let built = targets.filter(|target| target.is_lib() || target.is_bin());
+    let root = &metadata.workspace_root;
+    let files = built.map(|target| {
+        target
+            .src_path
+            .strip_prefix(root)
+            .unwrap_or(&target.src_path)
+    });
+    Ok(files.map(|file| file.as_std_path().to_owned()).collect())
 }
 
 /// What is wrong in the crate whose root is this file.
@@ -63,17 +72,17 @@ fn check_crate(root: &Path, paths: &[&str]) -> Result<Vec<String>, String> {
         if !paths.is_empty() && !paths.iter().any(|path| directory.starts_with(path)) {
             continue;
         }
-        let circles = cycles::find(graph);
-        troubles.extend(
-            circles
-                .iter()
-                .map(|circle| describe(directory, graph, circle)),
-        );
-        let arrows = layers::wrong_arrows(directory, graph);
-        troubles.extend(arrows.iter().map(|(from, to)| {
-            let place = directory.display();
-            let arrow = arrow(graph, from, to);
-            format!("layers in {place}: {from} stands before {to} and uses it\n{arrow}")
+        for circle in cycles::find(graph) {
+            troubles.push(describe(directory, graph, &circle));
+        }
+        let place = directory.display();
+        let faults = layers::faults(directory, graph).into_iter();
+        troubles.extend(faults.map(|fault| match fault {
+            Fault::NoLayer(entry) => format!("layers in {place}: {entry} is in no layer"),
+            Fault::UsesLater(from, to) => {
+                let arrow = arrow(graph, from, to);
+                format!("layers in {place}: {from} stands before {to} and uses it\n{arrow}")
+            }
         }));
     }
     Ok(troubles)

@@ -1,21 +1,37 @@
 use std::fs;
+use std::path::PathBuf;
 
-use super::check_crate;
+use super::{check_crate, links};
 
-// A crate of these files, and what the check finds in it.
-fn findings(name: &str, files: &[(&str, &str)]) -> Vec<String> {
-    let directory = std::env::temp_dir().join(format!("xtask-lint-{}-{name}", std::process::id()));
-    let _ = fs::remove_dir_all(&directory);
-    for (path, text) in files {
-        let path = directory.join("src").join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
+// A directory with these files.
+struct Tree(PathBuf);
+
+impl Tree {
+    fn new(name: &str, folder: &str, files: &[(&str, &str)]) -> Self {
+        let name = format!("xtask-lint-{}-{name}", std::process::id());
+        let tree = Self(std::env::temp_dir().join(name));
+        for (path, text) in files {
+            let path = tree.0.join(folder).join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        tree
     }
-    let found = check_crate(&directory.join("src/lib.rs"), &[]);
-    fs::remove_dir_all(&directory).unwrap();
-    let prefix = format!("{}/", directory.display());
-    let found = found.unwrap().into_iter();
-    found.map(|text| text.replace(&prefix, "")).collect()
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+// What the check finds in a crate of these files.
+fn findings(name: &str, files: &[(&str, &str)]) -> Vec<String> {
+    let tree = Tree::new(name, "src", files);
+    let found = check_crate(&tree.0.join("src/lib.rs"), &[]).unwrap();
+    let prefix = format!("{}/", tree.0.display());
+    let relative = found.into_iter().map(|text| text.replace(&prefix, ""));
+    relative.collect()
 }
 
 #[test]
@@ -140,4 +156,54 @@ fn a_reexport_that_the_file_itself_uses_counts() {
         ],
     );
     assert_eq!(found.len(), 1, "{found:?}");
+}
+
+#[test]
+fn a_layer_that_uses_a_later_one_and_an_entry_without_a_layer_are_named() {
+    let found = findings(
+        "layers",
+        &[
+            ("lib.rs", "mod backend;"),
+            ("backend/mod.rs", "mod redis;"),
+            (
+                "backend/redis/mod.rs",
+                "mod client;\nmod misc;\nmod script;\nmod store;",
+            ),
+            (
+                "backend/redis/client.rs",
+                "use super::script::S;\nuse super::store::T;",
+            ),
+            ("backend/redis/misc.rs", "use super::script::S;"),
+            ("backend/redis/script.rs", "pub struct S;"),
+            ("backend/redis/store.rs", "pub struct T;"),
+        ],
+    );
+    let expected = [
+        "layers in src/backend/redis: misc is in no layer",
+        "layers in src/backend/redis: client stands before store and uses it\n  \
+         client -> store\n    src/backend/redis/client.rs:2: super::store::T",
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn links_to_missing_files_and_headings_are_named() {
+    let readme = "[a](docs/contract.md#two-words) [b](docs/b.md)\n[c](https://c)\n[d](#no)";
+    let missing = "docs/b.md";
+    let code = format!("let x = \"{missing}\";\n// See docs/contract.md and {missing}.");
+    let files = [
+        ("README.md", readme),
+        (
+            "docs/contract.md",
+            "## Two `words`\n[up](../README.md)\n```\n[x](y)\n```",
+        ),
+        ("src/lib.rs", &code),
+    ];
+    let tree = Tree::new("links", "", &files);
+    let expected = [
+        "README.md:1: docs/b.md does not exist",
+        "README.md:3: #no does not exist",
+        "src/lib.rs:2: docs/b.md does not exist",
+    ];
+    assert_eq!(links::broken(&tree.0).unwrap(), expected);
 }
