@@ -13,6 +13,7 @@ use crate::backend::redis::{RedisConfig, RedisSessionStore};
 use crate::durable::{DurableConfig, DurableSessionStore};
 use crate::error::{GreenticError, SessionResult, invalid_input};
 use crate::inmemory::InMemorySessionStore;
+use crate::options::StoreOptions;
 use crate::store::SessionStore;
 
 /// Selects a backend.
@@ -30,6 +31,8 @@ use crate::store::SessionStore;
 pub enum SessionBackendConfig {
     /// The memory of this process: for tests and development.
     InMemory,
+    /// The memory of this process, with options.
+    InMemoryWith(StoreOptions),
     /// A file of this machine, with the defaults of [`DurableConfig`].
     #[cfg(feature = "durable")]
     Durable {
@@ -66,6 +69,11 @@ impl SessionBackendConfig {
         let scheme = url.split_once(':').map(|(scheme, _)| scheme);
         match scheme {
             Some("memory") if url == "memory:" => Ok(Self::InMemory),
+            Some("memory") if url.starts_with("memory:?") => {
+                let mut options = StoreOptions::new();
+                options.set_all(&url["memory:?".len()..])?;
+                Ok(Self::InMemoryWith(options))
+            }
             Some("redb") => Self::from_durable_url(url),
             Some(scheme) if is_redis(scheme) => Self::from_redis_url(url),
             // The scheme is not repeated: in `user:password@host` it is the user.
@@ -104,7 +112,8 @@ impl SessionBackendConfig {
 impl SessionBackendConfig {
     fn backend(self) -> SessionResult<Backend> {
         Ok(match self {
-            Self::InMemory => Backend::InMemory,
+            Self::InMemory => Backend::InMemory(StoreOptions::new()),
+            Self::InMemoryWith(options) => Backend::InMemory(options),
             #[cfg(feature = "durable")]
             Self::Durable { path } => Backend::Durable(Box::new(DurableConfig::new(path))),
             #[cfg(feature = "durable")]
@@ -123,7 +132,7 @@ impl SessionBackendConfig {
 
 /// A configuration without its several spellings.
 enum Backend {
-    InMemory,
+    InMemory(StoreOptions),
     #[cfg(feature = "durable")]
     Durable(Box<DurableConfig>),
     #[cfg(feature = "redis")]
@@ -146,6 +155,7 @@ impl fmt::Debug for SessionBackendConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::InMemory => f.write_str("InMemory"),
+            Self::InMemoryWith(options) => f.debug_tuple("InMemoryWith").field(options).finish(),
             #[cfg(feature = "durable")]
             Self::Durable { path } => f.debug_struct("Durable").field("path", path).finish(),
             #[cfg(feature = "durable")]
@@ -181,7 +191,7 @@ impl fmt::Debug for SessionBackendConfig {
 /// ```
 pub fn create_session_store(config: SessionBackendConfig) -> SessionResult<Box<dyn SessionStore>> {
     match config.backend()? {
-        Backend::InMemory => Ok(Box::new(InMemorySessionStore::new())),
+        Backend::InMemory(options) => Ok(Box::new(InMemorySessionStore::with_options(options))),
         #[cfg(feature = "durable")]
         Backend::Durable(config) => Ok(Box::new(DurableSessionStore::open(*config)?)),
         #[cfg(feature = "redis")]
@@ -204,7 +214,7 @@ pub fn create_async_session_store(
     config: SessionBackendConfig,
 ) -> SessionResult<Arc<dyn AsyncSessionStore>> {
     match config.backend()? {
-        Backend::InMemory => Ok(Arc::new(InMemorySessionStore::new())),
+        Backend::InMemory(options) => Ok(Arc::new(InMemorySessionStore::with_options(options))),
         #[cfg(feature = "durable")]
         Backend::Durable(config) => Ok(Arc::new(DurableSessionStore::open(*config)?)),
         #[cfg(feature = "redis")]

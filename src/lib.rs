@@ -22,6 +22,7 @@ pub mod conformance;
 #[cfg(feature = "durable")]
 pub mod durable;
 pub mod error;
+mod find_by_user;
 mod ids;
 pub mod inmemory;
 mod lease;
@@ -37,6 +38,7 @@ mod scope;
 pub mod session;
 pub mod store;
 mod sync;
+mod url_parameters;
 
 pub use async_store::AsyncSessionStore;
 #[cfg(feature = "redis")]
@@ -48,12 +50,17 @@ pub use error::{Conflict, ErrorCode, GreenticError, SessionErrorExt, SessionResu
 pub use greentic_types::{ReplyScope, SessionData, SessionKey};
 pub use lease::LeaseWatch;
 pub use options::{
-    CreateOptions, OperationId, ParkOptions, RemoveOptions, StoreOptions, UpdateOptions,
+    CreateOptions, FindByUser, OperationId, ParkOptions, RemoveOptions, StoreOptions, UpdateOptions,
 };
 pub use session::{ClearOutcome, CreateOutcome, Health, HealthWarning, ParkOutcome, Session};
 pub use store::SessionStore;
 
 /// The code of the README, run as it stands there.
-#[cfg(all(doctest, feature = "conformance", feature = "redis"))]
+#[cfg(all(
+    doctest,
+    feature = "conformance",
+    feature = "redis",
+    not(feature = "compat-1-2")
+))]
 #[doc = include_str!("../README.md")]
 struct Readme;

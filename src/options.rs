@@ -10,6 +10,7 @@ use crate::ids::random_bits;
 use greentic_types::SessionKey;
 
 pub use crate::claim::MAX_MESSAGE_ID_BYTES;
+pub use crate::find_by_user::FindByUser;
 pub use crate::ids::{MAX_ID_BYTES, MAX_SESSION_KEY_BYTES};
 pub use crate::scope::MAX_SCOPE_BYTES;
 
@@ -42,6 +43,8 @@ pub struct StoreOptions {
     /// How many message ids are remembered for one owner; the oldest goes first. Default: 1,000; 0
     /// acts as 1.
     pub max_messages: usize,
+    /// Which sessions `find_by_user` sees. Default: [`FindByUser::DEFAULT`].
+    pub find_by_user: FindByUser,
 }
 
 impl StoreOptions {
@@ -53,6 +56,7 @@ impl StoreOptions {
             max_payload_bytes: 16 * 1024 * 1024,
             message_window: Duration::from_secs(24 * 60 * 60),
             max_messages: 1_000,
+            find_by_user: FindByUser::DEFAULT,
         }
     }
 
@@ -81,6 +85,13 @@ impl StoreOptions {
     #[must_use]
     pub const fn max_messages(mut self, messages: usize) -> Self {
         self.max_messages = messages;
+        self
+    }
+
+    /// Sets [`StoreOptions::find_by_user`].
+    #[must_use]
+    pub const fn find_by_user(mut self, sees: FindByUser) -> Self {
+        self.find_by_user = sees;
         self
     }
 }

@@ -7,6 +7,7 @@ use greentic_types::SessionKey;
 use super::{View, live, waiting};
 use crate::clock::Timestamp;
 use crate::error::{SessionResult, invalid_input};
+use crate::options::FindByUser;
 use crate::owner::Owner;
 use crate::scope::ScopeDigest;
 use crate::session::Session;
@@ -36,14 +37,16 @@ pub(crate) fn waits<V: View>(
     Ok(routed.into_iter().map(|(key, _)| key).collect())
 }
 
-/// C6: the one wait, else the latest created session; several waits are ambiguous.
+/// C6: the one wait, else the latest created session if `sees` says so; several waits are ambiguous.
 pub(crate) fn latest<V: View>(
     view: &V,
     now: Timestamp,
     owner: &Owner,
+    sees: FindByUser,
 ) -> SessionResult<Option<Arc<Session>>> {
     let waits = waits(view, now, owner)?;
     let key = match waits.as_slice() {
+        [] if sees == FindByUser::WaitsOnly => None,
         [] => view.latest_created(owner)?,
         [only] => Some(only.clone()),
         _ => return Err(multiple_waits()),

@@ -112,12 +112,15 @@ impl DurableConfig {
                 "a redb:// URL needs three slashes and an absolute path, and takes no host",
             ));
         }
-        if path.contains(['?', '#']) {
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        if path.contains('#') || query.contains('#') {
             return Err(invalid_input(
-                "a redb:// URL takes no parameters; write %3F or %23 for '?' or '#' in a path",
+                "a redb:// URL has no fragment; write %3F or %23 for '?' or '#' in a path",
             ));
         }
-        Ok(Self::new(percent_decoded(path)?))
+        let mut config = Self::new(percent_decoded(path)?);
+        config.options.set_all(query)?;
+        Ok(config)
     }
 
     /// Sets [`DurableConfig::options`].

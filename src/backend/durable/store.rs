@@ -340,7 +340,8 @@ impl Backend for DurableSessionStore {
     }
 
     async fn latest(&self, owner: &Owner) -> SessionResult<Option<Arc<Session>>> {
-        self.read(|snapshot, now| rules::latest(snapshot, now, owner))
+        let sees = self.options().find_by_user;
+        self.read(|snapshot, now| rules::latest(snapshot, now, owner, sees))
             .await
     }
 

@@ -289,7 +289,9 @@ impl Backend for InMemorySessionStore {
     }
 
     async fn latest(&self, owner: &Owner) -> SessionResult<Option<Arc<Session>>> {
-        self.look(owner, |ledger, now| rules::latest(ledger, now, owner))
+        self.look(owner, |ledger, now| {
+            rules::latest(ledger, now, owner, self.options.find_by_user)
+        })
     }
 
     async fn clear(&self, request: request::Clear) -> SessionResult<ClearOutcome> {

@@ -1,14 +1,14 @@
 //! The parameters of a URL, behind its `?`.
 
-use std::str::FromStr;
 use std::time::Duration;
 
 use super::RedisConfig;
 use super::address::Secret;
 use super::tls::Pem;
 use crate::error::{GreenticError, SessionResult, invalid_input};
+use crate::url_parameters::{millis, number};
 
-const KNOWN: &str = "namespace, ttl_ms, connections, connect_timeout_ms, response_timeout_ms, \
+const KNOWN: &str = "namespace, ttl_ms, find_by_user, connections, connect_timeout_ms, response_timeout_ms, \
                      min_replicas, min_replicas_timeout_ms, pointer_sweep_ms, tls_ca, \
                      tls_cert, tls_key, sentinel_user, sentinel_password";
 
@@ -16,7 +16,6 @@ impl RedisConfig {
     pub(crate) fn set(&mut self, name: &str, value: String) -> SessionResult<()> {
         match name {
             "namespace" => self.namespace = value,
-            "ttl_ms" => self.options.default_ttl = Some(millis(name, &value)?),
             "connect_timeout_ms" => self.connect_timeout = millis(name, &value)?,
             "response_timeout_ms" => self.response_timeout = millis(name, &value)?,
             "connections" => self.connections = number(name, &value)?,
@@ -31,25 +30,11 @@ impl RedisConfig {
             "tls_key" => self.reach.tls.key = Some(Pem::File(value.into())),
             "sentinel_user" => self.reach.sentinel_login.user = Some(value),
             "sentinel_password" => self.reach.sentinel_login.password = Some(Secret::new(value)),
+            _ if self.options.set(name, &value)? => {}
             _ => return Err(unknown(name)),
         }
         Ok(())
     }
-}
-
-fn millis(name: &str, value: &str) -> SessionResult<Duration> {
-    match number(name, value)? {
-        0 => Err(invalid_input(format!(
-            "the parameter `{name}` must be at least 1"
-        ))),
-        millis => Ok(Duration::from_millis(millis)),
-    }
-}
-
-fn number<T: FromStr>(name: &str, value: &str) -> SessionResult<T> {
-    value
-        .parse()
-        .map_err(|_| invalid_input(format!("the parameter `{name}` must be a whole number")))
 }
 
 /// Names the parameter only if it looks like one: the rest of a torn password may not.

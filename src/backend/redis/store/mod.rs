@@ -20,7 +20,7 @@ use crate::backend::{Backend, Data, Owned};
 use crate::claim::{ClaimOutcome, ClaimToken};
 use crate::clock::Timestamp;
 use crate::error::{SessionResult, not_found};
-use crate::options::StoreOptions;
+use crate::options::{FindByUser, StoreOptions};
 use crate::owner::{Identity, Owner};
 use crate::payload;
 use crate::request;
@@ -269,7 +269,13 @@ impl Backend for RedisSessionStore {
 
     async fn latest(&self, owner: &Owner) -> SessionResult<Option<Arc<Session>>> {
         let keys = self.homes.keys(owner);
-        let args = Args::reading(&keys, &registry::LATEST, keys.route(owner)).text(owner.as_str());
+        let sees = match self.options().find_by_user {
+            FindByUser::WaitsAndCreated => "created",
+            FindByUser::WaitsOnly => "waits",
+        };
+        let args = Args::reading(&keys, &registry::LATEST, keys.route(owner))
+            .text(owner.as_str())
+            .text(sees);
         let mut answer = self.answer(args).await?;
         match answer.status.as_str() {
             "OK" => answer.session().map(|(session, _)| Some(session)),

@@ -1,0 +1,57 @@
+//! The choice of the sessions that a look-up by user sees.
+
+use std::str::FromStr;
+
+use crate::error::{GreenticError, SessionResult, invalid_input};
+
+/// Which sessions `find_by_user` and [`AsyncSessionStore::latest`](crate::AsyncSessionStore::latest)
+/// see (C6).
+///
+/// Both values answer the session that waits if exactly one waits, and `InvalidInput` if several
+/// wait. They differ where none waits. Stores with different values can share one keyspace or file:
+/// the value changes what this store answers, and nothing of what it stores.
+///
+/// ```
+/// use greentic_session::FindByUser;
+/// use greentic_session::options::StoreOptions;
+///
+/// let options = StoreOptions::new().find_by_user(FindByUser::WaitsOnly);
+/// assert_eq!("waits-only".parse(), Ok(options.find_by_user));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FindByUser {
+    /// Where none waits, the session that the user created last. In a URL: `waits-and-created`.
+    WaitsAndCreated,
+    /// Where none waits, no session, as greentic-session 1.2.0 answers. In a URL: `waits-only`.
+    WaitsOnly,
+}
+
+impl FindByUser {
+    /// The value of a store that is not given one: [`FindByUser::WaitsAndCreated`], or with the cargo
+    /// feature `compat-1-2` [`FindByUser::WaitsOnly`].
+    pub const DEFAULT: Self = if cfg!(feature = "compat-1-2") {
+        Self::WaitsOnly
+    } else {
+        Self::WaitsAndCreated
+    };
+}
+
+impl Default for FindByUser {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+impl FromStr for FindByUser {
+    type Err = GreenticError;
+
+    fn from_str(text: &str) -> SessionResult<Self> {
+        match text {
+            "waits-and-created" => Ok(Self::WaitsAndCreated),
+            "waits-only" => Ok(Self::WaitsOnly),
+            _ => Err(invalid_input(
+                "find_by_user is `waits-and-created` or `waits-only`",
+            )),
+        }
+    }
+}
