@@ -34,8 +34,9 @@ fn main() -> SessionResult<()> {
         stored.cursor.node_pointer, stored.context_json
     );
 
-    let (found, _) = store.find_by_user(&ctx, &user)?.ok_or_else(gone)?;
-    println!("the user's session is the same one: {}", found == key);
+    let found = store.find_by_user(&ctx, &user)?;
+    let is_same = found.is_some_and(|(found, _)| found == key);
+    println!("the user's session is the same one: {is_same}");
 
     let resumed = SessionData {
         cursor: SessionCursor::new("node.confirm"),

@@ -150,6 +150,9 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
 
     /// Finds the session of a user: the one that waits, else the latest that was created (C6).
     ///
+    /// A store that sees waits only answers none in the second case: see
+    /// [`FindByUser`](crate::FindByUser).
+    ///
     /// # Errors
     /// `InvalidInput` that says "multiple waits" if more than one session waits.
     async fn latest(&self, ctx: &TenantCtx, user: &UserId) -> SessionResult<Option<Arc<Session>>>;

@@ -62,6 +62,9 @@ impl SessionBackendConfig {
     /// Reads the URL of any backend of this build: `memory:`, `redb:///path` with the cargo feature
     /// `durable`, or with the cargo feature `redis` a `redis` URL of any kind. Contacts no server.
     ///
+    /// Parameters, behind a `?`: `ttl_ms` (the default TTL) and `find_by_user` (`waits-and-created` or
+    /// `waits-only`); a `redis` URL has more.
+    ///
     /// # Errors
     /// `InvalidInput` if the URL is wrong, or its backend is not part of this build. The message
     /// never repeats user name or password.
@@ -233,6 +236,7 @@ fn is_redis(scheme: &str) -> bool {
 mod tests {
     use super::*;
     use crate::error::ErrorCode;
+    use crate::options::FindByUser;
 
     #[test]
     fn c18_a_wrong_url_is_refused_and_not_repeated() {
@@ -261,6 +265,11 @@ mod tests {
     fn a_url_selects_its_backend() {
         let config: SessionBackendConfig = "memory:".parse().unwrap();
         assert_eq!(format!("{config:?}"), "InMemory");
+        let config: SessionBackendConfig = "memory:?find_by_user=waits-only".parse().unwrap();
+        let expected = StoreOptions::new().find_by_user(FindByUser::WaitsOnly);
+        assert!(
+            matches!(config, SessionBackendConfig::InMemoryWith(options) if options == expected)
+        );
         #[cfg(feature = "redis")]
         {
             for url in [

@@ -7,7 +7,7 @@ use super::api::Api;
 use super::need::Need;
 use super::time::Time;
 use crate::async_store::AsyncSessionStore;
-use crate::options::StoreOptions;
+use crate::options::{FindByUser, StoreOptions};
 use crate::store::SessionStore;
 
 type Reopen = Arc<dyn Fn(&str) -> Subject + Send + Sync>;
@@ -23,6 +23,7 @@ pub struct Subject {
     pub(super) make: Option<MakeStore>,
     pub(super) leftovers: Option<Count>,
     pub(super) reopen: Option<Reopen>,
+    pub(super) find_by_user: FindByUser,
     waived: Vec<(Need, String)>,
 }
 
@@ -36,6 +37,7 @@ impl Subject {
             make: None,
             leftovers: None,
             reopen: None,
+            find_by_user: FindByUser::DEFAULT,
             waived: Vec::new(),
         }
     }
@@ -89,6 +91,14 @@ impl Subject {
     #[must_use]
     pub fn with_reopen(mut self, open: impl Fn(&str) -> Self + Send + Sync + 'static) -> Self {
         self.reopen = Some(Arc::new(open));
+        self
+    }
+
+    /// Sets which sessions `find_by_user` of the subject sees. Default: [`FindByUser::DEFAULT`], the
+    /// default of the stores of this crate.
+    #[must_use]
+    pub fn find_by_user(mut self, sees: FindByUser) -> Self {
+        self.find_by_user = sees;
         self
     }
 

@@ -12,7 +12,7 @@ use super::test_user::TestUser;
 #[cfg(doc)]
 use super::time::Time;
 use crate::admin::{ScanFilter, SessionInfo};
-use crate::options::StoreOptions;
+use crate::options::{FindByUser, StoreOptions};
 
 pub(super) struct TestEnv {
     pub store: Store,
@@ -35,7 +35,8 @@ impl TestEnv {
     pub fn with_options(&self, options: StoreOptions) -> CaseResult<Self> {
         let make = self.subject.make.as_ref();
         let make = make.ok_or_else(|| Failure::new("the subject cannot make other stores"))?;
-        Ok(Self::new(make(options), self.api))
+        let subject = make(options).find_by_user(options.find_by_user);
+        Ok(Self::new(subject, self.api))
     }
 
     /// Makes another store, empty, in which the names of this case have the same meaning.
@@ -54,6 +55,11 @@ impl TestEnv {
             run: self.run.clone(),
             ..Self::new(open(&format!("{name}-{}", self.run)), self.api)
         })
+    }
+
+    /// Whether `find_by_user` sees sessions that were only created.
+    pub fn sees_created(&self) -> bool {
+        self.subject.find_by_user == FindByUser::WaitsAndCreated
     }
 
     /// A key that no other case uses.
@@ -83,6 +89,7 @@ impl TestEnv {
         TestUser {
             store: &self.store,
             time: &self.subject.time,
+            sees: self.subject.find_by_user,
             ctx,
             user,
         }

@@ -11,12 +11,13 @@ use super::store::Store;
 use super::time::{LONG, Time};
 use crate::claim::{Claim, ClaimOutcome, Commit};
 use crate::error::SessionResult;
-use crate::options::{CreateOptions, ParkOptions};
+use crate::options::{CreateOptions, FindByUser, ParkOptions};
 use crate::session::{ClearOutcome, CreateOutcome, ParkOutcome, Session};
 
 pub(super) struct TestUser<'s> {
     pub store: &'s Store,
     pub time: &'s Time,
+    pub sees: FindByUser,
     pub ctx: TenantCtx,
     pub user: UserId,
 }
@@ -187,6 +188,14 @@ impl TestUser<'_> {
         let listed: Vec<&SessionKey> = listed.iter().collect();
         let expected: Vec<&SessionKey> = waits.iter().map(|(_, key)| *key).collect();
         ensure_eq(listed, expected)
+    }
+
+    /// Requires that the look-up by user finds this session, which was created last while none of the
+    /// user's sessions waits (C6). A store that sees waits only finds none.
+    #[track_caller]
+    pub fn ensure_latest(&self, key: &SessionKey) -> CaseResult {
+        let expected = Some(key).filter(|_| self.sees == FindByUser::WaitsAndCreated);
+        ensure_eq(self.find_by_user()?.as_ref(), expected)
     }
 
     /// Requires that no session waits on the scope.

@@ -5,7 +5,7 @@ use greentic_session::conformance::run_filtered;
 use crate::faulty::{Fault, subject};
 
 /// A fault, and the cases that must find it.
-const FOUND_BY: [(Fault, &[&str]); 28] = [
+const FOUND_BY: [(Fault, &[&str]); 29] = [
     (
         Fault::RemoveKeepsTheList,
         &["c07_remove_takes_the_wait", "c12_the_deadline_is_exact"],
@@ -144,6 +144,10 @@ const FOUND_BY: [(Fault, &[&str]); 28] = [
         &["c26_the_order_of_waits_moves"],
     ),
     (Fault::ImportLosesMessages, &["c26_committed_messages_move"]),
+    (
+        Fault::SeesCreatedAlways,
+        &["c06_a_store_may_see_waits_only"],
+    ),
     (Fault::Panics, &["c05_get_needs_the_key_alone"]),
 ];
 

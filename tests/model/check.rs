@@ -4,7 +4,7 @@
 use std::thread;
 use std::time::Duration;
 
-use greentic_session::StoreOptions;
+use greentic_session::{FindByUser, StoreOptions};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, FileFailurePersistence, TestCaseResult, TestRunner};
 
@@ -126,7 +126,8 @@ impl<H: Harness> Run<H> {
         let ticks = |ticks: Tick| tick * u32::try_from(ticks).unwrap();
         let mut options = StoreOptions::new()
             .message_window(ticks(limits.message_window))
-            .max_messages(limits.max_messages);
+            .max_messages(limits.max_messages)
+            .find_by_user(FindByUser::WaitsAndCreated);
         options.default_ttl = limits.default_ttl.map(ticks);
         let harness = H::open(options);
         let driver = Driver::new(&harness, harness.now(), tick);

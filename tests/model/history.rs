@@ -5,7 +5,7 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
-use greentic_session::StoreOptions;
+use greentic_session::{FindByUser, StoreOptions};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -122,7 +122,8 @@ fn run<H: Harness>(play: Play, scripts: Vec<Vec<Event>>, tick: Duration) -> (Mod
     let window = tick * u32::try_from(LIMITS.message_window).unwrap();
     let options = StoreOptions::new()
         .message_window(window)
-        .max_messages(LIMITS.max_messages);
+        .max_messages(LIMITS.max_messages)
+        .find_by_user(FindByUser::WaitsAndCreated);
     let harness = Arc::new(H::open(options));
     let mut model = Model::new(LIMITS);
     let mut first = Driver::new(harness.as_ref(), harness.now(), tick);

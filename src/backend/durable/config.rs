@@ -91,7 +91,8 @@ impl DurableConfig {
 
     /// Returns the default settings for a URL such as `redb:///var/lib/flows/sessions.redb`.
     ///
-    /// The path is absolute and percent-encoded.
+    /// The path is absolute and percent-encoded. Parameters, behind a `?`: `ttl_ms` (the default TTL)
+    /// and `find_by_user` (`waits-and-created` or `waits-only`).
     ///
     /// # Errors
     /// `InvalidInput` if the URL has another form.
@@ -107,12 +108,12 @@ impl DurableConfig {
         let path = url.strip_prefix("redb://").ok_or_else(|| {
             invalid_input("a durable store's URL starts with redb:// and an absolute path")
         })?;
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
         if !path.starts_with('/') || path.len() == 1 {
             return Err(invalid_input(
                 "a redb:// URL needs three slashes and an absolute path, and takes no host",
             ));
         }
-        let (path, query) = path.split_once('?').unwrap_or((path, ""));
         if path.contains('#') || query.contains('#') {
             return Err(invalid_input(
                 "a redb:// URL has no fragment; write %3F or %23 for '?' or '#' in a path",
@@ -222,6 +223,7 @@ fn percent_decoded(text: &str) -> SessionResult<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options::FindByUser;
 
     #[test]
     fn a_url_names_an_absolute_path() {
@@ -231,12 +233,17 @@ mod tests {
             PathBuf::from("/var/a.redb")
         );
         assert_eq!(path("redb:///a%23b").unwrap(), PathBuf::from("/a#b"));
+        let config = DurableConfig::from_url("redb:///a%3Fb?find_by_user=waits-only").unwrap();
+        assert_eq!(config.path, PathBuf::from("/a?b"));
+        assert_eq!(config.options.find_by_user, FindByUser::WaitsOnly);
         for wrong in [
             "redb://a.redb",
             "redb://",
             "redb:///",
             "sqlite:///a",
             "redb:///a?cache=1",
+            "redb:///?ttl_ms=1",
+            "redb:///a?ttl_ms=1#b",
             "redb:///a%2",
             "redb:///a%zz",
             "redb:///a%ff",

@@ -113,7 +113,7 @@ pub fn c14_one_of_many_creates_wins(env: &TestEnv) -> CaseResult {
         ensure_eq(count(&answers, is_winner), 1)?;
         let winner = answers.iter().position(is_winner).unwrap_or_default();
         anna.ensure_stored(&key, &winner.to_string())?;
-        ensure_eq(anna.find_by_user()?, Some(key))?;
+        anna.ensure_latest(&key)?;
     }
     Ok(())
 }

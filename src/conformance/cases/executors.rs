@@ -13,7 +13,7 @@ fn a_life(env: &TestEnv, name: &str) -> CaseResult {
     let anna = env.user(&format!("anna-{name}"));
     let (chat, key) = (scope("chat"), env.key(name));
     let created = anna.create("created")?;
-    ensure_eq(anna.find_by_user()?.as_ref(), Some(&created))?;
+    anna.ensure_latest(&created)?;
     anna.register(&chat, &key)?;
     anna.ensure_waits(&[(&chat, &key)])?;
     env.store.update(&key, anna.data("changed"))?;

@@ -95,7 +95,7 @@ pub fn c17_what_was_stored_is_there_after_reopening(env: &TestEnv) -> CaseResult
     anna.ensure_stored(&second, "changed")?;
     anna.clear(&one)?;
     anna.clear(&two)?;
-    ensure_eq(anna.find_by_user()?, Some(created))
+    anna.ensure_latest(&created)
 }
 
 pub fn c17_claims_are_there_after_reopening(env: &TestEnv) -> CaseResult {

@@ -132,6 +132,8 @@ table! { $
     sessions::c06_one_wait_wins;
     sessions::c06_several_waits_are_ambiguous;
     sessions::c06_remove_clears_the_look_up;
+    sessions::c06_a_store_may_see_waits_only [Options];
+    sessions::c06_a_store_may_see_created_sessions_too [Options];
     sessions::c06_a_registered_session_is_not_a_created_one;
     sessions::c06_clearing_a_created_session_clears_the_look_up;
     sessions::c06_a_chosen_key_is_found [AllOperations];

@@ -69,7 +69,7 @@ pub fn c24_extend_moves_the_look_up_along(env: &TestEnv) -> CaseResult {
     // Another's deadline tells that the first one has passed.
     anna.register_for(&scope("passing"), &passing, SHORT * 10)?;
     env.expire(&passing, SHORT * 10)?;
-    ensure_eq(anna.find_by_user()?, Some(named))
+    anna.ensure_latest(&named)
 }
 
 pub fn c24_extend_moves_the_wait_along(env: &TestEnv) -> CaseResult {

@@ -100,8 +100,8 @@ pub fn c04_no_team_and_a_team_named_dash_are_two_owners(env: &TestEnv) -> CaseRe
     let created = none.create("none")?;
     ensure_eq(dash.find_by_user()?, None)?;
     let other = dash.create("dash")?;
-    ensure_eq(none.find_by_user()?, Some(created.clone()))?;
-    ensure_eq(dash.find_by_user()?, Some(other))?;
+    none.ensure_latest(&created)?;
+    dash.ensure_latest(&other)?;
     ensure_invalid(env.store.update(&created, dash.data("stolen")))?;
     ensure_invalid(dash.register(&scope("chat"), &created))?;
     none.ensure_stored(&created, "none")
@@ -183,11 +183,11 @@ pub fn c04_look_ups_stay_with_their_owner(env: &TestEnv) -> CaseResult {
         keys.push(owner.create("created")?);
     }
     for (owner, key) in owners.iter().zip(&keys) {
-        ensure_eq(owner.find_by_user()?.as_ref(), Some(key))?;
+        owner.ensure_latest(key)?;
     }
     env.store.remove(&keys[0])?;
     for (owner, key) in owners.iter().zip(&keys).skip(1) {
-        ensure_eq(owner.find_by_user()?.as_ref(), Some(key))?;
+        owner.ensure_latest(key)?;
     }
     ensure_eq(owners[0].find_by_user()?, None)
 }

@@ -131,7 +131,7 @@ pub fn c08_the_limit_names_both_sizes(env: &TestEnv) -> CaseResult {
         }
     }
     anna.ensure_gone(&key)?;
-    ensure_eq(anna.find_by_user()?, Some(key_of_fit))
+    anna.ensure_latest(&key_of_fit)
 }
 
 fn serialized_len(data: &SessionData) -> usize {

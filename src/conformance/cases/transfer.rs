@@ -249,8 +249,8 @@ pub fn c26_idle_sessions_and_look_ups_move(env: &TestEnv) -> CaseResult {
     let there = target.same_user(&anna);
     there.ensure_stored(&first, "first")?;
     there.ensure_stored(&plain, "plain")?;
-    ensure_eq(there.find_by_user()?.as_ref(), Some(&second))?;
-    ensure_eq(target.same_user(&ben).find_by_user()?, Some(silent.clone()))?;
+    there.ensure_latest(&second)?;
+    target.same_user(&ben).ensure_latest(&silent)?;
     ensure_eq(target.store.get_fenced(&nobody, &silent)?, None)?;
     target.store.remove(&second)?;
     ensure_eq(there.find_by_user()?, None)

@@ -30,5 +30,6 @@ pub enum Fault {
     RevokeKeepsTheClaim,
     ImportMixesTheOrder,
     ImportLosesMessages,
+    SeesCreatedAlways,
     Panics,
 }

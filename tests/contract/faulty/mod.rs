@@ -18,8 +18,8 @@ use greentic_session::conformance::{Need, Subject, Time};
 use greentic_session::inmemory::InMemorySessionStore;
 use greentic_session::{
     AsyncSessionStore, ClaimOutcome, ClaimToken, ClearOutcome, Commit, CreateOptions,
-    CreateOutcome, Health, ParkOptions, ParkOutcome, RemoveOptions, ReplyScope, Session,
-    SessionData, SessionKey, SessionResult, StoreOptions, UpdateOptions,
+    CreateOutcome, FindByUser, Health, ParkOptions, ParkOutcome, RemoveOptions, ReplyScope,
+    Session, SessionData, SessionKey, SessionResult, StoreOptions, UpdateOptions,
 };
 use greentic_types::{TenantCtx, UserId};
 
@@ -31,7 +31,10 @@ pub fn subject(fault: Fault) -> Subject {
     with_options(fault, StoreOptions::new())
 }
 
-fn with_options(fault: Fault, options: StoreOptions) -> Subject {
+fn with_options(fault: Fault, mut options: StoreOptions) -> Subject {
+    if fault == Fault::SeesCreatedAlways {
+        options.find_by_user = FindByUser::WaitsAndCreated;
+    }
     let clock = Arc::new(ManualClock::default());
     let inner = Arc::new(InMemorySessionStore::with_clock(
         options,

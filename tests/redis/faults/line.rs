@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use greentic_session::{RedisConfig, RedisSessionStore, StoreOptions};
+use greentic_session::{FindByUser, RedisConfig, RedisSessionStore, StoreOptions};
 use greentic_session_testkit::{FaultProxy, Flow, wait_until};
 
 use super::trial::{Operation, Store, Trial, told};
@@ -39,7 +39,9 @@ impl Line {
     /// than a trial takes, and short enough to wait for.
     pub fn new(space: Space, response_timeout: Duration, window: Duration) -> Self {
         let proxy = FaultProxy::start(&address(space.url()));
-        let options = StoreOptions::new().message_window(window);
+        let options = StoreOptions::new()
+            .message_window(window)
+            .find_by_user(FindByUser::WaitsAndCreated);
         let config = |url: &str| {
             RedisConfig::from_url(url)
                 .unwrap()

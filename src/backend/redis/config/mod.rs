@@ -90,9 +90,10 @@ impl RedisConfig {
     /// 26379, and the database 0 unless given. Special characters in the user name or password must
     /// be percent-encoded.
     ///
-    /// Parameters, behind a `?`: `namespace`, `ttl_ms` (the default TTL), `connections`,
-    /// `connect_timeout_ms`, `response_timeout_ms`, `min_replicas`, `min_replicas_timeout_ms`,
-    /// `pointer_sweep_ms` (0 for never); the paths `tls_ca`, `tls_cert` and `tls_key`;
+    /// Parameters, behind a `?`: `namespace`, `ttl_ms` (the default TTL), `find_by_user`
+    /// (`waits-and-created` or `waits-only`), `connections`, `connect_timeout_ms`,
+    /// `response_timeout_ms`, `min_replicas`, `min_replicas_timeout_ms`, `pointer_sweep_ms` (0 for
+    /// never); the paths `tls_ca`, `tls_cert` and `tls_key`;
     /// `sentinel_user` and `sentinel_password` where the sentinels ask for a login of their own.
     ///
     /// # Errors
