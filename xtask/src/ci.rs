@@ -3,15 +3,15 @@
 use std::time::{Duration, Instant};
 
 use crate::Outcome;
-use crate::{examples, licence, test, toolchain, tree};
+use crate::setup::{self, Install, Program};
+use crate::{dependencies, examples, test, toolchain, tree};
 
 type Step = (&'static str, fn() -> Outcome);
 
 // The quick ones first.
 const STEPS: &[Step] = &[
     ("format", toolchain::format),
-    ("licences and sources", licence::check),
-    ("cargo-deny", licence::cargo_deny),
+    ("dependencies", dependencies::check),
     ("dependency tree", tree::check),
     ("clippy", toolchain::clippy),
     ("documentation", toolchain::documentation),
@@ -19,8 +19,12 @@ const STEPS: &[Step] = &[
     ("tests", test::run),
 ];
 
-/// Runs the steps until one fails, and says how long each took.
-pub fn run() -> Outcome {
+/// Installs the programs that are missing, runs the steps until one fails, and says how long each
+/// took.
+pub fn run(install: Install) -> Outcome {
+    let mut programs = vec![Program::CargoDeny];
+    programs.extend(test::PROGRAMS);
+    setup::ensure(&programs, install)?;
     let mut table = Vec::new();
     let mut outcome = Ok(());
     for (name, step) in STEPS {

@@ -1,25 +1,26 @@
 //! The project's own commands.
 //!
-//! - `cargo xtask test`: every test, with real servers; a skipped test is a failure.
+//! - `cargo xtask test`: every test, with real servers; a skipped test is a failure. Servers that
+//!   are missing are installed first; with `--no-install` they are named, and nothing is done.
 //! - `cargo xtask lint [PATH...]`: the rules about the shape of the source, in the directories named.
-//! - `cargo xtask ci`: everything a change must pass, the tests included.
+//! - `cargo xtask ci`: everything a change must pass, the tests included; `--no-install` as above.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod ci;
+mod dependencies;
 mod examples;
-mod licence;
-mod licence_expression;
 mod lint;
-mod redis_binary;
 mod run;
+mod setup;
 mod summary;
 mod test;
 mod toolchain;
 mod tree;
-mod valkey_binary;
 
 use std::env;
 use std::process::ExitCode;
+
+use crate::setup::Install;
 
 /// What a step answers: what went wrong, in words.
 type Outcome = Result<(), String>;
@@ -28,10 +29,15 @@ fn main() -> ExitCode {
     let arguments: Vec<_> = env::args().skip(1).collect();
     let names: Vec<_> = arguments.iter().map(String::as_str).collect();
     let outcome = run::enter_repository().and_then(|()| match names[..] {
-        ["test"] => test::run(),
-        ["ci"] => ci::run(),
+        ["test"] => test::install_and_run(Install::Allowed),
+        ["test", "--no-install"] => test::install_and_run(Install::Forbidden),
+        ["ci"] => ci::run(Install::Allowed),
+        ["ci", "--no-install"] => ci::run(Install::Forbidden),
         ["lint", ref paths @ ..] => lint::run(paths),
-        _ => Err("usage: cargo xtask test|ci|lint [PATH...]".to_owned()),
+        _ => Err(
+            "usage: cargo xtask test [--no-install] | ci [--no-install] | lint [PATH...]"
+                .to_owned(),
+        ),
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -7,22 +7,29 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::Outcome;
-use crate::redis_binary;
 use crate::run::{cargo, words_of};
+use crate::setup::{self, Install, Program};
 use crate::summary::Summary;
-use crate::valkey_binary;
 
 /// More than two cores have room for at a time, as most tests wait for servers and deadlines.
 const TESTS_AT_ONCE: &str = "4";
 
+/// The servers that the tests start.
+pub const PROGRAMS: [Program; 2] = [Program::RedisServer, Program::ValkeyServer];
+
+/// Installs the servers that are missing, and runs all tests.
+pub fn install_and_run(install: Install) -> Outcome {
+    setup::ensure(&PROGRAMS, install)?;
+    run()
+}
+
 /// Runs all tests. Fails if one failed or was skipped.
 pub fn run() -> Outcome {
-    redis_binary::ensure()?;
     let skip_log = fresh_skip_log()?;
     let mut total = Summary::default();
     let mut troubles = Vec::new();
-    let valkey = valkey_binary::find();
-    for mut leg in legs(valkey.as_deref().ok()) {
+    let valkey = setup::valkey_server();
+    for mut leg in legs(valkey.as_deref()) {
         leg.command.env("GREENTIC_SESSION_TEST_SERVERS", "1");
         leg.command.env("GREENTIC_SESSION_SKIP_LOG", &skip_log);
         leg.command.env("RUST_TEST_THREADS", TESTS_AT_ONCE);
@@ -38,8 +45,8 @@ pub fn run() -> Outcome {
         println!("{trouble}");
     }
     match &valkey {
-        Ok(program) => println!("Valkey: its legs ran on {}, all but TLS", program.display()),
-        Err(reason) => println!("Valkey: ITS LEGS DID NOT RUN: {reason}"),
+        Some(program) => println!("Valkey: its legs ran on {}, all but TLS", program.display()),
+        None => println!("Valkey: ITS LEGS DID NOT RUN: there is no valkey-server"),
     }
     if total.ignored > 0 {
         println!("{} ignored", total.ignored);

@@ -1,0 +1,18 @@
+//! Licences, sources and bans of all packages that the project depends on.
+
+use crate::Outcome;
+use crate::run::{cargo, metadata, must};
+
+/// Checks the dependencies by the rules of deny.toml, and one that cargo-deny has no words for: no
+/// package links SQLite, since a program can hold one only, and the host chooses it.
+pub fn check() -> Outcome {
+    let packages = metadata()?.packages;
+    let mut sqlite = packages
+        .iter()
+        .filter(|package| package.links.as_deref() == Some("sqlite3"));
+    if let Some(package) = sqlite.next() {
+        return Err(format!("{} links sqlite3", package.name));
+    }
+    let arguments = "deny --workspace --locked check bans licenses sources";
+    must(&mut cargo(&arguments.split(' ').collect::<Vec<_>>()))
+}
