@@ -52,7 +52,7 @@ impl Counted {
 }
 
 /// Every call of the document's table, on keys of this round.
-fn every_call(store: &RedisSessionStore, round: u32) -> Counted {
+fn every_call(store: &RedisSessionStore, other: &RedisSessionStore, round: u32) -> Counted {
     let mut counted = Counted::default();
     let ((ctx, ada), scope, lease) = (of_ada(), scope(), Duration::from_secs(60));
     let data = || data(&ctx);
@@ -108,6 +108,10 @@ fn every_call(store: &RedisSessionStore, round: u32) -> Counted {
     let next = Commit::park(scope.clone(), data(), Some(2 * HOUR));
     let call = "commit parks for longer than the wait before";
     counted.of(call, store.commit(&token, next));
+    let token = counted.claim(claim("other"));
+    let next = Commit::park(scope.clone(), data(), Some(3 * HOUR));
+    let call = "commit gives a later deadline through another store object than its claim";
+    counted.of(call, other.commit(&token, next));
     let token = counted.claim(claim("sixth"));
     let next = Commit::park(scope.clone(), data(), None);
     let call = "commit takes a session's deadline away";
@@ -125,12 +129,13 @@ fn calls_on_a_cluster_cost_the_round_trips_that_are_documented() {
         return;
     }
     let cluster = RedisCluster::start();
-    let store = RedisSessionStore::new(at(&cluster).response_timeout(NEVER)).unwrap();
+    let open = || RedisSessionStore::new(at(&cluster).response_timeout(NEVER)).unwrap();
+    let (store, other) = (open(), open());
     // The first time the scripts are not there yet. Keys differ, and so do their masters.
     for round in 0..20 {
-        let _scripts = every_call(&store, round);
+        let _scripts = every_call(&store, &other, round);
     }
-    let counted = every_call(&store, 20);
+    let counted = every_call(&store, &other, 20);
     let documented = documented();
     for (call, trips) in &counted.0 {
         let told = documented.iter().find(|(name, _)| name == call);
