@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use greentic_types::{ErrorCode, GreenticError, SessionKey};
 
-use super::admin::{Inconsistency, count_held, inconsistencies, look, repair, verify_page, walk};
+use super::admin::{
+    Inconsistency, count_held, inconsistencies, repair, verify_page, walk, walk_one,
+};
 use super::clock::StoreClock;
 use super::config::DurableConfig;
 use super::file::{FileLock, Opened, catch_corruption, open, rewrite};
@@ -403,7 +405,7 @@ impl Admin for DurableSessionStore {
     }
 
     async fn walk_one(&self, key: &SessionKey) -> SessionResult<WalkPage> {
-        self.read(|snapshot, now| look(snapshot, now, Depth::Summary, key))
+        self.read(|snapshot, now| walk_one(snapshot, now, Depth::Summary, key))
             .await
     }
 

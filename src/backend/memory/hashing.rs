@@ -8,8 +8,8 @@ use foldhash::quality::SeedableRandomState;
 
 static SHARED: LazyLock<SharedSeed> = LazyLock::new(|| SharedSeed::from_u64(secret()));
 
-/// A hash under secrets of this process and of this table: nobody can choose keys that collide.
-pub(super) struct Hasher(SeedableRandomState);
+/// A hash with secrets of this process and of this table, so that colliding keys cannot be chosen.
+pub struct Hasher(SeedableRandomState);
 
 impl Hasher {
     pub fn new() -> Self {
@@ -21,7 +21,7 @@ impl Hasher {
     }
 }
 
-/// Drawn from the system's source of randomness, of which the standard library's keys are made.
+/// A random number from the system's source of randomness, which seeds the standard library's hash keys.
 fn secret() -> u64 {
     RandomState::new().hash_one("secret")
 }

@@ -1,17 +1,17 @@
-//! Sessions by key.
+//! The sessions, sharded by session key.
 
 use greentic_types::SessionKey;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Slot;
 
 use super::hashing::Hasher;
+use super::sharding::{Padded, SHARDS, shrink, smallest};
 use super::stored::Stored;
-use super::{Padded, SHARDS, shrink, smallest};
 use crate::sync::RwLock;
 
-/// The key's hash, computed once and used for the shard and for the table in it.
+/// The hash of a key, computed once for the shard and for the table in it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct KeyHash(u64);
+pub struct KeyHash(u64);
 
 impl KeyHash {
     pub const fn number(self) -> u64 {
@@ -23,7 +23,7 @@ impl KeyHash {
     }
 }
 
-pub(super) struct Keys {
+pub struct Keys {
     shards: Box<[Padded<RwLock<HashTable<Stored>>>]>,
     hasher: Hasher,
 }
@@ -40,7 +40,7 @@ impl Keys {
         KeyHash(self.hasher.hash(key.as_str()))
     }
 
-    /// Looks at the session of a key.
+    /// Passes the session of a key to `look`, if there is one.
     pub fn read<R>(&self, key: &SessionKey, look: impl FnOnce(&Stored) -> R) -> Option<R> {
         let hash = self.hash(key);
         let shard = self.shard(hash).read();
@@ -48,7 +48,8 @@ impl Keys {
         found.map(look)
     }
 
-    /// Looks at a session of this hash that `is_meant`: that tells it from others of the same hash.
+    /// Passes the session with this hash that `is_meant` accepts to `look`. `is_meant` tells sessions of
+    /// the same hash apart.
     pub fn read_hashed<R>(
         &self,
         hash: KeyHash,
@@ -56,14 +57,14 @@ impl Keys {
         look: impl FnOnce(&Stored) -> R,
     ) -> Option<R> {
         let shard = self.shard(hash).read();
-        // The table compares no more than a few bits of the hash.
+        // The table compares only a few bits of the hash.
         let found = shard.find(hash.0, |stored| {
             is_meant(stored) && self.rehash(stored) == hash.0
         });
         found.map(look)
     }
 
-    /// Changes the session of a key in place; false if there is none.
+    /// Changes the session of a key in place. False if there is none.
     pub fn change(
         &self,
         hash: KeyHash,
@@ -80,7 +81,7 @@ impl Keys {
         }
     }
 
-    /// Stores a new session; false, and nothing is changed, if its key is taken.
+    /// Stores a new session. False, and nothing changes, if its key is taken.
     pub fn insert(&self, hash: KeyHash, stored: Stored) -> bool {
         let mut shard = self.shard(hash).write();
         let same_key = |other: &Stored| other.session.key == stored.session.key;
@@ -93,7 +94,7 @@ impl Keys {
         }
     }
 
-    /// Removes a session. It is dropped by the caller, outside the lock.
+    /// Removes a session and returns it, for the caller to drop outside the lock.
     pub fn remove(&self, hash: KeyHash, key: &SessionKey) -> Option<Stored> {
         let mut shard = self.shard(hash).write();
         let found = shard.find_entry(hash.0, |stored| stored.session.key == *key);
@@ -102,7 +103,7 @@ impl Keys {
         Some(removed)
     }
 
-    /// The next `limit` keys of a shard, by hash; more only where hashes are the same.
+    /// Returns the next `limit` keys of a shard by hash, and more only if their hashes are equal.
     pub fn after(
         &self,
         shard: usize,
@@ -128,7 +129,7 @@ impl Keys {
     }
 
     fn shard(&self, hash: KeyHash) -> &RwLock<HashTable<Stored>> {
-        // The table inside uses the top and the low bits; the shard is chosen by others.
+        // The table in the shard uses the top and the low bits; other bits choose the shard.
         let index = usize::try_from(hash.0 >> 40).unwrap_or_default() % self.shards.len();
         &self.shards[index].0
     }

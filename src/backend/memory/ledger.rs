@@ -1,4 +1,4 @@
-//! The rules' view of the memory store, while one shard of owners is locked.
+//! The reads and writes of the contract's rules while a shard of owners is locked.
 
 use std::sync::Arc;
 
@@ -16,19 +16,20 @@ use crate::rules::{Head, Ledger, Remembered, View, delete_session};
 use crate::scope::ScopeDigest;
 use crate::session::{NewSession, Session};
 
-pub(super) struct MemoryLedger<'a> {
+pub struct MemoryLedger<'a> {
     pub keys: &'a Keys,
     pub owners: &'a Owners,
     pub shard: &'a mut OwnerShard,
-    /// The owner that the call is about, if it is about one: its hash is known.
-    pub home: Option<(&'a Owner, OwnerHash)>,
+    /// The owner of the call, if it has one, with its hash.
+    pub hashed_owner: Option<(&'a Owner, OwnerHash)>,
 }
 
 impl MemoryLedger<'_> {
-    /// Removes what is due, in a small step, so that no writer pays for many (C13).
+    /// Removes up to `budget` expired sessions, and messages of as many owners, so that no write takes
+    /// long (C13). Returns how many.
     pub fn sweep(&mut self, now: Timestamp, budget: usize) -> SessionResult<usize> {
         for swept in 0..budget {
-            if !self.sweep_session(now)? && !self.shard.forget_due_messages(now) {
+            if !self.sweep_session(now)? && !self.shard.forget_expired_messages(now) {
                 return Ok(swept);
             }
         }
@@ -36,7 +37,7 @@ impl MemoryLedger<'_> {
     }
 
     fn sweep_session(&mut self, now: Timestamp) -> SessionResult<bool> {
-        let Some((deadline, hash)) = self.shard.pop_due_session(now) else {
+        let Some((deadline, hash)) = self.shard.pop_expired_session(now) else {
             return Ok(false);
         };
         let is_meant = |stored: &Stored| {
@@ -51,15 +52,15 @@ impl MemoryLedger<'_> {
         Ok(true)
     }
 
-    /// How many waits an owner has in the index.
+    /// The number of waits in an owner's index.
     pub fn waits(&self, owner: &Owner) -> usize {
         let state = self.state(owner);
         state.map_or(0, |state| state.routes.as_slice().len())
     }
 
     fn hash(&self, owner: &Owner) -> OwnerHash {
-        match self.home {
-            Some((home, hash)) if home == owner => hash,
+        match self.hashed_owner {
+            Some((known, hash)) if known == owner => hash,
             _ => self.owners.hash(owner),
         }
     }
@@ -72,7 +73,7 @@ impl MemoryLedger<'_> {
         self.shard.get(self.hash(owner), owner)
     }
 
-    /// Whether the owner's list has the wait of this session.
+    /// Whether the list of the owner contains the wait of this session.
     pub fn lists(&self, key: &SessionKey, head: &Head) -> bool {
         let route = route_of(self.keys.hash(key), head);
         let state = self.state(&head.owner);
@@ -81,19 +82,19 @@ impl MemoryLedger<'_> {
             .is_some_and(|(state, route)| state.routes.has(route))
     }
 
-    fn behind(&self, owner: &Owner, route: &Route) -> Option<(SessionKey, Head)> {
-        let shown = |stored: &Stored| (stored.session.key.clone(), stored.head());
-        follow(self.keys, owner, route, shown)
+    fn followed(&self, owner: &Owner, route: &Route) -> Option<(SessionKey, Head)> {
+        let read = |stored: &Stored| (stored.session.key.clone(), stored.head());
+        follow(self.keys, owner, route, read)
     }
 
     fn index(&mut self, hash: KeyHash, old: Option<&Head>, new: &Head) {
         let before = old.and_then(|head| head.deadline);
         self.shard.reschedule_session(hash, before, new.deadline);
-        if old.and_then(place) == place(new) {
+        if old.and_then(position) == position(new) {
             return;
         }
         let old = old.and_then(|old| route_of(hash, old));
-        let Some((scope, order)) = place(new) else {
+        let Some((scope, order)) = position(new) else {
             return self.unroute(&new.owner, old);
         };
         let owner = self.hash(&new.owner);
@@ -115,7 +116,7 @@ impl MemoryLedger<'_> {
     }
 }
 
-/// Looks at the session that a route leads to.
+/// Passes the session that a route leads to to `look`.
 fn follow<R>(
     keys: &Keys,
     owner: &Owner,
@@ -131,13 +132,13 @@ fn route_of(key: KeyHash, head: &Head) -> Option<Route> {
     Some(Route { order, key })
 }
 
-fn place(head: &Head) -> Option<(ScopeDigest, u64)> {
+fn position(head: &Head) -> Option<(ScopeDigest, u64)> {
     head.wait.as_ref().map(|wait| (wait.scope, wait.order))
 }
 
 impl View for MemoryLedger<'_> {
-    /// A session of another shard is shown without its deadline: it must not be swept under this
-    /// shard's lock. The store has evicted it before if it had expired.
+    /// A session of another shard is returned without its deadline, because it must not be swept under
+    /// this shard's lock. If it had expired, the store has removed it before.
     fn head(&self, key: &SessionKey) -> SessionResult<Option<Head>> {
         let mut head = self.keys.read(key, Stored::head);
         if let Some(head) = head.as_mut().filter(|head| !self.is_ours(&head.owner)) {
@@ -174,7 +175,7 @@ impl View for MemoryLedger<'_> {
         Ok(routes
             .into_iter()
             .flatten()
-            .filter_map(|route| self.behind(owner, route))
+            .filter_map(|route| self.followed(owner, route))
             .collect())
     }
 

@@ -1,4 +1,4 @@
-//! What is kept per owner, and what falls due in a shard of owners.
+//! The state of owners and their deadlines, sharded by owner.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -9,25 +9,25 @@ use hashbrown::hash_table::Entry as Slot;
 use super::hashing::Hasher;
 use super::keys::KeyHash;
 use super::routes::Routes;
-use super::{Padded, SHARDS, shrink, smallest};
+use super::sharding::{Padded, SHARDS, shrink, smallest};
 use crate::claim::MessageDigest;
 use crate::clock::Timestamp;
 use crate::owner::Owner;
 use crate::rules::Remembered;
 use crate::sync::Mutex;
 
-/// After how many writes a shard looks after another one.
-const WRITES_PER_TURN: usize = 8;
+/// After how many writes a shard sweeps another one.
+const WRITES_PER_SWEEP: usize = 8;
 
-/// All state of one owner but the sessions themselves; dropped as soon as it is empty (C13).
-pub(super) struct OwnerState {
+/// All state of one owner except the sessions. It is removed as soon as it is empty (C13).
+pub struct OwnerState {
     hash: OwnerHash,
     owner: Owner,
     pub routes: Routes,
     pub latest_created: Option<Box<SessionKey>>,
     #[expect(
         clippy::box_collection,
-        reason = "most owners have none, and should be small"
+        reason = "most owners have no messages, and are kept small"
     )]
     messages: Option<Box<VecDeque<Remembered>>>,
 }
@@ -56,13 +56,13 @@ impl OwnerState {
         self.messages.as_deref().into_iter().flatten()
     }
 
-    /// When the first of the remembered messages is to be forgotten.
-    fn messages_due(&self) -> Option<Timestamp> {
+    /// The instant at which the next remembered message is forgotten.
+    fn next_message_expiry(&self) -> Option<Timestamp> {
         let messages = self.messages.as_deref()?;
         messages.iter().map(|known| known.until).min()
     }
 
-    fn forget_messages_until(&mut self, now: Timestamp) {
+    fn forget_expired(&mut self, now: Timestamp) {
         let Some(messages) = &mut self.messages else {
             return;
         };
@@ -79,35 +79,35 @@ impl OwnerState {
     }
 }
 
-/// One lock's worth of owners.
-pub(super) struct OwnerShard {
+/// The owners under one lock.
+pub struct OwnerShard {
     pub index: usize,
     table: HashTable<Box<OwnerState>>,
-    due_sessions: BTreeSet<(Timestamp, KeyHash)>,
-    due_messages: BTreeSet<(Timestamp, OwnerHash)>,
+    session_expiry: BTreeSet<(Timestamp, KeyHash)>,
+    message_expiry: BTreeSet<(Timestamp, OwnerHash)>,
     last_number: u64,
     writes: usize,
 }
 
 impl OwnerShard {
-    /// A number above all that were given here before. All owners of the shard share the count, so
-    /// that none needs state of its own for it, and none gets a number again after it was forgotten.
+    /// Returns a number above all earlier ones of this shard. The owners of a shard share the counter, so
+    /// that an owner needs no state for it and never gets a number twice.
     pub fn next_number(&mut self, now: Timestamp) -> u64 {
         self.last_number = now.as_millis().max(self.last_number.saturating_add(1));
         self.last_number
     }
 
-    /// The last number that was given.
+    /// The last number that was assigned.
     pub const fn last_number(&self) -> u64 {
         self.last_number
     }
 
-    /// Numbers that are given from now on are above this one.
+    /// Makes all later numbers greater than this one.
     pub fn skip_numbers(&mut self, number: u64) {
         self.last_number = self.last_number.max(number);
     }
 
-    /// The next `limit` owners, by hash; more only where hashes are the same.
+    /// Returns the next `limit` owners by hash, and more only if their hashes are equal.
     pub fn after(&self, after: Option<OwnerHash>, limit: usize) -> Vec<(OwnerHash, Owner)> {
         let hashed = self.table.iter().map(|state| (state.hash, &state.owner));
         let next = smallest(hashed.filter(|(hash, _)| Some(*hash) > after), limit);
@@ -133,7 +133,7 @@ impl OwnerShard {
         }
     }
 
-    /// Changes an owner that is there, and drops it if nothing of it is left.
+    /// Changes the state of an owner, if there is one, and removes it if it is empty then.
     pub fn change(&mut self, hash: OwnerHash, owner: &Owner, change: impl FnOnce(&mut OwnerState)) {
         let found = self.table.find_entry(hash.0, |state| state.owner == *owner);
         let Ok(mut slot) = found else {
@@ -155,31 +155,31 @@ impl OwnerShard {
         now: Timestamp,
     ) {
         let state = self.get_or_insert(hash, owner);
-        let before = state.messages_due();
+        let before = state.next_message_expiry();
         let messages = state.messages.get_or_insert_default();
         messages.retain(|known| known.message != message.message && now < known.until);
         messages.push_back(message);
         while messages.len() > limit.max(1) {
             messages.pop_front();
         }
-        let after = state.messages_due();
-        reschedule(&mut self.due_messages, hash, before, after);
+        let after = state.next_message_expiry();
+        reschedule(&mut self.message_expiry, hash, before, after);
     }
 
-    /// Forgets all messages of an owner, and tells which they were.
+    /// Forgets and returns all messages of an owner.
     pub fn forget_messages(&mut self, hash: OwnerHash, owner: &Owner) -> Vec<Remembered> {
-        let (mut forgotten, mut due) = (None, None);
+        let (mut forgotten, mut expiry) = (None, None);
         self.change(hash, owner, |state| {
-            due = state.messages_due();
+            expiry = state.next_message_expiry();
             forgotten = state.messages.take();
         });
-        reschedule(&mut self.due_messages, hash, due, None);
+        reschedule(&mut self.message_expiry, hash, expiry, None);
         forgotten.map(|all| Vec::from(*all)).unwrap_or_default()
     }
 
-    /// Tells whether a session's deadline is scheduled.
+    /// Whether the deadline of a session is scheduled.
     pub fn is_scheduled(&self, hash: KeyHash, deadline: Timestamp) -> bool {
-        self.due_sessions.contains(&(deadline, hash))
+        self.session_expiry.contains(&(deadline, hash))
     }
 
     pub fn reschedule_session(
@@ -188,46 +188,46 @@ impl OwnerShard {
         before: Option<Timestamp>,
         after: Option<Timestamp>,
     ) {
-        reschedule(&mut self.due_sessions, hash, before, after);
+        reschedule(&mut self.session_expiry, hash, before, after);
     }
 
-    /// Forgets the messages of one owner that are due; false if there are none.
-    pub fn forget_due_messages(&mut self, now: Timestamp) -> bool {
-        let Some((_, hash)) = pop_due(&mut self.due_messages, now) else {
+    /// Forgets the expired messages of one owner. False if no owner has any.
+    pub fn forget_expired_messages(&mut self, now: Timestamp) -> bool {
+        let Some((_, hash)) = pop_expired(&mut self.message_expiry, now) else {
             return false;
         };
         let meant = self.table.find(hash.0, |state| {
-            state.hash == hash && state.messages_due().is_some_and(|due| due <= now)
+            state.hash == hash && state.next_message_expiry().is_some_and(|at| at <= now)
         });
         if let Some(owner) = meant.map(|state| state.owner.clone()) {
             let mut next = None;
             self.change(hash, &owner, |state| {
-                state.forget_messages_until(now);
-                next = state.messages_due();
+                state.forget_expired(now);
+                next = state.next_message_expiry();
             });
-            reschedule(&mut self.due_messages, hash, None, next);
+            reschedule(&mut self.message_expiry, hash, None, next);
         }
         true
     }
 
-    /// Counts a write. Every few of them it names another shard, each in turn: one that nobody
-    /// writes to must give its room back too (C13).
-    pub fn take_turn(&mut self) -> Option<usize> {
+    /// Counts a write. After every few writes it returns another shard to sweep, each shard in turn: a
+    /// shard without writers must be swept too (C13).
+    pub fn count_write(&mut self) -> Option<usize> {
         self.writes = self.writes.wrapping_add(1);
-        let turn = self.writes / WRITES_PER_TURN % SHARDS;
-        let is_due = self.writes.is_multiple_of(WRITES_PER_TURN);
-        is_due.then_some((self.index + turn) % SHARDS)
+        let offset = self.writes / WRITES_PER_SWEEP % SHARDS;
+        let sweeps = self.writes.is_multiple_of(WRITES_PER_SWEEP);
+        sweeps.then_some((self.index + offset) % SHARDS)
     }
 
-    /// Takes the first session that is due.
-    pub fn pop_due_session(&mut self, now: Timestamp) -> Option<(Timestamp, KeyHash)> {
-        pop_due(&mut self.due_sessions, now)
+    /// Removes and returns the first expired entry of a session.
+    pub fn pop_expired_session(&mut self, now: Timestamp) -> Option<(Timestamp, KeyHash)> {
+        pop_expired(&mut self.session_expiry, now)
     }
 }
 
 fn reschedule<T: Copy + Ord>(
-    due: &mut BTreeSet<(Timestamp, T)>,
-    what: T,
+    expiry: &mut BTreeSet<(Timestamp, T)>,
+    item: T,
     before: Option<Timestamp>,
     after: Option<Timestamp>,
 ) {
@@ -235,23 +235,26 @@ fn reschedule<T: Copy + Ord>(
         return;
     }
     if let Some(before) = before {
-        due.remove(&(before, what));
+        expiry.remove(&(before, item));
     }
     if let Some(after) = after {
-        due.insert((after, what));
+        expiry.insert((after, item));
     }
 }
 
-fn pop_due<T: Ord>(due: &mut BTreeSet<(Timestamp, T)>, now: Timestamp) -> Option<(Timestamp, T)> {
-    if due.first()?.0 > now {
+fn pop_expired<T: Ord>(
+    expiry: &mut BTreeSet<(Timestamp, T)>,
+    now: Timestamp,
+) -> Option<(Timestamp, T)> {
+    if expiry.first()?.0 > now {
         return None;
     }
-    due.pop_first()
+    expiry.pop_first()
 }
 
-/// The owner's hash, computed once for the shard, the table in it and all look-ups of one call.
+/// The hash of an owner, computed once for the shard, the table in it and all look-ups of one call.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct OwnerHash(u64);
+pub struct OwnerHash(u64);
 
 impl OwnerHash {
     pub const fn number(self) -> u64 {
@@ -263,7 +266,7 @@ impl OwnerHash {
     }
 }
 
-pub(super) struct Owners {
+pub struct Owners {
     shards: Box<[Padded<Mutex<OwnerShard>>]>,
     hasher: Hasher,
 }
@@ -274,8 +277,8 @@ impl Owners {
             Padded(Mutex::new(OwnerShard {
                 index,
                 table: HashTable::new(),
-                due_sessions: BTreeSet::new(),
-                due_messages: BTreeSet::new(),
+                session_expiry: BTreeSet::new(),
+                message_expiry: BTreeSet::new(),
                 last_number: 0,
                 writes: 0,
             }))
@@ -290,7 +293,7 @@ impl Owners {
         OwnerHash(self.hasher.hash(owner.as_str()))
     }
 
-    /// Which shard keeps an owner.
+    /// The index of an owner's shard.
     pub fn index(&self, hash: OwnerHash) -> usize {
         usize::try_from(hash.0 >> 40).unwrap_or_default() % self.shards.len()
     }

@@ -1,24 +1,24 @@
-//! An owner's waits: in order of registration, and by scope.
+//! The waits of an owner, in order of registration and by scope.
 
 use std::collections::HashMap;
 
 use super::keys::KeyHash;
 use crate::scope::ScopeDigest;
 
-/// From this many waits on, scopes are found by an index instead of a look at each.
+/// From this many waits on, scopes are found by an index instead of a linear search.
 const INDEXED_FROM: usize = 32;
 
-/// Where one wait is kept. They sort by order; imported ones may share one.
+/// One wait. Routes sort by order; imported waits may have equal orders.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Route {
+pub struct Route {
     pub order: u64,
     pub key: KeyHash,
 }
 
-/// Most owners have one wait at most, so that is compact first of all: its scope stands in the
-/// session alone.
+/// Most owners have at most one wait, so that case is the most compact one: its scope is only in the
+/// session.
 #[derive(Default)]
-pub(super) enum Routes {
+pub enum Routes {
     #[default]
     None,
     One(Route),
@@ -38,7 +38,7 @@ impl Routes {
         }
     }
 
-    /// The only wait that may have this scope; its session tells.
+    /// Returns the only wait that can have this scope. The caller checks its session.
     pub fn find(&self, scope: &ScopeDigest) -> Option<&Route> {
         match self {
             Self::None => None,
@@ -47,8 +47,8 @@ impl Routes {
         }
     }
 
-    /// Adds a wait in its order, which is above all others unless it was imported. `scope_of` tells
-    /// the scope of the wait that was alone so far.
+    /// Adds a wait at the position of its order, which is the last unless the wait was imported.
+    /// `scope_of` returns the scope of the only wait so far.
     pub fn insert(
         &mut self,
         route: Route,
@@ -94,7 +94,7 @@ impl Routes {
 }
 
 /// At least two waits.
-pub(super) struct ManyRoutes {
+pub struct ManyRoutes {
     by_order: Vec<Route>,
     /// The scope of each, in the same order.
     scopes: Vec<ScopeDigest>,
@@ -104,7 +104,7 @@ pub(super) struct ManyRoutes {
 impl ManyRoutes {
     fn find(&self, scope: &ScopeDigest) -> Option<&Route> {
         let position = match &self.by_scope {
-            // The newest first: one that it displaced may still be listed.
+            // The newest first: a displaced wait may still be listed.
             None => self.scopes.iter().rposition(|other| other == scope),
             Some(index) => self.position(*index.get(scope)?),
         };
@@ -119,7 +119,7 @@ impl ManyRoutes {
             let routes = self.by_order.iter().copied();
             self.by_scope = Some(self.scopes.iter().copied().zip(routes).collect());
         }
-        // Also where its order is below that of the wait that it displaces.
+        // Also if its order is below that of the wait that it displaces.
         if let Some(index) = &mut self.by_scope {
             index.insert(scope, route);
         }
@@ -136,10 +136,10 @@ impl ManyRoutes {
         {
             index.remove(&scope);
         }
-        self.give_back_room();
+        self.shrink();
     }
 
-    fn give_back_room(&mut self) {
+    fn shrink(&mut self) {
         let waits = self.by_order.len();
         if waits < INDEXED_FROM / 2 {
             self.by_scope = None;

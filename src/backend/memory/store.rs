@@ -1,34 +1,37 @@
-//! The store itself: which lock each operation takes.
+//! The in-memory store: which lock each operation takes.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use greentic_types::SessionKey;
 
-use super::keys::Keys;
 use super::ledger::MemoryLedger;
-use super::owners::{OwnerShard, Owners};
+use super::shards::Shards;
 use super::stored::Stored;
-use crate::backend::{Backend, Owned};
+use super::verify::verify;
+use super::walk::{walk, walk_one};
+use crate::admin::{ImportOutcome, RevokeOutcome, ScanCursor, VerifyMode, VerifyPage};
+use crate::backend::{Admin, Backend, Depth, Owned, WalkPage};
 use crate::claim::{ClaimOutcome, ClaimToken};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::error::{SessionResult, not_found};
 use crate::options::StoreOptions;
 use crate::owner::Owner;
 use crate::request;
-use crate::rules::{self, View};
+use crate::rules::{self, Erased, View};
 use crate::scope::ScopeDigest;
 use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
 
-/// How many expired things a write removes besides its own work.
+/// How many expired sessions and messages a write removes besides its own work.
 const SWEEP_BUDGET: usize = 4;
-/// How many it removes in a shard that is not its own, where it comes by less often.
-const ELSEWHERE_BUDGET: usize = 32;
+/// How many it removes in another shard, which it sweeps less often.
+const OTHER_SHARD_BUDGET: usize = 32;
 
-/// Keeps sessions in the memory of this process; they end with it.
+/// A store in the memory of this process. Its sessions end with the process.
 ///
-/// For tests, development and single processes that may forget. Reads of different keys scale with
-/// the cores. Room of expired sessions is given back by later writes, in small steps.
+/// For tests, development, and single processes whose sessions need not survive. Reads of different
+/// keys scale with the number of cores. Later writes free the memory of expired sessions, in small
+/// steps.
 ///
 /// ```
 /// use greentic_session::inmemory::InMemorySessionStore;
@@ -39,37 +42,35 @@ const ELSEWHERE_BUDGET: usize = 32;
 /// # Ok::<(), greentic_session::GreenticError>(())
 /// ```
 pub struct InMemorySessionStore {
-    pub(super) keys: Keys,
-    pub(super) owners: Owners,
-    pub(super) clock: Box<dyn Clock>,
+    shards: Shards,
+    clock: Box<dyn Clock>,
     options: StoreOptions,
 }
 
 impl InMemorySessionStore {
-    /// Makes an empty store with the default options.
+    /// Creates an empty store with the default options.
     #[must_use]
     pub fn new() -> Self {
         Self::with_options(StoreOptions::new())
     }
 
-    /// Makes an empty store.
+    /// Creates an empty store.
     #[must_use]
     pub fn with_options(options: StoreOptions) -> Self {
         Self::with_clock(options, SystemClock::new())
     }
 
-    /// Makes an empty store that takes the time from `clock`.
+    /// Creates an empty store with `clock` as the source of time.
     #[must_use]
     pub fn with_clock(options: StoreOptions, clock: impl Clock) -> Self {
         Self {
-            keys: Keys::new(),
-            owners: Owners::new(),
+            shards: Shards::new(),
             clock: Box::new(clock),
             options,
         }
     }
 
-    /// Reads a session without copying it; none if there is none or its deadline has come (C12).
+    /// Returns a session without copying it; none if it does not exist or has expired (C12).
     ///
     /// ```
     /// use greentic_session::SessionKey;
@@ -80,56 +81,45 @@ impl InMemorySessionStore {
     /// ```
     #[must_use]
     pub fn get_shared(&self, key: &SessionKey) -> Option<Arc<Session>> {
-        self.keys.read(key, |stored| self.if_live(stored))?
+        self.shards.keys.read(key, |stored| self.if_live(stored))?
     }
 
-    /// Removes all that has expired, at once, and tells how much it was.
+    /// Removes everything that has expired, and returns how many sessions, and owners with expired
+    /// messages, that was.
     ///
-    /// Not needed in normal use: writers do it in small steps. Each shard is locked in turn.
+    /// Not needed in normal use: writes remove expired sessions in small steps. Locks one shard after
+    /// the other.
     ///
     /// # Errors
     /// None in this store.
     pub fn sweep(&self) -> SessionResult<usize> {
         let now = self.clock.now();
         let mut swept = 0;
-        for shard in self.owners.shards() {
-            swept += self.ledger(&mut shard.lock()).sweep(now, usize::MAX)?;
+        for shard in self.shards.owners.shards() {
+            swept += self
+                .shards
+                .ledger(&mut shard.lock())
+                .sweep(now, usize::MAX)?;
         }
         Ok(swept)
     }
 
-    /// Counts what is held, expired or not: sessions, and owners with state of their own.
+    /// Counts stored sessions, and owners with state of their own. Both counts include what has expired
+    /// and is not removed yet.
     ///
-    /// Both are 0 when nothing is left behind (C13).
+    /// Both are 0 once everything has expired and was removed (C13).
     #[must_use]
     pub fn held(&self) -> (usize, usize) {
-        (self.keys.len(), self.owners.len())
+        (self.shards.keys.len(), self.shards.owners.len())
     }
 
-    /// The time is read while the session is held still: a writer that came in between the two
-    /// could move the deadline, and a session that was there all along would seem gone.
+    /// The caller holds the lock of the session's shard, and the time is read under it: a write in
+    /// between could extend the deadline, and the session would wrongly count as expired.
     fn if_live(&self, stored: &Stored) -> Option<Arc<Session>> {
         match stored.session.deadline {
             Some(deadline) if deadline <= self.clock.now() => None,
             _ => Some(Arc::clone(&stored.session)),
         }
-    }
-
-    /// Does something under the lock of an owner.
-    pub(super) fn locked<R>(
-        &self,
-        owner: &Owner,
-        act: impl FnOnce(&mut MemoryLedger<'_>) -> R,
-    ) -> R {
-        let hash = self.owners.hash(owner);
-        let mut shard = self.owners.shard(self.owners.index(hash)).lock();
-        let shard: &mut OwnerShard = &mut shard;
-        act(&mut MemoryLedger {
-            keys: &self.keys,
-            owners: &self.owners,
-            shard,
-            home: Some((owner, hash)),
-        })
     }
 
     /// Reads under the lock of an owner.
@@ -138,59 +128,53 @@ impl InMemorySessionStore {
         owner: &Owner,
         look: impl FnOnce(&MemoryLedger<'_>, Timestamp) -> SessionResult<R>,
     ) -> SessionResult<R> {
-        self.locked(owner, |ledger| look(ledger, self.clock.now()))
+        self.shards
+            .locked(owner, |ledger| look(ledger, self.clock.now()))
     }
 
-    /// Writes under the lock of an owner. The time is read under the lock, so that it goes on for
-    /// the owner from each write to the next.
-    pub(super) fn write<R>(
+    /// Writes under the lock of an owner. The time is read under the lock, so that it never decreases
+    /// from one write of an owner to the next.
+    fn write<R>(
         &self,
         owner: &Owner,
         write: impl FnOnce(&mut MemoryLedger<'_>, Timestamp) -> SessionResult<R>,
     ) -> SessionResult<R> {
-        let (written, turn) = self.locked(owner, |ledger| {
+        let (written, swept_next) = self.shards.locked(owner, |ledger| {
             let now = self.clock.now();
             let swept = ledger.sweep(now, SWEEP_BUDGET);
             let written = swept.and_then(|_count| write(ledger, now));
-            (written, ledger.shard.take_turn())
+            (written, ledger.shard.count_write())
         });
-        if let Some(index) = turn {
-            self.sweep_elsewhere(index)?;
+        if let Some(index) = swept_next {
+            self.sweep_shard(index)?;
         }
         written
     }
 
-    /// Sweeps a shard that may have no writers of its own; one that is in use has.
-    fn sweep_elsewhere(&self, index: usize) -> SessionResult<()> {
-        if let Some(mut shard) = self.owners.shard(index).try_lock() {
+    /// Sweeps a shard that may have no writers. A shard whose lock is held has one, and is skipped.
+    fn sweep_shard(&self, index: usize) -> SessionResult<()> {
+        if let Some(mut shard) = self.shards.owners.shard(index).try_lock() {
             let now = self.clock.now();
-            self.ledger(&mut shard).sweep(now, ELSEWHERE_BUDGET)?;
+            self.shards
+                .ledger(&mut shard)
+                .sweep(now, OTHER_SHARD_BUDGET)?;
         }
         Ok(())
     }
 
-    fn ledger<'a>(&'a self, shard: &'a mut OwnerShard) -> MemoryLedger<'a> {
-        MemoryLedger {
-            keys: &self.keys,
-            owners: &self.owners,
-            shard,
-            home: None,
-        }
-    }
-
     /// Writes a session that is known by its key alone.
-    pub(super) fn write_session<R>(
+    fn write_session<R>(
         &self,
         key: &SessionKey,
         write: impl FnOnce(&mut MemoryLedger<'_>, Timestamp) -> SessionResult<R>,
     ) -> SessionResult<R> {
         let mut write = Some(write);
         loop {
-            let Some(owner) = self.keys.read(key, |stored| stored.owner().clone()) else {
+            let Some(owner) = self.shards.keys.read(key, |stored| stored.owner().clone()) else {
                 return Err(not_found(key));
             };
-            // The key may have gone to another owner before the lock was taken, and one that is free
-            // may still go: only a session of this owner stays as it is while the lock is held.
+            // Before the lock was taken, the key may have been given to another owner's session. Only
+            // a session of the locked owner cannot change meanwhile.
             let written = self.write(&owner, |ledger, now| match ledger.head(key)? {
                 None => Err(not_found(key)),
                 Some(head) if head.owner != owner => Ok(None),
@@ -202,21 +186,22 @@ impl InMemorySessionStore {
         }
     }
 
-    /// Frees a key that an expired session of another owner still holds (C4, C12).
-    pub(super) fn evict_expired(&self, key: &SessionKey, owner: &Owner) -> SessionResult<()> {
-        let holder = self.keys.read(key, |stored| {
+    /// Removes an expired session of another owner that still occupies the key (C4, C12).
+    fn evict_expired(&self, key: &SessionKey, owner: &Owner) -> SessionResult<()> {
+        let holder = self.shards.keys.read(key, |stored| {
             let foreign = stored.owner() != owner;
             (foreign && self.if_live(stored).is_none()).then(|| stored.owner().clone())
         });
         let Some(holder) = holder.flatten() else {
             return Ok(());
         };
-        self.locked(&holder, |ledger| match ledger.head(key)? {
-            Some(head) if head.owner == holder && !head.is_live(self.clock.now()) => {
-                rules::delete_session(ledger, key, &head)
-            }
-            _ => Ok(()),
-        })
+        self.shards
+            .locked(&holder, |ledger| match ledger.head(key)? {
+                Some(head) if head.owner == holder && !head.is_live(self.clock.now()) => {
+                    rules::delete_session(ledger, key, &head)
+                }
+                _ => Ok(()),
+            })
     }
 }
 
@@ -258,7 +243,7 @@ impl Backend for InMemorySessionStore {
                 session,
             })
         };
-        Ok(self.keys.read(key, look).flatten())
+        Ok(self.shards.keys.read(key, look).flatten())
     }
 
     async fn update(&self, request: request::Update) -> SessionResult<u64> {
@@ -330,5 +315,63 @@ impl Backend for InMemorySessionStore {
         let _probe = self.get_shared(&SessionKey::new("health"));
         let round_trip: Duration = started.elapsed();
         Ok(Health::new("memory", round_trip))
+    }
+}
+
+impl Admin for InMemorySessionStore {
+    async fn walk(
+        &self,
+        depth: Depth,
+        after: Option<&ScanCursor>,
+        limit: usize,
+    ) -> SessionResult<WalkPage> {
+        walk(&self.shards, self.clock.now(), depth, after, limit)
+    }
+
+    async fn walk_one(&self, key: &SessionKey) -> SessionResult<WalkPage> {
+        walk_one(&self.shards, self.clock.now(), key)
+    }
+
+    async fn erase_owner(
+        &self,
+        owner: &Owner,
+        request: request::EraseOwner,
+    ) -> SessionResult<Erased> {
+        self.write(owner, |ledger, now| {
+            rules::erase_owner(ledger, now, owner, request)
+        })
+    }
+
+    async fn verify(
+        &self,
+        _mode: VerifyMode,
+        after: Option<&ScanCursor>,
+        limit: usize,
+    ) -> SessionResult<VerifyPage> {
+        verify(&self.shards, after, limit)
+    }
+
+    async fn extend(&self, request: request::Extend) -> SessionResult<Option<Timestamp>> {
+        self.write_session(&request.key, |ledger, now| {
+            rules::extend(ledger, now, &request)
+        })
+    }
+
+    async fn revoke(&self, key: &SessionKey) -> SessionResult<RevokeOutcome> {
+        self.write_session(key, |ledger, now| rules::revoke(ledger, now, key))
+    }
+
+    async fn import(&self, request: request::Import) -> SessionResult<ImportOutcome> {
+        self.evict_expired(request.session.key(), &request.owner)?;
+        self.write(&request.owner.clone(), |ledger, now| {
+            rules::import(ledger, now, request)
+        })
+    }
+
+    async fn import_messages(&self, request: request::ImportMessages) -> SessionResult<()> {
+        let options = *self.options();
+        self.write(&request.owner.clone(), |ledger, now| {
+            rules::import_messages(ledger, now, &options, request)
+        })
     }
 }

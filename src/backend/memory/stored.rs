@@ -1,4 +1,4 @@
-//! A session as it lies in memory.
+//! The representation of a session in memory.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use crate::rules::{Head, Lease, Wait};
 use crate::scope::ScopeDigest;
 use crate::session::Session;
 
-/// What readers share, and the rest of its head.
+/// A session, shared with readers, and the rest of its head.
 ///
-/// The table keeps room for more than it holds, so an entry is two pointers.
-pub(super) struct Stored {
+/// A table has more slots than entries, so a slot is only two pointers.
+pub struct Stored {
     pub session: Arc<Session>,
     rest: Box<Rest>,
 }
@@ -32,7 +32,7 @@ struct Parked {
     since: Timestamp,
 }
 
-/// What few sessions have: those that are claimed, and those whose caller named the last change.
+/// What few sessions have: those with a claim, and those whose last change has an operation id.
 struct Rare {
     operation: Option<OperationId>,
     attempt: u32,
@@ -50,7 +50,7 @@ impl Stored {
         *self.rest = Rest::from(head);
     }
 
-    /// The session with another deadline; none if it has this one.
+    /// Returns the session with another deadline; none if it has this deadline already.
     pub fn with_deadline(&self, deadline: Option<Timestamp>) -> Option<Arc<Session>> {
         let moved = self.session.deadline != deadline;
         moved.then(|| {

@@ -1,21 +1,22 @@
-//! Compares what leads to a session with the session (C23).
+//! Verification of the indexes against the sessions (C23).
 //!
-//! All of it changes under one lock, so that a fault here is a fault of this code: it is told, and
+//! Everything changes under one lock, so a finding is an error of this code: it is reported, and
 //! nothing is repaired.
 
 use greentic_types::SessionKey;
 
-use super::admin::{Part, Place};
 use super::ledger::MemoryLedger;
-use super::store::InMemorySessionStore;
-use crate::admin::{Finding, FindingKind, Progress, VerifyPage};
+use super::shards::Shards;
+use super::walk::{Part, ScanPosition, walk_shards};
+use crate::admin::{Finding, FindingKind, Progress, ScanCursor, VerifyPage};
 use crate::error::SessionResult;
 use crate::owner::Owner;
 use crate::rules::View;
 
-pub(super) fn page(
-    store: &InMemorySessionStore,
-    place: Place,
+/// Checks the next sessions and owners.
+pub fn verify(
+    shards: &Shards,
+    after: Option<&ScanCursor>,
     limit: usize,
 ) -> SessionResult<VerifyPage> {
     let mut page = VerifyPage {
@@ -24,43 +25,38 @@ pub(super) fn page(
         progress: Progress::COMPLETE,
         next: None,
     };
-    let next = store.tour(place, limit, true, |part| {
-        let found = match part {
+    let position = ScanPosition::of(after)?;
+    let next = walk_shards(shards, position, limit, true, |part| {
+        match part {
             Part::Keys(keys) => {
                 page.checked += keys.len() as u64;
-                let check = |(_, key)| store.check_session(&key);
-                keys.into_iter()
-                    .map(check)
-                    .collect::<SessionResult<Vec<_>>>()?
+                for (_, key) in keys {
+                    page.findings.extend(check_session(shards, &key)?);
+                }
             }
             Part::Owners(owners) => {
                 page.checked += owners.len() as u64;
-                let check =
-                    |(_, owner): (_, Owner)| store.locked(&owner, |l| owner_faults(l, &owner));
-                owners
-                    .into_iter()
-                    .map(check)
-                    .collect::<SessionResult<Vec<_>>>()?
+                for (_, owner) in owners {
+                    let faults = shards.locked(&owner, |ledger| owner_faults(ledger, &owner))?;
+                    page.findings.extend(faults);
+                }
             }
-        };
-        page.findings.extend(found.into_iter().flatten());
+        }
         Ok(())
     })?;
-    page.progress = next.map_or(Progress::COMPLETE, |place| place.progress(true));
-    page.next = next.map(Place::cursor);
+    page.progress = next.map_or(Progress::COMPLETE, |next| next.progress(true));
+    page.next = next.map(ScanPosition::cursor);
     Ok(page)
 }
 
-impl InMemorySessionStore {
-    fn check_session(&self, key: &SessionKey) -> SessionResult<Vec<Finding>> {
-        match self.keys.read(key, |stored| stored.owner().clone()) {
-            Some(owner) => self.locked(&owner, |ledger| session_faults(ledger, &owner, key)),
-            None => Ok(Vec::new()),
-        }
+fn check_session(shards: &Shards, key: &SessionKey) -> SessionResult<Vec<Finding>> {
+    match shards.keys.read(key, |stored| stored.owner().clone()) {
+        Some(owner) => shards.locked(&owner, |ledger| session_faults(ledger, &owner, key)),
+        None => Ok(Vec::new()),
     }
 }
 
-/// Nothing if the session went to another owner before the lock was taken.
+/// Returns nothing if the key was given to another owner's session before the lock was taken.
 fn session_faults(
     ledger: &MemoryLedger<'_>,
     owner: &Owner,
@@ -74,7 +70,7 @@ fn session_faults(
     let mut found = Vec::new();
     let scheduled = |deadline| ledger.shard.is_scheduled(ledger.keys.hash(key), deadline);
     if head.deadline.is_some_and(|deadline| !scheduled(deadline)) {
-        found.push(missing("due", "the deadline is not indexed"));
+        found.push(missing("expiry", "the deadline is not indexed"));
     }
     if let Some(wait) = &head.wait {
         let routed = ledger.routed(owner, &wait.scope, None)?;

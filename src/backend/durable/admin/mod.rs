@@ -9,4 +9,4 @@ mod walk_tables;
 pub(super) use repair::repair;
 pub use verify::Inconsistency;
 pub(super) use verify::{count_held, inconsistencies, page as verify_page};
-pub(super) use walk::{look, walk};
+pub(super) use walk::{walk, walk_one};

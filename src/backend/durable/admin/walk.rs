@@ -109,7 +109,7 @@ pub fn walk(
 }
 
 /// Reads one session, as a walk at this depth does.
-pub fn look(
+pub fn walk_one(
     snapshot: &Snapshot,
     now: Timestamp,
     depth: Depth,
