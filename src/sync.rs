@@ -1,23 +1,23 @@
-//! The locks of the stores: `parking_lot`, or shuttle's under `--cfg shuttle`, which explores the
-//! interleavings of threads.
+//! The locks of the stores: `parking_lot`, or under `--cfg shuttle` those of shuttle, which runs tests
+//! with random interleavings of threads.
 
 #[cfg(not(shuttle))]
 pub(crate) use parking_lot::{Mutex, RwLock};
 
 #[cfg(all(feature = "durable", not(shuttle)))]
-pub(crate) use parking_lot::MutexGuard;
+pub(crate) use condvar::Condvar;
 #[cfg(all(feature = "durable", not(shuttle)))]
-pub(crate) use real::Condvar;
+pub(crate) use parking_lot::MutexGuard;
 
-#[cfg(all(feature = "durable", shuttle))]
-pub(crate) use explored::Condvar;
-#[cfg(shuttle)]
-pub(crate) use explored::{Mutex, RwLock};
 #[cfg(all(feature = "durable", shuttle))]
 pub(crate) use shuttle::sync::MutexGuard;
+#[cfg(all(feature = "durable", shuttle))]
+pub(crate) use shuttle_locks::Condvar;
+#[cfg(shuttle)]
+pub(crate) use shuttle_locks::{Mutex, RwLock};
 
 #[cfg(all(feature = "durable", not(shuttle)))]
-mod real {
+mod condvar {
     use std::time::Instant;
 
     use parking_lot::MutexGuard;
@@ -42,7 +42,7 @@ mod real {
             guard
         }
 
-        /// Waits until the instant at most, and tells whether it came.
+        /// Waits until `end` at most, and returns whether it has passed.
         pub fn wait_until<'a, T>(
             &self,
             mut guard: MutexGuard<'a, T>,
@@ -55,7 +55,7 @@ mod real {
 }
 
 #[cfg(shuttle)]
-mod explored {
+mod shuttle_locks {
     use std::sync::{PoisonError, TryLockError};
 
     use shuttle::sync::{MutexGuard, RwLockReadGuard, RwLockWriteGuard};
@@ -115,7 +115,7 @@ mod explored {
             self.0.wait(guard).unwrap_or_else(PoisonError::into_inner)
         }
 
-        /// There is no time in an exploration: an end that is near has come, another never comes.
+        /// Shuttle has no clock: an `end` within a minute counts as passed, a later one never passes.
         pub fn wait_until<'a, T>(
             &self,
             guard: MutexGuard<'a, T>,

@@ -1,6 +1,6 @@
-//! The in-memory store gives back what has expired (C13): the process stays as large as what lives.
+//! The memory of the process is bounded by the live sessions of the in-memory store (C13).
 //!
-//! `GREENTIC_SESSION_FULL=1` plays a million sessions also in a debug build.
+//! `GREENTIC_SESSION_FULL=1` uses a million sessions also in a debug build.
 #![allow(clippy::unwrap_used)]
 
 #[path = "support/harness.rs"]
@@ -19,8 +19,8 @@ use world::{PEOPLE, Who, ctx, data, scope, user};
 
 const TTL: Duration = Duration::from_secs(3600);
 
-/// The size of the process is one for all tests, so they take turns.
-static TURN: Mutex<()> = Mutex::new(());
+/// The tests run one after the other, because they measure the size of the process.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 fn many() -> usize {
     let full = std::env::var_os("GREENTIC_SESSION_FULL").is_some();
@@ -37,7 +37,7 @@ fn resident_bytes() -> usize {
     pages * 4096
 }
 
-/// Not more than what the first round needed, but for what the allocator keeps.
+/// The last round needs no more memory than the first, apart from what the allocator keeps.
 fn assert_no_growth(first: usize, last: usize) {
     const SLACK: usize = 8 << 20;
     assert!(
@@ -60,8 +60,8 @@ fn numbered(number: usize) -> (ReplyScope, SessionKey) {
 }
 
 #[test]
-fn c13_expired_sessions_give_their_memory_back() {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+fn c13_the_memory_of_expired_sessions_is_freed() {
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let memory = Memory::open(StoreOptions::new());
     let store = memory.store_itself();
     let many = many();
@@ -78,7 +78,7 @@ fn c13_expired_sessions_give_their_memory_back() {
                 .register_wait(&ctx, &user, &scope, &key, data, Some(TTL))
                 .unwrap();
         }
-        // What had expired went with the work of these writers, and nothing else did it.
+        // The writes of this round removed what had expired.
         let (sessions, owners) = store.held();
         assert_eq!((sessions, owners), (many, many));
         sizes.push(resident_bytes());
@@ -90,7 +90,7 @@ fn c13_expired_sessions_give_their_memory_back() {
 
 #[test]
 fn c13_one_busy_owner_sweeps_for_all() {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let memory = Memory::open(StoreOptions::new());
     let store = memory.store_itself();
     for number in 0..10_000 {
@@ -111,8 +111,8 @@ fn c13_one_busy_owner_sweeps_for_all() {
 }
 
 #[test]
-fn c13_a_wait_that_is_registered_again_and_again_stays_one() {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+fn c13_a_wait_that_is_registered_repeatedly_stays_one() {
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let memory = Memory::open(StoreOptions::new());
     let (scope, key) = numbered(0);
     let mut sizes = Vec::new();
@@ -128,8 +128,8 @@ fn c13_a_wait_that_is_registered_again_and_again_stays_one() {
 }
 
 #[test]
-fn c13_a_busy_owners_dead_waits_do_not_pile_up() {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+fn c13_expired_waits_of_a_busy_owner_do_not_accumulate() {
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let memory = Memory::open(StoreOptions::new());
     // A new wait each minute, each for an hour: sixty live at any time.
     for number in 0..many() / 20 {
@@ -144,7 +144,7 @@ fn c13_a_busy_owners_dead_waits_do_not_pile_up() {
 
 #[test]
 fn c10_ten_thousand_waits_of_one_owner_are_found_and_cleared() {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     const WAITS: usize = 10_000;
     let memory = Memory::open(StoreOptions::new());
     let store = memory.store_itself();
@@ -153,7 +153,7 @@ fn c10_ten_thousand_waits_of_one_owner_are_found_and_cleared() {
     for (scope, key) in &waits {
         park(store, PEOPLE[0], scope, key);
     }
-    // From the middle outwards: the place in the list must not matter.
+    // From the middle outwards: the position in the list must not matter.
     let (front, back) = waits.split_at(WAITS / 2);
     for (scope, key) in front.iter().rev().chain(back) {
         let found = store.find_wait_by_scope(&who, &ann, scope).unwrap();

@@ -1,8 +1,8 @@
-//! Interleavings of the in-memory store, explored:
+//! Random interleavings of calls on the in-memory store, run by shuttle:
 //! `RUSTFLAGS="--cfg shuttle" CARGO_TARGET_DIR=target/shuttle cargo test --test shuttle`.
 //!
-//! Which owners and keys share a shard is drawn anew in each run, so a failing schedule may need
-//! some repeats to fail again.
+//! Which owners and keys share a shard is random in each run, so a failing schedule may need some
+//! repeats to fail again.
 #![cfg(shuttle)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -26,7 +26,7 @@ const ANN: Who = PEOPLE[0];
 const BOB: Who = PEOPLE[2];
 const TTL: Duration = Duration::from_secs(60);
 
-/// A store that threads share, with the calls of a person on it.
+/// A store that threads share, its blocking API and its clock.
 #[derive(Clone)]
 struct World {
     store: Arc<InMemorySessionStore>,
@@ -84,7 +84,7 @@ impl World {
         self.calls.claim(&ctx(who), &user, &scope(on), message, TTL)
     }
 
-    /// C10: each wait that is listed is the one that its scope routes to, and the other way round.
+    /// C10: the listed waits are exactly those that their scopes route to.
     fn assert_consistent(&self, who: Who) {
         let mut listed = self.waits(who);
         let mut routed: Vec<_> = (0..2).filter_map(|on| self.find(who, on)).collect();
@@ -96,7 +96,7 @@ impl World {
         }
     }
 
-    /// C13: when all is gone, nothing is left.
+    /// C13: after everything has expired, nothing is left.
     fn assert_leaves_nothing(&self) {
         self.clock.advance(Duration::from_secs(3 * 24 * 3600));
         self.store.sweep().unwrap();
@@ -121,7 +121,7 @@ fn together<A: Send + 'static, B: Send + 'static>(
 }
 
 #[test]
-fn c4_one_owner_wins_a_key_and_the_other_leaves_no_trace() {
+fn c4_one_owner_gets_a_key_and_the_other_leaves_nothing() {
     explore(|| {
         let world = World::new();
         let (ann, bob) = together(
@@ -168,7 +168,7 @@ fn c10_park_clear_and_find_agree() {
         let _ = world.park(ANN, 0, &key(), 1).unwrap();
         let reader = {
             let world = world.clone();
-            thread::spawn(move || world.assert_found_is_there())
+            thread::spawn(move || world.assert_readable_if_found())
         };
         let (_, cleared) = together(
             &world,
@@ -177,7 +177,7 @@ fn c10_park_clear_and_find_agree() {
         );
         reader.join().unwrap();
         world.assert_consistent(ANN);
-        // Either the wait moved first and the clear found none, or the session was stored anew.
+        // Either the wait moved first and the clear found none, or the session was created again.
         assert_eq!(world.find(ANN, 1), Some(key()));
         let revision = world.calls.get(&key()).unwrap().unwrap().revision;
         let moved = cleared == ClearOutcome::NoWait;
@@ -187,8 +187,8 @@ fn c10_park_clear_and_find_agree() {
 }
 
 impl World {
-    // A reader that found the wait may see it gone or moved afterwards, but never torn.
-    fn assert_found_is_there(&self) {
+    // A reader that found the wait may find it removed or changed afterwards, but never half changed.
+    fn assert_readable_if_found(&self) {
         if self.find(ANN, 0).is_none() {
             return;
         }
@@ -287,7 +287,7 @@ fn c7_a_remove_that_meets_the_next_owner_of_a_key_leaves_nothing() {
 }
 
 #[test]
-fn c12_a_key_that_expires_while_another_owner_asks_for_it() {
+fn c12_a_key_that_expires_while_another_owner_parks_under_it() {
     explore(|| {
         let world = World::new();
         let _ = world.park(BOB, 0, &key(), 1).unwrap();
@@ -337,7 +337,7 @@ fn c16_a_claim_and_a_displacement_exclude_each_other() {
             |world| world.park(ANN, 0, &SessionKey::new("other"), 2),
         );
         let ClaimOutcome::Claimed(claim) = claimed else {
-            panic!("somebody always waits: {claimed:?}");
+            panic!("one of the two sessions always waits: {claimed:?}");
         };
         match parked {
             Err(refused) => {

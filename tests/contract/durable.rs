@@ -1,4 +1,4 @@
-//! The durable store keeps the whole contract, on both faces, and no case is skipped.
+//! The durable store keeps the whole contract with both APIs, and no case is skipped.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,12 +10,12 @@ use greentic_session::conformance::{Need, Subject, Time, run};
 use greentic_session::durable::{Durability, DurableConfig, DurableSessionStore};
 use tempfile::TempDir;
 
-/// How one kind of subject is opened: each file in a directory that goes with the last of them.
+/// How one kind of subject is opened. The directory of its files is removed after the last one.
 #[derive(Clone)]
 struct Kind {
     directory: Arc<TempDir>,
     durability: Durability,
-    /// None takes the time from the system.
+    /// None uses the system clock.
     clock: Option<Arc<ManualClock>>,
 }
 
@@ -84,7 +84,7 @@ fn durable_keeps_the_contract_with_relaxed_durability() {
 }
 
 #[test]
-fn the_systems_clock_will_do() {
+fn durable_keeps_the_contract_with_the_system_clock() {
     assert_complete(&Kind {
         clock: None,
         ..Kind::new(Durability::SurvivesPowerLoss)

@@ -1,4 +1,4 @@
-//! The memory store keeps the whole contract, on both faces.
+//! The memory store keeps the whole contract with both APIs.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What an operator does to a durable store: damage is repaired, and a person is erased.
+//! Operator operations on a durable store: repair of damage, and erasure of a user (C22, C23).
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -59,7 +59,7 @@ fn answered(store: &Blocking<DurableSessionStore>, who: &str, name: &str) {
     park(store, who, name, None);
     let claimed = store.claim(&ctx(who), &user(who), &scope(name), name, LONG);
     let ClaimOutcome::Claimed(claim) = claimed.unwrap() else {
-        panic!("nobody else is here")
+        panic!("the wait is free")
     };
     store.commit(&claim.token, Commit::Finish).unwrap();
 }
@@ -76,7 +76,7 @@ fn verified(store: &Blocking<DurableSessionStore>, mode: VerifyMode) -> Vec<Find
     }
 }
 
-/// The first key of a table that `is_meant`.
+/// The first key of a table that `is_meant` accepts.
 fn row(path: &Path, table: &'static str, is_meant: impl Fn(&[u8]) -> bool) -> Vec<u8> {
     let database = redb::Database::open(path).unwrap();
     let txn = database.begin_read().unwrap();
@@ -88,7 +88,7 @@ fn row(path: &Path, table: &'static str, is_meant: impl Fn(&[u8]) -> bool) -> Ve
     keys.find(|key| is_meant(key)).unwrap()
 }
 
-/// Changes the value of a row; none removes it.
+/// Changes the value of a row. `None` removes the row.
 fn tamper(
     path: &Path,
     table: &'static str,
@@ -108,7 +108,7 @@ fn tamper(
 }
 
 #[test]
-fn c23_every_row_that_is_lost_is_found_and_repaired() {
+fn c23_every_lost_row_is_found_and_repaired() {
     for table in TABLES {
         let scratch = Scratch::new();
         filled(&scratch, "anna");
@@ -119,9 +119,9 @@ fn c23_every_row_that_is_lost_is_found_and_repaired() {
         assert!(!found.is_empty(), "{table}: a lost row is found");
         assert!(!format!("{found:?}").contains("acme:-:anna"), "{found:?}");
         let repaired = verified(&store, VerifyMode::Repair);
-        // A repair may mend what a later page would have found.
-        let mended = repaired.iter().all(|finding| finding.repaired);
-        assert!(mended && !repaired.is_empty(), "{table}: {repaired:#?}");
+        // A repair may also repair what a later page would have found.
+        let all = repaired.iter().all(|finding| finding.repaired);
+        assert!(all && !repaired.is_empty(), "{table}: {repaired:#?}");
         let left = verified(&store, VerifyMode::Check);
         assert_eq!(left, [], "{table}");
         if !matches!(table, "sessions" | "payloads") {
@@ -132,7 +132,7 @@ fn c23_every_row_that_is_lost_is_found_and_repaired() {
 }
 
 #[test]
-fn c10_a_session_that_waits_again_writes_the_route_that_was_lost() {
+fn c10_parking_again_restores_a_lost_route() {
     let scratch = Scratch::new();
     filled(&scratch, "anna");
     let victim = row(&scratch.path(), "routes", |_| true);
@@ -148,8 +148,8 @@ fn c10_a_session_that_waits_again_writes_the_route_that_was_lost() {
     assert_eq!(verified(&store, VerifyMode::Check), []);
 }
 
-/// Two sessions whose heads wait on one scope, as a lost route leaves them: `k`, which lost it, and
-/// `c`, which is routed.
+/// Two sessions whose heads wait on one scope, as a lost route leaves them: `k` lost its route, and `c`
+/// has one.
 fn rivals(scratch: &Scratch, order_of_c: u64) -> Blocking<DurableSessionStore> {
     let record = |name: &str, order: u64| {
         let source = Blocking::new(Scratch::new().open());
@@ -174,7 +174,7 @@ fn rivals(scratch: &Scratch, order_of_c: u64) -> Blocking<DurableSessionStore> {
 }
 
 #[test]
-fn c23_of_two_waits_on_one_scope_a_repair_leaves_one() {
+fn c23_a_repair_keeps_one_of_two_waits_on_a_scope() {
     for (order_of_c, waits) in [(5, "k"), (7, "c"), (9, "c")] {
         let scratch = Scratch::new();
         let store = rivals(&scratch, order_of_c);
@@ -190,7 +190,7 @@ fn c23_of_two_waits_on_one_scope_a_repair_leaves_one() {
 }
 
 #[test]
-fn c11_a_route_to_a_session_that_waits_elsewhere_leads_nowhere() {
+fn c11_a_route_to_a_session_that_waits_on_another_scope_is_ignored() {
     let scratch = Scratch::new();
     let parked = |on: &str| {
         let store = Blocking::new(scratch.open());
@@ -231,7 +231,7 @@ fn c11_a_route_to_a_session_that_waits_elsewhere_leads_nowhere() {
 }
 
 #[test]
-fn c23_every_row_that_is_damaged_is_found_and_what_is_true_is_kept() {
+fn c23_every_damaged_row_is_found_and_source_rows_are_kept() {
     for table in TABLES.into_iter().filter(|table| *table != "expiry") {
         let scratch = Scratch::new();
         filled(&scratch, "anna");
@@ -253,7 +253,7 @@ fn c23_every_row_that_is_damaged_is_found_and_what_is_true_is_kept() {
         verified(&store, VerifyMode::Repair);
         let left = kinds(verified(&store, VerifyMode::Check));
         match table {
-            // Nothing tells what was there.
+            // These rows cannot be derived from others.
             "sessions" | "payloads" | "messages" => {
                 assert!(left.contains(&FindingKind::Unreadable), "{table}: {left:?}");
             }
@@ -263,7 +263,7 @@ fn c23_every_row_that_is_damaged_is_found_and_what_is_true_is_kept() {
 }
 
 /// Whether any key or value of any row holds the text.
-fn rows_tell(path: &Path, text: &str) -> bool {
+fn rows_contain(path: &Path, text: &str) -> bool {
     let database = redb::Database::open(path).unwrap();
     let txn = database.begin_read().unwrap();
     let holds = |bytes: &[u8]| {
@@ -279,11 +279,11 @@ fn rows_tell(path: &Path, text: &str) -> bool {
 }
 
 #[test]
-fn c22_no_row_tells_of_a_person_who_was_erased() {
+fn c22_no_row_contains_an_erased_user() {
     let scratch = Scratch::new();
     filled(&scratch, "zq-anna");
     filled(&scratch, "ben");
-    assert!(rows_tell(&scratch.path(), "zq-anna"));
+    assert!(rows_contain(&scratch.path(), "zq-anna"));
     let store = Blocking::new(scratch.open());
     let selected = OwnerSelection::tenant(ctx("zq-anna").env, ctx("zq-anna").tenant);
     let selected = selected.user(user("zq-anna"));
@@ -302,6 +302,6 @@ fn c22_no_row_tells_of_a_person_who_was_erased() {
     assert_eq!(verified(&store, VerifyMode::Check), []);
     assert_eq!(store.waits(&ctx("ben"), &user("ben")).unwrap().len(), 8);
     drop(store);
-    assert!(!rows_tell(&scratch.path(), "zq-anna"));
-    assert!(rows_tell(&scratch.path(), "ben"));
+    assert!(!rows_contain(&scratch.path(), "zq-anna"));
+    assert!(rows_contain(&scratch.path(), "ben"));
 }

@@ -1,4 +1,4 @@
-//! A wall clock that jumps between two runs: what becomes of deadlines and leases (C12, C16).
+//! Deadlines and leases after a wall clock was set between two runs (C12, C16).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// One run of a process with the wall clock at `at`.
 struct Run {
     store: Arc<DurableSessionStore>,
-    face: Blocking<DurableSessionStore>,
+    api: Blocking<DurableSessionStore>,
     clock: Arc<ManualClock>,
 }
 
@@ -24,7 +24,7 @@ impl Run {
         let clock = Arc::new(ManualClock::starting_at(at));
         let store = Arc::new(scratch.open_at(&clock));
         Self {
-            face: Blocking::from(Arc::clone(&store)),
+            api: Blocking::from(Arc::clone(&store)),
             store,
             clock,
         }
@@ -33,23 +33,23 @@ impl Run {
     fn park(&self, name: &str, ttl: Duration) {
         let (ctx, user, options) = (ctx("u"), user("u"), ParkOptions::new().ttl(ttl));
         let (scope, key, data) = (scope(name), key(name), data("u", name));
-        let parked = self.face.park(&ctx, &user, &scope, &key, data, options);
+        let parked = self.api.park(&ctx, &user, &scope, &key, data, options);
         let _registered = parked.unwrap();
     }
 
     fn claim(&self, name: &str, message: &str) -> ClaimOutcome {
         let claimed = self
-            .face
+            .api
             .claim(&ctx("u"), &user("u"), &scope(name), message, MINUTE);
         claimed.unwrap()
     }
 
     fn has(&self, name: &str) -> bool {
-        self.face.get(&key(name)).unwrap().is_some()
+        self.api.get(&key(name)).unwrap().is_some()
     }
 
     fn warnings(&self) -> Vec<&'static str> {
-        let health = self.face.health().unwrap();
+        let health = self.api.health().unwrap();
         health.warnings.iter().map(|warning| warning.code).collect()
     }
 }
@@ -59,7 +59,7 @@ fn at(minutes: u64) -> Timestamp {
 }
 
 #[test]
-fn c12_time_goes_on_where_it_was_when_the_wall_clock_was_set_back() {
+fn c12_time_continues_after_the_wall_clock_was_set_back() {
     let scratch = Scratch::new();
     let run = Run::start(&scratch, at(60));
     run.park("early", 2 * MINUTE);
@@ -74,12 +74,12 @@ fn c12_time_goes_on_where_it_was_when_the_wall_clock_was_set_back() {
     assert!(run.has("late"));
     assert_eq!(run.warnings(), ["clock_set_back"]);
     run.clock.advance(MINUTE);
-    assert!(!run.has("late"), "time must not stand still");
+    assert!(!run.has("late"), "time must continue");
     assert_consistent(&run.store);
 }
 
 #[test]
-fn c16_a_lease_is_as_long_as_it_was_when_the_wall_clock_was_set_back() {
+fn c16_a_lease_keeps_its_length_after_the_wall_clock_was_set_back() {
     let scratch = Scratch::new();
     let run = Run::start(&scratch, at(60));
     run.park("s", HOUR);
@@ -98,7 +98,7 @@ fn c16_a_lease_is_as_long_as_it_was_when_the_wall_clock_was_set_back() {
 }
 
 #[test]
-fn c12_a_wall_clock_that_was_set_forward_ends_what_was_due_by_then() {
+fn c12_a_wall_clock_that_was_set_forward_ends_what_expires_by_then() {
     let scratch = Scratch::new();
     let run = Run::start(&scratch, at(0));
     run.park("short", MINUTE);
@@ -110,12 +110,12 @@ fn c12_a_wall_clock_that_was_set_forward_ends_what_was_due_by_then() {
     assert!(run.has("long"));
     assert!(
         run.warnings().is_empty(),
-        "nothing tells it from a long pause"
+        "it cannot be distinguished from a long pause"
     );
     run.park("meanwhile", MINUTE);
     drop(run);
 
-    // Set right again: the store stays ahead, and new deadlines are as long as they say.
+    // Corrected: the store stays ahead, and new TTLs have their length.
     let run = Run::start(&scratch, at(1));
     assert_eq!(run.warnings(), ["clock_set_back"]);
     assert!(run.has("meanwhile") && run.has("long"));

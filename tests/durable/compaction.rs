@@ -1,4 +1,4 @@
-//! Room that a purge left is given back to the file system, and nothing is lost by it.
+//! Compaction and rewriting of the file.
 
 use greentic_session::durable::DurableSessionStore;
 use greentic_session::{
@@ -9,7 +9,7 @@ use crate::samples::{ctx, key, scope, user};
 use crate::scratch::{Scratch, assert_consistent, data};
 
 #[test]
-fn compaction_gives_room_back_and_loses_nothing() {
+fn compaction_shortens_the_file_and_loses_nothing() {
     let scratch = Scratch::new();
     let store = scratch.open();
     let large = "x".repeat(256 * 1024);
@@ -63,7 +63,7 @@ fn a_mostly_free_file_is_compacted_when_it_is_opened() {
             )
             .unwrap();
     }
-    // The last one stands at the end of the file, so that closing cannot cut it off.
+    // The last one is at the end of the file, so that closing cannot truncate it.
     for index in 0..31 {
         store.remove_session(&key(&format!("k-{index}"))).unwrap();
     }
@@ -78,7 +78,7 @@ fn a_mostly_free_file_is_compacted_when_it_is_opened() {
 }
 
 #[test]
-fn c22_a_file_written_anew_holds_what_is_stored_and_nothing_that_was() {
+fn c22_a_rewritten_file_contains_only_what_is_stored() {
     let scratch = Scratch::new();
     let store = scratch.open();
     let park = |name: &str, state: &str| {
@@ -97,7 +97,7 @@ fn c22_a_file_written_anew_holds_what_is_stored_and_nothing_that_was() {
             .remove_session(&key(&format!("gone-{index}")))
             .unwrap();
     }
-    // Only one process at a time has the file.
+    // The file must be closed.
     let config = scratch.config().open_timeout(std::time::Duration::ZERO);
     let refused = DurableSessionStore::rewrite(config).unwrap_err();
     assert_eq!(refused.code, greentic_session::ErrorCode::Unavailable);

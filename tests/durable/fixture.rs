@@ -37,14 +37,12 @@ fn open(scratch: &Scratch, at: Timestamp) -> (Arc<DurableSessionStore>, Arc<Manu
 /// Writes a session without a wait, and waits: with and without deadline, displaced, claimed,
 /// released, answered, and finished. One text contains escapes and a character outside the BMP.
 fn write(store: &Arc<DurableSessionStore>) {
-    let face = Blocking::from(Arc::clone(store));
+    let api = Blocking::from(Arc::clone(store));
     let created = CreateOptions::new().key(key("created")).ttl(2 * HOUR);
-    let _created = face
-        .create(&ctx("ann"), data("ann", "{}"), created)
-        .unwrap();
+    let _created = api.create(&ctx("ann"), data("ann", "{}"), created).unwrap();
     let park = |name: &str, on: &str, context: &str, options: ParkOptions| {
         let (ctx, user) = (ctx("ann"), user("ann"));
-        let parked = face.park(
+        let parked = api.park(
             &ctx,
             &user,
             &scope(on),
@@ -55,7 +53,7 @@ fn write(store: &Arc<DurableSessionStore>) {
         let _registered = parked.unwrap();
     };
     let claim = |on: &str, message: &str| {
-        let claimed = face.claim(&ctx("ann"), &user("ann"), &scope(on), message, MINUTE);
+        let claimed = api.claim(&ctx("ann"), &user("ann"), &scope(on), message, MINUTE);
         match claimed.unwrap() {
             ClaimOutcome::Claimed(claim) => claim.token,
             other => panic!("{other:?}"),
@@ -71,21 +69,21 @@ fn write(store: &Arc<DurableSessionStore>) {
     park("claimed", "claimed", "c", ParkOptions::new());
     claim("claimed", "m-claimed");
     park("released", "released", "r", ParkOptions::new());
-    face.release(&claim("released", "m-released")).unwrap();
+    api.release(&claim("released", "m-released")).unwrap();
     park("answered", "answered", "first", ParkOptions::new());
     let next = Commit::park(scope("next"), data("ann", "second"), None);
-    face.commit(&claim("answered", "m-answered"), next).unwrap();
+    api.commit(&claim("answered", "m-answered"), next).unwrap();
     park("over", "over", "o", ParkOptions::new());
-    face.commit(&claim("over", "m-over"), Commit::Finish)
+    api.commit(&claim("over", "m-over"), Commit::Finish)
         .unwrap();
 }
 
 fn assert_written(store: &Arc<DurableSessionStore>) {
     assert_consistent(store);
     assert_eq!(store.held().unwrap(), (6, 1));
-    let face = Blocking::from(Arc::clone(store));
+    let api = Blocking::from(Arc::clone(store));
     let found = |name: &str| {
-        face.get(&key(name)).unwrap().map(|found| {
+        api.get(&key(name)).unwrap().map(|found| {
             let deadline = found.deadline.map(|at| at.since(WRITTEN_AT));
             (found.data.clone(), found.revision, deadline)
         })
@@ -98,15 +96,15 @@ fn assert_written(store: &Arc<DurableSessionStore>) {
     assert_eq!(found("answered"), Some((ann("second"), 2, None)));
     assert_eq!(found("over"), None);
 
-    let waits = face.waits(&ctx("ann"), &user("ann")).unwrap();
+    let waits = api.waits(&ctx("ann"), &user("ann")).unwrap();
     assert_eq!(waits, ["plain", "claimed", "released", "answered"].map(key));
-    let routed = |on: &str| face.find(&ctx("ann"), &user("ann"), &scope(on)).unwrap();
+    let routed = |on: &str| api.find(&ctx("ann"), &user("ann"), &scope(on)).unwrap();
     assert_eq!(routed("plain"), Some(key("plain")));
     assert_eq!(routed("next"), Some(key("answered")));
     assert_eq!(routed("answered"), None);
 
     let claim = |on: &str, message: &str| {
-        let claimed = face.claim(&ctx("ann"), &user("ann"), &scope(on), message, MINUTE);
+        let claimed = api.claim(&ctx("ann"), &user("ann"), &scope(on), message, MINUTE);
         claimed.unwrap()
     };
     for answered in ["m-answered", "m-over"] {
@@ -116,7 +114,7 @@ fn assert_written(store: &Arc<DurableSessionStore>) {
         panic!("the claim was forgotten");
     };
     assert_eq!(until.since(WRITTEN_AT), MINUTE);
-    let refused = face.update(&key("claimed"), ann("x"), UpdateOptions::new());
+    let refused = api.update(&key("claimed"), ann("x"), UpdateOptions::new());
     assert!(refused.unwrap_err().conflict().is_some());
     let ClaimOutcome::Claimed(again) = claim("released", "m-released") else {
         panic!("the wait was not claimable");
@@ -127,10 +125,10 @@ fn assert_written(store: &Arc<DurableSessionStore>) {
 /// Uses the store further: everything expires, and no row is left.
 fn assert_usable(store: &Arc<DurableSessionStore>, clock: &ManualClock) {
     clock.advance(HOUR);
-    let face = Blocking::from(Arc::clone(store));
-    assert_eq!(face.get(&key("plain")).unwrap(), None);
+    let api = Blocking::from(Arc::clone(store));
+    assert_eq!(api.get(&key("plain")).unwrap(), None);
     for name in ["displaced", "claimed", "released", "answered"] {
-        face.remove(&key(name), RemoveOptions::new()).unwrap();
+        api.remove(&key(name), RemoveOptions::new()).unwrap();
     }
     clock.advance(24 * HOUR);
     store.sweep().unwrap();

@@ -1,4 +1,4 @@
-//! Relaxed durability: what was acknowledged and not synced yet stands in the journal (C17).
+//! Relaxed durability: the journal holds commits that are not synced yet (C17).
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,7 +25,7 @@ fn journal(scratch: &Scratch) -> PathBuf {
     scratch.directory().join("sessions.redb.journal")
 }
 
-/// Every second session is updated, so that a record may undo none of an earlier one's work.
+/// Every second session is updated, so that a record replayed out of order would show.
 fn fill(store: &DurableSessionStore) {
     for index in 0..SESSIONS {
         let name = format!("k-{index}");
@@ -39,7 +39,7 @@ fn fill(store: &DurableSessionStore) {
     }
 }
 
-/// The files as a process leaves them that ends now.
+/// A copy of the files, as a crash at this moment would leave them.
 fn crashed(scratch: &Scratch) -> Scratch {
     let left = Scratch::new();
     std::fs::copy(scratch.path(), left.path()).unwrap();
@@ -47,7 +47,7 @@ fn crashed(scratch: &Scratch) -> Scratch {
     left
 }
 
-/// How many sessions are there: the first ones, without a gap.
+/// Counts the sessions of a store, which must be the first ones, without a gap.
 fn count(scratch: &Scratch) -> usize {
     let store = scratch.open();
     assert_consistent(&store);
@@ -59,19 +59,19 @@ fn count(scratch: &Scratch) -> usize {
 }
 
 #[test]
-fn what_was_not_synced_is_there_after_a_crash() {
+fn unsynced_commits_survive_a_crash() {
     let scratch = Scratch::new();
     let store = never_synced(&scratch);
     fill(&store);
     let left = crashed(&scratch);
     assert_eq!(count(&left), SESSIONS);
-    assert!(!journal(&left).exists(), "it was carried out");
+    assert!(!journal(&left).exists(), "it was replayed");
     let even = left.open().get_session(&key("k-0")).unwrap();
     assert_eq!(even, Some(data("u", "2")));
 }
 
 #[test]
-fn a_torn_journal_is_carried_out_up_to_the_tear() {
+fn a_torn_journal_is_replayed_up_to_the_tear() {
     let scratch = Scratch::new();
     let store = never_synced(&scratch);
     fill(&store);
@@ -87,13 +87,13 @@ fn a_torn_journal_is_carried_out_up_to_the_tear() {
 }
 
 #[test]
-fn what_the_file_has_already_is_not_carried_out_again() {
+fn records_that_the_file_contains_are_not_replayed() {
     let scratch = Scratch::new();
     let store = never_synced(&scratch);
     fill(&store);
     let old = std::fs::read(journal(&scratch)).unwrap();
     store.close().unwrap();
-    assert!(!journal(&scratch).exists(), "nothing is left to carry out");
+    assert!(!journal(&scratch).exists(), "closing deletes the journal");
     let store = scratch.open();
     store.remove_session(&key("k-19")).unwrap();
     store.close().unwrap();
@@ -102,7 +102,7 @@ fn what_the_file_has_already_is_not_carried_out_again() {
 }
 
 #[test]
-fn another_stores_journal_is_not_carried_out() {
+fn another_stores_journal_is_not_replayed() {
     let (one, other) = (Scratch::new(), Scratch::new());
     let store = never_synced(&one);
     fill(&store);
@@ -116,7 +116,7 @@ fn a_sync_empties_the_journal() {
     let scratch = Scratch::new();
     let store = DurableSessionStore::open(relaxed(&scratch, Duration::ZERO)).unwrap();
     fill(&store);
-    // The writer syncs before it looks for more work.
+    // The writer syncs before it takes the next work.
     store.compact().unwrap();
     assert_eq!(std::fs::metadata(journal(&scratch)).unwrap().len(), 0);
     let left = crashed(&scratch);

@@ -1,4 +1,4 @@
-//! The durable store: its file, its journal, and what outlives a crash.
+//! The durable store: its file, its journal, and what survives a crash.
 #![cfg(feature = "durable")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

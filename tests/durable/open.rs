@@ -1,4 +1,4 @@
-//! Opening: what is refused, with which error, and that refusing changes nothing (C17).
+//! Opening a store: which files are refused, with which error, and unchanged (C17).
 
 use std::path::Path;
 use std::time::Duration;
@@ -69,7 +69,7 @@ fn a_directory_is_no_store() {
 
 #[cfg(unix)]
 #[test]
-fn what_is_no_regular_file_is_left_as_it_is() {
+fn a_socket_is_refused_and_kept() {
     use std::os::unix::fs::FileTypeExt;
     let scratch = Scratch::new();
     let _socket = std::os::unix::net::UnixListener::bind(scratch.path()).unwrap();
@@ -82,14 +82,14 @@ fn what_is_no_regular_file_is_left_as_it_is() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_directory_that_takes_no_files_is_named() {
-    // Not even the super-user may create a file there.
+    // Even the superuser cannot create a file there.
     let error = refused(DurableConfig::new("/proc/sessions.redb"));
     assert_eq!(error.code, ErrorCode::Unavailable);
     assert!(error.message.contains("cannot be opened"), "{error}");
 }
 
 #[test]
-fn foreign_files_are_left_as_they_are() {
+fn other_files_are_refused_and_not_changed() {
     let scratch = Scratch::new();
     let contents: [&[u8]; 3] = [b"r", b"SQLite format 3\0 and more of it", &[0; 8192]];
     for content in contents {
@@ -126,7 +126,7 @@ fn an_empty_file_becomes_a_store() {
 }
 
 #[test]
-fn what_a_crash_left_of_a_creation_is_overwritten() {
+fn an_incomplete_new_file_is_overwritten() {
     let scratch = Scratch::new();
     let half = scratch.directory().join("sessions.redb.new");
     std::fs::write(&half, b"half of a store").unwrap();
@@ -208,7 +208,7 @@ fn sessions(database: &redb::Database) -> Vec<(Vec<u8>, Vec<u8>)> {
 }
 
 #[test]
-fn a_store_that_is_open_says_where() {
+fn an_open_store_is_refused_with_the_process_that_has_it() {
     let scratch = Scratch::new();
     let store = scratch.open();
     let config = || scratch.config().open_timeout(Duration::from_millis(50));
@@ -221,7 +221,7 @@ fn a_store_that_is_open_says_where() {
 }
 
 #[test]
-fn an_open_that_finds_the_store_busy_waits_for_it() {
+fn opening_waits_for_an_open_store() {
     let scratch = Scratch::new();
     let store = scratch.open();
     let waiting = scratch.config().open_timeout(Duration::from_secs(60));
@@ -246,7 +246,7 @@ fn the_file_is_readable_by_its_owner_only() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_file_that_cannot_be_written_is_refused() {
-    // Nobody may write to a running program, not even the super-user.
+    // Even the superuser cannot write to a running program.
     let scratch = Scratch::new();
     std::fs::copy("/bin/sleep", scratch.path()).unwrap();
     let sleep = std::process::Command::new(scratch.path()).arg("60").spawn();
@@ -259,7 +259,7 @@ fn a_file_that_cannot_be_written_is_refused() {
 }
 
 #[test]
-fn a_cut_file_is_refused_or_read_and_never_panics() {
+fn a_truncated_file_is_refused_and_never_panics() {
     let scratch = filled();
     let whole = std::fs::read(scratch.path()).unwrap();
     for length in [10, 64, 319, 4096, 5000, whole.len() / 2, whole.len() - 1] {
@@ -270,7 +270,7 @@ fn a_cut_file_is_refused_or_read_and_never_panics() {
 }
 
 #[test]
-fn every_flipped_page_is_noticed_when_asked_for_and_never_panics() {
+fn every_damaged_page_is_detected_by_a_check_on_open_and_never_panics() {
     let scratch = filled();
     let whole = std::fs::read(scratch.path()).unwrap();
     for page in (0..whole.len()).step_by(4096) {
@@ -279,15 +279,15 @@ fn every_flipped_page_is_noticed_when_asked_for_and_never_panics() {
             *byte ^= 0x55;
         }
         std::fs::write(scratch.path(), &damaged).unwrap();
-        look_around(scratch.config());
+        read_everything(scratch.config());
         std::fs::write(scratch.path(), &damaged).unwrap();
-        look_around(scratch.config().check_on_open(true));
+        read_everything(scratch.config().check_on_open(true));
     }
 }
 
-/// Opens and reads a store that may be damaged: what is read is right, or is an error that names
-/// the file or the session.
-fn look_around(config: DurableConfig) {
+/// Opens and reads a store that may be damaged. Every result is correct, or an error that names the file
+/// or the session.
+fn read_everything(config: DurableConfig) {
     let path = config.path.display().to_string();
     let is_checked = config.check_on_open;
     let store = match DurableSessionStore::open(config) {
@@ -301,7 +301,7 @@ fn look_around(config: DurableConfig) {
         let key = key(&format!("k-{index}"));
         match store.get_session(&key) {
             Ok(Some(found)) => assert_eq!(found, data("u", &"x".repeat(2000))),
-            Ok(None) => assert!(!is_checked, "a session was lost without a word"),
+            Ok(None) => assert!(!is_checked, "a session was lost without an error"),
             Err(error) => {
                 let named = error.message.contains(&path) || error.message.contains(key.as_str());
                 assert!(named && error.code == ErrorCode::Internal, "{error}");

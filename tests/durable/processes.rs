@@ -1,4 +1,4 @@
-//! One process at a time: the second is told who has the store, and harms nothing (C17).
+//! The lock between processes: a second process is refused and changes nothing (C17).
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::scratch::{Scratch, assert_consistent, data};
 const FILE: &str = "HOLDING_CHILD_FILE";
 const READY: &str = "@ the store is open";
 
-/// Plays the other process when a test below starts this program again; else it has nothing to do.
+/// The other process, when a test below starts this program again. Does nothing otherwise.
 #[test]
 fn the_child_holds_the_store_until_its_input_ends() {
     let Ok(file) = std::env::var(FILE) else {
@@ -63,7 +63,7 @@ fn holder(file: &Path) -> Child {
 }
 
 #[test]
-fn another_process_is_named_and_its_store_is_unharmed() {
+fn the_process_that_has_the_store_is_named_and_its_store_unchanged() {
     let scratch = Scratch::new();
     let mut child = holder(&scratch.path());
     let before = std::fs::read(scratch.path()).unwrap();
@@ -89,7 +89,7 @@ fn another_process_is_named_and_its_store_is_unharmed() {
 }
 
 #[test]
-fn a_process_that_died_leaves_the_store_free() {
+fn a_process_that_died_releases_the_lock() {
     let scratch = Scratch::new();
     let mut child = holder(&scratch.path());
     child.kill().unwrap();
@@ -100,9 +100,9 @@ fn a_process_that_died_leaves_the_store_free() {
     assert_consistent(&store);
 }
 
-/// The lock of the database itself counts too: a copy of the note gone or unreadable changes nothing.
+/// The database locks its own file too, so the store is locked even without the lock file.
 #[test]
-fn without_the_note_the_store_is_still_held() {
+fn without_the_lock_file_the_store_is_still_locked() {
     let scratch = Scratch::new();
     let mut child = holder(&scratch.path());
     std::fs::remove_file(scratch.directory().join("sessions.redb.owner")).unwrap();

@@ -1,4 +1,4 @@
-//! What the durable store adds to the contract: sessions outlive the store that made them.
+//! Sessions, claims and message ids survive a restart; expired rows are removed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ fn blocking(
 }
 
 #[test]
-fn c8_a_payload_comes_back_byte_for_byte_after_a_restart() {
+fn c8_a_payload_is_the_same_byte_for_byte_after_a_restart() {
     let scratch = Scratch::new();
     let context = "{\"text\":\"\u{1F980} \\u0000 \\\"quoted\\\" \n\"}";
     let store = scratch.open();
@@ -61,10 +61,10 @@ fn c10_waits_keep_their_order_and_their_scopes_after_a_restart() {
 }
 
 #[test]
-fn c16_a_claim_its_token_and_the_message_outlive_a_restart() {
+fn c16_a_claim_its_token_and_the_message_survive_a_restart() {
     let scratch = Scratch::new();
-    let (store, face) = blocking(scratch.open());
-    let _ = face
+    let (store, api) = blocking(scratch.open());
+    let _ = api
         .park(
             &ctx("u"),
             &user("u"),
@@ -74,37 +74,37 @@ fn c16_a_claim_its_token_and_the_message_outlive_a_restart() {
             ParkOptions::new(),
         )
         .unwrap();
-    let claimed = face
+    let claimed = api
         .claim(&ctx("u"), &user("u"), &scope("s"), "m-1", MINUTE)
         .unwrap();
     let ClaimOutcome::Claimed(claim) = claimed else {
         panic!("{claimed:?}");
     };
-    drop(face);
+    drop(api);
     drop(store);
 
-    let (store, face) = blocking(scratch.open());
-    let other = face
+    let (store, api) = blocking(scratch.open());
+    let other = api
         .claim(&ctx("u"), &user("u"), &scope("s"), "m-2", MINUTE)
         .unwrap();
     assert!(matches!(other, ClaimOutcome::Busy { .. }));
-    let refused = face
+    let refused = api
         .update(&key("k"), data("u", "2"), UpdateOptions::new())
         .unwrap_err();
     assert!(refused.conflict().is_some());
-    face.commit(&claim.token, Commit::park(scope("t"), data("u", "3"), None))
+    api.commit(&claim.token, Commit::park(scope("t"), data("u", "3"), None))
         .unwrap();
-    drop(face);
+    drop(api);
     drop(store);
 
-    let (store, face) = blocking(scratch.open());
-    face.commit(&claim.token, Commit::park(scope("t"), data("u", "3"), None))
+    let (store, api) = blocking(scratch.open());
+    api.commit(&claim.token, Commit::park(scope("t"), data("u", "3"), None))
         .unwrap();
-    let again = face
+    let again = api
         .claim(&ctx("u"), &user("u"), &scope("t"), "m-1", MINUTE)
         .unwrap();
     assert_eq!(again, ClaimOutcome::Duplicate);
-    let next = face
+    let next = api
         .claim(&ctx("u"), &user("u"), &scope("t"), "m-3", MINUTE)
         .unwrap();
     let ClaimOutcome::Claimed(next) = next else {
@@ -115,13 +115,13 @@ fn c16_a_claim_its_token_and_the_message_outlive_a_restart() {
 }
 
 #[test]
-fn c13_nothing_of_an_owner_stays_once_its_sessions_and_messages_are_gone() {
+fn c13_no_row_of_an_owner_is_left_after_its_sessions_and_messages() {
     let scratch = Scratch::new();
     let clock = Arc::new(ManualClock::default());
-    let (store, face) = blocking(scratch.open_at(&clock));
+    let (store, api) = blocking(scratch.open_at(&clock));
     let ttl = ParkOptions::new().ttl(MINUTE);
     for name in ["a", "b", "c", "d"] {
-        let _ = face
+        let _ = api
             .park(
                 &ctx("u"),
                 &user("u"),
@@ -132,9 +132,9 @@ fn c13_nothing_of_an_owner_stays_once_its_sessions_and_messages_are_gone() {
             )
             .unwrap();
     }
-    let cleared = face.clear(&ctx("u"), &user("u"), &scope("a")).unwrap();
+    let cleared = api.clear(&ctx("u"), &user("u"), &scope("a")).unwrap();
     assert_eq!(cleared, ClearOutcome::Cleared(key("a")));
-    let _ = face
+    let _ = api
         .park(
             &ctx("u"),
             &user("u"),
@@ -144,22 +144,22 @@ fn c13_nothing_of_an_owner_stays_once_its_sessions_and_messages_are_gone() {
             ttl,
         )
         .unwrap();
-    let claimed = face
+    let claimed = api
         .claim(&ctx("u"), &user("u"), &scope("d"), "m", MINUTE)
         .unwrap();
     let ClaimOutcome::Claimed(claim) = claimed else {
         panic!("{claimed:?}");
     };
-    face.commit(&claim.token, Commit::Finish).unwrap();
-    let _ = face
+    api.commit(&claim.token, Commit::Finish).unwrap();
+    let _ = api
         .create(&ctx("u"), data("u", "e"), CreateOptions::new().ttl(MINUTE))
         .unwrap();
     assert_consistent(&store);
     assert_eq!(store.held().unwrap(), (3, 1));
 
     clock.advance(MINUTE);
-    assert_eq!(face.waits(&ctx("u"), &user("u")).unwrap(), []);
-    assert_eq!(face.get(&key("c")).unwrap(), None);
+    assert_eq!(api.waits(&ctx("u"), &user("u")).unwrap(), []);
+    assert_eq!(api.get(&key("c")).unwrap(), None);
     store.sweep().unwrap();
     assert_consistent(&store);
     assert_eq!(store.held().unwrap(), (0, 1), "the message is remembered");
@@ -171,14 +171,14 @@ fn c13_nothing_of_an_owner_stays_once_its_sessions_and_messages_are_gone() {
 }
 
 #[test]
-fn c13_writers_reclaim_what_has_expired() {
+fn c13_writes_remove_what_has_expired() {
     let scratch = Scratch::new();
     let clock = Arc::new(ManualClock::default());
-    let (store, face) = blocking(scratch.open_at(&clock));
+    let (store, api) = blocking(scratch.open_at(&clock));
     let ttl = ParkOptions::new().ttl(MINUTE);
     for index in 0..20 {
         let name = format!("old-{index}");
-        let _ = face
+        let _ = api
             .park(
                 &ctx("u"),
                 &user("u"),
@@ -192,7 +192,7 @@ fn c13_writers_reclaim_what_has_expired() {
     clock.advance(MINUTE);
     for index in 0..10 {
         let name = format!("new-{index}");
-        let _ = face
+        let _ = api
             .park(
                 &ctx("v"),
                 &user("v"),
@@ -214,10 +214,10 @@ fn c16_the_oldest_message_is_forgotten_first() {
     let options = greentic_session::options::StoreOptions::new().max_messages(2);
     let config = scratch.config().options(options);
     let store = DurableSessionStore::open_with_clock(config, Arc::clone(&clock)).unwrap();
-    let (store, face) = blocking(store);
-    let claim = |message: &str| face.claim(&ctx("u"), &user("u"), &scope("s"), message, MINUTE);
+    let (store, api) = blocking(store);
+    let claim = |message: &str| api.claim(&ctx("u"), &user("u"), &scope("s"), message, MINUTE);
     for message in ["m-1", "m-2", "m-3"] {
-        let _ = face
+        let _ = api
             .park(
                 &ctx("u"),
                 &user("u"),
@@ -230,7 +230,7 @@ fn c16_the_oldest_message_is_forgotten_first() {
         let ClaimOutcome::Claimed(claim) = claim(message).unwrap() else {
             panic!("{message} was not claimed");
         };
-        face.commit(&claim.token, Commit::Finish).unwrap();
+        api.commit(&claim.token, Commit::Finish).unwrap();
     }
     assert_eq!(claim("m-1").unwrap(), ClaimOutcome::NoWait);
     assert_eq!(claim("m-2").unwrap(), ClaimOutcome::Duplicate);
@@ -239,7 +239,7 @@ fn c16_the_oldest_message_is_forgotten_first() {
 }
 
 #[test]
-fn c14_what_a_refused_operation_did_on_the_way_leaves_no_trace() {
+fn c14_a_refused_operation_changes_nothing() {
     let scratch = Scratch::new();
     let store = scratch.open();
     store
@@ -300,7 +300,7 @@ fn c14_concurrent_writers_share_the_store() {
 }
 
 #[test]
-fn c17_what_is_not_synced_yet_is_not_lost_on_close() {
+fn c17_closing_syncs_what_is_not_synced_yet() {
     let scratch = Scratch::new();
     let relaxed = Durability::SurvivesProcessCrash {
         sync_every: Duration::from_secs(3600),

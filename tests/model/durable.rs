@@ -1,5 +1,5 @@
-//! The durable store against the reference model, closed and opened again on the way; under concurrent
-//! calls (C14, C16), and under torture. One file per case, and a clock that stands still.
+//! The durable store against the reference model with reopening, under concurrent calls (C14, C16), and
+//! under torture. One file per case, and a manual clock.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};

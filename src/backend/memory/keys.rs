@@ -40,28 +40,28 @@ impl Keys {
         KeyHash(self.hasher.hash(key.as_str()))
     }
 
-    /// Passes the session of a key to `look`, if there is one.
-    pub fn read<R>(&self, key: &SessionKey, look: impl FnOnce(&Stored) -> R) -> Option<R> {
+    /// Passes the session of a key to `read`, if there is one.
+    pub fn read<R>(&self, key: &SessionKey, read: impl FnOnce(&Stored) -> R) -> Option<R> {
         let hash = self.hash(key);
         let shard = self.shard(hash).read();
         let found = shard.find(hash.0, |stored| stored.session.key == *key);
-        found.map(look)
+        found.map(read)
     }
 
-    /// Passes the session with this hash that `is_meant` accepts to `look`. `is_meant` tells sessions of
-    /// the same hash apart.
+    /// Passes the session with this hash that `is_meant` accepts to `read`. `is_meant` distinguishes
+    /// sessions of the same hash.
     pub fn read_hashed<R>(
         &self,
         hash: KeyHash,
         is_meant: impl Fn(&Stored) -> bool,
-        look: impl FnOnce(&Stored) -> R,
+        read: impl FnOnce(&Stored) -> R,
     ) -> Option<R> {
         let shard = self.shard(hash).read();
         // The table compares only a few bits of the hash.
         let found = shard.find(hash.0, |stored| {
             is_meant(stored) && self.rehash(stored) == hash.0
         });
-        found.map(look)
+        found.map(read)
     }
 
     /// Changes the session of a key in place. False if there is none.

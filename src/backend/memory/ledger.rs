@@ -45,8 +45,8 @@ impl MemoryLedger<'_> {
                 && self.keys.hash(&stored.session.key) == hash
                 && self.is_ours(stored.owner())
         };
-        let look = |stored: &Stored| (stored.session.key.clone(), stored.head());
-        if let Some((key, head)) = self.keys.read_hashed(hash, is_meant, look) {
+        let read = |stored: &Stored| (stored.session.key.clone(), stored.head());
+        if let Some((key, head)) = self.keys.read_hashed(hash, is_meant, read) {
             delete_session(self, &key, &head)?;
         }
         Ok(true)
@@ -116,15 +116,15 @@ impl MemoryLedger<'_> {
     }
 }
 
-/// Passes the session that a route leads to to `look`.
+/// Passes the session that a route leads to to `read`.
 fn follow<R>(
     keys: &Keys,
     owner: &Owner,
     route: &Route,
-    look: impl FnOnce(&Stored) -> R,
+    read: impl FnOnce(&Stored) -> R,
 ) -> Option<R> {
     let is_meant = |stored: &Stored| stored.order() == Some(route.order) && stored.owner() == owner;
-    keys.read_hashed(route.key, is_meant, look)
+    keys.read_hashed(route.key, is_meant, read)
 }
 
 fn route_of(key: KeyHash, head: &Head) -> Option<Route> {

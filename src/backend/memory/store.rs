@@ -123,13 +123,13 @@ impl InMemorySessionStore {
     }
 
     /// Reads under the lock of an owner.
-    fn look<R>(
+    fn read<R>(
         &self,
         owner: &Owner,
-        look: impl FnOnce(&MemoryLedger<'_>, Timestamp) -> SessionResult<R>,
+        read: impl FnOnce(&MemoryLedger<'_>, Timestamp) -> SessionResult<R>,
     ) -> SessionResult<R> {
         self.shards
-            .locked(owner, |ledger| look(ledger, self.clock.now()))
+            .locked(owner, |ledger| read(ledger, self.clock.now()))
     }
 
     /// Writes under the lock of an owner. The time is read under the lock, so that it never decreases
@@ -237,13 +237,13 @@ impl Backend for InMemorySessionStore {
     }
 
     async fn get_owned(&self, key: &SessionKey) -> SessionResult<Option<Owned>> {
-        let look = |stored: &Stored| {
+        let read = |stored: &Stored| {
             self.if_live(stored).map(|session| Owned {
                 owner: stored.owner().clone(),
                 session,
             })
         };
-        Ok(self.shards.keys.read(key, look).flatten())
+        Ok(self.shards.keys.read(key, read).flatten())
     }
 
     async fn update(&self, request: request::Update) -> SessionResult<u64> {
@@ -266,15 +266,15 @@ impl Backend for InMemorySessionStore {
     }
 
     async fn find(&self, owner: &Owner, scope: &ScopeDigest) -> SessionResult<Option<SessionKey>> {
-        self.look(owner, |ledger, now| rules::find(ledger, now, owner, scope))
+        self.read(owner, |ledger, now| rules::find(ledger, now, owner, scope))
     }
 
     async fn waits(&self, owner: &Owner) -> SessionResult<Vec<SessionKey>> {
-        self.look(owner, |ledger, now| rules::waits(ledger, now, owner))
+        self.read(owner, |ledger, now| rules::waits(ledger, now, owner))
     }
 
     async fn latest(&self, owner: &Owner) -> SessionResult<Option<Arc<Session>>> {
-        self.look(owner, |ledger, now| {
+        self.read(owner, |ledger, now| {
             rules::latest(ledger, now, owner, self.options.find_by_user)
         })
     }

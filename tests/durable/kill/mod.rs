@@ -1,5 +1,5 @@
-//! A process that parks, claims and commits at full speed is killed at random points; whatever it
-//! was told to be done is there afterwards, and nothing is half done (C14, C17).
+//! A process that parks, claims and commits at full speed is killed at random points. What the store
+//! acknowledged is kept, and no operation is half done (C14, C17).
 
 mod report;
 mod worker;
@@ -25,7 +25,7 @@ const FILE: &str = "KILLED_CHILD_FILE";
 const RELAXED: &str = "KILLED_CHILD_IS_RELAXED";
 const ROUND: &str = "KILLED_CHILD_ROUND";
 
-/// Plays the child when the test below starts this program again; else it has nothing to do.
+/// The child, when a test below starts this program again. Does nothing otherwise.
 #[test]
 fn the_child_works_until_it_is_killed() {
     let (Ok(file), Ok(round)) = (std::env::var(FILE), std::env::var(ROUND)) else {
@@ -36,12 +36,12 @@ fn the_child_works_until_it_is_killed() {
 }
 
 #[test]
-fn c17_what_was_acknowledged_outlives_a_killed_process() {
+fn c17_acknowledged_operations_survive_a_killed_process() {
     kill_again_and_again(10, false);
 }
 
 #[test]
-fn c17_what_was_acknowledged_outlives_a_killed_process_also_before_it_is_synced() {
+fn c17_unsynced_acknowledged_operations_survive_a_killed_process() {
     kill_again_and_again(5, true);
 }
 
@@ -61,7 +61,7 @@ fn kill_again_and_again(files: usize, is_relaxed: bool) {
     assert!(acknowledged > files * KILLS_PER_FILE, "{acknowledged}");
 }
 
-/// Fair draws, the same in each run of the test.
+/// A random number generator with a fixed seed.
 struct Draw(u64);
 
 impl Draw {
@@ -104,7 +104,7 @@ fn start(file: &Path, round: &str, is_relaxed: bool) -> Child {
         .unwrap()
 }
 
-/// Collects what the child says until it is dead, and tells when it has opened the store.
+/// Collects the output of the child until it ends, and sends a message when it has opened the store.
 fn listen(child: &mut Child, opened: mpsc::Sender<()>) -> JoinHandle<Vec<String>> {
     let output = BufReader::new(child.stdout.take().unwrap());
     thread::spawn(move || {
@@ -128,7 +128,7 @@ fn verify(
     numbers: &mut BTreeMap<String, Option<u32>>,
 ) {
     let store = Arc::new(scratch.open());
-    let face = Blocking::from(Arc::clone(&store));
+    let api = Blocking::from(Arc::clone(&store));
     assert_consistent(&store);
     for (name, number) in &*numbers {
         let found = store.get_session(&key(name)).unwrap();
@@ -138,7 +138,7 @@ fn verify(
     for writer in 0..WRITERS {
         let name = worker::name(round, writer);
         let (done, begun) = steps.of(writer);
-        let found = Seen::look(&face, &name, [done, begun]);
+        let found = Seen::read(&api, &name, [done, begun]);
         assert!(
             found == *done || found == *begun,
             "{name}: found {found:?}, acknowledged {done:?}, begun {begun:?}"

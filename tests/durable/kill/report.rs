@@ -1,4 +1,4 @@
-//! What the child said, and what must be found after it.
+//! The reported steps of the child, and the state of the store that follows from them.
 
 use greentic_session::durable::DurableSessionStore;
 use greentic_session::{Blocking, ClaimOutcome};
@@ -6,7 +6,7 @@ use greentic_session::{Blocking, ClaimOutcome};
 use super::worker::{LEASE, WRITERS, message, number_of};
 use crate::samples::{ctx, key, scope, user};
 
-/// What each writer was told to be done, and what it had begun.
+/// What each writer saw acknowledged, and what it had begun.
 #[derive(Default)]
 pub struct Steps {
     writers: [(Seen, Seen); WRITERS],
@@ -48,7 +48,7 @@ impl Steps {
     }
 }
 
-/// What is there of one writer.
+/// What the store contains of one writer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
     /// The number in the session, if there is one.
@@ -75,16 +75,16 @@ impl Seen {
         }
     }
 
-    /// What is found in the store; `candidates` tell which messages to look for.
-    pub fn look(face: &Blocking<DurableSessionStore>, name: &str, candidates: [&Self; 2]) -> Self {
+    /// Reads the store. `candidates` say which messages to look for.
+    pub fn read(api: &Blocking<DurableSessionStore>, name: &str, candidates: [&Self; 2]) -> Self {
         let (ctx, user, scope) = (ctx(name), user(name), scope(name));
-        let session = face.get(&key(name)).unwrap();
+        let session = api.get(&key(name)).unwrap();
         let number = session.map(|session| number_of(&session.data));
-        let routed = face.find(&ctx, &user, &scope).unwrap();
+        let routed = api.find(&ctx, &user, &scope).unwrap();
         assert_eq!(routed, number.map(|_| key(name)), "session and wait differ");
         let claim = |number| {
             let message = message(name, number);
-            face.claim(&ctx, &user, &scope, &message, LEASE).unwrap()
+            api.claim(&ctx, &user, &scope, &message, LEASE).unwrap()
         };
         let answered = candidates.into_iter().filter_map(|seen| seen.answered);
         let answered = answered

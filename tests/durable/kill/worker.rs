@@ -1,4 +1,4 @@
-//! The child: writers that share a store, and say what they begin and what was done.
+//! The child: writers that share a store, and report what they begin and what was acknowledged.
 
 use std::io::Write;
 use std::path::Path;
@@ -19,7 +19,7 @@ pub const OPENED: &str = "@ opened";
 pub const LEASE: Duration = Duration::from_secs(3600);
 /// Some kills come before the first sync, some after several.
 const SYNC_EVERY: Duration = Duration::from_millis(8);
-/// Every so often a flow ends, and its session goes.
+/// After this many messages a flow ends, and its session is removed.
 pub const FINISH_EVERY: u32 = 7;
 
 /// The name of a writer's session, scope and user.
@@ -64,14 +64,14 @@ pub fn work(file: &Path, round: &str, is_relaxed: bool) {
     });
 }
 
-/// One write call, so that a line is there as a whole or not at all.
+/// Writes a line in one call, so that it is complete or missing.
 fn say(line: &str) {
     let mut output = std::io::stdout().lock();
     output.write_all(format!("{line}\n").as_bytes()).unwrap();
 }
 
 fn write(store: &Arc<DurableSessionStore>, writer: usize, name: &str) -> SessionResult<()> {
-    let face = Blocking::from(Arc::clone(store));
+    let api = Blocking::from(Arc::clone(store));
     let begin = |step: &str, number: u32| say(&format!("@ {writer} begin {step} {number}"));
     let done = |step: &str, number: u32| say(&format!("@ {writer} done {step} {number}"));
     let (ctx, user, scope) = (ctx(name), user(name), scope(name));
@@ -80,11 +80,11 @@ fn write(store: &Arc<DurableSessionStore>, writer: usize, name: &str) -> Session
         if !is_waiting {
             begin("park", number);
             let (key, data) = (key(name), numbered(name, number));
-            let _registered = face.park(&ctx, &user, &scope, &key, data, ParkOptions::new())?;
+            let _registered = api.park(&ctx, &user, &scope, &key, data, ParkOptions::new())?;
             done("park", number);
         }
         begin("claim", number);
-        let claimed = face.claim(&ctx, &user, &scope, &message(name, number), LEASE)?;
+        let claimed = api.claim(&ctx, &user, &scope, &message(name, number), LEASE)?;
         let ClaimOutcome::Claimed(claim) = claimed else {
             panic!("{claimed:?}");
         };
@@ -93,13 +93,13 @@ fn write(store: &Arc<DurableSessionStore>, writer: usize, name: &str) -> Session
         if is_waiting {
             begin("again", number);
             let next = Commit::park(scope.clone(), numbered(name, number + 1), None);
-            face.commit(&claim.token, next)?;
+            api.commit(&claim.token, next)?;
             done("again", number);
         } else {
             begin("finish", number);
-            face.commit(&claim.token, Commit::Finish)?;
+            api.commit(&claim.token, Commit::Finish)?;
             done("finish", number);
-            // One of them makes the others' kills hit a compaction, too.
+            // One writer compacts, so that some kills happen during a compaction.
             if writer == 0 {
                 store.compact()?;
             }

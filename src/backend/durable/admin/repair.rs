@@ -23,7 +23,7 @@ pub fn repair(
         let Some(fault) = fault_of(ledger, &row)? else {
             continue;
         };
-        // Rows that are derived from others are made anew; what cannot be derived stays (C17).
+        // Derived rows are written again; rows that cannot be derived stay (C17).
         let derived = !matches!(
             row.table,
             Table::Sessions | Table::Payloads | Table::Messages

@@ -70,7 +70,7 @@ pub fn inconsistencies(snapshot: &Snapshot) -> SessionResult<Vec<Inconsistency>>
     Ok(found)
 }
 
-/// Every table but `meta`. Tables from which others are derived stand first, so that one run repairs
+/// Every table but `meta`. Tables from which others are derived come first, so that one run repairs
 /// all.
 const CHECKED: [Table; 7] = [
     Table::Sessions,

@@ -1,4 +1,4 @@
-//! The file on disk: locking, creation, opening and recovery, the journal, and writing it anew.
+//! The file on disk: locking, creation, opening and recovery, the journal, and rewriting.
 //!
 //! [`open`] is where a file is opened and recovered; [`journal`] is where a journal is written and
 //! replayed.

@@ -5,8 +5,8 @@ use redb::TableDefinition;
 pub type Key = &'static [u8];
 pub type Value = &'static [u8];
 
-/// A table of the file. Names and numbers are part of the file format; a number stands in journals
-/// and in cursors.
+/// A table of the file. Names and numbers are part of the file format: journals and cursors contain
+/// the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Table {
     /// The version of the format, and the state of the store.
