@@ -1,4 +1,4 @@
-//! The async face: the whole contract.
+//! The async API: all operations of the contract.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,11 +16,16 @@ use crate::error::SessionResult;
 use crate::options::{CreateOptions, ParkOptions, RemoveOptions, UpdateOptions};
 use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
 
-/// Stores paused flows, finds the one that a message answers, and lets exactly one worker resume it.
+/// Stores paused flows, finds the one that a message answers, and lets exactly one worker resume it:
+/// the async API.
 ///
-/// Every method is atomic and linearizable for one owner, and safe to repeat when its outcome is
-/// unknown (C14). The futures need no particular runtime, and may be dropped at any time: the call
-/// is then done or not done.
+/// Every method is atomic, and linearizable for one owner. A call that ended in `Timeout` can be
+/// repeated, under the conditions of C14; give `create` an
+/// [`OperationId`](crate::OperationId) for that. The futures run on any runtime and can be dropped at
+/// any time; a dropped call was carried out or not.
+///
+/// Besides the errors that a method names, it can return those of the backend: `Unavailable`,
+/// `Timeout`, `RateLimited` and `Internal`; see [`error`](crate::error).
 ///
 /// ```
 /// use greentic_session::{
@@ -50,7 +55,7 @@ use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
 ///
 /// let lease = Duration::from_secs(30);
 /// let ClaimOutcome::Claimed(claim) = store.claim(&ctx, &user, &scope, "msg-1", lease).await? else {
-///     unreachable!("nobody else is here");
+///     unreachable!("the wait exists and is not claimed");
 /// };
 /// // ... resume the flow from claim.session ...
 /// store.commit(&claim.token, Commit::Finish).await?;
@@ -61,11 +66,11 @@ use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
 /// ```
 #[async_trait]
 pub trait AsyncSessionStore: Send + Sync + 'static {
-    /// Stores a new session, and makes it the latest of its user (C6).
+    /// Stores a new session and makes it the latest of its user (C6).
     ///
     /// # Errors
-    /// `InvalidInput` if `ctx` and `data` disagree (C2), break the id grammar (C1), pass a limit, or
-    /// the key is another owner's (C4).
+    /// - `InvalidInput`: `ctx` and `data` name different owners (C2) or break the id grammar (C1), a
+    ///   limit is exceeded, or the key belongs to another owner (C4).
     async fn create(
         &self,
         ctx: &TenantCtx,
@@ -73,30 +78,37 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
         options: CreateOptions,
     ) -> SessionResult<CreateOutcome>;
 
-    /// Reads a session by its key alone; none if there is none or its deadline has come (C5, C12).
+    /// Reads a session by its key. Returns `None` if it does not exist or has expired (C5, C12).
     ///
     /// # Errors
-    /// `InvalidInput` if the key is empty or over its limit; `Internal` if what is stored cannot be
-    /// read; it is left as it is.
+    /// - `InvalidInput`: the key is empty or too long.
+    /// - `Internal`: the stored session cannot be read. It is left unchanged (C17).
     async fn get(&self, key: &SessionKey) -> SessionResult<Option<Arc<Session>>>;
 
-    /// Reads a session of the caller; none also if it is another owner's (C5).
+    /// Reads a session by its key, if the caller is its owner (C5).
+    ///
+    /// Returns `None` also if the session has another owner. A context without a user does not match a
+    /// session that has one.
     ///
     /// # Errors
-    /// `InvalidInput` if the context contradicts itself; `Internal` as in [`get`](Self::get).
+    /// - `InvalidInput`: as for [`get`](Self::get), or the context is contradictory or breaks the id
+    ///   grammar (C1).
+    /// - `Internal`: as for [`get`](Self::get).
     async fn get_fenced(
         &self,
         ctx: &TenantCtx,
         key: &SessionKey,
     ) -> SessionResult<Option<Arc<Session>>>;
 
-    /// Replaces the data of a session and returns its new revision; deadline, wait and look-ups
-    /// stay (C7).
+    /// Replaces the data of a session and returns the new revision. Deadline, wait and look-ups are
+    /// kept (C7).
     ///
     /// # Errors
-    /// `NotFound` if there is no such session; `InvalidInput` if the data is another owner's (C3) or
-    /// too large (C8); `Conflict` if the revision moved (C15), or a claim is live that the options
-    /// do not name (C16).
+    /// Nothing is changed on:
+    /// - `NotFound`: there is no such session.
+    /// - `InvalidInput`: the data has another owner (C3) or is too large (C8).
+    /// - `Conflict`: the session has another revision than [`UpdateOptions::if_revision`] (C15), or a
+    ///   live claim holds it whose token is not in the options (C16).
     async fn update(
         &self,
         key: &SessionKey,
@@ -104,22 +116,25 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
         options: UpdateOptions,
     ) -> SessionResult<u64>;
 
-    /// Removes a session with its wait and look-ups (C7).
+    /// Removes a session, its wait and its look-ups (C7).
     ///
     /// # Errors
-    /// `NotFound` if there is no such session; `Conflict` if the revision moved (C15) or a claim is
-    /// live (C16).
+    /// - `NotFound`: there is no such session.
+    /// - `Conflict`: the session has another revision than [`RemoveOptions::if_revision`] (C15), or a
+    ///   live claim holds it (C16).
     async fn remove(&self, key: &SessionKey, options: RemoveOptions) -> SessionResult<()>;
 
-    /// Stores a session and routes the scope to it, in one atomic step (C9).
+    /// Stores a session that waits for an answer on a scope, in one atomic step (C9).
     ///
-    /// The same session under another scope moves. Another session on the same scope is displaced,
-    /// or kept if [`ParkOptions::if_absent`] is set.
+    /// If the session already waits on another scope, its wait moves. If another session waits on this
+    /// scope, it is displaced: it stays readable by its key, but no longer waits. With
+    /// [`ParkOptions::if_absent`] nothing is changed if a session waits on the scope.
     ///
     /// # Errors
-    /// `InvalidInput` if `ctx`, `user` and `data` do not name one owner (C2), the key is another
-    /// owner's (C4), or a limit is passed; `Conflict` if a live claim holds the session or the
-    /// scope (C16).
+    /// Nothing is changed on:
+    /// - `InvalidInput`: `ctx`, `user` and `data` name different owners (C2), the key belongs to
+    ///   another owner (C4), or a limit is exceeded.
+    /// - `Conflict`: a live claim holds the session or the scope (C16).
     async fn park(
         &self,
         ctx: &TenantCtx,
@@ -130,11 +145,11 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
         options: ParkOptions,
     ) -> SessionResult<ParkOutcome>;
 
-    /// Finds the session that waits on a scope (C10).
+    /// Returns the key of the session that waits on a scope (C10).
     ///
     /// # Errors
-    /// `InvalidInput` if the context contradicts itself or breaks the id grammar (C1), or the scope
-    /// is over its limit.
+    /// - `InvalidInput`: the context is contradictory or breaks the id grammar (C1), or the scope is
+    ///   too long.
     async fn find(
         &self,
         ctx: &TenantCtx,
@@ -142,26 +157,27 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
         scope: &ReplyScope,
     ) -> SessionResult<Option<SessionKey>>;
 
-    /// Lists the sessions of a user that wait, in order of registration (C10).
+    /// Returns the keys of a user's waiting sessions, in order of registration (C10).
     ///
     /// # Errors
-    /// `InvalidInput` if the context contradicts itself or breaks the id grammar (C1).
+    /// - `InvalidInput`: the context is contradictory or breaks the id grammar (C1).
     async fn waits(&self, ctx: &TenantCtx, user: &UserId) -> SessionResult<Vec<SessionKey>>;
 
-    /// Finds the session of a user: the one that waits, else the latest that was created (C6).
+    /// Returns the session of a user: the one that waits, or else the one created last (C6).
     ///
     /// A store that sees waits only answers none in the second case: see
     /// [`FindByUser`](crate::FindByUser).
     ///
     /// # Errors
-    /// `InvalidInput` that says "multiple waits" if more than one session waits.
+    /// - `InvalidInput`: more than one session waits (the message contains "multiple waits"), or the
+    ///   context is contradictory or breaks the id grammar (C1).
     async fn latest(&self, ctx: &TenantCtx, user: &UserId) -> SessionResult<Option<Arc<Session>>>;
 
-    /// Removes the wait on a scope and its session (C11).
+    /// Removes the session that waits on a scope, with its wait (C11).
     ///
     /// # Errors
-    /// `InvalidInput` if `ctx` and `user` do not name one owner, or the scope is over its limit;
-    /// `Conflict` while a claim is live (C16).
+    /// - `InvalidInput`: `ctx` and `user` name different owners, or the scope is too long.
+    /// - `Conflict`: a live claim holds the wait (C16).
     async fn clear(
         &self,
         ctx: &TenantCtx,
@@ -169,14 +185,16 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
         scope: &ReplyScope,
     ) -> SessionResult<ClearOutcome>;
 
-    /// Claims the wait on a scope for one worker and one message (C16).
+    /// Claims the wait on a scope, for one worker and one message (C16).
     ///
-    /// `message_id` is the channel's own id of the message; it must be unique for the user. While
-    /// the lease of at most [`MAX_LEASE`](crate::options::MAX_LEASE) runs, every write to the wait
-    /// without the token is a `Conflict`. When it has run out, the wait can be claimed again.
+    /// `message_id` is the channel's id of the message. It must be unique for the user.
+    ///
+    /// Until the lease ends, every write to the wait without the token is a `Conflict`. After its end
+    /// the wait can be claimed again. A lease of zero means 1 ms; the limit is
+    /// [`MAX_LEASE`](crate::options::MAX_LEASE).
     ///
     /// # Errors
-    /// `InvalidInput` if `ctx` and `user` do not name one owner, or a limit is passed.
+    /// - `InvalidInput`: `ctx` and `user` name different owners, or a limit is exceeded.
     async fn claim(
         &self,
         ctx: &TenantCtx,
@@ -186,45 +204,50 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
         lease: Duration,
     ) -> SessionResult<ClaimOutcome>;
 
-    /// Makes the lease of a claim end `lease` from now, and returns that instant (C16).
+    /// Sets the end of a claim's lease to `lease` from now, and returns it (C16).
     ///
-    /// A lease that ran out can be renewed as long as nobody claimed or changed the wait.
+    /// An ended lease can be renewed too, if no other caller has claimed or changed the wait.
     ///
     /// # Errors
-    /// `Conflict` if the claim was lost; `InvalidInput` if the lease is over
-    /// [`MAX_LEASE`](crate::options::MAX_LEASE).
+    /// - `Conflict`: the claim was lost.
+    /// - `InvalidInput`: the lease exceeds [`MAX_LEASE`](crate::options::MAX_LEASE).
     async fn renew(&self, token: &ClaimToken, lease: Duration) -> SessionResult<Timestamp>;
 
-    /// Gives a claim back: the wait can be claimed again at once, for the same message too (C16).
+    /// Gives a claim back. The wait can be claimed again at once, also for the same message (C16).
     ///
     /// # Errors
-    /// `Conflict` if the claim was lost.
+    /// - `Conflict`: the claim was lost.
     async fn release(&self, token: &ClaimToken) -> SessionResult<()>;
 
-    /// Ends a claim: parks the session again or removes it, and remembers the message as done, in
-    /// one atomic step (C16).
+    /// Ends a claim: parks the session again or removes it, and remembers the message id, in one
+    /// atomic step (C16).
+    ///
+    /// A claim whose lease has ended still commits, if no other caller has claimed or changed the wait.
     ///
     /// # Errors
-    /// `Conflict` if the claim was lost, or another live claim holds the next scope;
-    /// `InvalidInput` if the next data is another owner's (C3) or passes a limit.
+    /// Nothing is changed on:
+    /// - `Conflict`: the claim was lost, or another live claim holds the next scope.
+    /// - `InvalidInput`: the next data has another owner (C3) or exceeds a limit.
     async fn commit(&self, token: &ClaimToken, commit: Commit) -> SessionResult<()>;
 
-    /// Asks the backend how it does.
+    /// Checks the backend: its round trip, its version, and settings that endanger data.
     ///
     /// # Errors
-    /// `Unavailable` or `Timeout` if the backend does not answer.
+    /// - `Unavailable` or `Timeout`: the backend does not answer.
     async fn health(&self) -> SessionResult<Health>;
 
-    /// Looks at the next `limit` or so of what is stored, and tells the sessions that the filter
-    /// means (C21). No payload is told, and live traffic goes on.
+    /// Reads about `limit` of the stored entries and returns the sessions that match a filter, without
+    /// their payloads (C21).
     ///
-    /// A session that is there from the first page to the last is in one of them. It is in no other
-    /// on the memory and the durable store; on Redis it may be, while the server resizes its tables.
-    /// `limit` is bounded by [`MAX_PAGE`].
+    /// A session that exists from the first page to the last is on exactly one page. On Redis it can
+    /// be on more than one, while the server resizes its tables. Other calls are not blocked. `limit`
+    /// is at most [`MAX_PAGE`].
     ///
     /// # Errors
-    /// `InvalidInput` if the cursor is of another store, or the filter has an id that no session can
-    /// have.
+    /// - `InvalidInput`: the cursor is of another store, or the filter has an id that no session can
+    ///   have.
+    /// - `Conflict`: the servers changed since the walk began
+    ///   ([`Conflict::StaleCursor`](crate::Conflict::StaleCursor)).
     async fn scan(
         &self,
         filter: &ScanFilter,
@@ -232,10 +255,10 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
         limit: usize,
     ) -> SessionResult<ScanPage>;
 
-    /// Counts the sessions that a filter means, by a whole scan (C21).
+    /// Counts the sessions that match a filter, by a complete scan (C21).
     ///
     /// # Errors
-    /// As [`scan`](Self::scan).
+    /// As for [`scan`](Self::scan).
     async fn stats(&self, filter: &ScanFilter) -> SessionResult<Stats> {
         let mut stats = Stats::new();
         let mut after = None;
@@ -252,16 +275,16 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
         }
     }
 
-    /// Erases what belongs to the selected owners, among the next `limit` or so of what is stored
-    /// (C22): sessions, waits, look-ups and remembered message ids.
+    /// Reads about `limit` of the stored entries and erases those of the selected owners: sessions,
+    /// waits, look-ups and remembered message ids (C22).
     ///
-    /// A claim does not stop it: the token is void. Each owner that a page comes by is erased in one
-    /// atomic step. What is stored meanwhile may stay: whoever must be sure makes a second run, which
-    /// finds nothing.
+    /// Each owner is erased in one atomic step. Claims do not prevent it; their tokens become void. Data
+    /// that is stored during the walk may remain: to be certain, walk again until nothing is found.
     ///
     /// # Errors
-    /// `InvalidInput` if the cursor is of another store, or the selection has an id that no owner can
-    /// have.
+    /// - `InvalidInput`: the cursor is of another store, or the selection has an id that no owner can
+    ///   have.
+    /// - `Conflict`: as for [`scan`](Self::scan).
     async fn erase(
         &self,
         selection: &OwnerSelection,
@@ -270,11 +293,12 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
         limit: usize,
     ) -> SessionResult<ErasePage>;
 
-    /// Compares the next `limit` or so of sessions and index entries with each other, and repairs
-    /// what contradicts if asked to (C23).
+    /// Compares about `limit` sessions and index entries with each other, and repairs contradictions
+    /// if `mode` says so (C23).
     ///
     /// # Errors
-    /// `InvalidInput` if the cursor is of another store.
+    /// - `InvalidInput`: the cursor is of another store.
+    /// - `Conflict`: as for [`scan`](Self::scan).
     async fn verify(
         &self,
         mode: VerifyMode,
@@ -282,42 +306,47 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
         limit: usize,
     ) -> SessionResult<VerifyPage>;
 
-    /// Sets the deadline of a session anew, `ttl` from now, and returns it (C24).
+    /// Sets the deadline of a session to `ttl` from now, and returns it (C24).
     ///
-    /// Everything that ends with the session moves along in the same atomic step; data, revision,
-    /// wait and claim stay. A TTL acts as in [`park`](Self::park): none means the store's default.
+    /// `None` means the store's default TTL. The deadlines of its wait and look-ups change in the same
+    /// atomic step; data, revision, wait and claim are kept.
     ///
     /// # Errors
-    /// `NotFound` if there is no such session.
+    /// - `NotFound`: there is no such session.
     async fn extend(
         &self,
         key: &SessionKey,
         ttl: Option<Duration>,
     ) -> SessionResult<Option<Timestamp>>;
 
-    /// Takes a claim from its worker: the token is void, and the wait can be claimed at once (C25).
+    /// Ends the claim of another worker: its token becomes void, and the wait can be claimed at once
+    /// (C25).
     ///
-    /// For a worker that is stuck with a long lease. What it does outside the store goes on.
+    /// For a worker that hangs with a long lease. The store cannot stop what the worker does elsewhere.
     ///
     /// # Errors
-    /// `NotFound` if there is no such session.
+    /// - `NotFound`: there is no such session.
     async fn revoke(&self, key: &SessionKey) -> SessionResult<RevokeOutcome>;
 
-    /// Reads the next `limit` or so of what is stored, to be imported elsewhere (C26).
+    /// Reads about `limit` of the stored entries, to import them into another store (C26).
     ///
-    /// It finds what [`scan`](Self::scan) finds, and the remembered message ids.
+    /// It returns the sessions that [`scan`](Self::scan) finds, with their payloads, and the remembered
+    /// message ids.
     ///
     /// # Errors
-    /// `InvalidInput` if the cursor is of another store.
+    /// - `InvalidInput`: the cursor is of another store.
+    /// - `Conflict`: as for [`scan`](Self::scan).
     async fn export(&self, after: Option<&ScanCursor>, limit: usize) -> SessionResult<ExportPage>;
 
-    /// Stores an exported record, so that what waited goes on waiting (C26).
+    /// Stores an exported record (C26).
     ///
-    /// Key, owner, data, revision, deadline, scope and attempt are kept, and so is the order of an
-    /// owner's waits. No claim moves. Message ids are added to those that are known already.
+    /// Key, owner, data, revision, deadline, scope, attempt and the order of an owner's waits are kept.
+    /// Claims are not imported. Message ids are added to those already remembered.
     ///
     /// # Errors
-    /// `InvalidInput` if the record contradicts itself, passes a limit, or its key is another
-    /// owner's (C4); `Conflict` if a live claim holds what is to be replaced (C16).
+    /// Nothing is changed on:
+    /// - `InvalidInput`: the record is contradictory or exceeds a limit, or its key belongs to another
+    ///   owner (C4).
+    /// - `Conflict`: a live claim holds what would be replaced (C16).
     async fn import(&self, record: ExportRecord, mode: ImportMode) -> SessionResult<ImportOutcome>;
 }

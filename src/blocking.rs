@@ -1,4 +1,4 @@
-//! The async face for blocking callers.
+//! The operations of the async API for blocking callers.
 
 use std::future::Future;
 use std::pin::pin;
@@ -20,11 +20,11 @@ use crate::options::{CreateOptions, ParkOptions, RemoveOptions, UpdateOptions};
 use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
 use crate::store::SessionStore;
 
-/// Everything that an [`AsyncSessionStore`] can do, in blocking form.
+/// A blocking wrapper of an [`AsyncSessionStore`], with all its operations.
 ///
-/// It works anywhere, also inside an async runtime (C19): the calling thread sleeps until the answer
-/// is there, and no I/O ever needs that thread. Each method does what its namesake on
-/// [`AsyncSessionStore`] does, with the same errors.
+/// The calling thread sleeps until the result arrives. This works on every thread, also inside an async
+/// runtime (C19), because no I/O depends on the calling thread. Each method does the same as the method
+/// of that name of [`AsyncSessionStore`], with the same errors.
 ///
 /// ```
 /// use greentic_session::inmemory::InMemorySessionStore;
@@ -371,10 +371,10 @@ impl<S: AsyncSessionStore + ?Sized> SessionStore for Blocking<S> {
     }
 }
 
-/// Runs a future on the calling thread.
+/// Runs a future to its end on the calling thread.
 ///
-/// A future that is ready at once costs nothing; for any other the thread sleeps until it is woken.
-/// No runtime is entered, so it cannot panic inside one (C19).
+/// A future that is ready at its first poll costs nothing more; otherwise the thread sleeps until it is
+/// woken. No runtime is entered, so that the call cannot panic inside one (C19).
 #[inline]
 pub(crate) fn wait_for<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);

@@ -1,4 +1,4 @@
-//! Claims: the right of one worker, for a lease, to resume one wait (C16).
+//! Claims: the right of one worker to resume one wait until its lease ends (C16).
 
 use std::fmt;
 use std::num::NonZeroU128;
@@ -17,39 +17,40 @@ use crate::session::Session;
 /// The longest message id, in bytes.
 pub const MAX_MESSAGE_ID_BYTES: usize = 4096;
 
-/// What became of a claim.
+/// The outcome of [`claim`](crate::AsyncSessionStore::claim).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum ClaimOutcome {
-    /// The caller, and nobody else, may resume this wait until the lease ends.
+    /// Until the lease ends, only the caller may resume this wait.
     Claimed(Claim),
-    /// Another worker holds the wait until this instant, unless it renews.
+    /// Another worker holds the wait. The message is not acknowledged: have the channel deliver it
+    /// again, or claim again after `until`.
     Busy {
-        /// When the other worker's lease ends.
+        /// The end of the other worker's lease, unless it is renewed.
         until: Timestamp,
     },
-    /// The message was committed before: it is answered, drop it.
+    /// The message was committed before; acknowledge and drop it.
     Duplicate,
     /// No session waits on the scope.
     NoWait,
 }
 
-/// A wait that is held by the caller.
+/// A wait that the caller holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Claim {
-    /// The paused session to resume.
+    /// The session to resume.
     pub session: Arc<Session>,
-    /// Proves the claim in `renew`, `release`, `commit` and `update`.
+    /// The proof of the claim, for `renew`, `release`, `commit` and `update`.
     pub token: ClaimToken,
-    /// Which claim of this wait it is, from 1: more than 1 means that a worker gave it back, or was
-    /// lost on the way.
+    /// The number of this claim of the wait, from 1. More than 1 means that an earlier worker released
+    /// the claim or did not commit in time.
     pub attempt: u32,
-    /// When the lease ends unless it is renewed.
+    /// The end of the lease, unless it is renewed.
     pub lease_until: Timestamp,
 }
 
-/// The proof of a claim: random, and of use only until the claim ends.
+/// The proof of a claim: a random secret, valid until the claim ends.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClaimToken {
     pub(crate) owner: Owner,
@@ -60,23 +61,23 @@ pub struct ClaimToken {
 }
 
 impl ClaimToken {
-    /// A number that grows with each claim of the same session.
+    /// Returns the fencing number, which increases with each claim of the same session.
     ///
-    /// Hand it to systems outside the store: one that refuses numbers below the highest it has seen
-    /// cannot be changed by a worker that lost its claim.
+    /// Pass it to other systems: one that refuses numbers below the highest it has seen cannot be
+    /// changed by a worker that lost its claim.
     #[must_use]
     pub const fn fencing_number(&self) -> u64 {
         self.fencing
     }
 
-    /// The session that is claimed.
+    /// Returns the key of the claimed session.
     #[must_use]
     pub const fn session_key(&self) -> &SessionKey {
         &self.key
     }
 }
 
-/// Shows neither the secret nor the owner (C18).
+/// Prints neither the secret nor the owner (C18).
 impl fmt::Debug for ClaimToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClaimToken")
@@ -86,26 +87,26 @@ impl fmt::Debug for ClaimToken {
     }
 }
 
-/// How a claim ends well.
+/// The way in which a commit ends a claim.
 #[derive(Clone, PartialEq, Eq)]
 #[must_use]
 pub enum Commit {
-    /// The flow waits again.
+    /// The flow waits again; the session is parked.
     Park(Box<NextWait>),
-    /// The flow is over: the session goes.
+    /// The flow has ended; the session is removed.
     Finish,
 }
 
 impl Commit {
-    /// The flow waits again, with new data, on this scope.
+    /// Parks the session again on this scope, with new data.
     ///
-    /// A TTL of none means the store's default.
+    /// `None` as the TTL means the store's default TTL.
     pub fn park(scope: ReplyScope, data: SessionData, ttl: Option<Duration>) -> Self {
         Self::Park(Box::new(NextWait { scope, data, ttl }))
     }
 }
 
-/// Shows no payload (C18).
+/// Prints no payload (C18).
 impl fmt::Debug for Commit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -115,18 +116,18 @@ impl fmt::Debug for Commit {
     }
 }
 
-/// The wait that follows a claim.
+/// The wait after a commit.
 #[derive(Clone, PartialEq, Eq)]
 pub struct NextWait {
-    /// Where the next answer is expected.
+    /// The scope of the next answer.
     pub scope: ReplyScope,
     /// The state to resume from.
     pub data: SessionData,
-    /// How long the wait lives; none means the store's default TTL.
+    /// The TTL of the wait; `None` means the store's default TTL.
     pub ttl: Option<Duration>,
 }
 
-/// Shows no payload (C18).
+/// Prints no payload (C18).
 impl fmt::Debug for NextWait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NextWait")
@@ -135,7 +136,7 @@ impl fmt::Debug for NextWait {
     }
 }
 
-/// The random part of a token.
+/// The random part of a claim token.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TokenSecret(pub NonZeroU128);
 
@@ -145,7 +146,7 @@ impl TokenSecret {
     }
 }
 
-/// A message id as it is remembered: ids may be long, and may name people.
+/// The digest under which a message id is remembered: ids can be long and can name people.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct MessageDigest(pub [u8; 32]);
 

@@ -1,4 +1,4 @@
-//! Time as the store sees it: epoch milliseconds from a clock that can be injected.
+//! Timestamps in epoch milliseconds, and the clocks of the memory and the durable store.
 
 use std::fmt;
 use std::num::NonZeroU64;
@@ -33,7 +33,7 @@ impl From<Timestamp> for u64 {
 }
 
 impl Timestamp {
-    /// Makes an instant; 0 becomes 1.
+    /// Makes a timestamp; 0 becomes 1.
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
         match NonZeroU64::new(millis) {
@@ -42,13 +42,13 @@ impl Timestamp {
         }
     }
 
-    /// Tells the milliseconds since the Unix epoch.
+    /// Returns the milliseconds since the Unix epoch.
     #[must_use]
     pub const fn as_millis(self) -> u64 {
         self.0.get()
     }
 
-    /// Tells the time from `earlier` to this instant; zero if it is not earlier.
+    /// Returns the time from `earlier` to this instant, or zero if `earlier` is not earlier.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.as_millis().saturating_sub(earlier.as_millis()))
@@ -61,11 +61,11 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Where the memory and the durable store take the time from.
+/// A source of the time, for the memory and the durable store.
 ///
-/// Redis keeps the time of its own server, so that all processes agree.
+/// The Redis store uses the clock of the server, so that all processes agree.
 pub trait Clock: Send + Sync + 'static {
-    /// Tells the current instant. It must not go back while the store is open.
+    /// Returns the current time. It must not decrease while the store is open.
     fn now(&self) -> Timestamp;
 }
 
@@ -75,10 +75,10 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
     }
 }
 
-/// The system's clock, read once and carried on by the monotonic clock.
+/// The wall clock, read once, and advanced by the monotonic clock.
 ///
-/// A wall clock that is set back or forward while the process runs moves no deadline. Where the
-/// monotonic clock stands still while the machine sleeps, deadlines and leases last that much longer.
+/// Setting the wall clock while the process runs moves no deadline. Where the monotonic clock stops
+/// while the machine sleeps, deadlines and leases are later by the time of sleep.
 #[derive(Debug)]
 pub struct SystemClock {
     started: Instant,
@@ -86,7 +86,7 @@ pub struct SystemClock {
 }
 
 impl SystemClock {
-    /// Reads the wall clock.
+    /// Makes a clock from the current wall time.
     #[must_use]
     pub fn new() -> Self {
         let since_epoch = SystemTime::now()
@@ -112,7 +112,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until a test moves it.
+/// A clock that only a test moves.
 ///
 /// ```
 /// use greentic_session::clock::{Clock, ManualClock, Timestamp};
@@ -126,13 +126,13 @@ impl Clock for SystemClock {
 pub struct ManualClock(AtomicU64);
 
 impl ManualClock {
-    /// Makes a clock that shows `start`.
+    /// Makes a clock that reads `start`.
     #[must_use]
     pub const fn starting_at(start: Timestamp) -> Self {
         Self(AtomicU64::new(start.as_millis()))
     }
 
-    /// Moves the clock forward by whole milliseconds; it stops at the last one.
+    /// Moves the clock forward by whole milliseconds, up to the largest timestamp.
     pub fn advance(&self, step: Duration) {
         let step = whole_millis(step);
         self.0.update(Ordering::SeqCst, Ordering::SeqCst, |now| {
@@ -140,7 +140,7 @@ impl ManualClock {
         });
     }
 
-    /// Sets the clock, also back: what a wall clock does between two runs of a process.
+    /// Sets the clock, forward or back, as a wall clock may be set between two runs of a process.
     pub fn set(&self, instant: Timestamp) {
         self.0.store(instant.as_millis(), Ordering::SeqCst);
     }

@@ -1,4 +1,4 @@
-//! Which store to use, as data, and how to open it.
+//! The selection of a backend, and the functions that open it.
 
 use std::fmt;
 #[cfg(feature = "durable")]
@@ -16,9 +16,9 @@ use crate::inmemory::InMemorySessionStore;
 use crate::options::StoreOptions;
 use crate::store::SessionStore;
 
-/// Selects a backend.
+/// A backend and its settings.
 ///
-/// Its `Debug` shows no credentials (C18).
+/// `Debug` prints no credentials (C18).
 ///
 /// ```
 /// use greentic_session::SessionBackendConfig;
@@ -29,28 +29,28 @@ use crate::store::SessionStore;
 /// ```
 #[derive(Clone)]
 pub enum SessionBackendConfig {
-    /// The memory of this process: for tests and development.
+    /// The memory of this process, for tests and development.
     InMemory,
     /// The memory of this process, with options.
     InMemoryWith(StoreOptions),
-    /// A file of this machine, with the defaults of [`DurableConfig`].
+    /// A file on this machine, with the defaults of [`DurableConfig`].
     #[cfg(feature = "durable")]
     Durable {
-        /// The file; it is created where there is none.
+        /// The file. It is created if it does not exist.
         path: PathBuf,
     },
-    /// A file of this machine, with all settings.
+    /// A file on this machine, with all settings.
     #[cfg(feature = "durable")]
     DurableWith(Box<DurableConfig>),
-    /// A Redis or Valkey server: a URL as [`RedisConfig::from_url`] reads it.
+    /// A Redis or Valkey server, with a URL for [`RedisConfig::from_url`].
     #[cfg(feature = "redis")]
     RedisUrl(String),
-    /// As `RedisUrl`, with a namespace that wins over one in the URL.
+    /// As `RedisUrl`, with a namespace. It replaces one in the URL.
     #[cfg(feature = "redis")]
     RedisUrlWithNamespace {
         /// The URL.
         url: String,
-        /// What all keys start with; see [`RedisConfig::namespace`](RedisConfig#structfield.namespace).
+        /// The prefix of all keys; see [`RedisConfig::namespace`](RedisConfig#structfield.namespace).
         namespace: String,
     },
     /// A Redis or Valkey server, with all settings.
@@ -59,15 +59,17 @@ pub enum SessionBackendConfig {
 }
 
 impl SessionBackendConfig {
-    /// Reads the URL of any backend of this build: `memory:`, `redb:///path` with the cargo feature
-    /// `durable`, or with the cargo feature `redis` a `redis` URL of any kind. Contacts no server.
+    /// Parses the URL of a backend. No server is contacted.
     ///
-    /// Parameters, behind a `?`: `ttl_ms` (the default TTL) and `find_by_user` (`waits-and-created` or
-    /// `waits-only`); a `redis` URL has more.
+    /// The URLs are `memory:`, `redb:///path` (cargo feature `durable`), and those of
+    /// `RedisConfig::from_url` (cargo feature `redis`).
+    ///
+    /// Parameters follow a `?`: `ttl_ms` (the default TTL in milliseconds) and `find_by_user`
+    /// (`waits-and-created` or `waits-only`). A `redis` URL has more.
     ///
     /// # Errors
-    /// `InvalidInput` if the URL is wrong, or its backend is not part of this build. The message
-    /// never repeats user name or password.
+    /// - `InvalidInput`: the URL is wrong, or its backend is not part of this build. The message does
+    ///   not contain the user name or the password.
     pub fn from_url(url: &str) -> SessionResult<Self> {
         let scheme = url.split_once(':').map(|(scheme, _)| scheme);
         match scheme {
@@ -133,7 +135,7 @@ impl SessionBackendConfig {
     }
 }
 
-/// A configuration without its several spellings.
+/// A backend with its settings, parsed.
 enum Backend {
     InMemory(StoreOptions),
     #[cfg(feature = "durable")]
@@ -180,11 +182,11 @@ impl fmt::Debug for SessionBackendConfig {
     }
 }
 
-/// Opens a store for blocking callers.
+/// Opens a store for blocking callers. No server is contacted before the first call.
 ///
 /// # Errors
-/// `InvalidInput` if the configuration is wrong. No server is contacted; a durable store is opened,
-/// with the errors of `DurableSessionStore::open`.
+/// - `InvalidInput`: the configuration is wrong.
+/// - For a durable store, the errors of `DurableSessionStore::open`.
 ///
 /// ```
 /// use greentic_session::{SessionBackendConfig, create_session_store};
@@ -202,10 +204,12 @@ pub fn create_session_store(config: SessionBackendConfig) -> SessionResult<Box<d
     }
 }
 
-/// Opens a store for async callers; [`Blocking`](crate::Blocking) gives it a blocking form.
+/// Opens a store for async callers. No server is contacted before the first call.
+///
+/// [`Blocking`](crate::Blocking) wraps it for blocking callers.
 ///
 /// # Errors
-/// `InvalidInput` if the configuration is wrong. No server is contacted.
+/// As for [`create_session_store`].
 ///
 /// ```
 /// use greentic_session::{SessionBackendConfig, create_async_session_store};
@@ -225,7 +229,7 @@ pub fn create_async_session_store(
     }
 }
 
-/// Whether a scheme is one of `redis`, `redis-sentinel` and `redis-cluster`, with or without TLS.
+/// Returns true for `redis`, `redis-sentinel` and `redis-cluster`, with and without TLS.
 fn is_redis(scheme: &str) -> bool {
     let rest = scheme.strip_prefix("redis").unwrap_or("?");
     let kind = rest.strip_prefix('s').unwrap_or(rest);

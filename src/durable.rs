@@ -1,3 +1,3 @@
-//! The durable embedded store: one file, no server (feature `durable`).
+//! The durable store: one file, no server (feature `durable`).
 
 pub use crate::backend::durable::{Durability, DurableConfig, DurableSessionStore, Inconsistency};

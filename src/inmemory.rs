@@ -1,3 +1,3 @@
-//! The in-memory store, under the path that greentic-session has always had.
+//! The memory store, at its path of greentic-session 1.2.
 
 pub use crate::backend::memory::InMemorySessionStore;

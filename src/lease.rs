@@ -1,4 +1,4 @@
-//! Keeps a claim while the work on it runs (C16).
+//! Renewal of a claim's lease while the work on it runs (C16).
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -13,23 +13,23 @@ use crate::claim::{Claim, ClaimToken};
 use crate::error::SessionErrorExt;
 use crate::options::MAX_LEASE;
 
-/// A lease is renewed when a third of it has passed, so that two renewals may fail.
+/// A lease is renewed after each third of it, so that it survives two failed renewals.
 const RENEWALS_PER_LEASE: u32 = 3;
 
 /// The shortest pause between two renewals.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
 
 impl Claim {
-    /// Runs `work` and renews the lease beside it, for as long as the work runs.
+    /// Runs `work`, and renews the lease until the work ends or the future is dropped.
     ///
-    /// The first renewal is made at once, and makes the lease end `lease` from then; the next ones
-    /// follow each third of it. A lease over [`MAX_LEASE`] acts as that. `work` gets a [`LeaseWatch`] that tells when the claim was lost: then
-    /// another worker may have the wait, and the work should stop, since its commit will be refused.
-    /// Renewing stops when the work is done or the future is dropped.
+    /// The lease is renewed at once, to end `lease` from then, and again after each third of it. A
+    /// lease longer than [`MAX_LEASE`] is cut to it.
     ///
-    /// Work and renewals share one task and need no particular runtime. Work that blocks its thread
-    /// keeps the renewals from running: hand it to a blocking pool, or renew explicitly through
-    /// [`Blocking::renew`](crate::Blocking::renew).
+    /// `work` gets a [`LeaseWatch`], which reports the loss of the claim. The work should then stop:
+    /// another worker may hold the wait, and the commit will be refused.
+    ///
+    /// Work and renewals run in one task, on any runtime. Work that blocks its thread also blocks the
+    /// renewals: move it to a blocking pool, or call [`Blocking::renew`](crate::Blocking::renew) in it.
     ///
     /// ```
     /// # use greentic_session::inmemory::InMemorySessionStore;
@@ -89,7 +89,7 @@ impl Claim {
     }
 }
 
-/// Renews until the claim is lost, or may be lost, and says so.
+/// Renews the lease until the claim is or may be lost, and reports that to `watch`.
 async fn keep_renewed<S: AsyncSessionStore + ?Sized>(
     store: &S,
     token: &ClaimToken,
@@ -97,22 +97,22 @@ async fn keep_renewed<S: AsyncSessionStore + ?Sized>(
     watch: &LeaseWatch,
 ) {
     let pause = (lease / RENEWALS_PER_LEASE).max(SHORTEST_PAUSE);
-    // The lease counts from before the call that got it was made: it cannot end earlier.
+    // Counted from before the call: the lease cannot end earlier.
     let mut safe_until = Instant::now() + lease;
     loop {
         let asked = Instant::now();
         match before(safe_until, store.renew(token, lease)).await {
             Some(Ok(_)) => safe_until = asked + lease,
             Some(Err(error)) if error.is_safe_to_repeat() => {}
-            Some(Err(_)) | None => return watch.tell_lost(),
+            Some(Err(_)) | None => return watch.set_lost(),
         }
         if before(safe_until, Delay::new(pause)).await.is_none() {
-            return watch.tell_lost();
+            return watch.set_lost();
         }
     }
 }
 
-/// The output of a future, or none if it is not there at `end`.
+/// Waits for a future until `end`; returns `None` if it is not ready by then.
 async fn before<F: Future>(end: Instant, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     let mut end = pin!(Delay::new(end.saturating_duration_since(Instant::now())));
@@ -123,9 +123,9 @@ async fn before<F: Future>(end: Instant, future: F) -> Option<F::Output> {
     .await
 }
 
-/// Tells the work on a claim whether the claim still holds.
+/// Reports to the work on a claim whether the claim is lost.
 ///
-/// A lost claim never comes back.
+/// A lost claim stays lost.
 #[derive(Clone, Debug, Default)]
 pub struct LeaseWatch(Arc<Mutex<State>>);
 
@@ -136,13 +136,13 @@ struct State {
 }
 
 impl LeaseWatch {
-    /// Tells whether the claim was lost.
+    /// Returns true if the claim was lost.
     #[must_use]
     pub fn is_lost(&self) -> bool {
         self.state().lost
     }
 
-    /// Waits until the claim is lost; for ever if it never is.
+    /// Completes when the claim is lost, and never if it is not.
     pub async fn lost(&self) {
         poll_fn(|context| {
             let mut state = self.state();
@@ -161,7 +161,7 @@ impl LeaseWatch {
         .await;
     }
 
-    fn tell_lost(&self) {
+    fn set_lost(&self) {
         let waiting = {
             let mut state = self.state();
             state.lost = true;

@@ -1,14 +1,15 @@
-//! The session store for flow runtimes.
+//! A session store for flow runtimes.
 //!
-//! A runtime pauses a flow to wait for a person, and resumes it when the answer comes: maybe days
-//! later, maybe twice, maybe at two processes at once. This crate stores the paused state
-//! ([`SessionData`]), finds the one flow that a message answers, lets exactly one worker resume it,
-//! and keeps tenants apart.
+//! A runtime pauses a flow to wait for a person, and resumes it when the answer arrives: possibly days
+//! later, more than once, or at two processes at the same time. This crate stores the paused state
+//! ([`SessionData`]), finds the flow that a message answers, lets exactly one worker resume it, and
+//! isolates tenants from each other.
 //!
-//! - [`SessionStore`] is the blocking face: the nine methods of greentic-session 1.2.
-//! - [`AsyncSessionStore`] is the async face: the whole contract. [`Blocking`] is its blocking form.
+//! - [`SessionStore`] is the blocking API: the nine methods of greentic-session 1.2.
+//! - [`AsyncSessionStore`] is the async API, with all operations. [`Blocking`] offers the same
+//!   operations to blocking callers.
 //! - [`create_session_store`] and [`create_async_session_store`] open a backend.
-//! - [`error`] tells what each failure means and what to do about it.
+//! - [`error`] describes the errors and how to react to them.
 
 pub mod admin;
 mod async_store;
@@ -55,7 +56,7 @@ pub use options::{
 pub use session::{ClearOutcome, CreateOutcome, Health, HealthWarning, ParkOutcome, Session};
 pub use store::SessionStore;
 
-/// The code of the README, run as it stands there.
+/// Runs the code examples of the README.
 #[cfg(all(
     doctest,
     feature = "conformance",

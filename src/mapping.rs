@@ -1,8 +1,8 @@
-//! Session keys that a connector can derive again from what each message carries (C20).
+//! Session keys that a connector derives from the fields of each message (C20).
 //!
-//! A key is the lower-case hex SHA-256 of the joined inputs. Inputs that hold the separator `:` or
-//! the escape character `\` are escaped first, so that different inputs never share a key; inputs
-//! with neither keep the digest that greentic-session has always given them.
+//! A key is the lower-case hex SHA-256 of the joined inputs. The separator `:` and the escape character
+//! `\` are escaped in the inputs, so that different inputs have different keys. Inputs without them have
+//! the same keys as in greentic-session 1.2.
 
 use std::borrow::Cow;
 
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn c20_plain_inputs_keep_the_published_digest() {
+    fn c20_inputs_without_separators_keep_the_digest_of_1_2() {
         let expected = hex::encode(Sha256::digest("tg:bot:chat:user"));
         let key = telegram_update_to_session_key("bot", "chat", "user");
         assert_eq!(key.as_str(), expected);
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn c20_inputs_that_join_alike_differ() {
+    fn c20_inputs_that_join_to_the_same_text_have_different_keys() {
         let inputs = [
             ["a:b", "c", "d"],
             ["a", "b:c", "d"],

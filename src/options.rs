@@ -1,4 +1,4 @@
-//! What a caller can ask of a single call, and what a store is built with.
+//! The options of single calls, and the settings that all backends share.
 
 use std::num::NonZeroU128;
 use std::time::Duration;
@@ -14,15 +14,15 @@ pub use crate::find_by_user::FindByUser;
 pub use crate::ids::{MAX_ID_BYTES, MAX_SESSION_KEY_BYTES};
 pub use crate::scope::MAX_SCOPE_BYTES;
 
-/// The latest deadline that is kept; a TTL that reaches beyond it means no deadline (C12).
+/// The latest deadline. If the current time plus the TTL is later, the session has no deadline (C12).
 ///
-/// It is the largest integer that every backend's script language holds exactly.
+/// Lua numbers represent all integers up to this one exactly.
 pub(crate) const LATEST_DEADLINE: u64 = (1 << 53) - 1;
 
-/// The longest lease of a claim; longer work renews it.
+/// The longest lease of a claim. Work that takes longer renews the lease.
 pub const MAX_LEASE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Settings that every backend shares.
+/// The settings that all backends share.
 ///
 /// ```
 /// use greentic_session::options::StoreOptions;
@@ -34,21 +34,21 @@ pub const MAX_LEASE: Duration = Duration::from_secs(24 * 60 * 60);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoreOptions {
-    /// The TTL of sessions that are stored without one. Default: none, they stay until removed.
+    /// The TTL of sessions that are stored without one. Default: `None`, they stay until removed.
     pub default_ttl: Option<Duration>,
-    /// The largest session, in bytes serialized as JSON. Default: 16 MiB.
+    /// The largest size of a session, in bytes of its JSON form (C8). Default: 16 MiB.
     pub max_payload_bytes: usize,
-    /// How long the id of a committed message stays known as a duplicate. Default: 24 hours.
+    /// How long the id of a committed message is remembered (C16). Default: 24 hours.
     pub message_window: Duration,
-    /// How many message ids are remembered for one owner; the oldest goes first. Default: 1,000; 0
-    /// acts as 1.
+    /// How many message ids are remembered for one owner; the oldest is forgotten first (C16).
+    /// Default: 1,000. 0 means 1.
     pub max_messages: usize,
     /// Which sessions `find_by_user` sees. Default: [`FindByUser::DEFAULT`].
     pub find_by_user: FindByUser,
 }
 
 impl StoreOptions {
-    /// The defaults.
+    /// Returns the defaults.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -102,28 +102,28 @@ impl Default for StoreOptions {
     }
 }
 
-/// Names one intended change, so that a repeat of it is recognised (C14).
+/// The id of one intended change, by which a repeat of it is recognised (C14).
 ///
-/// A store that repeats a call inside gives it an id of its own. A caller needs one only to repeat
-/// a conditional call after `Timeout`: the repeat with the same id succeeds if the first did and
-/// nobody else has written the session since. Use a fresh id for each call that means something else.
+/// Give one to a conditional call, or to a `create`, that you may have to repeat after a `Timeout`. The
+/// repeat, with the same id, succeeds if the first call did and no other write to the session followed.
+/// Use a new id for each other change. For repeats that the store makes itself, it uses ids of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct OperationId(NonZeroU128);
 
 impl OperationId {
-    /// Makes a new random id.
+    /// Draws a random id.
     #[must_use]
     pub fn random() -> Self {
         Self(random_bits())
     }
 
-    /// The id as a number, to be stored by the caller.
+    /// Returns the id as a number, which the caller can store.
     #[must_use]
     pub const fn as_u128(self) -> u128 {
         self.0.get()
     }
 
-    /// An id from its number; 0 becomes 1.
+    /// Makes an id from its number; 0 becomes 1.
     #[must_use]
     pub const fn from_u128(number: u128) -> Self {
         match NonZeroU128::new(number) {
@@ -133,20 +133,20 @@ impl OperationId {
     }
 }
 
-/// How to create a session.
+/// The options of [`create`](crate::AsyncSessionStore::create).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CreateOptions {
-    /// The key to use. Default: a fresh one that cannot be guessed.
+    /// The key of the session. Default: a new random key, which cannot be guessed.
     pub key: Option<SessionKey>,
-    /// How long the session lives. Default: the store's default TTL.
+    /// The TTL of the session. Default: the store's default TTL.
     pub ttl: Option<Duration>,
-    /// The id of this change. Default: none.
+    /// The id of this change (C14). Default: none.
     pub operation: Option<OperationId>,
 }
 
 impl CreateOptions {
-    /// The defaults.
+    /// Returns the defaults.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -174,20 +174,21 @@ impl CreateOptions {
     }
 }
 
-/// How to update a session.
+/// The options of [`update`](crate::AsyncSessionStore::update).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UpdateOptions {
-    /// The revision that the session must have. Default: any.
+    /// The revision that the session must have (C15). Default: any.
     pub if_revision: Option<u64>,
-    /// The claim under which the caller works. Default: none, which a live claim refuses.
+    /// The token of the claim that the caller holds (C16). Default: none; a live claim then refuses the
+    /// call.
     pub claim: Option<ClaimToken>,
-    /// The id of this change. Default: none.
+    /// The id of this change (C14). Default: none.
     pub operation: Option<OperationId>,
 }
 
 impl UpdateOptions {
-    /// The defaults.
+    /// Returns the defaults.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -215,16 +216,16 @@ impl UpdateOptions {
     }
 }
 
-/// How to remove a session.
+/// The options of [`remove`](crate::AsyncSessionStore::remove).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RemoveOptions {
-    /// The revision that the session must have. Default: any.
+    /// The revision that the session must have (C15). Default: any.
     pub if_revision: Option<u64>,
 }
 
 impl RemoveOptions {
-    /// The defaults.
+    /// Returns the defaults.
     #[must_use]
     pub const fn new() -> Self {
         Self { if_revision: None }
@@ -238,20 +239,21 @@ impl RemoveOptions {
     }
 }
 
-/// How to park a session.
+/// The options of [`park`](crate::AsyncSessionStore::park).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ParkOptions {
-    /// How long the wait lives. Default: the store's default TTL.
+    /// The TTL of the session. Default: the store's default TTL.
     pub ttl: Option<Duration>,
-    /// Registers only if no session waits on the scope. Default: false, the older is displaced.
+    /// Parks only if no session waits on the scope (C15). Default: false; one that waits there is
+    /// displaced.
     pub if_absent: bool,
-    /// The id of this change. Default: none.
+    /// The id of this change (C14). Default: none.
     pub operation: Option<OperationId>,
 }
 
 impl ParkOptions {
-    /// The defaults.
+    /// Returns the defaults.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -283,29 +285,29 @@ impl ParkOptions {
     }
 }
 
-/// A checked TTL in milliseconds, at least 1; none means no deadline (C12).
+/// A checked TTL in milliseconds, at least 1; `None` means no deadline (C12).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ttl(pub Option<u64>);
 
 impl Ttl {
-    /// The TTL asked for, else the store's default.
+    /// The requested TTL, or else the store's default.
     pub fn resolve(asked: Option<Duration>, default: Option<Duration>) -> Self {
         let millis = asked.or(default).map(|ttl| whole_millis(ttl).max(1));
         Self(millis.filter(|millis| *millis < LATEST_DEADLINE))
     }
 
-    /// The deadline, set in the same step as the data.
+    /// The deadline of a session that is stored at `now`.
     pub fn deadline(self, now: Timestamp) -> Option<Timestamp> {
         let deadline = now.as_millis().saturating_add(self.0?);
         (deadline <= LATEST_DEADLINE).then(|| Timestamp::from_millis(deadline))
     }
 }
 
-/// A checked lease in milliseconds, from 1 to [`MAX_LEASE`].
+/// Checks a lease, and converts it to milliseconds: from 1 to [`MAX_LEASE`].
 pub(crate) fn lease_millis(lease: Duration) -> SessionResult<u64> {
     if lease > MAX_LEASE {
         return Err(invalid_input(format!(
-            "the lease of {} s is over the limit of {} s; renew a shorter one instead",
+            "the lease of {} s exceeds the limit of {} s; use a shorter lease and renew it",
             lease.as_secs(),
             MAX_LEASE.as_secs()
         )));

@@ -1,4 +1,4 @@
-//! Who owns a session: the unit of routing, atomicity and isolation.
+//! The owner of a session, which is the unit of routing, atomicity and isolation.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 use crate::error::{SessionResult, invalid_input};
 use crate::ids::check_id;
 
-// A team named `-` must not meet "no team" (C4); `%` is not in the grammar of ids.
+// "No team" and a team named `-` are different owners (C4). Ids contain no `%`.
 const NO_TEAM: &str = "-";
 const TEAM_NAMED_DASH: &str = "%2D";
-// Starts the last part of an owner without a user; not in the grammar of ids either.
+// The start of the last part of an owner without a user. Ids contain no `@`.
 const NO_USER: char = '@';
 
-/// What a tenant context says, with its duplicate fields reconciled (C1).
+/// The identity in a tenant context, with its duplicate fields reconciled (C1).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Identity<'a> {
     pub env: &'a EnvId,
@@ -25,7 +25,7 @@ pub(crate) struct Identity<'a> {
 }
 
 impl<'a> Identity<'a> {
-    /// Reads a context; refuses one that contradicts itself or breaks the id grammar (C1).
+    /// Reads a context. Refuses one that is contradictory or breaks the id grammar (C1).
     pub fn of(ctx: &'a TenantCtx) -> SessionResult<Self> {
         let identity = Self::reconciled(ctx)?;
         check_id("env", identity.env.as_str())?;
@@ -39,7 +39,7 @@ impl<'a> Identity<'a> {
         Ok(identity)
     }
 
-    /// As `of`, for a context that must be equal to one whose ids were checked.
+    /// As `of`, without the check of the ids: for a context that is then compared with a checked one.
     fn reconciled(ctx: &'a TenantCtx) -> SessionResult<Self> {
         agreed("tenant", Some(&ctx.tenant), Some(&ctx.tenant_id))?;
         Ok(Self {
@@ -50,8 +50,8 @@ impl<'a> Identity<'a> {
         })
     }
 
-    /// The part of an encoded owner that stands before the user.
-    pub fn place(&self) -> String {
+    /// The part of an encoded owner before the user.
+    pub fn owner_prefix(&self) -> String {
         self.encoded("")
     }
 
@@ -72,8 +72,8 @@ impl<'a> Identity<'a> {
         encoded
     }
 
-    // C2: env, tenant and team of caller and data are equal.
-    fn require_same_place(&self, data: &Self) -> SessionResult<()> {
+    /// C2: env, tenant and team of caller and data are equal.
+    fn require_same_team(&self, data: &Self) -> SessionResult<()> {
         let part = if self.env != data.env {
             "env"
         } else if self.tenant != data.tenant {
@@ -97,16 +97,16 @@ pub struct OwnerParts {
     pub env: EnvId,
     /// The tenant.
     pub tenant: TenantId,
-    /// The team; none is an owner of its own.
+    /// The team. `None` is different from every team (C4).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub team: Option<TeamId>,
-    /// The user; none where the session has none.
+    /// The user, if the session has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<UserId>,
 }
 
 impl OwnerParts {
-    /// An owner of these parts.
+    /// Makes an owner of these parts.
     #[must_use]
     pub const fn new(
         env: EnvId,
@@ -123,7 +123,7 @@ impl OwnerParts {
     }
 }
 
-/// Hides the user (C18).
+/// Prints no user (C18).
 impl fmt::Debug for OwnerParts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OwnerParts")
@@ -135,17 +135,17 @@ impl fmt::Debug for OwnerParts {
     }
 }
 
-/// An owner, encoded as `env:tenant:team:user`, or `env:tenant:team:@key` for a session without a
-/// user. Different owners never share an encoding.
+/// An owner, encoded as `env:tenant:team:user`, or as `env:tenant:team:@key` for a session without a
+/// user. Different owners have different encodings.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Owner(Arc<str>);
 
 impl Owner {
-    /// The owner of a new session (C2): keyed by the caller's user, or by the session itself.
+    /// The owner of a new session (C2): the caller's user, or the session itself.
     pub fn of_create(ctx: &TenantCtx, data: &SessionData, key: &SessionKey) -> SessionResult<Self> {
         let caller = Identity::of(ctx)?;
         let stored = Identity::reconciled(&data.tenant_ctx)?;
-        caller.require_same_place(&stored)?;
+        caller.require_same_team(&stored)?;
         if stored.user.is_some() && stored.user != caller.user {
             return Err(foreign_user());
         }
@@ -155,12 +155,12 @@ impl Owner {
         })
     }
 
-    /// The owner of a wait (C2): the user is required and must be named by caller and data.
+    /// The owner of a wait (C2). Caller and data must name the user.
     pub fn of_wait(ctx: &TenantCtx, user: &UserId, data: &SessionData) -> SessionResult<Self> {
         let caller = Identity::of(ctx)?;
         let owner = Self::of_identity(&caller, user)?.ok_or_else(user_not_named)?;
         let stored = Identity::reconciled(&data.tenant_ctx)?;
-        caller.require_same_place(&stored)?;
+        caller.require_same_team(&stored)?;
         if stored.user.is_none() {
             return Err(invalid_input(
                 "a wait needs a user, but the session data names none",
@@ -172,12 +172,12 @@ impl Owner {
         Ok(owner)
     }
 
-    /// The owner that a caller writes to by naming a user: the context's user, if any, is the same.
+    /// The owner that a caller names by a user, for a write. A user of the context must be the same.
     pub fn of_caller(ctx: &TenantCtx, user: &UserId) -> SessionResult<Self> {
         Self::of_lookup(ctx, user)?.ok_or_else(user_not_named)
     }
 
-    /// The owner that a caller reads from, or none where the context belongs to another user (C4).
+    /// The owner that a caller names by a user, for a read; `None` if the context names another user (C4).
     pub fn of_lookup(ctx: &TenantCtx, user: &UserId) -> SessionResult<Option<Self>> {
         Self::of_identity(&Identity::of(ctx)?, user)
     }
@@ -190,7 +190,7 @@ impl Owner {
         Ok(caller.user.is_none().then(|| Self::with_user(caller, user)))
     }
 
-    /// The owner of these parts (C1); without a user it is the session's own.
+    /// Checks and encodes parts (C1). Without a user, the owner is the session itself.
     pub fn of_parts(parts: &OwnerParts, key: &SessionKey) -> SessionResult<Self> {
         let identity = Identity {
             env: &parts.env,
@@ -217,7 +217,7 @@ impl Owner {
         })
     }
 
-    /// The parts of the encoding.
+    /// Decodes the owner into its parts.
     pub fn parts(&self) -> OwnerParts {
         let mut parts = self.0.splitn(4, ':').map(str::to_owned);
         let mut next = || parts.next().unwrap_or_default();
@@ -231,7 +231,7 @@ impl Owner {
         OwnerParts::new(env, tenant, team, user)
     }
 
-    /// An owner from its encoding, as a backend stored it.
+    /// Makes an owner from its encoding, as a backend stored it.
     #[cfg(any(feature = "redis", feature = "durable"))]
     pub fn from_encoded(encoded: &str) -> Self {
         Self(encoded.into())
@@ -245,14 +245,14 @@ impl Owner {
         &self.0
     }
 
-    /// Tells whether look-ups by user find this owner's sessions.
+    /// Returns true if look-ups by user find this owner's sessions.
     pub fn has_user(&self) -> bool {
         !self.last_part().starts_with(NO_USER)
     }
 
-    /// Tells whether a caller of this identity may see the session `key` of this owner (C5).
+    /// Returns true if a caller of this identity may read the session `key` of this owner (C5).
     pub fn admits(&self, caller: &Identity<'_>, key: &SessionKey) -> bool {
-        let Some(rest) = self.0.strip_prefix(caller.place().as_str()) else {
+        let Some(rest) = self.0.strip_prefix(caller.owner_prefix().as_str()) else {
             return false;
         };
         match caller.user {
@@ -261,13 +261,13 @@ impl Owner {
         }
     }
 
-    /// C3: an update changes no part of the identity. `names_user` tells whether the stored data
-    /// names its user, which it may leave to the owner.
+    /// C3: an update changes no part of the identity. `names_user` is true if the stored data names the
+    /// user; data without a user can belong to an owner with one.
     pub fn require_unchanged(&self, names_user: bool, update: &Identity<'_>) -> SessionResult<()> {
         let mut parts = self.0.splitn(4, ':');
         let (env, tenant, team) = (parts.next(), parts.next(), parts.next());
-        let place = update.place();
-        let mut offered = place.splitn(4, ':');
+        let prefix = update.owner_prefix();
+        let mut offered = prefix.splitn(4, ':');
         let user_kept = match update.user {
             Some(user) => names_user && parts.next() == Some(user.as_str()),
             None => !names_user,
@@ -293,15 +293,15 @@ impl Owner {
     }
 }
 
-/// Hides the user (C18).
+/// Prints no user (C18).
 impl fmt::Debug for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = self.0.strip_suffix(self.last_part()).unwrap_or_default();
-        write!(f, "Owner({place}…)")
+        let prefix = self.0.strip_suffix(self.last_part()).unwrap_or_default();
+        write!(f, "Owner({prefix}…)")
     }
 }
 
-/// A session key that another owner holds (C4). Nothing about that owner is told.
+/// The session key belongs to another owner (C4). The message does not name that owner.
 pub(crate) fn foreign_key() -> greentic_types::GreenticError {
     invalid_input("the session key is in use by another owner")
 }
@@ -311,7 +311,7 @@ fn foreign_user() -> greentic_types::GreenticError {
 }
 
 fn user_not_named() -> greentic_types::GreenticError {
-    invalid_input("tenant context mismatch: the user named is not the context's user")
+    invalid_input("tenant context mismatch: the named user is not the context's user")
 }
 
 fn agreed<'a, T: PartialEq>(

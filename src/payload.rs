@@ -1,4 +1,4 @@
-//! The stored form of [`SessionData`], its checks and its size limit (C1, C8).
+//! The stored form of [`SessionData`]: its encoding, its checks and its size limit (C1, C8).
 
 use std::io;
 
@@ -11,9 +11,9 @@ use crate::error::printable;
 use crate::error::{SessionResult, invalid_input};
 use crate::ids::check_id;
 
-/// Refuses data that could not be read back, or that is over the limit (C1, C8).
+/// Refuses data that could not be read back, or that exceeds the size limit (C1, C8).
 ///
-/// The tenant context's own ids are checked where the owner is built.
+/// The ids of the tenant context are checked when the owner is determined.
 pub(crate) fn check(data: &SessionData, limit: usize) -> SessionResult<()> {
     check_id("flow", data.flow_id.as_str())?;
     if let Some(pack) = &data.pack_id {
@@ -33,32 +33,32 @@ pub(crate) fn check(data: &SessionData, limit: usize) -> SessionResult<()> {
     check_size(data, limit)
 }
 
-/// The stored bytes: plain JSON.
+/// Encodes data as JSON, the stored form.
 #[cfg(any(feature = "redis", feature = "durable"))]
 pub(crate) fn encode(data: &SessionData) -> SessionResult<Vec<u8>> {
-    // The context is most of it, and mostly escaped by a few quotes.
+    // Most of the bytes are the snapshot; escaping adds a few.
     let context = data.context_json.len();
     let mut bytes = Vec::with_capacity(context + context / 8 + 1024);
     serde_json::to_writer(&mut bytes, data).map_err(|error| unwritable(&error))?;
     Ok(bytes)
 }
 
-/// Reads stored bytes back.
+/// Decodes stored bytes.
 ///
 /// # Errors
-/// `Internal` naming the key. The parser's own message may quote the payload, so only the
-/// position is told (C18).
+/// - `Internal`: the bytes cannot be read. The message names the key and the position, and omits the
+///   text of the parser, which can quote the payload (C18).
 #[cfg(any(feature = "redis", feature = "durable"))]
 pub(crate) fn decode(key: &SessionKey, bytes: &[u8]) -> SessionResult<SessionData> {
-    serde_json::from_slice(bytes).map_err(|error| no_data(key, &error))
+    serde_json::from_slice(bytes).map_err(|error| not_session_data(key, &error))
 }
 
 #[cfg(any(feature = "redis", feature = "durable"))]
-fn no_data(key: &SessionKey, error: &serde_json::Error) -> GreenticError {
+fn not_session_data(key: &SessionKey, error: &serde_json::Error) -> GreenticError {
     let (line, column) = (error.line(), error.column());
     unreadable(
         key,
-        &format!("no session data at line {line}, column {column}"),
+        &format!("not session data at line {line}, column {column}"),
     )
 }
 
@@ -81,15 +81,15 @@ impl Summary {
     }
 }
 
-/// What a scan tells of stored bytes. The data's last field is the long one: bytes that end in the
-/// midst of it will do, and it is not looked at.
+/// Decodes the summary of stored bytes. `context_json`, the long field, is last and not read: bytes
+/// that end within it are sufficient.
 ///
 /// # Errors
-/// `Internal` naming the key, as [`decode`] does.
+/// As for [`decode`].
 #[cfg(any(feature = "redis", feature = "durable"))]
 pub(crate) fn summary(key: &SessionKey, bytes: &[u8], size: usize) -> SessionResult<Summary> {
     const LAST_FIELD: &[u8] = b",\"context_json\":";
-    // Quotes inside of strings are escaped, so that this is no text that somebody stored.
+    // Quotes within strings are escaped, so that no string contains this text.
     let last = bytes
         .windows(LAST_FIELD.len())
         .position(|window| window == LAST_FIELD);
@@ -100,7 +100,7 @@ pub(crate) fn summary(key: &SessionKey, bytes: &[u8], size: usize) -> SessionRes
     });
     let outline = match outline {
         Some(outline) => outline,
-        None => serde_json::from_slice(bytes).map_err(|error| no_data(key, &error))?,
+        None => serde_json::from_slice(bytes).map_err(|error| not_session_data(key, &error))?,
     };
     Ok(Summary {
         flow: outline.flow_id,
@@ -110,7 +110,7 @@ pub(crate) fn summary(key: &SessionKey, bytes: &[u8], size: usize) -> SessionRes
     })
 }
 
-/// The short fields of the stored form.
+/// The short fields of the stored form that a summary needs.
 #[cfg(any(feature = "redis", feature = "durable"))]
 #[derive(serde::Deserialize)]
 struct Outline {
@@ -120,7 +120,7 @@ struct Outline {
     cursor: SessionCursor,
 }
 
-/// Stored data that this version cannot read; it is left as it is (C17).
+/// The error for stored data that cannot be read. The data is left unchanged (C17).
 #[cfg(any(feature = "redis", feature = "durable"))]
 pub(crate) fn unreadable(key: &SessionKey, reason: &str) -> GreenticError {
     let key = printable(key);
@@ -130,7 +130,7 @@ pub(crate) fn unreadable(key: &SessionKey, reason: &str) -> GreenticError {
     )
 }
 
-/// The size of the stored form, in bytes.
+/// Returns the size of the stored form, in bytes.
 pub(crate) fn size(data: &SessionData) -> SessionResult<u64> {
     let mut counter = ByteCounter(0);
     serde_json::to_writer(&mut counter, data).map_err(|error| unwritable(&error))?;
@@ -152,8 +152,8 @@ fn check_size(data: &SessionData, limit: usize) -> SessionResult<()> {
     Ok(())
 }
 
-// Sizing means serializing, so data far below the limit is let through by an upper bound: a byte
-// takes six at most (\u00XX), and all short fields together are bounded by their own count.
+// Computing the size requires serializing, so data far below the limit is accepted by an upper bound:
+// a byte is at most six bytes when escaped (\u00XX), and the other fields are bounded together.
 fn surely_fits(data: &SessionData, limit: usize) -> bool {
     const WORST_ESCAPE: usize = 6;
     const FIELDS: usize = 64 * 1024;

@@ -1,11 +1,11 @@
-//! JSON Schema of the stored record, for tools that read it outside this crate.
+//! The JSON Schema of stored session data, for tools outside this crate.
 
 use greentic_types::SessionData;
 use schemars::Schema;
 
-/// The schema of [`SessionData`] as every backend stores it: plain JSON.
+/// Returns the schema of [`SessionData`] in the stored form, JSON.
 ///
-/// The same text is published with the crate as `docs/schema/session-data.schema.json`.
+/// The crate contains the same schema as `docs/schema/session-data.schema.json`.
 ///
 /// ```
 /// let schema = greentic_session::schema::session_data_schema();

@@ -1,4 +1,4 @@
-//! The digest by which a reply finds its wait.
+//! The digest of a reply scope, under which a wait is stored.
 
 use std::fmt;
 
@@ -7,32 +7,32 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{SessionResult, invalid_input};
 
-/// The longest scope, in bytes over all four fields.
+/// The longest scope, in bytes: the sum of its four fields.
 pub const MAX_SCOPE_BYTES: usize = 64 * 1024;
 
-/// The SHA-256 under which a [`ReplyScope`] is stored; different scopes never share one (C4).
+/// The SHA-256 under which a [`ReplyScope`] is stored. Different scopes have different digests (C4).
 ///
-/// It equals [`ReplyScope::scope_hash`] wherever that hash is unambiguous: that is, unless a
-/// field holds a newline or an optional field is present and empty.
+/// It equals [`ReplyScope::scope_hash`] unless that hash is ambiguous: if a field contains a newline,
+/// or an optional field is present and empty.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ScopeDigest([u8; 32]);
 
 impl ScopeDigest {
-    /// Digests a scope.
+    /// Computes the digest of a scope.
     ///
     /// # Errors
-    /// `InvalidInput` if the scope is longer than 65,536 bytes.
+    /// - `InvalidInput`: the scope is longer than [`MAX_SCOPE_BYTES`].
     pub fn of(scope: &ReplyScope) -> SessionResult<Self> {
         Ok(ScopeDigests::of(scope)?.ours)
     }
 
-    /// The digest's own bytes.
+    /// Returns the bytes of the digest.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// A digest from its bytes, as [`ScopeDigest::as_bytes`] gave them.
+    /// Makes a digest from the bytes that [`ScopeDigest::as_bytes`] returned.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
@@ -48,8 +48,8 @@ impl ScopeDigest {
         Self(Sha256::digest(lines).into())
     }
 
-    // The unambiguous form holds exactly three newlines before it is hashed. This one starts with
-    // four, so that no scope of one form can be written as a scope of the other.
+    // The input of `of_lines` for an unambiguous scope has exactly three newlines. This input starts
+    // with four, so that the two inputs are never equal.
     fn of_length_prefixed(fields: &[Option<&str>; 4]) -> Self {
         let mut hasher = Sha256::new();
         hasher.update(b"\n\n\n\n");
@@ -62,10 +62,10 @@ impl ScopeDigest {
     }
 }
 
-/// The digests of one scope.
+/// Both digests of a scope: the one that is stored, and that of greentic-session 1.2.
 pub(crate) struct ScopeDigests {
     pub ours: ScopeDigest,
-    /// The one under which greentic-session 1.2 filed it: [`ReplyScope::scope_hash`].
+    /// The digest under which greentic-session 1.2 stored it: [`ReplyScope::scope_hash`].
     pub legacy: ScopeDigest,
 }
 
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn c4_plain_scopes_keep_the_legacy_hash() {
+    fn c4_unambiguous_scopes_keep_the_legacy_hash() {
         for fields in [
             [
                 Some("chat-1"),
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn c4_scopes_that_share_the_legacy_hash_differ_here() {
+    fn c4_scopes_with_equal_legacy_hashes_have_different_digests() {
         let colliding = [
             [Some("a\nb"), None, None, None],
             [Some("a"), Some("b\n"), None, None],

@@ -1,4 +1,4 @@
-//! What a store answers.
+//! Stored sessions, the outcomes of calls, and the health of a backend.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,21 +12,21 @@ use crate::error::SessionResult;
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Session {
-    /// The key: whoever knows it may read the session (C5).
+    /// The key. A caller that knows it can read the session (C5).
     pub key: SessionKey,
-    /// What the runtime stored, byte for byte (C8).
+    /// The data, as the runtime stored it, byte for byte (C8).
     pub data: SessionData,
-    /// Counts the changes of the data, from 1 (C7, C15).
+    /// The revision of the data: 1 at first, and 1 more with each change (C7, C15).
     pub revision: u64,
-    /// From this instant on the session is gone (C12); none if it stays until removed.
+    /// The instant from which the session is gone (C12); `None` if it stays until removed.
     pub deadline: Option<Timestamp>,
 }
 
 impl Session {
-    /// Takes the data out; it is cloned only where the session is shared.
+    /// Takes the data out of a session. It is cloned only if the session is shared.
     #[inline]
     pub(crate) fn into_data(session: Arc<Self>) -> SessionData {
-        // In memory it always is, so the cheap look comes first.
+        // The memory store shares every session, so that the cheap check comes first.
         if Arc::strong_count(&session) > 1 {
             return session.data.clone();
         }
@@ -34,8 +34,8 @@ impl Session {
     }
 }
 
-/// A session that is about to be stored. It is put where it will lie as soon as it is checked,
-/// because its data is large to move.
+/// The new state of a session, before its revision and deadline are known. It is placed on the heap
+/// early, because its data is expensive to move.
 pub(crate) struct NewSession(Arc<Session>);
 
 impl NewSession {
@@ -56,7 +56,7 @@ impl NewSession {
         &self.0.data
     }
 
-    /// The session as it is stored. Nobody shares a session, so that nothing is copied.
+    /// Completes the session. It is not shared yet, so that its data is not copied.
     pub fn stored(self, revision: u64, deadline: Option<Timestamp>) -> Arc<Session> {
         let mut session = self.0;
         let stored = Arc::make_mut(&mut session);
@@ -66,7 +66,7 @@ impl NewSession {
     }
 }
 
-/// Shows no payload and no user (C18).
+/// Prints no payload and no user (C18).
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
@@ -78,70 +78,70 @@ impl fmt::Debug for Session {
     }
 }
 
-/// What became of a create.
+/// The outcome of [`create`](crate::AsyncSessionStore::create).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum CreateOutcome {
     /// The session is stored under this key.
     Created(SessionKey),
-    /// The caller's key is taken by another session of the same owner; nothing was changed.
+    /// Another session of the same owner has the key; nothing was changed.
     Exists,
 }
 
 impl CreateOutcome {
-    /// The key of a session that was created under a fresh key.
+    /// Returns the key of a session that was created under a random key.
     pub(crate) fn fresh(self) -> SessionResult<SessionKey> {
         match self {
             Self::Created(key) => Ok(key),
             Self::Exists => Err(GreenticError::new(
                 ErrorCode::Internal,
-                "a freshly drawn session key is in use already",
+                "a new random session key is already in use",
             )),
         }
     }
 }
 
-/// What became of a park.
+/// The outcome of [`park`](crate::AsyncSessionStore::park).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum ParkOutcome {
-    /// The session waits; its data has this revision.
+    /// The session waits.
     Registered {
         /// The revision of the stored data.
         revision: u64,
     },
-    /// This session waits on the scope already; nothing was changed.
+    /// This session already waits on the scope; nothing was changed.
     Exists(SessionKey),
 }
 
-/// What became of a clear.
+/// The outcome of [`clear`](crate::AsyncSessionStore::clear).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum ClearOutcome {
-    /// The wait is gone, and this session with it.
+    /// This session and its wait were removed.
     Cleared(SessionKey),
     /// No session waited on the scope.
     NoWait,
 }
 
-/// The state of a backend, as an operator needs it.
+/// The state of a backend, for operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Health {
     /// The backend: `memory`, `redis` or `durable`.
     pub backend: &'static str,
-    /// The time that one round trip to the storage took.
+    /// The time of one round trip to the storage.
     pub round_trip: std::time::Duration,
-    /// The version of the server or of the file format, where there is one.
+    /// The version of the server or of the file format, if there is one.
     pub version: Option<String>,
-    /// The role of the server that was asked, such as `master`.
+    /// The role of the server, such as `master`.
     pub role: Option<String>,
-    /// What an operator must see; empty is good.
+    /// The problems that were found; empty if there are none.
     pub warnings: Vec<HealthWarning>,
 }
 
 impl Health {
-    /// A healthy backend, to be filled in.
+    /// Makes the state of a backend without a version, a role and warnings.
     #[must_use]
     pub const fn new(backend: &'static str, round_trip: std::time::Duration) -> Self {
         Self {
@@ -170,13 +170,13 @@ impl fmt::Display for Health {
     }
 }
 
-/// One thing that is wrong, or will be.
+/// A problem of a backend, present or impending.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HealthWarning {
     /// A stable name for programs, such as `eviction_policy`.
     pub code: &'static str,
-    /// One sentence for people: what is wrong, and what to change.
+    /// One sentence for people: the problem, and what to change.
     pub message: String,
 }
 

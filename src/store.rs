@@ -1,4 +1,4 @@
-//! The blocking face: the nine methods of greentic-session 1.2.
+//! The blocking API: the nine methods of greentic-session 1.2.
 
 use std::time::Duration;
 
@@ -6,14 +6,17 @@ use greentic_types::{ReplyScope, SessionData, SessionKey, TenantCtx, UserId};
 
 use crate::error::SessionResult;
 
-/// Stores paused flows and finds the one that a message answers; blocking.
+/// Stores paused flows and finds the one that a message answers: the blocking API.
 ///
-/// All methods may be called from anywhere: from a thread without a runtime, from inside any async
-/// runtime, from a blocking pool (C19). In async code prefer
-/// [`AsyncSessionStore`](crate::AsyncSessionStore), which blocks no worker and can do more; to get
-/// the same in blocking form, see [`Blocking`](crate::Blocking).
+/// Every method can be called on any thread, also inside an async runtime (C19). In async code prefer
+/// [`AsyncSessionStore`](crate::AsyncSessionStore): it does not block the thread, and has more
+/// operations. [`Blocking`](crate::Blocking) offers those to blocking callers.
 ///
-/// Each call is atomic, and safe to repeat when its outcome is unknown (C14).
+/// Each call is atomic. A call that ended in `Timeout` can be repeated, except `create_session`: each
+/// repeat of it can store another session (C14).
+///
+/// Besides the errors that a method names, it can return those of the backend: `Unavailable`,
+/// `Timeout`, `RateLimited` and `Internal`; see [`error`](crate::error).
 ///
 /// ```
 /// use greentic_session::{SessionBackendConfig, SessionData, create_session_store};
@@ -37,47 +40,53 @@ use crate::error::SessionResult;
 /// # }
 /// ```
 pub trait SessionStore: Send + Sync + 'static {
-    /// Stores a new session under a fresh key that cannot be guessed, and returns the key.
+    /// Stores a new session under a new random key, and returns the key.
     ///
-    /// `find_by_user` finds it from now on, unless the store sees waits only
-    /// ([`StoreOptions::find_by_user`](crate::StoreOptions#structfield.find_by_user)). It gets the store's
-    /// default TTL.
+    /// The session becomes the latest of its user, which `find_by_user` returns if none waits (C6),
+    /// unless [`StoreOptions::find_by_user`](crate::StoreOptions#structfield.find_by_user) is set to
+    /// waits only. It gets the store's default TTL.
     ///
     /// # Errors
-    /// `InvalidInput` if `ctx` and `data` disagree (C2), break the id grammar (C1), or the data is
-    /// over the size limit (C8); else as in [`error`](crate::error).
+    /// - `InvalidInput`: `ctx` and `data` name different owners (C2) or break the id grammar (C1), or
+    ///   the data exceeds the size limit (C8).
     fn create_session(&self, ctx: &TenantCtx, data: SessionData) -> SessionResult<SessionKey>;
 
-    /// Reads a session; none if there is none or its deadline has come (C12).
+    /// Reads a session by its key. Returns `None` if it does not exist or has expired (C5, C12).
     ///
     /// # Errors
-    /// `Internal` if what is stored cannot be read; it is left as it is. Else as in
-    /// [`error`](crate::error).
+    /// - `InvalidInput`: the key is empty or too long.
+    /// - `Internal`: the stored session cannot be read. It is left unchanged (C17).
     fn get_session(&self, key: &SessionKey) -> SessionResult<Option<SessionData>>;
 
-    /// Replaces the data of a session; its deadline, wait and look-ups stay (C7).
+    /// Replaces the data of a session. Its deadline, wait and look-ups are kept (C7).
     ///
     /// # Errors
-    /// `NotFound` if there is no such session; `InvalidInput` if the data is another owner's (C3) or
-    /// too large (C8); `Conflict` while a claim is live (C16). Nothing is changed then.
+    /// Nothing is changed on:
+    /// - `NotFound`: there is no such session.
+    /// - `InvalidInput`: the data has another owner (C3) or is too large (C8).
+    /// - `Conflict`: a live claim holds the session (C16).
     fn update_session(&self, key: &SessionKey, data: SessionData) -> SessionResult<()>;
 
-    /// Removes a session with its wait and look-ups (C7).
+    /// Removes a session, its wait and its look-ups (C7).
     ///
     /// # Errors
-    /// `NotFound` if there is no such session; `Conflict` while a claim is live (C16).
+    /// - `NotFound`: there is no such session.
+    /// - `Conflict`: a live claim holds the session (C16).
     fn remove_session(&self, key: &SessionKey) -> SessionResult<()>;
 
-    /// Stores a session and routes the scope to it, in one atomic step (C9).
+    /// Stores a session that waits for an answer on a scope, in one atomic step (C9).
     ///
-    /// The same session under another scope moves. Another session on the same scope is displaced:
-    /// it stays readable by its key, but waits no more. A `ttl` of none means the store's default
-    /// TTL, else none; zero acts as 1 ms (C12).
+    /// If the session already waits on another scope, its wait moves. If another session waits on this
+    /// scope, it is displaced: it stays readable by its key, but no longer waits.
+    ///
+    /// The session expires `ttl` from now; `None` means the store's default TTL, and without one the
+    /// session has no deadline. Zero means 1 ms (C12).
     ///
     /// # Errors
-    /// `InvalidInput` if `ctx`, `user_id` and `data` do not name one owner (C2), the key belongs to
-    /// another owner (C4), or a limit is passed; `Conflict` if a live claim holds the session or
-    /// the scope (C16). Nothing is changed then.
+    /// Nothing is changed on:
+    /// - `InvalidInput`: `ctx`, `user_id` and `data` name different owners (C2), the key belongs to
+    ///   another owner (C4), or a limit is exceeded.
+    /// - `Conflict`: a live claim holds the session or the scope (C16).
     fn register_wait(
         &self,
         ctx: &TenantCtx,
@@ -88,10 +97,11 @@ pub trait SessionStore: Send + Sync + 'static {
         ttl: Option<Duration>,
     ) -> SessionResult<()>;
 
-    /// Finds the session that waits on a scope (C10).
+    /// Returns the key of the session that waits on a scope (C10).
     ///
     /// # Errors
-    /// `InvalidInput` if the context contradicts itself or breaks the id grammar (C1).
+    /// - `InvalidInput`: the context is contradictory or breaks the id grammar (C1), or the scope is
+    ///   too long.
     fn find_wait_by_scope(
         &self,
         ctx: &TenantCtx,
@@ -99,21 +109,21 @@ pub trait SessionStore: Send + Sync + 'static {
         scope: &ReplyScope,
     ) -> SessionResult<Option<SessionKey>>;
 
-    /// Lists the sessions of a user that wait, in order of registration (C10).
+    /// Returns the keys of a user's waiting sessions, in order of registration (C10).
     ///
     /// # Errors
-    /// `InvalidInput` if the context contradicts itself or breaks the id grammar (C1).
+    /// - `InvalidInput`: the context is contradictory or breaks the id grammar (C1).
     fn list_waits_for_user(
         &self,
         ctx: &TenantCtx,
         user_id: &UserId,
     ) -> SessionResult<Vec<SessionKey>>;
 
-    /// Removes the wait on a scope and its session; does nothing where none waits (C11).
+    /// Removes the session that waits on a scope, with its wait. Does nothing if none waits (C11).
     ///
     /// # Errors
-    /// `InvalidInput` if `ctx` and `user_id` do not name one owner; `Conflict` while a claim is
-    /// live (C16).
+    /// - `InvalidInput`: `ctx` and `user_id` name different owners, or the scope is too long.
+    /// - `Conflict`: a live claim holds the wait (C16).
     fn clear_wait(
         &self,
         ctx: &TenantCtx,
@@ -121,13 +131,14 @@ pub trait SessionStore: Send + Sync + 'static {
         scope: &ReplyScope,
     ) -> SessionResult<()>;
 
-    /// Finds the session of a user: the one that waits, else the latest that was created (C6).
+    /// Returns the session of a user: the one that waits, or else the one created last (C6).
     ///
-    /// A store that sees waits only, as greentic-session 1.2.0 does, answers none in the second case:
-    /// see [`FindByUser`](crate::FindByUser).
+    /// If [`FindByUser`](crate::FindByUser) is set to waits only, as in greentic-session 1.2.0, it
+    /// returns `None` in the second case.
     ///
     /// # Errors
-    /// `InvalidInput` that says "multiple waits" if more than one session waits.
+    /// - `InvalidInput`: more than one session waits (the message contains "multiple waits"), or the
+    ///   context is contradictory or breaks the id grammar (C1).
     #[deprecated(note = "use find_wait_by_scope or list_waits_for_user instead")]
     fn find_by_user(
         &self,

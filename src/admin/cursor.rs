@@ -1,4 +1,4 @@
-//! Where a walk goes on.
+//! The position at which a walk continues.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,11 +10,11 @@ use crate::error::{SessionResult, invalid_input};
 /// The longest cursor, in bytes.
 const MAX_CURSOR_BYTES: usize = 16 * 1024;
 
-/// Where the next page of a walk begins; of use only for the store that gave it.
+/// The start of the next page of a walk. It is valid only for the store that returned it.
 ///
-/// It can be printed and parsed, so that a walk can go on in another process: on the memory store
-/// only as long as the store lives. It may name, encoded, the last session or owner that the walk
-/// saw, so keep it as you keep the data. `Debug` shows nothing of it (C18).
+/// It can be printed and parsed, so that another process can continue the walk; a cursor of the memory
+/// store is valid only as long as that store exists. A cursor can contain, encoded, the last session key
+/// or owner of a page, so protect it like the data. `Debug` prints none of it (C18).
 ///
 /// ```
 /// use greentic_session::admin::ScanCursor;
@@ -27,8 +27,8 @@ const MAX_CURSOR_BYTES: usize = 16 * 1024;
 pub struct ScanCursor(String);
 
 impl ScanCursor {
-    pub(crate) fn new(mark: impl Into<String>) -> Self {
-        Self(mark.into())
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -36,9 +36,9 @@ impl ScanCursor {
     }
 }
 
-/// The cursor is of another store, or was changed.
+/// The error for a cursor that is of another store or was changed.
 pub(crate) fn unknown_cursor() -> GreenticError {
-    invalid_input("not a cursor of this store; start from the beginning")
+    invalid_input("the cursor is not of this store; start the walk again")
 }
 
 impl FromStr for ScanCursor {

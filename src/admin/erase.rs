@@ -1,4 +1,4 @@
-//! The right to be forgotten.
+//! The erasure of all data of a tenant, a team or a user.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use super::{Finding, OwnerParts, Progress, ScanCursor};
 use crate::error::SessionResult;
 use crate::ids::check_id;
 
-/// Whose data is meant: a tenant's, a team's, or a person's.
+/// The owners of an erasure: all of a tenant, of a team, or of a user.
 ///
 /// ```
 /// use greentic_session::admin::OwnerSelection;
@@ -26,14 +26,14 @@ pub struct OwnerSelection {
     pub env: EnvId,
     /// The tenant.
     pub tenant: TenantId,
-    /// The team. Default: all teams of the tenant, and what belongs to none.
+    /// The team. Default: all teams of the tenant, and owners without a team.
     pub team: Option<TeamId>,
-    /// The user. Default: all users, and what belongs to none.
+    /// The user. Default: all users, and sessions without a user.
     pub user: Option<UserId>,
 }
 
 impl OwnerSelection {
-    /// Everything of a tenant.
+    /// Selects all owners of a tenant.
     #[must_use]
     pub const fn tenant(env: EnvId, tenant: TenantId) -> Self {
         Self {
@@ -58,7 +58,7 @@ impl OwnerSelection {
         self
     }
 
-    /// Tells whether an owner is meant.
+    /// Returns true if an owner is selected.
     #[must_use]
     pub fn matches(&self, owner: &OwnerParts) -> bool {
         self.env == owner.env
@@ -80,7 +80,7 @@ impl OwnerSelection {
     }
 }
 
-/// Hides the user (C18).
+/// Prints no user (C18).
 impl fmt::Debug for OwnerSelection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OwnerSelection")
@@ -92,7 +92,7 @@ impl fmt::Debug for OwnerSelection {
     }
 }
 
-/// Whether to erase, or only to tell what would be erased.
+/// Whether to erase, or to count what would be erased.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EraseMode {
     /// Changes nothing.
@@ -101,18 +101,18 @@ pub enum EraseMode {
     Erase,
 }
 
-/// One page of an erasure: what it erased, or would erase.
+/// One page of an erasure: what was erased, or would be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ErasePage {
-    /// Sessions, waits and claims included.
+    /// The number of sessions; with each go its wait and claim.
     pub sessions: u64,
-    /// Remembered message ids (C16).
+    /// The number of remembered message ids (C16).
     pub messages: u64,
-    /// What cannot be read, so that nobody can tell whose it is (C17). It is left as it is.
+    /// Entries that cannot be read, so that their owner is unknown (C17). They are left unchanged.
     pub unreadable: Vec<Finding>,
     /// The progress of the walk, this page included.
     pub progress: Progress,
-    /// Where the next page begins; none if this is the last.
+    /// The start of the next page; `None` on the last page.
     pub next: Option<ScanCursor>,
 }

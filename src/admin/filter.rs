@@ -1,4 +1,4 @@
-//! Which sessions a scan is about. Written once, for all backends.
+//! The filter of a scan, the same for all backends.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 use crate::error::SessionResult;
 use crate::ids::{check_id, check_key};
 
-/// Which sessions to look at; all that is set must hold. Default: every session.
+/// Selects sessions. A session matches if it meets every condition that is set. Default: every session.
 ///
 /// ```
 /// use greentic_session::admin::{ScanFilter, StateKind};
@@ -22,29 +22,29 @@ use crate::ids::{check_id, check_key};
 #[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ScanFilter {
-    /// This session alone: it is looked up, and nothing else is walked. Default: any.
+    /// The session with this key, which is looked up without a walk. Default: any.
     pub key: Option<SessionKey>,
     /// The env of the owner. Default: any.
     pub env: Option<EnvId>,
     /// The tenant of the owner. Default: any.
     pub tenant: Option<TenantId>,
-    /// The team of the owner. Default: any, also none.
+    /// The team of the owner. Default: any, or none.
     pub team: Option<TeamId>,
-    /// The user of the owner. Default: any, also none.
+    /// The user of the owner. Default: any, or none.
     pub user: Option<UserId>,
     /// The flow. Default: any.
     pub flow: Option<FlowId>,
     /// The state. Default: any.
     pub state: Option<StateKind>,
-    /// Sessions that wait, or that do not wait but were created, at least this long ago. Default:
-    /// any.
+    /// The least age: the time since a waiting session was parked, or since another one was created.
+    /// Default: any. Sessions of unknown age do not match.
     pub older_than: Option<Duration>,
-    /// Sessions whose deadline comes within this time. Default: any, also none.
+    /// The greatest time until the deadline. Default: any. Sessions without a deadline do not match.
     pub expires_within: Option<Duration>,
 }
 
 impl ScanFilter {
-    /// Every session.
+    /// Selects every session.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -113,7 +113,7 @@ impl ScanFilter {
         self
     }
 
-    /// Tells whether a session that was read at `now` is meant.
+    /// Returns true if a session that was read at `now` matches.
     #[must_use]
     pub fn matches(&self, info: &SessionInfo, now: Timestamp) -> bool {
         let owner = &info.owner;
@@ -145,7 +145,7 @@ impl ScanFilter {
             .collect()
     }
 
-    /// An age that nobody knows is none: greentic-session 1.2 kept no times.
+    /// An unknown age does not match: greentic-session 1.2 stored no times.
     fn is_old_enough(&self, info: &SessionInfo, now: Timestamp) -> bool {
         let age = info.age(now);
         self.older_than
@@ -163,7 +163,7 @@ fn wanted<T: PartialEq>(filter: Option<&T>, value: Option<&T>) -> bool {
     filter.is_none() || filter == value
 }
 
-/// Hides the user (C18).
+/// Prints no user (C18).
 impl fmt::Debug for ScanFilter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ScanFilter")

@@ -1,4 +1,4 @@
-//! What a scan tells of a session.
+//! What a scan reports of a session.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,28 +14,29 @@ use crate::clock::Timestamp;
 pub struct SessionInfo {
     /// The key.
     pub key: SessionKey,
-    /// Whose it is; `Debug` hides the user (C18).
+    /// The owner. `Debug` prints no user (C18).
     pub owner: OwnerParts,
     /// The flow.
     pub flow: FlowId,
     /// The pack of the flow, if the data names one.
     pub pack: Option<PackId>,
-    /// The node at which the flow stands.
+    /// The node at which the flow is paused.
     pub node: String,
-    /// What it does.
+    /// The state.
     pub state: SessionState,
     /// The revision of the data (C7).
     pub revision: u64,
-    /// When it was stored first; none where greentic-session 1.2 stored it.
+    /// When it was created; `None` if greentic-session 1.2 stored it.
     pub created: Option<Timestamp>,
-    /// When it is gone; none if it stays until removed (C12).
+    /// The deadline; `None` if it stays until removed (C12).
     pub deadline: Option<Timestamp>,
     /// The size of the data, in bytes of JSON.
     pub bytes: u64,
 }
 
 impl SessionInfo {
-    /// How long it waits, or else how long it is there; none where greentic-session 1.2 stored it.
+    /// Returns the time since a waiting session was parked, or since another one was created; `None` if
+    /// greentic-session 1.2 stored it.
     #[must_use]
     pub fn age(&self, now: Timestamp) -> Option<Duration> {
         let from = match &self.state {
@@ -46,28 +47,28 @@ impl SessionInfo {
     }
 }
 
-/// What a session does.
+/// The state of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SessionState {
-    /// It waits for an answer, and nobody holds it.
+    /// It waits for an answer; no worker holds it.
     Waiting {
-        /// Since when; none where greentic-session 1.2 parked it.
+        /// When it was parked; `None` if greentic-session 1.2 parked it.
         since: Option<Timestamp>,
-        /// The digest of the scope; none where greentic-session 1.2 parked it.
+        /// The digest of the scope; `None` if greentic-session 1.2 parked it.
         scope: Option<ScopeDigest>,
-        /// How often it was claimed since it was parked.
+        /// The number of claims since it was parked.
         attempt: u32,
     },
     /// A worker holds it.
     Claimed {
-        /// Since when it waits.
+        /// When it was parked; `None` if greentic-session 1.2 parked it.
         since: Option<Timestamp>,
-        /// The digest of the scope.
+        /// The digest of the scope; `None` if greentic-session 1.2 parked it.
         scope: Option<ScopeDigest>,
-        /// How often it was claimed since it was parked.
+        /// The number of claims since it was parked.
         attempt: u32,
-        /// When the lease ends unless it is renewed.
+        /// The end of the lease, unless it is renewed.
         until: Timestamp,
     },
     /// It does not wait.
@@ -75,7 +76,7 @@ pub enum SessionState {
 }
 
 impl SessionState {
-    /// Its name.
+    /// Returns the name of the state.
     #[must_use]
     pub const fn kind(&self) -> StateKind {
         match self {
@@ -89,7 +90,7 @@ impl SessionState {
 /// The name of a state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StateKind {
-    /// It waits for an answer, and nobody holds it.
+    /// It waits for an answer; no worker holds it.
     Waiting,
     /// A worker holds it.
     Claimed,
@@ -111,28 +112,28 @@ impl fmt::Display for StateKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ScanPage {
-    /// The sessions that the filter means, in no particular order. It may be empty in the midst of a
-    /// scan.
+    /// The sessions that match the filter, in no particular order. A page can be empty before the end
+    /// of a scan.
     pub sessions: Vec<SessionInfo>,
-    /// The sessions that cannot be read, whatever the filter says (C17).
+    /// The sessions that cannot be read (C17), regardless of the filter.
     pub unreadable: Vec<Finding>,
-    /// The time of the store when it was read.
+    /// The time of the store when the page was read.
     pub now: Timestamp,
     /// The progress of the walk, this page included.
     pub progress: Progress,
-    /// Where the next page begins; none if this is the last.
+    /// The start of the next page; `None` on the last page.
     pub next: Option<ScanCursor>,
 }
 
-/// What became of a claim that was taken away.
+/// The outcome of [`revoke`](crate::AsyncSessionStore::revoke).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum RevokeOutcome {
-    /// Its token is void, and the wait can be claimed at once.
+    /// The claim was ended: its token is void, and the wait can be claimed at once.
     Revoked {
-        /// When its lease would have ended, or did.
+        /// The end of its lease, which may have passed.
         until: Timestamp,
-        /// Which try at the wait it was.
+        /// The number of the claim since the wait was parked, from 1.
         attempt: u32,
     },
     /// No worker held the session.

@@ -1,8 +1,8 @@
-//! What an operator needs: to see what is stored, to mend it, to erase it, to move it.
+//! The types of the operator's operations: scan, count, verify, erase, export and import.
 //!
-//! Everything here works in pages, so that no call does more than a bounded piece of work, however
-//! much is stored: a page says where the next one begins, as a [`ScanCursor`] that can be printed,
-//! kept and read again. Live traffic goes on meanwhile.
+//! These operations walk over the store in pages, so that each call does a bounded amount of work. A page
+//! returns the start of the next one as a [`ScanCursor`], which can be printed, stored and parsed. Other
+//! calls are not blocked.
 
 mod cursor;
 mod erase;
@@ -28,10 +28,10 @@ pub use transfer::{
 };
 pub use verify::{Finding, FindingKind, VerifyMode, VerifyPage};
 
-/// The most that one page looks at; a larger limit acts as this one.
+/// The largest limit of a page, in entries. A larger limit means this one.
 pub const MAX_PAGE: usize = 1_000;
 
-/// A limit that a backend works with: at least 1, at most [`MAX_PAGE`].
+/// Limits a page to between 1 and [`MAX_PAGE`] entries.
 pub(crate) fn page_limit(limit: usize) -> usize {
     limit.clamp(1, MAX_PAGE)
 }

@@ -1,4 +1,4 @@
-//! Counts over a scan.
+//! The counts of a scan.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,7 +10,7 @@ const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
-/// How many sessions there are, by all that an operator asks for.
+/// The number of sessions by state, env, tenant, flow, age and remaining time.
 ///
 /// Its size grows with the number of tenants and flows, not with the number of sessions.
 ///
@@ -34,29 +34,29 @@ pub struct Stats {
     pub by_tenant: BTreeMap<(String, String), Counts>,
     /// By flow.
     pub by_flow: BTreeMap<String, Counts>,
-    /// How long they wait, or are there where they do not wait.
+    /// Their ages; see [`SessionInfo::age`].
     pub ages: Histogram,
-    /// How long they still live.
+    /// The times until their deadlines.
     pub expiries: Histogram,
-    /// Sessions that cannot be read (C17); they are in no other count.
+    /// The sessions that cannot be read (C17); no other count includes them.
     pub unreadable: u64,
 }
 
 impl Stats {
-    /// Nothing counted yet.
+    /// Makes empty counts.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Counts a session that was read at `now`.
+    /// Adds a session that was read at `now`.
     pub fn add(&mut self, info: &SessionInfo, now: Timestamp) {
         let (env, tenant) = (info.owner.env.as_str(), info.owner.tenant.as_str());
         let flow = info.flow.as_str();
         self.total.add(info);
         self.by_env.entry(env.to_owned()).or_default().add(info);
-        let place = (env.to_owned(), tenant.to_owned());
-        self.by_tenant.entry(place).or_default().add(info);
+        let full_tenant = (env.to_owned(), tenant.to_owned());
+        self.by_tenant.entry(full_tenant).or_default().add(info);
         self.by_flow.entry(flow.to_owned()).or_default().add(info);
         self.ages.add(info.age(now));
         let left = info.deadline.map(|deadline| deadline.since(now));
@@ -64,22 +64,22 @@ impl Stats {
     }
 }
 
-/// Sessions by state.
+/// The number of sessions by state, and the size of their data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counts {
-    /// Those that wait, and that nobody holds.
+    /// Sessions that wait and that no worker holds.
     pub waiting: u64,
-    /// Those that a worker holds.
+    /// Sessions that a worker holds.
     pub claimed: u64,
-    /// Those that do not wait.
+    /// Sessions that do not wait.
     pub idle: u64,
     /// The size of their data, in bytes of JSON.
     pub bytes: u64,
 }
 
 impl Counts {
-    /// All of them.
+    /// Returns the number of sessions in all states.
     #[must_use]
     pub const fn sessions(&self) -> u64 {
         self.waiting + self.claimed + self.idle
@@ -95,19 +95,19 @@ impl Counts {
     }
 }
 
-/// Durations, sorted into a few bins.
+/// The number of durations in each of six bins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Histogram {
-    /// How many are below the bound of the same place in [`Histogram::BOUNDS`]; the last are above
-    /// all bounds.
+    /// The number of durations below each of [`Histogram::BOUNDS`], from the bound before it. The last
+    /// bin has those from the last bound on.
     pub bins: [u64; 6],
-    /// How many have no such duration: no deadline, or an age that nobody knows.
+    /// The number of sessions without such a duration: no deadline, or an unknown age.
     pub none: u64,
 }
 
 impl Histogram {
-    /// Where the bins end: one minute, one hour, one day, one week, 30 days.
+    /// The upper bounds of the bins: one minute, one hour, one day, one week, 30 days.
     pub const BOUNDS: [Duration; 5] = [
         Duration::from_secs(MINUTE),
         Duration::from_secs(HOUR),
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_duration_falls_below_the_bound_that_it_does_not_reach() {
+    fn a_duration_is_counted_below_the_first_bound_above_it() {
         let mut histogram = Histogram::default();
         for seconds in [0, 59, 60, HOUR, DAY - 1, 7 * DAY, 30 * DAY, u64::MAX / 1000] {
             histogram.add(Some(Duration::from_secs(seconds)));

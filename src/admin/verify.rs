@@ -1,4 +1,4 @@
-//! Whether everything that leads to a session agrees with it.
+//! The findings of a verification: contradictions between sessions and index entries.
 
 use std::fmt;
 
@@ -7,26 +7,27 @@ use greentic_types::SessionKey;
 use super::{Progress, ScanCursor};
 use crate::error::printable;
 
-/// Whether to repair what is found.
+/// Whether to repair the findings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VerifyMode {
     /// Changes nothing.
     Check,
-    /// Removes what leads nowhere, and indexes what is not indexed. No readable session is lost.
+    /// Removes dangling index entries and orphans, and adds missing index entries. No readable session is
+    /// removed.
     Repair,
 }
 
-/// What kind of fault it is.
+/// The kind of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum FindingKind {
-    /// An entry of an index leads nowhere.
+    /// An index entry leads to no session.
     Dangling,
-    /// A session is not where an index should lead to it.
+    /// A session has no entry in an index.
     Missing,
-    /// A part of a session is there without the rest.
+    /// A part of a session exists without the rest.
     Orphan,
-    /// What is stored cannot be read (C17). Nothing repairs it.
+    /// An entry cannot be read (C17). It is not repaired.
     Unreadable,
 }
 
@@ -41,19 +42,19 @@ impl fmt::Display for FindingKind {
     }
 }
 
-/// One thing that is wrong. It names no user (C18).
+/// A contradiction in the store. It names no user (C18).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding {
-    /// What kind of fault it is.
+    /// The kind.
     pub kind: FindingKind,
-    /// The table, or the kind of key, that it was found in.
+    /// The table or the kind of key where it was found.
     pub place: &'static str,
-    /// The session that it is about, if it is about one.
+    /// The session that it concerns, if any.
     pub session: Option<SessionKey>,
-    /// What is wrong, in a few words.
+    /// A description in a few words.
     pub reason: String,
-    /// It was repaired.
+    /// True if it was repaired.
     pub repaired: bool,
 }
 
@@ -88,12 +89,12 @@ impl fmt::Display for Finding {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct VerifyPage {
-    /// How much was looked at: sessions, and entries of indexes.
+    /// The number of sessions and index entries that were checked.
     pub checked: u64,
-    /// What is wrong.
+    /// The findings.
     pub findings: Vec<Finding>,
     /// The progress of the walk, this page included.
     pub progress: Progress,
-    /// Where the next page begins; none if this is the last.
+    /// The start of the next page; `None` on the last page.
     pub next: Option<ScanCursor>,
 }

@@ -1,4 +1,4 @@
-//! What an operator's verbs need of a backend, and how those verbs come about: once, for all.
+//! The operator's part of a backend, and the operations that are built on it for all backends.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -22,23 +22,23 @@ use crate::request;
 use crate::rules::{Erased, Head, Remembered};
 use crate::session::Session;
 
-/// What a walk reads of a session besides its head.
+/// How much a walk reads of a session, besides its head.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Depth {
-    /// What a scan tells. Owners are not walked.
+    /// What a scan reports. Owners are not read.
     Summary,
-    /// Nothing.
+    /// Nothing more.
     Heads,
-    /// All of it.
+    /// The whole session.
     Full,
 }
 
-/// A piece of a walk over all that is stored.
+/// One page of a walk over all stored entries.
 pub(crate) struct WalkPage {
     pub now: Timestamp,
-    /// Sessions, also expired ones that are still there.
+    /// Sessions, including expired ones that are still stored.
     pub sessions: Vec<Entry>,
-    /// Owners with something that is no session of theirs.
+    /// Owners that have entries other than sessions.
     pub owners: Vec<OwnerEntry>,
     pub unreadable: Vec<Finding>,
     pub progress: Progress,
@@ -57,38 +57,41 @@ impl WalkPage {
         }
     }
 
-    /// Takes in what was found elsewhere on the same walk.
+    /// Adds the entries that another server returned for the same page.
     #[cfg(feature = "redis")]
-    pub fn extend(&mut self, found: Self) {
-        self.now = self.now.max(found.now);
-        self.sessions.extend(found.sessions);
-        self.owners.extend(found.owners);
-        self.unreadable.extend(found.unreadable);
+    pub fn extend(&mut self, other: Self) {
+        self.now = self.now.max(other.now);
+        self.sessions.extend(other.sessions);
+        self.owners.extend(other.owners);
+        self.unreadable.extend(other.unreadable);
     }
 }
 
+/// A session that a walk found.
 pub(crate) struct Entry {
     pub key: SessionKey,
     pub head: Head,
-    /// Its user created it last (C6).
+    /// True if its user created it last (C6).
     pub latest: bool,
-    /// No claim of it had a higher number (C16).
+    /// The highest fencing number of its claims (C16).
     pub fencing: u64,
     pub detail: Detail,
 }
 
+/// What a walk read of a session, according to its [`Depth`].
 pub(crate) enum Detail {
     None,
     Summary(Summary),
     Session(Arc<Session>),
 }
 
+/// An owner that a walk found.
 pub(crate) struct OwnerEntry {
     pub owner: Owner,
-    /// The scope under which greentic-session 1.2 filed a wait, if that is what was found.
+    /// The scope, if the entry is a wait that greentic-session 1.2 stored.
     #[cfg(feature = "redis")]
     pub legacy_scope: Option<ScopeDigest>,
-    /// Oldest first; also those whose window is over, if they are still there.
+    /// The remembered messages, oldest first, including forgotten ones that are still stored.
     pub messages: Vec<Remembered>,
 }
 
@@ -103,9 +106,9 @@ impl OwnerEntry {
     }
 }
 
-/// What a backend must be able to do for an operator. All arguments are checked already.
+/// The operator's part of a backend. All arguments have been checked.
 pub(crate) trait Admin: Send + Sync + 'static {
-    /// Reads the next `limit` or so of what is stored.
+    /// Reads about `limit` of the stored entries.
     fn walk(
         &self,
         depth: Depth,
@@ -113,11 +116,11 @@ pub(crate) trait Admin: Send + Sync + 'static {
         limit: usize,
     ) -> impl Future<Output = SessionResult<WalkPage>> + Send;
 
-    /// Reads one session, as a walk at the depth of a summary.
+    /// Reads one session, as a walk with [`Depth::Summary`] would.
     fn walk_one(&self, key: &SessionKey) -> impl Future<Output = SessionResult<WalkPage>> + Send;
 
-    /// Erases all of an owner, in one atomic step: these sessions, all that wait, and whatever else
-    /// there is. Counts what was live.
+    /// Erases everything of an owner in one atomic step: the sessions of the request, all waiting
+    /// sessions, look-ups and messages. Counts what was live.
     fn erase_owner(
         &self,
         owner: &Owner,
@@ -150,27 +153,27 @@ pub(crate) trait Admin: Send + Sync + 'static {
     ) -> impl Future<Output = SessionResult<()>> + Send;
 }
 
-/// C21: what is live, and what the filter means.
+/// C21: returns the live sessions that match the filter.
 pub(super) async fn scan<B: Backend>(
     backend: &B,
     filter: &ScanFilter,
     after: Option<&ScanCursor>,
     limit: usize,
 ) -> SessionResult<ScanPage> {
-    let walked = match &filter.key {
+    let walk = match &filter.key {
         Some(key) => backend.walk_one(key).await?,
         None => backend.walk(Depth::Summary, after, limit).await?,
     };
-    let now = walked.now;
-    let live = walked.sessions.into_iter();
+    let now = walk.now;
+    let live = walk.sessions.into_iter();
     let live = live.filter(|found| found.head.is_live(now));
     let infos = live.filter_map(|found| info(found, now));
     Ok(ScanPage {
         sessions: infos.filter(|info| filter.matches(info, now)).collect(),
-        unreadable: walked.unreadable,
+        unreadable: walk.unreadable,
         now,
-        progress: walked.progress,
-        next: walked.next,
+        progress: walk.progress,
+        next: walk.next,
     })
 }
 
@@ -213,12 +216,12 @@ fn state(head: &Head, now: Timestamp) -> SessionState {
     }
 }
 
-/// Where greentic-session 1.2 kept no time, the head says the epoch.
+/// Returns `None` for the epoch, which stands for a time that greentic-session 1.2 did not store.
 fn known(instant: Timestamp) -> Option<Timestamp> {
     (instant > Timestamp::from_millis(1)).then_some(instant)
 }
 
-/// C22: each selected owner that the walk comes by, at once.
+/// C22: erases each selected owner on the page, each in one step.
 pub(super) async fn erase<B: Backend>(
     backend: &B,
     selection: &OwnerSelection,
@@ -226,26 +229,26 @@ pub(super) async fn erase<B: Backend>(
     after: Option<&ScanCursor>,
     limit: usize,
 ) -> SessionResult<ErasePage> {
-    let walked = backend.walk(Depth::Heads, after, limit).await?;
+    let walk = backend.walk(Depth::Heads, after, limit).await?;
     let mut page = ErasePage {
         sessions: 0,
         messages: 0,
-        unreadable: walked.unreadable,
-        progress: walked.progress,
-        next: walked.next,
+        unreadable: walk.unreadable,
+        progress: walk.progress,
+        next: walk.next,
     };
     let mut owners: BTreeMap<Owner, request::EraseOwner> = BTreeMap::new();
-    for found in walked.sessions {
+    for found in walk.sessions {
         if selection.matches(&found.head.owner.parts()) {
-            page.sessions += u64::from(found.head.is_live(walked.now));
+            page.sessions += u64::from(found.head.is_live(walk.now));
             let forget = owners.entry(found.head.owner).or_default();
             forget.keys.push(found.key);
         }
     }
-    for found in walked.owners {
+    for found in walk.owners {
         if selection.matches(&found.owner.parts()) {
             let live = found.messages.iter();
-            let live = live.filter(|message| walked.now < message.until);
+            let live = live.filter(|message| walk.now < message.until);
             page.messages += live.count() as u64;
             let _forget = owners.entry(found.owner).or_default();
             #[cfg(feature = "redis")]
@@ -264,13 +267,13 @@ pub(super) async fn erase<B: Backend>(
     Ok(page)
 }
 
-/// How much data an export reads before it ends its page.
-const ENOUGH: usize = 8 * 1024 * 1024;
-/// How many entries it looks at first; more follow as long as they are small.
+/// The size of the data after which an export page ends.
+const PAGE_BYTES: usize = 8 * 1024 * 1024;
+/// The number of entries that an export reads first; it grows while the entries are small.
 const FIRST_STEP: usize = 16;
 
-/// C26: what is live, in the form that another store imports. The walk goes in steps, so that a page
-/// is bounded in bytes too.
+/// C26: returns what is live, in the form that another store imports. A page is read in steps, so that
+/// it is bounded in bytes too.
 pub(super) async fn export<B: Backend>(
     backend: &B,
     after: Option<&ScanCursor>,
@@ -285,37 +288,37 @@ pub(super) async fn export<B: Backend>(
     let (mut left, mut step, mut bytes) = (limit, FIRST_STEP, 0);
     loop {
         step = step.min(left);
-        let walked = backend.walk(Depth::Full, page.next.as_ref(), step).await?;
-        let next = walked.next.clone();
-        let read = take(walked, &mut page);
+        let walk = backend.walk(Depth::Full, page.next.as_ref(), step).await?;
+        let next = walk.next.clone();
+        let read = add_step(walk, &mut page);
         page.next = next;
         (left, bytes) = (left - step, bytes + read);
-        if page.next.is_none() || left == 0 || bytes >= ENOUGH {
+        if page.next.is_none() || left == 0 || bytes >= PAGE_BYTES {
             return Ok(page);
         }
-        // Four times as much may be read only if that is sure to be bearable.
-        if read < ENOUGH / 16 {
+        // Read four times as much only if the page then stays bounded.
+        if read < PAGE_BYTES / 16 {
             step *= 4;
         }
     }
 }
 
-/// Takes over what a step found, and tells about how many bytes of data that is.
-fn take(walked: WalkPage, page: &mut ExportPage) -> usize {
-    let now = walked.now;
+/// Adds the entries of a step to the page, and returns the approximate size of their data in bytes.
+fn add_step(walk: WalkPage, page: &mut ExportPage) -> usize {
+    let now = walk.now;
     let mut bytes = 0;
-    for found in walked.sessions {
+    for found in walk.sessions {
         let live = found.head.is_live(now);
         if let Some(session) = live.then(|| exported(found)).flatten() {
             bytes += session.data.context_json.len();
             page.records.push(ExportRecord::Session(session));
         }
     }
-    let owners = walked.owners.iter();
+    let owners = walk.owners.iter();
     let messages = owners.filter_map(|found| exported_messages(found, now));
     page.records.extend(messages.map(ExportRecord::Messages));
-    page.unreadable.extend(walked.unreadable);
-    page.progress = walked.progress;
+    page.unreadable.extend(walk.unreadable);
+    page.progress = walk.progress;
     bytes
 }
 

@@ -1,4 +1,4 @@
-//! The backends. Each carries out checked requests; both faces are made from that, here, once.
+//! The backends. Each carries out checked requests; both APIs are implemented here for all of them.
 
 #[cfg(feature = "durable")]
 pub(crate) mod durable;
@@ -25,14 +25,13 @@ mod store_impls;
 
 pub(crate) use admin::{Admin, Depth, Detail, Entry, OwnerEntry, WalkPage};
 
-/// A session with the owner that it belongs to.
+/// A session with its owner.
 pub(crate) struct Owned {
     pub owner: Owner,
     pub session: Arc<Session>,
 }
 
-/// The data of a session, on its way to a caller: a pointer until the last step, because the data
-/// is large to move.
+/// The data of a session, behind a pointer, because it is expensive to move.
 pub(crate) enum Data {
     Shared(Arc<Session>),
     #[cfg(feature = "redis")]
@@ -49,10 +48,10 @@ impl Data {
     }
 }
 
-/// What a backend must be able to do. All arguments are checked already.
+/// A backend. All arguments have been checked.
 ///
-/// The futures of a backend that needs no I/O are ready at the first poll, so that blocking callers
-/// pay nothing for them.
+/// The futures of a backend without I/O are ready at the first poll, so that they cost blocking callers
+/// nothing.
 pub(crate) trait Backend: Admin {
     fn options(&self) -> &StoreOptions;
 
@@ -66,7 +65,7 @@ pub(crate) trait Backend: Admin {
         key: &SessionKey,
     ) -> impl Future<Output = SessionResult<Option<Arc<Session>>>> + Send;
 
-    /// The data of a session alone, for a backend that reads it at less cost.
+    /// Reads the data of a session only. A backend can override it with a cheaper read.
     fn data(&self, key: &SessionKey) -> impl Future<Output = SessionResult<Option<Data>>> + Send {
         async { Ok(self.get(key).await?.map(Data::Shared)) }
     }
@@ -91,8 +90,8 @@ pub(crate) trait Backend: Admin {
         scope: &ScopeDigest,
     ) -> impl Future<Output = SessionResult<Option<SessionKey>>> + Send;
 
-    /// As `find`, for a backend that may hold waits of greentic-session 1.2: those are filed under
-    /// the hash `legacy_scope`.
+    /// As `find`. A backend that can hold waits of greentic-session 1.2 also finds those, which are
+    /// stored under the hash `legacy_scope`.
     fn find_legacy(
         &self,
         owner: &Owner,

@@ -1,4 +1,4 @@
-//! Both public faces of every backend: check the call, then have the backend carry it out.
+//! The implementations of both public APIs for every backend: they check a call and pass it on.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -208,7 +208,7 @@ impl<B: Backend> AsyncSessionStore for B {
     }
 }
 
-// The nine published methods, without the box that the async face costs.
+// Not through the async API, whose futures are boxed.
 impl<B: Backend> SessionStore for B {
     fn create_session(&self, ctx: &TenantCtx, data: SessionData) -> SessionResult<SessionKey> {
         let request = request::Create::new(self.options(), ctx, data, CreateOptions::new())?;

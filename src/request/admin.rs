@@ -33,11 +33,11 @@ impl Extend {
     }
 }
 
-/// What is known of one owner's data, and is to go.
+/// The entries of one owner that a walk found, to be erased.
 #[derive(Default)]
 pub(crate) struct EraseOwner {
     pub keys: Vec<SessionKey>,
-    /// The scopes under which greentic-session 1.2 filed waits of the owner.
+    /// The scopes of the owner's waits that greentic-session 1.2 stored.
     #[cfg(feature = "redis")]
     pub legacy_scopes: Vec<ScopeDigest>,
 }
@@ -65,7 +65,7 @@ impl ImportedWait {
     fn new(wait: &ExportedWait) -> SessionResult<Self> {
         Ok(Self {
             scope: ScopeDigest::from_bytes(digest("scope", &wait.scope)?),
-            // 0 says that 1.2 told none; a session that does not wait has it too.
+            // 0 stands for no position.
             order: exact("order", wait.order)?.max(1),
             since: wait.since,
             attempt: wait.attempt,
@@ -74,7 +74,7 @@ impl ImportedWait {
 }
 
 impl Import {
-    /// The data must be the owner's, as it must be on create and park (C2).
+    /// Checks that the data names the owner, as for create and park (C2).
     pub fn new(
         store: &StoreOptions,
         session: ExportedSession,
@@ -109,7 +109,7 @@ impl Import {
 
 pub(crate) struct ImportMessages {
     pub owner: Owner,
-    /// Oldest first, each with the end of its window.
+    /// The messages, oldest first, each with the end of its window.
     pub messages: Vec<(MessageDigest, Timestamp)>,
 }
 
@@ -132,11 +132,11 @@ impl ImportMessages {
 fn digest(what: &str, text: &str) -> SessionResult<[u8; 32]> {
     let mut digest = [0; 32];
     let decoded = hex::decode_to_slice(text, &mut digest);
-    decoded.map_err(|_| invalid_input(format!("the {what} digest is no SHA-256 in hex")))?;
+    decoded.map_err(|_| invalid_input(format!("the {what} digest is not a SHA-256 in hex")))?;
     Ok(digest)
 }
 
-/// A number that every backend's script language holds exactly, also a few steps on.
+/// Refuses a number so large that it, or one a few steps later, is not exact in Lua.
 fn exact(what: &str, number: u64) -> SessionResult<u64> {
     if number > LATEST_DEADLINE / 2 {
         return Err(invalid_input(format!("the {what} of {number} is too high")));

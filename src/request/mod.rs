@@ -1,6 +1,7 @@
-//! A call that passed all checks that need no storage: what every backend carries out.
+//! Checked calls, which the backends carry out.
 //!
-//! Limits, fences and digests are applied here, once, before any I/O (C1 to C4, C8, C12).
+//! All checks that need no storage are made here, before any I/O: limits, owners and digests (C1 to C4,
+//! C8, C12).
 
 mod admin;
 
@@ -100,7 +101,7 @@ impl Remove {
 pub(crate) struct Park {
     pub owner: Owner,
     pub scope: ScopeDigest,
-    /// The scope as greentic-session 1.2 filed it.
+    /// The hash under which greentic-session 1.2 stored the scope.
     #[cfg(feature = "redis")]
     pub legacy_scope: ScopeDigest,
     pub session: NewSession,
@@ -139,7 +140,7 @@ impl Park {
 pub(crate) struct Clear {
     pub owner: Owner,
     pub scope: ScopeDigest,
-    /// The scope as greentic-session 1.2 filed it.
+    /// The hash under which greentic-session 1.2 stored the scope.
     #[cfg(feature = "redis")]
     pub legacy_scope: ScopeDigest,
 }
@@ -160,11 +161,11 @@ impl Clear {
 pub(crate) struct Claim {
     pub owner: Owner,
     pub scope: ScopeDigest,
-    /// The scope as greentic-session 1.2 filed it.
+    /// The hash under which greentic-session 1.2 stored the scope.
     #[cfg(feature = "redis")]
     pub legacy_scope: ScopeDigest,
     pub message: MessageDigest,
-    /// Drawn by the caller, so that a repeat of the same call finds its own claim (C14).
+    /// Drawn before the call, so that a repeat of the call finds its own claim (C14).
     pub secret: TokenSecret,
     pub lease_millis: u64,
 }
@@ -214,7 +215,7 @@ pub(crate) struct Commit {
 pub(crate) enum Next {
     Park {
         scope: ScopeDigest,
-        /// The scope as greentic-session 1.2 filed it.
+        /// The hash under which greentic-session 1.2 stored the scope.
         #[cfg(feature = "redis")]
         legacy_scope: ScopeDigest,
         session: NewSession,

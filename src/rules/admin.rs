@@ -1,4 +1,4 @@
-//! What an operator does to sessions: extend, revoke, forget and import (C22, C24, C25, C26).
+//! Erase, extend, revoke and import (C22, C24, C25, C26).
 
 use greentic_types::SessionKey;
 
@@ -11,7 +11,7 @@ use crate::options::StoreOptions;
 use crate::owner::{Identity, Owner, foreign_key};
 use crate::request;
 
-/// C24: the deadline alone, anew; the storage moves what ends with the session along.
+/// C24: changes the deadline only; the storage changes the deadlines of index entries with it.
 pub(crate) fn extend<L: Ledger>(
     ledger: &mut L,
     now: Timestamp,
@@ -29,7 +29,7 @@ pub(crate) fn extend<L: Ledger>(
     Ok(deadline)
 }
 
-/// C25: also a claim whose lease ran out, but which nobody took over yet.
+/// C25: also ends a claim whose lease has ended, if no other worker has claimed the wait.
 pub(crate) fn revoke<L: Ledger>(
     ledger: &mut L,
     now: Timestamp,
@@ -53,13 +53,13 @@ pub(crate) fn revoke<L: Ledger>(
     })
 }
 
-/// What was erased of one owner.
+/// The number of live sessions and messages of an owner that were erased.
 pub(crate) struct Erased {
     pub sessions: u64,
     pub messages: u64,
 }
 
-/// C22: a claim does not stop it.
+/// C22: erases an owner; a claim does not prevent it.
 pub(crate) fn erase_owner<L: Ledger>(
     ledger: &mut L,
     now: Timestamp,
@@ -81,7 +81,7 @@ pub(crate) fn erase_owner<L: Ledger>(
     Ok(Erased { sessions, messages })
 }
 
-/// C26: stores a session as it was elsewhere.
+/// C26: stores a session with the state that it had in another store.
 pub(crate) fn import<L: Ledger>(
     ledger: &mut L,
     now: Timestamp,
@@ -131,7 +131,7 @@ pub(crate) fn import<L: Ledger>(
     Ok(ImportOutcome::Imported)
 }
 
-/// Another session that waits on the scope.
+/// Returns another session that waits on the scope.
 fn to_displace<L: Ledger>(
     ledger: &mut L,
     now: Timestamp,
@@ -149,7 +149,7 @@ fn to_displace<L: Ledger>(
     }
 }
 
-/// The wait with its old place in the list, which others may have too.
+/// Makes the wait with its old position in the list, which other waits can have too.
 fn imported_wait<L: Ledger>(
     ledger: &mut L,
     now: Timestamp,
@@ -167,7 +167,7 @@ fn imported_wait<L: Ledger>(
     })
 }
 
-/// C26: adds to what is known; nothing that is known is forgotten earlier.
+/// C26: adds messages to those remembered; none is forgotten earlier.
 pub(crate) fn import_messages<L: Ledger>(
     ledger: &mut L,
     now: Timestamp,

@@ -118,7 +118,7 @@ pub(crate) fn commit<L: Ledger>(
     let request::Commit { token, next } = request;
     let remembered = ledger.remembered(&token.owner, &token.message)?;
     if let Some(done) = remembered.filter(|done| now < done.until) {
-        // One message is committed once, also where it claimed two waits.
+        // A message is committed once, even if it claimed two waits.
         return match done.secret == token.secret {
             true => Ok(()),
             false => Err(conflict(Conflict::ClaimLost)),
@@ -138,7 +138,7 @@ pub(crate) fn commit<L: Ledger>(
                 scope,
                 session,
                 ttl,
-                // A late repeat of the call that parked it first must not undo the commit (C14).
+                // Kept, so that a late repeat of the first park does not undo the commit (C14).
                 operation: head.operation,
             };
             next.register(ledger, now, Some(&head))?;

@@ -1,7 +1,7 @@
-//! The rules of the contract, over any storage that can look at one owner exclusively.
+//! The rules of the contract, for any storage that gives exclusive access to one owner.
 //!
-//! The memory and the durable store run this code. The Redis store runs the same rules as scripts
-//! on the server; the conformance suite holds all of them to one behaviour.
+//! The memory and the durable store run this code. The Redis store runs the same rules as scripts on the
+//! server. The conformance suite tests that all behave the same.
 
 mod admin;
 mod claims;
@@ -29,42 +29,42 @@ pub(crate) use reads::{find, latest, waits};
 pub(crate) use sessions::{create, remove, update};
 pub(crate) use waits::{clear, park};
 
-/// All that is known of a session but its data.
+/// The record of a session without its data.
 #[derive(Clone)]
 pub(crate) struct Head {
     pub owner: Owner,
-    /// Whether the data names its user; else only the owner does (C2).
+    /// True if the data names the user; otherwise only the owner does (C2).
     pub names_user: bool,
     pub revision: u64,
     pub deadline: Option<Timestamp>,
     pub created: Timestamp,
-    /// The last change, if its caller named it (C14).
+    /// The id of the last change, if its caller gave one (C14).
     pub operation: Option<OperationId>,
     pub wait: Option<Wait>,
 }
 
-/// The state of a session that waits.
+/// The wait of a session.
 #[derive(Clone)]
 pub(crate) struct Wait {
     pub scope: ScopeDigest,
-    /// The place in the owner's list of waits (C10). Imported waits may share one.
+    /// The position in the owner's list of waits (C10). Imported waits can have equal positions.
     pub order: u64,
     pub since: Timestamp,
-    /// How often the wait was claimed since it was parked.
+    /// The number of claims since it was parked.
     pub attempt: u32,
     pub lease: Option<Lease>,
-    /// The last token that was given back, so that giving it back again succeeds (C14).
+    /// The last token that was released, so that a repeated release succeeds (C14).
     pub released: Option<TokenSecret>,
 }
 
 impl Wait {
-    /// Tells whether the scope is known: greentic-session 1.2 filed waits by scope alone.
+    /// Returns true if the scope is known. A wait of greentic-session 1.2 may be found without it.
     pub fn is_known(&self) -> bool {
         *self.scope.as_bytes() != [0; 32]
     }
 }
 
-/// The right of one worker; live until its end, and void after any write by somebody else.
+/// The lease of a claim. It is live until its end, and void after a write without its token.
 #[derive(Clone)]
 pub(crate) struct Lease {
     pub secret: TokenSecret,
@@ -72,7 +72,7 @@ pub(crate) struct Lease {
     pub fencing: u64,
 }
 
-/// A committed message id; `secret` tells a repeat of the commit from a stranger's (C14).
+/// A committed message id. `secret` distinguishes a repeat of the commit from another one (C14).
 #[derive(Clone)]
 pub(crate) struct Remembered {
     pub message: MessageDigest,
@@ -81,12 +81,12 @@ pub(crate) struct Remembered {
 }
 
 impl Head {
-    /// The place in the owner's list of waits, if it waits.
+    /// Returns the position in the owner's list of waits, if the session waits.
     pub fn order(&self) -> Option<u64> {
         self.wait.as_ref().map(|wait| wait.order)
     }
 
-    /// The same session, once another has taken its scope (C9).
+    /// Returns the head of the session after another has taken its scope (C9).
     pub fn displaced(&self) -> Self {
         Self {
             wait: None,
@@ -98,7 +98,7 @@ impl Head {
         self.deadline.is_none_or(|deadline| now < deadline)
     }
 
-    /// C16: while a claim is live, only its token may write.
+    /// C16: while a claim is live, only its token permits a write.
     fn require_unclaimed(&self, now: Timestamp) -> SessionResult<()> {
         let lease = self.wait.as_ref().and_then(|wait| wait.lease.as_ref());
         match lease {
@@ -109,7 +109,7 @@ impl Head {
         }
     }
 
-    /// C16: the token still holds the wait. A lease that ran out counts until somebody else writes.
+    /// C16: the token still holds the wait. An ended lease holds it until another write.
     fn require_token(&self, secret: TokenSecret) -> SessionResult<&Lease> {
         let lease = self.wait.as_ref().and_then(|wait| wait.lease.as_ref());
         lease
@@ -117,7 +117,7 @@ impl Head {
             .ok_or_else(|| conflict(Conflict::ClaimLost))
     }
 
-    /// C15: the revision is the one that the caller saw.
+    /// C15: the revision is the one that the caller expects.
     fn require_revision(&self, expected: Option<u64>) -> SessionResult<()> {
         match expected {
             Some(expected) if expected != self.revision => {
@@ -130,57 +130,57 @@ impl Head {
         }
     }
 
-    /// C14: this very change was made already.
+    /// C14: this change was already made.
     fn was_changed_by(&self, operation: Option<OperationId>) -> bool {
         operation.is_some() && self.operation == operation
     }
 }
 
-/// What a read needs of a storage. Index entries may point at sessions that have expired; heads are
-/// answered as stored, and the rules look at the deadline.
+/// The reads of a storage. Index entries can lead to expired sessions, and heads are returned as stored:
+/// the rules check the deadline.
 pub(crate) trait View {
     fn head(&self, key: &SessionKey) -> SessionResult<Option<Head>>;
     fn session(&self, key: &SessionKey) -> SessionResult<Option<Arc<Session>>>;
-    /// The session that the scope is routed to, unless it is `except`, whose head the caller has;
-    /// its head as [`View::head`] would answer it.
+    /// Returns the session that the scope is routed to, unless it is `except`, whose head the caller
+    /// has. The head is as [`View::head`] returns it.
     fn routed(
         &self,
         owner: &Owner,
         scope: &ScopeDigest,
         except: Option<&SessionKey>,
     ) -> SessionResult<Option<(SessionKey, Head)>>;
-    /// All routed sessions, in any order; their heads as [`View::head`] would answer them.
+    /// Returns all routed sessions, in any order. The heads are as [`View::head`] returns them.
     fn all_routed(&self, owner: &Owner) -> SessionResult<Vec<(SessionKey, Head)>>;
-    /// The session that was created last.
+    /// Returns the session that was created last.
     fn latest_created(&self, owner: &Owner) -> SessionResult<Option<SessionKey>>;
     fn remembered(
         &self,
         owner: &Owner,
         message: &MessageDigest,
     ) -> SessionResult<Option<Remembered>>;
-    /// All remembered messages, oldest first.
+    /// Returns all remembered messages, oldest first.
     fn messages(&self, owner: &Owner) -> SessionResult<Vec<Remembered>>;
 }
 
-/// What a write needs of a storage: exclusive until the whole operation is done, then all at once.
+/// The writes of a storage: exclusive during an operation, and atomic together.
 pub(crate) trait Ledger: View {
-    /// Stores a session and its head. The storage moves its index entries of the deadline and of
-    /// the wait from `old` to `new`; a route that another session has taken stays. Fails, with
-    /// nothing changed, if the key is new and taken.
+    /// Stores a session and its head. The storage changes the index entries of deadline and wait from
+    /// `old` to `new`, except a route that another session has taken. Fails and changes nothing if
+    /// `old` is `None` and the key is taken.
     fn put(&mut self, session: NewSession, old: Option<&Head>, new: Head) -> SessionResult<()>;
-    /// As `put`, and leaves the data as it is.
+    /// As `put`, without changing the data.
     fn put_head(&mut self, key: &SessionKey, old: &Head, new: Head) -> SessionResult<()>;
-    /// Removes a session with all index entries of its head.
+    /// Removes a session and the index entries of its head.
     fn delete(&mut self, key: &SessionKey, head: &Head) -> SessionResult<()>;
     fn set_latest_created(&mut self, owner: &Owner, key: Option<&SessionKey>) -> SessionResult<()>;
-    /// A number above all that the owner was given before; at least the time in milliseconds, so
-    /// that it grows also after the owner was forgotten.
+    /// Returns a number greater than all that the owner was given before. It is at least the time in
+    /// milliseconds, so that it increases even after the owner was erased.
     fn next_number(&mut self, owner: &Owner, now: Timestamp) -> SessionResult<u64>;
-    /// Numbers that are given from now on are above this one.
+    /// Makes all later numbers greater than this one.
     fn skip_numbers(&mut self, number: u64);
-    /// Forgets all messages of an owner, and tells which they were.
+    /// Forgets all messages of an owner, and returns them.
     fn forget_messages(&mut self, owner: &Owner) -> SessionResult<Vec<Remembered>>;
-    /// Remembers a message, and forgets what is over `limit` or its window, oldest first.
+    /// Remembers a message. Forgets messages whose window has ended, and the oldest above `limit`.
     fn remember(
         &mut self,
         owner: &Owner,
@@ -190,13 +190,12 @@ pub(crate) trait Ledger: View {
     ) -> SessionResult<()>;
 }
 
-/// A session that is there: stored, and before its deadline (C12).
+/// Returns the head of a session that is stored and not expired (C12).
 fn live<V: View>(view: &V, now: Timestamp, key: &SessionKey) -> SessionResult<Option<Head>> {
     Ok(view.head(key)?.filter(|head| head.is_live(now)))
 }
 
-/// A session that is there, or was there and now makes room: what has expired is removed first, so
-/// that nothing of it stays behind (C13).
+/// As [`live`], and deletes a session that has expired, so that nothing of it is left (C13).
 fn live_or_deleted<L: Ledger>(
     ledger: &mut L,
     now: Timestamp,
@@ -211,7 +210,7 @@ fn live_or_deleted<L: Ledger>(
     }
 }
 
-/// The live session that waits on a scope, unless it is `key` itself; one that has expired goes.
+/// Returns the live session that waits on a scope, unless it is `key`. Deletes one that has expired.
 fn other_holder<L: Ledger>(
     ledger: &mut L,
     now: Timestamp,
@@ -229,7 +228,7 @@ fn other_holder<L: Ledger>(
     Ok(None)
 }
 
-/// The live session that waits on a scope.
+/// Returns the live session that waits on a scope.
 fn waiting<V: View>(
     view: &V,
     now: Timestamp,
@@ -240,7 +239,7 @@ fn waiting<V: View>(
     Ok(routed.filter(|(_, head)| head.is_live(now)))
 }
 
-/// Removes a session, its index entries and its look-up by user (C7, C13).
+/// Deletes a session, its index entries and its look-up by user (C7, C13).
 pub(crate) fn delete_session<L: Ledger>(
     ledger: &mut L,
     key: &SessionKey,

@@ -1,4 +1,4 @@
-//! Look-ups: what is waiting, and what was created last (C6, C10).
+//! Look-ups: find, list and latest (C6, C10).
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::owner::Owner;
 use crate::scope::ScopeDigest;
 use crate::session::Session;
 
-/// C10: a scope routes to a session exactly if the session is listed.
+/// C10: a scope routes to a session if and only if the session is listed.
 pub(crate) fn find<V: View>(
     view: &V,
     now: Timestamp,
@@ -22,7 +22,7 @@ pub(crate) fn find<V: View>(
     Ok(waiting(view, now, owner, scope)?.map(|(key, _)| key))
 }
 
-/// C10: all waits, in order of registration; those that share a place by their keys.
+/// C10: all waits in order of registration; those with equal positions in order of their keys.
 pub(crate) fn waits<V: View>(
     view: &V,
     now: Timestamp,
@@ -37,7 +37,8 @@ pub(crate) fn waits<V: View>(
     Ok(routed.into_iter().map(|(key, _)| key).collect())
 }
 
-/// C6: the one wait, else the latest created session if `sees` says so; several waits are ambiguous.
+/// C6: the one wait, or else the session created last, if `sees` includes it; several waits are
+/// ambiguous.
 pub(crate) fn latest<V: View>(
     view: &V,
     now: Timestamp,
@@ -58,7 +59,7 @@ pub(crate) fn latest<V: View>(
     }
 }
 
-/// The message is part of the published interface: callers look for "multiple waits".
+/// Callers of greentic-session 1.2 search the message for "multiple waits".
 pub(crate) fn multiple_waits() -> greentic_types::GreenticError {
     invalid_input("multiple waits exist for user; use scope-based routing instead")
 }

@@ -30,7 +30,7 @@ pub(crate) fn park<L: Ledger>(
         if stored.owner != owner {
             return Err(foreign_key());
         }
-        // Also where another session has displaced it since: a repeat must not take the scope back.
+        // Even if another session has displaced it since: a repeat must not take the scope back.
         if stored.was_changed_by(operation) {
             return Ok(ParkOutcome::Registered {
                 revision: stored.revision,
@@ -68,7 +68,7 @@ pub(crate) fn clear<L: Ledger>(
     Ok(ClearOutcome::Cleared(key))
 }
 
-/// A wait that is about to be registered: by a park, or by a commit that parks again.
+/// The wait that a park registers, or a commit that parks again.
 pub(super) struct NextWait {
     pub owner: Owner,
     pub scope: ScopeDigest,
@@ -78,7 +78,7 @@ pub(super) struct NextWait {
 }
 
 impl NextWait {
-    /// C9: stores data and routing; whoever waited on the scope is displaced. Returns the revision.
+    /// C9: stores data and route, and displaces the session that waited. Returns the revision.
     pub fn register<L: Ledger>(
         self,
         ledger: &mut L,
@@ -104,7 +104,7 @@ impl NextWait {
             }),
             owner: self.owner,
         };
-        // First the one step that another owner's race for a new key can refuse.
+        // First, because it fails if another owner takes the new key at the same time.
         ledger.put(self.session, stored, head)?;
         if let Some((key, head)) = displaced {
             ledger.put_head(&key, &head, head.displaced())?;
@@ -112,8 +112,8 @@ impl NextWait {
         Ok(revision)
     }
 
-    // The session that waits on the scope now. It will stay readable by its key, keep its deadline,
-    // and wait no more.
+    // Returns the session that waits on the scope. It will stay readable by its key, keep its deadline,
+    // and no longer wait.
     fn to_displace<L: Ledger>(
         &self,
         ledger: &mut L,

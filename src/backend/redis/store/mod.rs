@@ -164,7 +164,7 @@ impl Backend for RedisSessionStore {
         let keys = home.ok_or_else(|| not_found(key))?.keys;
         let args = Args::writing(&keys, &registry::UPDATE, keys.session(key))
             .text(key.as_str())
-            .owned(identity.place())
+            .owned(identity.owner_prefix())
             .text(identity.user.map_or("", UserId::as_str))
             .number(request.if_revision)
             .owned(request.claim.map(shown).unwrap_or_default())
