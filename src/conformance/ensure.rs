@@ -44,14 +44,16 @@ impl From<GreenticError> for Failure {
     }
 }
 
+/// Requires that a statement is true.
 #[track_caller]
-pub(super) fn ensure(holds: bool, otherwise: &str) -> CaseResult {
-    if holds {
+pub(super) fn ensure(is_true: bool, statement: &str) -> CaseResult {
+    if is_true {
         return Ok(());
     }
-    Err(Failure::new(otherwise))
+    Err(Failure::new(format!("not true: {statement}")))
 }
 
+/// Requires that two values are equal.
 #[track_caller]
 #[allow(
     clippy::needless_pass_by_value,

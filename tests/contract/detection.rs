@@ -19,13 +19,13 @@ const FOUND_BY: [(Fault, &[&str]); 29] = [
     ),
     (
         Fault::IgnoresTheFence,
-        &["c05_a_fenced_get_answers_none_across_owners"],
+        &["c05_a_fenced_get_returns_none_for_another_owner"],
     ),
     (
         Fault::GrantsEveryClaim,
         &[
             "c16_one_of_many_claims_wins",
-            "c16_a_live_claim_makes_all_others_wait",
+            "c16_a_live_claim_makes_other_claims_busy",
         ],
     ),
     (
@@ -56,7 +56,7 @@ const FOUND_BY: [(Fault, &[&str]); 29] = [
     (
         Fault::IgnoresIfAbsent,
         &[
-            "c15_if_absent_says_who_waits",
+            "c15_if_absent_returns_the_waiting_session",
             "c15_one_of_many_if_absent_registers",
         ],
     ),
@@ -81,7 +81,7 @@ const FOUND_BY: [(Fault, &[&str]); 29] = [
     (
         Fault::ErrorsNameTheUser,
         &[
-            "c18_errors_tell_no_secret",
+            "c18_errors_contain_no_secret",
             "c03_update_keeps_every_part_of_the_identity",
         ],
     ),
@@ -115,13 +115,13 @@ const FOUND_BY: [(Fault, &[&str]); 29] = [
     (Fault::ScanMissesSome, &["c21_a_scan_finds_every_session"]),
     (
         Fault::ScanShowsOtherTenants,
-        &["c21_filters_leave_the_rest_out"],
+        &["c21_filters_exclude_other_sessions"],
     ),
     (
         Fault::EraseOnlyPretends,
         &[
             "c22_erase_leaves_nothing_of_a_tenant",
-            "c22_erase_finds_owners_that_have_message_ids_alone",
+            "c22_erase_finds_owners_that_have_only_message_ids",
         ],
     ),
     (
@@ -148,7 +148,7 @@ const FOUND_BY: [(Fault, &[&str]); 29] = [
         Fault::SeesCreatedAlways,
         &["c06_a_store_may_see_waits_only"],
     ),
-    (Fault::Panics, &["c05_get_needs_the_key_alone"]),
+    (Fault::Panics, &["c05_get_needs_only_the_key"]),
 ];
 
 #[test]
@@ -185,7 +185,7 @@ fn a_panic_is_told_with_its_message() {
 }
 
 #[test]
-#[should_panic(expected = "c05_get_needs_the_key_alone")]
+#[should_panic(expected = "c05_get_needs_only_the_key")]
 fn a_failure_makes_the_test_fail() {
     run_filtered(&subject(Fault::Panics), |case| case.rule() == "c05").assert_passed();
 }

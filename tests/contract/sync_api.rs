@@ -20,7 +20,7 @@ fn what_is_lacking_is_skipped_by_name_with_the_reason() {
     }
     let printed = report.to_string();
     assert!(
-        printed.contains("c15_if_absent_says_who_waits: needs the operations"),
+        printed.contains("c15_if_absent_returns_the_waiting_session: needs the operations"),
         "{printed}"
     );
 }

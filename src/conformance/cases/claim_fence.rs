@@ -1,4 +1,4 @@
-//! C16: what a claim keeps others from, and what voids it.
+//! C16: the writes that a live claim refuses, and what makes a token void.
 
 use greentic_types::{ReplyScope, SessionKey};
 
@@ -79,14 +79,14 @@ pub fn c16_the_rest_of_the_owner_is_free(env: &TestEnv) -> CaseResult {
     Ok(env.store.commit(&claim.token, Commit::Finish)?)
 }
 
-pub fn c16_a_claim_of_another_owner_stops_nobody(env: &TestEnv) -> CaseResult {
+pub fn c16_a_claim_of_another_owner_blocks_no_call(env: &TestEnv) -> CaseResult {
     let (anna, ben) = (env.user("anna"), env.user("ben"));
     let (chat, other) = (scope("chat"), scope("other"));
     let (own, foreign) = (env.key("own"), env.key("foreign"));
     let store = &env.store;
     ben.register(&chat, &foreign)?;
     let claim = ben.claimed(&chat, "message")?;
-    // Whose it is counts before who holds it.
+    // The owner is checked before the claim.
     ensure_invalid(store.update(&foreign, anna.data("stolen")))?;
     ensure_invalid(anna.register(&chat, &foreign))?;
     ensure_claimed(store.remove(&foreign))?;
@@ -155,7 +155,7 @@ pub fn c16_a_token_is_for_its_own_session(env: &TestEnv) -> CaseResult {
     anna.ensure_waits(&[(&two, &second)])
 }
 
-/// The token changes nothing, whatever it is used for.
+/// Requires that no call with the token changes anything.
 fn ensure_void(anna: &TestUser<'_>, claim: &Claim) -> CaseResult {
     let store = anna.store;
     let key = claim.token.session_key();
@@ -190,7 +190,7 @@ pub fn c16_a_claim_that_was_taken_over_is_void(env: &TestEnv) -> CaseResult {
     ensure_void_for_writes(&anna, &claim)
 }
 
-/// After a commit its token is spent: it renews, releases and updates nothing.
+/// Requires that a token renews, releases and updates nothing, as after its commit.
 fn ensure_void_for_writes(anna: &TestUser<'_>, claim: &Claim) -> CaseResult {
     let store = anna.store;
     let update = UpdateOptions::new().claim(claim.token.clone());
@@ -220,7 +220,7 @@ const WRITES: [(&str, Write); 6] = [
     }),
 ];
 
-pub fn c16_a_lease_that_ran_out_stops_nobody(env: &TestEnv) -> CaseResult {
+pub fn c16_an_ended_lease_blocks_no_write(env: &TestEnv) -> CaseResult {
     for (name, write) in WRITES {
         let (chat, key) = (scope("chat"), env.key(name));
         // A user for each write, so that the waits of one do not affect the next.
@@ -238,7 +238,7 @@ pub fn c16_a_lease_that_ran_out_stops_nobody(env: &TestEnv) -> CaseResult {
     Ok(())
 }
 
-pub fn c16_a_lease_that_ran_out_changes_no_read(env: &TestEnv) -> CaseResult {
+pub fn c16_an_ended_lease_changes_no_read(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
     let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register_for(&chat, &key, LONG)?;
@@ -255,7 +255,7 @@ pub fn c16_a_lease_that_ran_out_changes_no_read(env: &TestEnv) -> CaseResult {
     ensure_eq(anna.claimed(&chat, "message")?.attempt, 2)
 }
 
-pub fn c16_a_late_worker_goes_on_until_taken_over(env: &TestEnv) -> CaseResult {
+pub fn c16_an_ended_lease_holds_until_another_claim(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
     let (one, two, three) = (scope("one"), scope("two"), scope("three"));
     for (number, scope) in [&one, &two, &three].into_iter().enumerate() {

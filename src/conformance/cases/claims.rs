@@ -1,4 +1,4 @@
-//! C16: who gets a claim, and for how long.
+//! C16: the outcomes of claims.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub fn c16_a_claim_hands_over_the_wait(env: &TestEnv) -> CaseResult {
     ensure_eq(claim.token.session_key(), &key)?;
     ensure(
         claim.token.fencing_number() > 0,
-        "a fencing number is above 0",
+        "a fencing number is greater than 0",
     )
 }
 
@@ -61,7 +61,7 @@ pub fn c16_there_is_nothing_to_claim_without_a_wait(env: &TestEnv) -> CaseResult
     ensure_eq(anna.claim(&other, "message")?, ClaimOutcome::NoWait)
 }
 
-pub fn c16_a_live_claim_makes_all_others_wait(env: &TestEnv) -> CaseResult {
+pub fn c16_a_live_claim_makes_other_claims_busy(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
     let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register(&chat, &key)?;
@@ -159,7 +159,7 @@ pub fn c16_one_of_many_claims_wins(env: &TestEnv) -> CaseResult {
     }
     ensure(
         numbers.is_sorted_by(|a, b| a < b),
-        "the fencing number grows",
+        "the fencing number increases",
     )
 }
 

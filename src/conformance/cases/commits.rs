@@ -1,4 +1,4 @@
-//! C16: how a claim ends well.
+//! C16: commits.
 
 use greentic_types::{TeamId, UserId};
 
@@ -44,7 +44,7 @@ pub fn c16_park_again_keeps_the_wait(env: &TestEnv) -> CaseResult {
     ensure_eq(next.session.data.context_json.as_str(), "again")?;
     ensure(
         next.token.fencing_number() > claim.token.fencing_number(),
-        "the fencing number grows",
+        "the fencing number increases",
     )
 }
 
@@ -60,7 +60,7 @@ pub fn c16_park_again_moves_the_wait(env: &TestEnv) -> CaseResult {
     anna.ensure_stored(&key, "moved")?;
     ensure(
         anna.session(&key)?.deadline.is_some(),
-        "the TTL of the commit counts",
+        "the commit sets its TTL",
     )?;
     ensure_eq(anna.claim(&new, "message")?, ClaimOutcome::Duplicate)?;
     ensure_eq(anna.claim(&old, "another")?, ClaimOutcome::NoWait)?;
@@ -80,7 +80,7 @@ pub fn c16_park_again_displaces_an_idle_wait(env: &TestEnv) -> CaseResult {
     anna.ensure_stored(&second, second.as_str())
 }
 
-pub fn c16_park_again_spares_a_claimed_wait(env: &TestEnv) -> CaseResult {
+pub fn c16_park_again_keeps_a_claimed_wait(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
     let (one, two) = (scope("one"), scope("two"));
     let (first, second) = (env.key("first"), env.key("second"));
@@ -136,7 +136,7 @@ pub fn c16_a_commit_after_a_takeover_remembers_nothing(env: &TestEnv) -> CaseRes
     anna.claimed(&chat, "first").map(|_claim| ())
 }
 
-pub fn c16_the_same_message_may_try_again(env: &TestEnv) -> CaseResult {
+pub fn c16_the_same_message_can_claim_again(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
     let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register(&chat, &key)?;
@@ -146,7 +146,7 @@ pub fn c16_the_same_message_may_try_again(env: &TestEnv) -> CaseResult {
     let claim = anna.claimed(&chat, "message")?;
     ensure_eq(claim.attempt, 3)?;
     anna.commit_park(&claim, &chat, "again")?;
-    // The message is committed, but not by this token.
+    // The message was committed, but not with this token.
     ensure_claim_lost(env.store.commit(&lost.token, Commit::Finish))?;
     anna.ensure_stored(&key, "again")
 }
@@ -165,7 +165,7 @@ pub fn c16_a_message_counts_for_all_waits_of_its_owner(env: &TestEnv) -> CaseRes
         anna.claim(&scope("three"), "message")?,
         ClaimOutcome::Duplicate,
     )?;
-    // Duplicate goes before busy.
+    // Duplicate has precedence over Busy.
     let _busy = anna.claimed(&two, "another")?;
     ensure_eq(anna.claim(&two, "message")?, ClaimOutcome::Duplicate)?;
     ben.claimed(&one, "message").map(|_claim| ())
@@ -267,7 +267,7 @@ pub fn c16_commit_keeps_the_identity(env: &TestEnv) -> CaseResult {
         ensure(error.message.contains(part), "the message names the part")?;
         ensure(
             !error.to_string().contains("zq-"),
-            "the message names a user",
+            "the message names no user",
         )?;
     }
     anna.ensure_stored(&key, key.as_str())?;

@@ -1,4 +1,4 @@
-//! C14 and C15: repeats, races and conditions.
+//! C14 and C15: repeated, concurrent and conditional calls.
 
 use super::race::{WORKERS, count, race};
 use crate::conformance::ensure::{CaseResult, ensure, ensure_conflict, ensure_eq, ensure_invalid};
@@ -129,7 +129,7 @@ pub fn c14_one_of_many_registers_waits(env: &TestEnv) -> CaseResult {
         let found = anna.find(&chat)?;
         ensure(
             found.as_ref().is_some_and(|key| keys.contains(key)),
-            "nobody waits",
+            "the winner is one of the sessions",
         )?;
         ensure_eq(anna.list()?, found.into_iter().collect::<Vec<_>>())?;
         for key in &keys {
@@ -139,7 +139,7 @@ pub fn c14_one_of_many_registers_waits(env: &TestEnv) -> CaseResult {
     Ok(())
 }
 
-pub fn c14_a_session_that_is_raced_waits_once(env: &TestEnv) -> CaseResult {
+pub fn c14_a_session_that_is_registered_concurrently_waits_once(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
     let (scopes, key) = (env.scopes(WORKERS), env.key("wait"));
     for _ in 0..8 {
@@ -265,7 +265,7 @@ pub fn c15_no_conditional_update_is_lost(env: &TestEnv) -> CaseResult {
     ensure_eq(anna.session(&key)?.revision, (WORKERS * each) as u64 + 1)
 }
 
-/// Adds one, unless somebody else moves first.
+/// Adds one, unless another caller changes the session first.
 fn counted_up(env: &TestEnv, key: &crate::SessionKey) -> CaseResult<bool> {
     let anna = env.user("anna");
     let session = anna.session(key)?;
@@ -278,7 +278,7 @@ fn counted_up(env: &TestEnv, key: &crate::SessionKey) -> CaseResult<bool> {
     }
 }
 
-pub fn c15_if_absent_says_who_waits(env: &TestEnv) -> CaseResult {
+pub fn c15_if_absent_returns_the_waiting_session(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
     let (chat, other) = (scope("chat"), scope("other"));
     let (first, second) = (env.key("first"), env.key("second"));

@@ -1,4 +1,4 @@
-//! C22: the right to be forgotten.
+//! C22: erasure.
 
 use greentic_types::{SessionKey, TeamId, TenantCtx};
 
@@ -14,17 +14,17 @@ fn tenant(ctx: &TenantCtx) -> OwnerSelection {
     OwnerSelection::tenant(ctx.env.clone(), ctx.tenant.clone())
 }
 
-/// How many names a page looks at: on a store that other cases have filled there are many.
+/// The limit of a page. Other cases may have filled the store.
 const PAGE: usize = 20;
 
-/// What a whole run erases, or would: sessions and messages.
+/// Walks over the store, and returns the numbers of erased sessions and messages.
 fn run(env: &TestEnv, selection: &OwnerSelection, mode: EraseMode) -> CaseResult<(u64, u64)> {
     let (mut sessions, mut messages, mut after) = (0, 0, None::<ScanCursor>);
     loop {
         let page = env.store.erase(selection, mode, after.as_ref(), PAGE)?;
         sessions += page.sessions;
         messages += page.messages;
-        ensure(page.unreadable.is_empty(), "all can be read")?;
+        ensure(page.unreadable.is_empty(), "every entry can be read")?;
         match page.next {
             Some(next) => after = Some(next.to_string().parse()?),
             None => return Ok((sessions, messages)),
@@ -38,7 +38,7 @@ fn ensure_erased(env: &TestEnv, selection: &OwnerSelection, expected: (u64, u64)
     ensure_eq(run(env, selection, EraseMode::DryRun)?, (0, 0))
 }
 
-/// Commits one message, and leaves no session.
+/// Commits a message, and finishes the session.
 fn answered(actor: &TestUser<'_>, key: &SessionKey, message: &str) -> CaseResult {
     let chat = scope(message);
     actor.register(&chat, key)?;
@@ -55,7 +55,7 @@ pub fn c22_erase_leaves_nothing_of_a_tenant(env: &TestEnv) -> CaseResult {
         for (number, scope) in env.scopes(12).iter().enumerate() {
             user.register(scope, &env.key(&format!("{name}-{number}")))?;
         }
-        // One that waits no more.
+        // A session that no longer waits.
         user.register(&scope("chat-1"), &env.key(&format!("{name}-2")))?;
         let _created = user.create("{}")?;
         answered(&user, &env.key(&format!("{name}-done")), "message")?;
@@ -66,7 +66,7 @@ pub fn c22_erase_leaves_nothing_of_a_tenant(env: &TestEnv) -> CaseResult {
     env.ensure_nothing_left()
 }
 
-pub fn c22_erase_takes_one_person_from_all_teams(env: &TestEnv) -> CaseResult {
+pub fn c22_erase_of_a_user_covers_all_teams(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
     let in_team = env.user_in("env-a", "tenant-a", Some("team-a"), "anna");
     let others = [
@@ -97,7 +97,7 @@ pub fn c22_erase_takes_one_person_from_all_teams(env: &TestEnv) -> CaseResult {
     Ok(())
 }
 
-pub fn c22_a_claim_does_not_stop_erase(env: &TestEnv) -> CaseResult {
+pub fn c22_a_claim_does_not_prevent_erase(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
     let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register(&chat, &key)?;
@@ -110,7 +110,7 @@ pub fn c22_a_claim_does_not_stop_erase(env: &TestEnv) -> CaseResult {
     anna.ensure_no_wait(&chat)
 }
 
-pub fn c22_erase_finds_owners_that_have_message_ids_alone(env: &TestEnv) -> CaseResult {
+pub fn c22_erase_finds_owners_that_have_only_message_ids(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
     let (chat, key) = (scope("message"), env.key("wait"));
     answered(&anna, &key, "message")?;

@@ -1,4 +1,4 @@
-//! C19 and C20: calls from anywhere, and keys that connectors derive.
+//! C19 and C20: calls on any thread and in any executor, and derived session keys.
 
 use std::collections::HashSet;
 

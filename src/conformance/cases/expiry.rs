@@ -1,4 +1,4 @@
-//! C12: what has expired makes room.
+//! C12: keys and scopes of expired sessions.
 
 use crate::conformance::ensure::{CaseResult, ensure_eq};
 use crate::conformance::samples::scope;
@@ -32,7 +32,7 @@ pub fn c12_an_expired_key_is_free(env: &TestEnv) -> CaseResult {
     ensure_eq(env.store.get(&key)?, Some(ben.data(key.as_str())))
 }
 
-pub fn c12_an_expired_key_starts_anew(env: &TestEnv) -> CaseResult {
+pub fn c12_an_expired_key_starts_at_revision_one(env: &TestEnv) -> CaseResult {
     let (anna, ben) = (env.user("anna"), env.user("ben"));
     let (chat, key) = (scope("chat"), env.key("reused"));
     for owner in [&anna, &anna, &ben, &anna] {
@@ -60,7 +60,7 @@ pub fn c12_many_expired_keys_are_free_at_once(env: &TestEnv) -> CaseResult {
         anna.register_for(scope, key, SHORT)?;
     }
     env.expire(&keys[keys.len() - 1], SHORT)?;
-    // From the last to expire to the first, so that no clean-up in order of time is ahead.
+    // In the reverse order of expiry, so that no clean-up in order of time comes first.
     let mut waits: Vec<_> = scopes.iter().zip(&keys).collect();
     waits.reverse();
     let (for_anna, for_ben) = waits.split_at(waits.len() / 2);
@@ -108,14 +108,14 @@ pub fn c12_an_expired_latest_session_is_not_found(env: &TestEnv) -> CaseResult {
     anna.ensure_stored(&older, "older")
 }
 
-pub fn c12_every_deadline_comes_in_turn(env: &TestEnv) -> CaseResult {
+pub fn c12_many_sessions_expire_at_their_deadlines(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
     let count = 40;
     let scopes = env.scopes(count);
     let keys: Vec<_> = (0..count)
         .map(|number| env.key(&format!("wait-{number}")))
         .collect();
-    // 17 and 41 share no factor: each deadline from 1 to 40 occurs once, in mixed order.
+    // 17 and 41 are coprime: each deadline from 1 to 40 occurs once, in mixed order.
     let ticks: Vec<u32> = (1..=40).map(|number| number * 17 % 41).collect();
     for ((scope, key), ticks) in scopes.iter().zip(&keys).zip(&ticks) {
         anna.register_for(scope, key, TICK * *ticks)?;

@@ -1,4 +1,4 @@
-//! C17: what an Ok means, and what an error says.
+//! C17: errors, health, and data after reopening a store.
 
 use crate::SessionKey;
 use crate::claim::ClaimOutcome;
@@ -64,9 +64,9 @@ pub fn c17_errors_say_whether_to_repeat(env: &TestEnv) -> CaseResult {
     for error in &errors {
         ensure(
             !error.is_safe_to_repeat(),
-            "a repeat would be refused again",
+            "a refused call is not safe to repeat",
         )?;
-        ensure(!error.message.is_empty(), "an error says what is wrong")?;
+        ensure(!error.message.is_empty(), "an error has a message")?;
     }
     Ok(())
 }
@@ -123,6 +123,6 @@ pub fn c17_claims_are_there_after_reopening(env: &TestEnv) -> CaseResult {
     let next = anna.claimed(&two, "other")?;
     ensure(
         next.token.fencing_number() > claim.token.fencing_number(),
-        "the fencing number grows",
+        "the fencing number increases",
     )
 }

@@ -1,4 +1,4 @@
-//! C1 to C3: who a session belongs to.
+//! C1 to C3: contexts, and the identity of a session.
 
 use greentic_types::{EnvId, FlowId, PackId, SessionData, TeamId, TenantCtx, TenantId, UserId};
 
@@ -9,7 +9,7 @@ use crate::conformance::test_user::data_of;
 use crate::conformance::time::LONG;
 use crate::options::{CreateOptions, ParkOptions};
 
-/// The context with each pair of duplicate fields made to disagree, in both directions.
+/// Returns contexts in which one pair of duplicate fields differs, in both directions.
 fn contradictory(ctx: &TenantCtx) -> Vec<TenantCtx> {
     let mut contexts = vec![ctx.clone(); 4];
     contexts[0].tenant = TenantId("other".to_owned());
@@ -63,7 +63,7 @@ pub fn c01_contradictory_contexts_are_refused_by_all_operations(env: &TestEnv) -
     anna.ensure_waits(&[(&chat, &key)])
 }
 
-/// The data with each of its ids, in turn, replaced.
+/// Returns data in which one id is replaced, for each id.
 fn with_each_id(data: &SessionData, id: &str) -> Vec<SessionData> {
     let mut all = vec![data.clone(); 6];
     let id = id.to_owned();
@@ -132,8 +132,8 @@ pub fn c01_either_of_two_duplicate_fields_is_enough(env: &TestEnv) -> CaseResult
     anna.ensure_stored(&key, "again")
 }
 
-/// The same user in each neighbouring place: another env, another tenant, other teams.
-fn other_places(anna: &TenantCtx) -> Vec<(&'static str, TenantCtx)> {
+/// Returns contexts of the same user in another env, another tenant and other teams.
+fn other_contexts(anna: &TenantCtx) -> Vec<(&'static str, TenantCtx)> {
     let mut env = anna.clone();
     env.env = EnvId("env-b".to_owned());
     let mut tenant = anna.clone();
@@ -149,9 +149,9 @@ fn other_places(anna: &TenantCtx) -> Vec<(&'static str, TenantCtx)> {
     ]
 }
 
-pub fn c02_create_refuses_the_data_of_another_place(env: &TestEnv) -> CaseResult {
+pub fn c02_create_refuses_the_data_of_another_env_tenant_or_team(env: &TestEnv) -> CaseResult {
     let anna = env.user_in("env-a", "tenant-a", Some("blue"), "zq-anna");
-    for (part, ctx) in other_places(&anna.ctx) {
+    for (part, ctx) in other_contexts(&anna.ctx) {
         for (caller, data) in [(&anna.ctx, &ctx), (&ctx, &anna.ctx)] {
             let error = ensure_invalid(env.store.create(caller, data_of(data, "{}")))?;
             ensure(error.message.contains(part), "the message names the part")?;
@@ -165,7 +165,7 @@ pub fn c02_create_refuses_the_data_of_another_place(env: &TestEnv) -> CaseResult
     for caller in [&ben, &nobody] {
         let error = ensure_invalid(env.store.create(caller, anna.data("{}")))?;
         ensure(error.message.contains("user"), "the message names the part")?;
-        ensure(!error.message.contains("zq-"), "the message names a user")?;
+        ensure(!error.message.contains("zq-"), "the message names no user")?;
     }
     ensure_eq(anna.find_by_user()?, None)
 }
@@ -177,7 +177,7 @@ pub fn c02_register_refuses_the_data_of_another_owner(env: &TestEnv) -> CaseResu
         let data = data_of(data, "{}");
         env.store.register(caller, user, &chat, &key, data, None)
     };
-    for (part, ctx) in other_places(&anna.ctx) {
+    for (part, ctx) in other_contexts(&anna.ctx) {
         for (caller, data) in [(&anna.ctx, &ctx), (&ctx, &anna.ctx)] {
             let error = ensure_invalid(register(caller, &anna.user, data))?;
             ensure(error.message.contains(part), "the message names the part")?;
@@ -199,7 +199,7 @@ pub fn c02_register_refuses_the_data_of_another_owner(env: &TestEnv) -> CaseResu
         let error = ensure_invalid(register(caller, user, data))?;
         ensure(
             !error.to_string().contains("zq-"),
-            "the message names a user",
+            "the message names no user",
         )?;
     }
     anna.ensure_gone(&key)?;
@@ -235,7 +235,7 @@ pub fn c03_update_keeps_every_part_of_the_identity(env: &TestEnv) -> CaseResult 
     let anna = env.user_in("env-a", "tenant-a", Some("blue"), "zq-anna");
     let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register(&chat, &key)?;
-    let mut offers = other_places(&anna.ctx);
+    let mut offers = other_contexts(&anna.ctx);
     offers.push((
         "user",
         anna.ctx
@@ -248,7 +248,7 @@ pub fn c03_update_keeps_every_part_of_the_identity(env: &TestEnv) -> CaseResult 
         ensure(error.message.contains(part), "the message names the part")?;
         ensure(
             !error.to_string().contains("zq-"),
-            "the message names a user",
+            "the message names no user",
         )?;
     }
     anna.ensure_stored(&key, key.as_str())?;

@@ -1,4 +1,4 @@
-//! C16: how long a claim lasts.
+//! C16: leases, releases and renewals.
 
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ pub fn c16_a_tiny_lease_acts_as_one_millisecond(env: &TestEnv) -> CaseResult {
     ensure_eq(anna.claimed(&chat, "message")?.attempt, 4)
 }
 
-pub fn c16_a_lease_that_ran_out_frees_the_wait(env: &TestEnv) -> CaseResult {
+pub fn c16_an_ended_lease_frees_the_wait(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
     let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register(&chat, &key)?;
@@ -49,13 +49,13 @@ pub fn c16_a_lease_that_ran_out_frees_the_wait(env: &TestEnv) -> CaseResult {
         ensure_eq(claim.attempt, attempt)?;
         ensure(
             claim.token.fencing_number() > lost.token.fencing_number(),
-            "the fencing number grows",
+            "the fencing number increases",
         )?;
         ensure_eq(claim.session.revision, 1)?;
         let renewed = env.store.renew(&claim.token, SHORT)?;
         ensure(
             renewed < claim.lease_until,
-            "a renewed lease may be shorter",
+            "a renewed lease can be shorter",
         )?;
         lost = claim;
     }
@@ -73,7 +73,7 @@ pub fn c16_a_released_wait_is_free_at_once(env: &TestEnv) -> CaseResult {
     ensure_eq(second.attempt, 2)?;
     ensure(
         second.token.fencing_number() > first.token.fencing_number(),
-        "the fencing number grows",
+        "the fencing number increases",
     )?;
     ensure_claim_lost(env.store.renew(&first.token, LONG))?;
     ensure_claim_lost(env.store.commit(&first.token, Commit::Finish))?;
@@ -90,7 +90,7 @@ pub fn c16_a_repeated_release_frees_nothing_else(env: &TestEnv) -> CaseResult {
     env.store.release(&first.token)?;
     env.store.release(&first.token)?;
     let second = anna.claimed(&chat, "message")?;
-    // Done or refused: either way the second worker keeps its claim.
+    // Whether accepted or refused, the second worker keeps its claim.
     let _repeat = env.store.release(&first.token);
     let busy = ClaimOutcome::Busy {
         until: second.lease_until,
@@ -115,14 +115,14 @@ pub fn c16_renew_moves_the_end_of_the_lease(env: &TestEnv) -> CaseResult {
     ensure_claim_lost(env.store.renew(&claim.token, LONG))
 }
 
-pub fn c16_renew_tells_the_new_end(env: &TestEnv) -> CaseResult {
+pub fn c16_renew_returns_the_new_end(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
     let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register(&chat, &key)?;
     let claim = anna.claimed(&chat, "message")?;
     for hours in 2..5 {
         let until = env.store.renew(&claim.token, LONG * hours)?;
-        ensure(until > claim.lease_until, "the lease is longer")?;
+        ensure(until > claim.lease_until, "the renewed lease is longer")?;
         ensure_eq(anna.claim(&chat, "message")?, ClaimOutcome::Busy { until })?;
     }
     ensure_eq(anna.session(&key)?, claim.session.clone())?;

@@ -1,4 +1,4 @@
-//! C13: nothing stays behind.
+//! C13: nothing is left of removed and expired sessions.
 
 use crate::claim::{ClaimOutcome, Commit};
 use crate::conformance::ensure::{CaseResult, ensure, ensure_eq, ensure_invalid, ensure_refused};
@@ -24,10 +24,7 @@ pub fn c13_nothing_is_left_after_removes(env: &TestEnv) -> CaseResult {
     anna.register(&scope("chat"), &key)?;
     let without_user = env.store.create(&nobody, data_of(&nobody, "{}"))?;
     let created = [anna.create("first")?, anna.create("second")?, without_user];
-    ensure(
-        env.leftovers()? > 0,
-        "the count sees nothing of what is stored",
-    )?;
+    ensure(env.leftovers()? > 0, "the count includes what is stored")?;
     for key in created.iter().chain([&key]) {
         env.store.remove(key)?;
     }
@@ -74,7 +71,7 @@ pub fn c13_nothing_is_left_after_created_sessions_expire(env: &TestEnv) -> CaseR
     let _created = env
         .store
         .create_with(&nobody, data, short.key(last.clone()))?;
-    // On a busy machine the session is gone before it can be changed.
+    // On a busy machine the session may expire before it is changed.
     let _in_time = env.store.update(&named, anna.data("changed"));
     env.expire(&last, SHORT)?;
     env.ensure_nothing_left()
@@ -160,14 +157,14 @@ pub fn c13_nothing_is_left_of_an_abandoned_claim(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
     let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register_for(&chat, &key, SHORT)?;
-    // Either the worker claimed in time and is lost, or the session went first.
-    // What leads to it may stay while the lease runs, which ends last.
+    // The worker claimed in time and crashes, or the session expired before.
+    // Index entries may stay until the end of the lease, which is later.
     let _claim = anna.claim_for(&chat, "message", 2 * SHORT)?;
     env.expire(&key, SHORT)?;
     env.ensure_nothing_left()
 }
 
-pub fn c13_dead_waits_of_a_busy_owner_do_not_pile_up(env: &TestEnv) -> CaseResult {
+pub fn c13_expired_waits_of_a_busy_owner_do_not_accumulate(env: &TestEnv) -> CaseResult {
     let env = empty_store(env)?;
     let anna = env.user("anna");
     let (home, kept) = (scope("home"), env.key("kept"));

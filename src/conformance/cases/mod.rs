@@ -106,7 +106,7 @@ table! { $
     identity::c01_ids_outside_the_grammar_are_refused;
     identity::c01_overlong_ids_are_refused;
     identity::c01_either_of_two_duplicate_fields_is_enough;
-    identity::c02_create_refuses_the_data_of_another_place;
+    identity::c02_create_refuses_the_data_of_another_env_tenant_or_team;
     identity::c02_register_refuses_the_data_of_another_owner;
     identity::c02_data_without_a_user_is_stored_as_given;
     identity::c02_data_without_a_user_stays_without;
@@ -122,9 +122,9 @@ table! { $
     owners::c04_a_context_without_a_user_may_name_one;
     owners::c04_sessions_without_a_user_are_owners_of_their_own;
     owners::c04_look_ups_stay_with_their_owner;
-    owners::c05_get_needs_the_key_alone;
-    owners::c05_a_fenced_get_answers_none_across_owners [AllOperations];
-    owners::c05_a_fenced_get_without_a_user_sees_its_own_alone [AllOperations];
+    owners::c05_get_needs_only_the_key;
+    owners::c05_a_fenced_get_returns_none_for_another_owner [AllOperations];
+    owners::c05_a_fenced_get_without_a_user_reads_only_sessions_without_one [AllOperations];
 
     sessions::c06_fresh_keys_are_long_and_differ;
     sessions::c06_a_created_session_is_found;
@@ -147,7 +147,7 @@ table! { $
     payloads::c08_every_field_comes_back;
     payloads::c08_a_mebibyte_comes_back;
     payloads::c08_odd_session_keys_work;
-    payloads::c08_what_could_not_come_back_is_refused;
+    payloads::c08_data_that_cannot_be_read_back_is_refused;
     payloads::c08_the_limit_names_both_sizes [Options];
 
     waits::c09_register_stores_data_and_route;
@@ -158,39 +158,39 @@ table! { $
     waits::c09_a_move_displaces_too;
     waits::c09_registering_again_replaces_the_data;
     waits::c09_a_created_session_can_wait;
-    waits::c09_revisions_go_on [AllOperations];
+    waits::c09_each_registration_increases_the_revision [AllOperations];
     waits::c10_find_list_and_clear_agree;
     waits::c10_list_is_in_order_of_registration;
     waits::c10_many_waits_stay_in_order;
     waits::c10_every_field_of_a_scope_counts;
     waits::c11_clear_removes_wait_and_session;
     waits::c11_clear_of_nothing_does_nothing;
-    waits::c11_clear_spares_a_session_that_moved;
-    waits::c11_clear_spares_a_displaced_session;
+    waits::c11_clear_keeps_a_session_that_moved;
+    waits::c11_clear_keeps_a_displaced_session;
     waits::c11_clear_names_its_outcome [AllOperations];
 
     time::c12_an_expired_session_is_gone_from_every_read;
     time::c12_the_deadline_is_exact [Clock];
     time::c12_writes_count_until_the_deadline [Clock];
     time::c12_no_operation_sees_a_session_at_its_deadline [AllOperations, Clock];
-    time::c12_the_deadline_is_told [AllOperations, Clock];
+    time::c12_the_deadline_is_returned [AllOperations, Clock];
     time::c12_tiny_ttls_expire;
     time::c12_tiny_ttls_act_as_one_millisecond [Clock];
     time::c12_overlong_ttls_do_not_expire;
     time::c12_overlong_ttls_mean_no_deadline [AllOperations];
     time::c12_no_ttl_means_no_deadline [Clock];
     time::c12_the_default_ttl_applies [Options, Clock];
-    time::c12_the_default_ttl_is_told [Options, AllOperations];
+    time::c12_the_default_ttl_sets_the_returned_deadline [Options, AllOperations];
     time::c12_update_keeps_the_deadline [Clock];
-    time::c12_registering_again_sets_the_deadline_anew [Clock];
+    time::c12_registering_again_sets_a_new_deadline [Clock];
     expiry::c12_a_displaced_session_expires_on_time [Clock];
     expiry::c12_an_expired_key_is_free;
-    expiry::c12_an_expired_key_starts_anew [AllOperations];
+    expiry::c12_an_expired_key_starts_at_revision_one [AllOperations];
     expiry::c12_many_expired_keys_are_free_at_once;
     expiry::c12_an_expired_wait_does_not_count;
     expiry::c12_an_expired_wait_does_not_hold_its_scope [AllOperations];
     expiry::c12_an_expired_latest_session_is_not_found [AllOperations];
-    expiry::c12_every_deadline_comes_in_turn [Clock];
+    expiry::c12_many_sessions_expire_at_their_deadlines [Clock];
 
     leftovers::c13_nothing_is_left_after_removes [Options, Leftovers];
     leftovers::c13_nothing_is_left_after_clears [Options, Leftovers];
@@ -202,7 +202,7 @@ table! { $
     leftovers::c13_nothing_is_left_of_operations_that_do_nothing [Options, Leftovers, AllOperations];
     leftovers::c13_nothing_is_left_after_a_finish [Options, Leftovers, AllOperations];
     leftovers::c13_nothing_is_left_of_an_abandoned_claim [Options, Leftovers, AllOperations];
-    leftovers::c13_dead_waits_of_a_busy_owner_do_not_pile_up [Options, Leftovers];
+    leftovers::c13_expired_waits_of_a_busy_owner_do_not_accumulate [Options, Leftovers];
 
     concurrency::c14_a_repeated_create_is_recognised [AllOperations];
     concurrency::c14_a_repeated_update_is_recognised [AllOperations];
@@ -211,7 +211,7 @@ table! { $
     concurrency::c14_repeated_calls_end_in_the_same_state;
     concurrency::c14_one_of_many_creates_wins [AllOperations];
     concurrency::c14_one_of_many_registers_waits;
-    concurrency::c14_a_session_that_is_raced_waits_once;
+    concurrency::c14_a_session_that_is_registered_concurrently_waits_once;
     concurrency::c14_a_moving_wait_is_listed_at_every_instant;
     concurrency::c14_a_key_that_two_owners_race_for_goes_to_one;
     concurrency::c14_one_of_many_removes_wins;
@@ -219,21 +219,21 @@ table! { $
     concurrency::c15_update_needs_the_revision [AllOperations];
     concurrency::c15_remove_needs_the_revision [AllOperations];
     concurrency::c15_no_conditional_update_is_lost [AllOperations];
-    concurrency::c15_if_absent_says_who_waits [AllOperations];
+    concurrency::c15_if_absent_returns_the_waiting_session [AllOperations];
     concurrency::c15_one_of_many_if_absent_registers [AllOperations];
 
     claims::c16_a_claim_hands_over_the_wait [AllOperations];
     claims::c16_a_claim_changes_nothing_that_is_read [AllOperations];
     claims::c16_there_is_nothing_to_claim_without_a_wait [AllOperations];
-    claims::c16_a_live_claim_makes_all_others_wait [AllOperations];
+    claims::c16_a_live_claim_makes_other_claims_busy [AllOperations];
     claims::c16_claims_of_other_waits_are_free [AllOperations];
     leases::c16_the_lease_is_exact [AllOperations, Clock];
     leases::c16_a_tiny_lease_acts_as_one_millisecond [AllOperations, Clock];
-    leases::c16_a_lease_that_ran_out_frees_the_wait [AllOperations];
+    leases::c16_an_ended_lease_frees_the_wait [AllOperations];
     leases::c16_a_released_wait_is_free_at_once [AllOperations];
     leases::c16_a_repeated_release_frees_nothing_else [AllOperations];
     leases::c16_renew_moves_the_end_of_the_lease [AllOperations, Clock];
-    leases::c16_renew_tells_the_new_end [AllOperations];
+    leases::c16_renew_returns_the_new_end [AllOperations];
     leases::c16_a_claim_does_not_outlive_the_session [AllOperations, Clock];
     claims::c16_odd_message_ids_work [AllOperations];
     claims::c16_bad_claims_are_refused [AllOperations];
@@ -243,23 +243,23 @@ table! { $
     claim_fence::c16_none_of_the_nine_methods_writes_past_a_claim [AllOperations];
     claim_fence::c16_no_operation_writes_past_a_claim [AllOperations];
     claim_fence::c16_the_rest_of_the_owner_is_free [AllOperations];
-    claim_fence::c16_a_claim_of_another_owner_stops_nobody [AllOperations];
+    claim_fence::c16_a_claim_of_another_owner_blocks_no_call [AllOperations];
     claim_fence::c16_a_released_wait_can_be_written [AllOperations];
     claim_fence::c16_the_token_may_update [AllOperations];
     claim_fence::c16_a_token_is_for_its_own_session [AllOperations];
     claim_fence::c16_a_claim_that_was_taken_over_is_void [AllOperations];
-    claim_fence::c16_a_lease_that_ran_out_stops_nobody [AllOperations];
-    claim_fence::c16_a_lease_that_ran_out_changes_no_read [AllOperations];
-    claim_fence::c16_a_late_worker_goes_on_until_taken_over [AllOperations];
+    claim_fence::c16_an_ended_lease_blocks_no_write [AllOperations];
+    claim_fence::c16_an_ended_lease_changes_no_read [AllOperations];
+    claim_fence::c16_an_ended_lease_holds_until_another_claim [AllOperations];
 
     commits::c16_finish_removes_and_remembers [AllOperations];
     commits::c16_park_again_keeps_the_wait [AllOperations];
     commits::c16_park_again_moves_the_wait [AllOperations];
     commits::c16_park_again_displaces_an_idle_wait [AllOperations];
-    commits::c16_park_again_spares_a_claimed_wait [AllOperations];
+    commits::c16_park_again_keeps_a_claimed_wait [AllOperations];
     commits::c16_a_repeated_commit_does_nothing_more [AllOperations];
     commits::c16_a_commit_after_a_takeover_remembers_nothing [AllOperations];
-    commits::c16_the_same_message_may_try_again [AllOperations];
+    commits::c16_the_same_message_can_claim_again [AllOperations];
     commits::c16_a_message_counts_for_all_waits_of_its_owner [AllOperations];
     commits::c16_a_message_is_committed_once [AllOperations];
     commits::c16_a_message_is_forgotten_after_its_window [AllOperations, Options, Clock];
@@ -275,9 +275,9 @@ table! { $
     failure::c17_what_was_stored_is_there_after_reopening [Reopen];
     failure::c17_claims_are_there_after_reopening [Reopen, AllOperations];
 
-    secrets::c18_errors_tell_no_secret;
-    secrets::c18_errors_of_all_operations_tell_no_secret [AllOperations];
-    secrets::c18_answers_tell_no_secret [AllOperations];
+    secrets::c18_errors_contain_no_secret;
+    secrets::c18_errors_of_all_operations_contain_no_secret [AllOperations];
+    secrets::c18_results_contain_no_secret [AllOperations];
 
     executors::c19_calls_work_on_plain_threads;
     executors::c19_calls_work_inside_a_future;
@@ -286,20 +286,20 @@ table! { $
     executors::c20_a_derived_key_is_a_session_key;
 
     scans::c21_a_scan_finds_every_session [AllOperations];
-    scans::c21_a_scan_tells_what_is_stored [AllOperations];
+    scans::c21_a_scan_reports_what_is_stored [AllOperations];
     scans::c21_a_filter_by_key_looks_one_session_up [AllOperations];
-    scans::c21_filters_leave_the_rest_out [AllOperations];
+    scans::c21_filters_exclude_other_sessions [AllOperations];
     scans::c21_a_filter_by_age [AllOperations, Clock];
-    scans::c21_a_scan_spares_what_has_expired [AllOperations];
+    scans::c21_a_scan_omits_expired_sessions [AllOperations];
     scans::c21_a_stable_session_is_found_under_writes [AllOperations];
     scans::c21_bad_cursors_and_filters_are_refused [AllOperations];
     scans::c21_stats_count_a_scan [AllOperations];
-    progress::c21_a_page_tells_how_far_the_walk_is [AllOperations, Options];
+    progress::c21_a_page_reports_the_progress_of_the_walk [AllOperations, Options];
 
     erasure::c22_erase_leaves_nothing_of_a_tenant [AllOperations, Leftovers, Options];
-    erasure::c22_erase_takes_one_person_from_all_teams [AllOperations];
-    erasure::c22_a_claim_does_not_stop_erase [AllOperations];
-    erasure::c22_erase_finds_owners_that_have_message_ids_alone [AllOperations];
+    erasure::c22_erase_of_a_user_covers_all_teams [AllOperations];
+    erasure::c22_a_claim_does_not_prevent_erase [AllOperations];
+    erasure::c22_erase_finds_owners_that_have_only_message_ids [AllOperations];
     erasure::c22_a_dry_run_changes_nothing [AllOperations];
 
     scans::c23_a_sound_store_has_no_findings [AllOperations, Options];
@@ -307,8 +307,8 @@ table! { $
     operator::c24_extend_moves_the_deadline [AllOperations];
     operator::c24_the_new_deadline_is_exact [AllOperations, Clock];
     operator::c24_extend_keeps_everything_else [AllOperations];
-    operator::c24_extend_moves_the_look_up_along [AllOperations];
-    operator::c24_extend_moves_the_wait_along [AllOperations];
+    operator::c24_extend_extends_the_look_up [AllOperations];
+    operator::c24_extend_extends_the_wait [AllOperations];
     operator::c24_nothing_is_left_after_a_shorter_deadline [AllOperations, Options, Leftovers];
     operator::c24_a_missing_session_is_not_extended [AllOperations];
     operator::c25_revoke_frees_the_wait_and_voids_the_token [AllOperations];
@@ -316,15 +316,15 @@ table! { $
 
     transfer::c26_a_wait_works_after_a_move [AllOperations, Options];
     transfer::c26_the_order_of_waits_moves [AllOperations, Options];
-    transfer::c26_waits_with_the_same_place_are_listed_by_key [AllOperations, Options];
-    transfer::c26_a_wait_that_changed_its_scope_moves_in_its_place [AllOperations, Options];
+    transfer::c26_waits_with_the_same_position_are_listed_by_key [AllOperations, Options];
+    transfer::c26_a_wait_that_changed_its_scope_keeps_its_position [AllOperations, Options];
     transfer::c26_an_older_wait_displaces_a_newer_one [AllOperations];
-    transfer::c26_numbers_go_on_from_those_of_another_store [AllOperations];
+    transfer::c26_numbers_continue_from_those_of_another_store [AllOperations];
     transfer::c26_committed_messages_move [AllOperations, Options];
     transfer::c26_idle_sessions_and_look_ups_move [AllOperations, Options];
     transfer::c26_an_import_if_absent_changes_nothing [AllOperations];
     transfer::c26_an_import_replaces [AllOperations];
-    transfer::c26_an_import_keeps_the_fence [AllOperations];
-    transfer::c26_what_is_over_is_not_imported [AllOperations];
+    transfer::c26_an_import_of_a_contradictory_record_is_refused [AllOperations];
+    transfer::c26_expired_sessions_are_not_imported [AllOperations];
     transfer::c26_nothing_is_left_after_an_import [AllOperations, Options, Leftovers];
 }

@@ -1,4 +1,4 @@
-//! C24 and C25: an operator moves a deadline, and takes a claim from a stuck worker.
+//! C24 and C25: an operator extends a session, and revokes a claim.
 
 use crate::admin::RevokeOutcome;
 use crate::claim::Commit;
@@ -18,7 +18,7 @@ pub fn c24_extend_moves_the_deadline(env: &TestEnv) -> CaseResult {
     anna.register_for(&scope("long"), &long, LONG)?;
     let until = env.store.extend(&long, Some(LONG * 2))?;
     ensure_eq(anna.session(&long)?.deadline, until)?;
-    ensure(until.is_some(), "a deadline was asked for")?;
+    ensure(until.is_some(), "extend returns a deadline")?;
     ensure_eq(env.store.extend(&long, None)?, None)?;
     ensure_eq(anna.session(&long)?.deadline, None)?;
     let _until = env.store.extend(&short, Some(SHORT))?;
@@ -56,32 +56,32 @@ pub fn c24_extend_keeps_everything_else(env: &TestEnv) -> CaseResult {
     anna.ensure_waits(&[(&two, &second)])
 }
 
-pub fn c24_extend_moves_the_look_up_along(env: &TestEnv) -> CaseResult {
+pub fn c24_extend_extends_the_look_up(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
     let (named, passing) = (env.key("named"), env.key("passing"));
     let short = CreateOptions::new().ttl(SHORT * 10);
     let _created = anna.create_with(short.key(named.clone()))?;
     match env.store.extend(&named, Some(LONG)) {
-        // On a busy machine the session is gone before it can be extended.
+        // On a busy machine the session may expire before it is extended.
         Err(error) if error.code == ErrorCode::NotFound => return Ok(()),
         extended => extended?,
     };
-    // Another's deadline tells that the first one has passed.
+    // The deadline of another session shows that the first one has passed.
     anna.register_for(&scope("passing"), &passing, SHORT * 10)?;
     env.expire(&passing, SHORT * 10)?;
     anna.ensure_latest(&named)
 }
 
-pub fn c24_extend_moves_the_wait_along(env: &TestEnv) -> CaseResult {
+pub fn c24_extend_extends_the_wait(env: &TestEnv) -> CaseResult {
     let (anna, ben) = (env.user("anna"), env.user("ben"));
     let (chat, key, passing) = (scope("chat"), env.key("wait"), env.key("passing"));
     anna.register_for(&chat, &key, SHORT * 10)?;
     match env.store.extend(&key, Some(LONG)) {
-        // On a busy machine the session is gone before it can be extended.
+        // On a busy machine the session may expire before it is extended.
         Err(error) if error.code == ErrorCode::NotFound => return Ok(()),
         extended => extended?,
     };
-    // Another's deadline tells that the first one has passed.
+    // The deadline of another session shows that the first one has passed.
     ben.register_for(&scope("passing"), &passing, SHORT * 10)?;
     env.expire(&passing, SHORT * 10)?;
     anna.ensure_waits(&[(&chat, &key)])?;
@@ -134,7 +134,7 @@ pub fn c25_revoke_frees_the_wait_and_voids_the_token(env: &TestEnv) -> CaseResul
     ensure_eq(claim.attempt, 2)?;
     ensure(
         claim.token.fencing_number() > stuck.token.fencing_number(),
-        "fencing numbers grow",
+        "the fencing number increases",
     )?;
     Ok(env.store.commit(&claim.token, Commit::Finish)?)
 }

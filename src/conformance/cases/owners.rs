@@ -1,4 +1,4 @@
-//! C4 and C5: the fence between owners.
+//! C4 and C5: isolation between owners.
 
 use greentic_types::UserId;
 
@@ -9,7 +9,7 @@ use crate::conformance::test_user::{TestUser, data_of};
 use crate::options::CreateOptions;
 use crate::session::CreateOutcome;
 
-/// Owners that differ in one part each.
+/// Returns owners that differ in one part each.
 fn neighbours(env: &TestEnv) -> Vec<TestUser<'_>> {
     vec![
         env.user_in("env-a", "tenant-a", Some("blue"), "anna"),
@@ -192,7 +192,7 @@ pub fn c04_look_ups_stay_with_their_owner(env: &TestEnv) -> CaseResult {
     ensure_eq(owners[0].find_by_user()?, None)
 }
 
-pub fn c05_get_needs_the_key_alone(env: &TestEnv) -> CaseResult {
+pub fn c05_get_needs_only_the_key(env: &TestEnv) -> CaseResult {
     let owners = neighbours(env);
     for owner in &owners {
         let key = owner.create("{}")?;
@@ -201,7 +201,7 @@ pub fn c05_get_needs_the_key_alone(env: &TestEnv) -> CaseResult {
     ensure_eq(env.store.get(&env.key("unknown"))?, None)
 }
 
-pub fn c05_a_fenced_get_answers_none_across_owners(env: &TestEnv) -> CaseResult {
+pub fn c05_a_fenced_get_returns_none_for_another_owner(env: &TestEnv) -> CaseResult {
     let owners = neighbours(env);
     let (anna, others) = (&owners[0], &owners[1..]);
     let waiting = env.key("waiting");
@@ -219,7 +219,9 @@ pub fn c05_a_fenced_get_answers_none_across_owners(env: &TestEnv) -> CaseResult 
     ensure_eq(unknown, None)
 }
 
-pub fn c05_a_fenced_get_without_a_user_sees_its_own_alone(env: &TestEnv) -> CaseResult {
+pub fn c05_a_fenced_get_without_a_user_reads_only_sessions_without_one(
+    env: &TestEnv,
+) -> CaseResult {
     let nobody = env.ctx("env-a", "tenant-a");
     let elsewhere = env.ctx("env-b", "tenant-a");
     let anna = env.user("anna");

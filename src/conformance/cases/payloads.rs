@@ -1,4 +1,4 @@
-//! C8: what is stored comes back as it was.
+//! C8: data is returned as it was stored.
 
 use std::collections::BTreeMap;
 
@@ -70,7 +70,10 @@ pub fn c08_a_mebibyte_comes_back(env: &TestEnv) -> CaseResult {
     let payload = "{\"ä\\n\":\"\u{1}\"}".repeat(1 << 16);
     let key = anna.create(&payload)?;
     let found = env.store.get(&key)?.map(|data| data.context_json);
-    ensure(found == Some(payload), "a long payload came back changed")
+    ensure(
+        found == Some(payload),
+        "a long payload is returned unchanged",
+    )
 }
 
 pub fn c08_odd_session_keys_work(env: &TestEnv) -> CaseResult {
@@ -93,7 +96,7 @@ pub fn c08_odd_session_keys_work(env: &TestEnv) -> CaseResult {
     anna.ensure_waits(&[])
 }
 
-pub fn c08_what_could_not_come_back_is_refused(env: &TestEnv) -> CaseResult {
+pub fn c08_data_that_cannot_be_read_back_is_refused(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
     for millis in [i128::MAX, i128::MIN, i128::from(i64::MAX) + 1] {
         let mut data = anna.data("{}");
@@ -111,7 +114,7 @@ pub fn c08_the_limit_names_both_sizes(env: &TestEnv) -> CaseResult {
     let frame = serialized_len(&anna.data(""));
     let fits = anna.data(&"x".repeat(limit - frame));
     let over = anna.data(&"x".repeat(limit - frame + 1));
-    // A quote takes two bytes serialized: the limit is on what is stored.
+    // A quote is two bytes in JSON; the limit is on the stored form.
     let escaped = anna.data(&"\"".repeat((limit - frame) / 2 + 1));
     let key_of_fit = env.store.create(&anna.ctx, fits.clone())?;
     ensure_eq(env.store.get(&key_of_fit)?, Some(fits))?;

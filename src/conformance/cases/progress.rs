@@ -7,7 +7,7 @@ use crate::options::StoreOptions;
 
 type Page = (Progress, Option<ScanCursor>);
 
-pub fn c21_a_page_tells_how_far_the_walk_is(env: &TestEnv) -> CaseResult {
+pub fn c21_a_page_reports_the_progress_of_the_walk(env: &TestEnv) -> CaseResult {
     let env = &env.with_options(StoreOptions::new())?;
     let anna = env.user("anna");
     for (number, scope) in env.scopes(40).iter().enumerate() {
@@ -47,10 +47,10 @@ fn ensure_progress(page: impl Fn(Option<&ScanCursor>) -> CaseResult<Page>) -> Ca
         }
         ensure(
             progress < Progress::COMPLETE,
-            "a page that is not the last reports 100 %",
+            "only the last page reports 100 %",
         )?;
         parts.push(progress);
     }
-    ensure(parts.len() > 2, "the walk has few pages")?;
-    ensure(parts.first() < parts.last(), "the progress does not grow")
+    ensure(parts.len() > 2, "the walk has more than two pages")?;
+    ensure(parts.first() < parts.last(), "the progress increases")
 }

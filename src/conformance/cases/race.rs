@@ -1,4 +1,4 @@
-//! Threads that start together.
+//! Concurrent calls on threads that start together.
 
 use std::sync::Barrier;
 use std::thread;
@@ -7,7 +7,7 @@ use crate::conformance::ensure::{CaseResult, Failure};
 
 pub(super) const WORKERS: usize = 8;
 
-/// Runs `WORKERS` threads at once, and answers what each answered.
+/// Runs `work` on `WORKERS` threads at once, and returns their results.
 pub(super) fn race<T: Send>(run: impl Fn(usize) -> CaseResult<T> + Sync) -> CaseResult<Vec<T>> {
     let start = Barrier::new(WORKERS);
     thread::scope(|scope| {
@@ -22,12 +22,12 @@ pub(super) fn race<T: Send>(run: impl Fn(usize) -> CaseResult<T> + Sync) -> Case
             Ok(answer) => answer,
             Err(_panic) => Err(Failure::new("a worker panicked")),
         });
-        // All threads are joined before the first failure is told.
+        // Join all threads before reporting a failure.
         joined.collect::<Vec<_>>().into_iter().collect()
     })
 }
 
-/// How many of the answers are meant.
+/// Counts the results for which `is_meant` returns true.
 pub(super) fn count<T>(answers: &[T], is_meant: impl Fn(&T) -> bool) -> usize {
     answers.iter().filter(|answer| is_meant(answer)).count()
 }

@@ -1,4 +1,4 @@
-//! C21 and C23: what an operator sees.
+//! C21 and C23: scans, counts and verification.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ fn ensure_found(found: &[SessionInfo], expected: &[&SessionKey]) -> CaseResult {
     let mut expected: Vec<&str> = expected.iter().map(|key| key.as_str()).collect();
     expected.sort_unstable();
     let mut found = keys(found);
-    // A server that resizes its tables may show a session twice.
+    // A server that resizes its tables can return a session twice.
     found.dedup();
     ensure_eq(found, expected)
 }
@@ -51,7 +51,7 @@ pub fn c21_a_scan_finds_every_session(env: &TestEnv) -> CaseResult {
     Ok(())
 }
 
-pub fn c21_a_scan_tells_what_is_stored(env: &TestEnv) -> CaseResult {
+pub fn c21_a_scan_reports_what_is_stored(env: &TestEnv) -> CaseResult {
     let anna = env.user_in("env-a", "tenant-a", Some("-"), "anna");
     let (chat, key) = (scope("chat"), env.key("wait"));
     let _parked = anna.park(&chat, &key, ParkOptions::new().ttl(LONG))?;
@@ -86,7 +86,11 @@ pub fn c21_a_scan_tells_what_is_stored(env: &TestEnv) -> CaseResult {
             ensure_eq(attempt, 0)?;
             ensure_eq(since, info.created)?;
         }
-        other => return Err(Failure::new(format!("it waits, but is {other:?}"))),
+        other => {
+            return Err(Failure::new(format!(
+                "the session waits, but its state is {other:?}"
+            )));
+        }
     }
     let claim = anna.claimed(&chat, "message")?;
     match one(env)?.state {
@@ -94,7 +98,11 @@ pub fn c21_a_scan_tells_what_is_stored(env: &TestEnv) -> CaseResult {
             ensure_eq(until, claim.lease_until)?;
             ensure_eq(attempt, 1)?;
         }
-        other => return Err(Failure::new(format!("it is claimed, but is {other:?}"))),
+        other => {
+            return Err(Failure::new(format!(
+                "the session is claimed, but its state is {other:?}"
+            )));
+        }
     }
     Ok(())
 }
@@ -107,7 +115,7 @@ pub fn c21_a_filter_by_key_looks_one_session_up(env: &TestEnv) -> CaseResult {
     let look = |filter: ScanFilter| env.store.scan(&filter, None, 1);
     let page = look(ScanFilter::new().key(waiting.clone()))?;
     ensure_found(&page.sessions, &[&waiting])?;
-    ensure(page.next.is_none(), "there is no more than one of a key")?;
+    ensure(page.next.is_none(), "a key selects one session only")?;
     let walked = env.scan_all(&env.tenant_filter(), 100)?;
     let walked = walked.iter().find(|info| info.key == waiting);
     ensure_eq(page.sessions.first(), walked)?;
@@ -119,7 +127,7 @@ pub fn c21_a_filter_by_key_looks_one_session_up(env: &TestEnv) -> CaseResult {
     Ok(())
 }
 
-pub fn c21_filters_leave_the_rest_out(env: &TestEnv) -> CaseResult {
+pub fn c21_filters_exclude_other_sessions(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
     let ben = env.user_in("env-b", "tenant-a", Some("team-b"), "ben");
     let (waiting, claimed) = (env.key("waiting"), env.key("claimed"));
@@ -161,12 +169,12 @@ pub fn c21_a_filter_by_age(env: &TestEnv) -> CaseResult {
     let older = |age| env.scan_all(&env.tenant_filter().older_than(age), 50);
     ensure_found(&older(SHORT)?, &[&old, &created])?;
     ensure_found(&older(SHORT + TICK)?, &[])?;
-    // Waiting counts from the registration.
+    // The age of a wait counts from its registration.
     anna.register(&scope("again"), &created)?;
     ensure_found(&older(SHORT)?, &[&old])
 }
 
-pub fn c21_a_scan_spares_what_has_expired(env: &TestEnv) -> CaseResult {
+pub fn c21_a_scan_omits_expired_sessions(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
     let (gone, kept) = (env.key("gone"), env.key("kept"));
     anna.register_for(&scope("gone"), &gone, SHORT)?;
@@ -192,7 +200,7 @@ pub fn c21_a_stable_session_is_found_under_writes(env: &TestEnv) -> CaseResult {
         if after.is_none() {
             break;
         }
-        // The store grows and shrinks beside the scan.
+        // The store grows and shrinks during the scan.
         let key = env.key(&format!("passing-{round}"));
         ben.register(&scope(&format!("chat-{round}")), &key)?;
         if round % 2 == 0 {
@@ -204,7 +212,7 @@ pub fn c21_a_stable_session_is_found_under_writes(env: &TestEnv) -> CaseResult {
     for key in &stable {
         ensure(
             seen.contains_key(key.as_str()),
-            "a scan misses a session that was there all along",
+            "a scan finds a session that exists throughout",
         )?;
     }
     Ok(())
@@ -271,7 +279,7 @@ pub fn c23_a_sound_store_has_no_findings(env: &TestEnv) -> CaseResult {
                 None => break,
             }
         }
-        ensure(checked >= 40, "not everything is looked at")?;
+        ensure(checked >= 40, "every entry is checked")?;
     }
     anna.ensure_stored(&env.key("wait-3"), env.key("wait-3").as_str())
 }

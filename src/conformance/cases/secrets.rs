@@ -1,4 +1,4 @@
-//! C18: nothing that is printed tells a payload or a user.
+//! C18: no payload and no user in errors and `Debug` output.
 
 use std::error::Error;
 use std::fmt::Debug;
@@ -17,7 +17,7 @@ const PAYLOAD: &str = "{\"zq-secret\":\"payload\"}";
 #[track_caller]
 fn ensure_silent(text: &str) -> CaseResult {
     if text.contains("zq-secret") {
-        return Err(Failure::new(format!("it tells a secret: {text}")));
+        return Err(Failure::new(format!("a secret is printed: {text}")));
     }
     Ok(())
 }
@@ -39,7 +39,7 @@ fn ensure_silent_error(error: &GreenticError) -> CaseResult {
     Ok(())
 }
 
-pub fn c18_errors_tell_no_secret(env: &TestEnv) -> CaseResult {
+pub fn c18_errors_contain_no_secret(env: &TestEnv) -> CaseResult {
     let anna = env.user(USER);
     let ben = env.user("zq-secret-other");
     let (chat, key) = (scope("chat"), env.key("wait"));
@@ -58,13 +58,13 @@ pub fn c18_errors_tell_no_secret(env: &TestEnv) -> CaseResult {
         anna.find_by_user().err(),
     ];
     for error in refused {
-        let error = error.ok_or_else(|| Failure::new("it was not refused"))?;
+        let error = error.ok_or_else(|| Failure::new("the call was not refused"))?;
         ensure_silent_error(&error)?;
     }
     Ok(())
 }
 
-pub fn c18_errors_of_all_operations_tell_no_secret(env: &TestEnv) -> CaseResult {
+pub fn c18_errors_of_all_operations_contain_no_secret(env: &TestEnv) -> CaseResult {
     let anna = env.user(USER);
     let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register(&chat, &key)?;
@@ -80,7 +80,7 @@ pub fn c18_errors_of_all_operations_tell_no_secret(env: &TestEnv) -> CaseResult 
     ensure_silent_error(&ensure_refused(lost, ErrorCode::Conflict)?)
 }
 
-pub fn c18_answers_tell_no_secret(env: &TestEnv) -> CaseResult {
+pub fn c18_results_contain_no_secret(env: &TestEnv) -> CaseResult {
     let anna = env.user(USER);
     let (chat, key) = (scope("chat"), env.key("wait"));
     let store = &env.store;

@@ -1,4 +1,4 @@
-//! C6 to C8: sessions.
+//! C6 and C7: create, update, remove, and the look-up by user.
 
 use std::collections::HashSet;
 
@@ -15,8 +15,8 @@ pub fn c06_fresh_keys_are_long_and_differ(env: &TestEnv) -> CaseResult {
     let mut keys = HashSet::new();
     for _ in 0..64 {
         let key = anna.create("{}")?;
-        ensure(key.as_str().len() >= 32, "a short key can be guessed")?;
-        ensure(keys.insert(key), "the same key twice")?;
+        ensure(key.as_str().len() >= 32, "a key is at least 32 bytes long")?;
+        ensure(keys.insert(key), "a key is drawn once")?;
     }
     Ok(())
 }
@@ -63,7 +63,7 @@ pub fn c06_several_waits_are_ambiguous(env: &TestEnv) -> CaseResult {
     let error = ensure_invalid(anna.find_by_user())?;
     ensure(
         error.message.contains("multiple waits"),
-        "the published message",
+        "the message is that of 1.2",
     )?;
     anna.clear(&scope("one"))?;
     ensure_eq(anna.find_by_user()?, Some(second))

@@ -1,4 +1,4 @@
-//! C12: deadlines.
+//! C12: deadlines and TTLs.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ pub fn c12_an_expired_session_is_gone_from_every_read(env: &TestEnv) -> CaseResu
     anna.ensure_waits(&[(&other, &kept)])
 }
 
-/// Each way to see a wait, with the answer that shows it.
+/// Each read of a wait, which returns true if it finds the wait.
 fn seen(anna: &TestUser<'_>, key: &SessionKey) -> Vec<(&'static str, CaseResult<bool>)> {
     let chat = scope("chat");
     let store = anna.store;
@@ -122,7 +122,7 @@ pub fn c12_no_operation_sees_a_session_at_its_deadline(env: &TestEnv) -> CaseRes
     anna.ensure_no_wait(&chat)
 }
 
-pub fn c12_the_deadline_is_told(env: &TestEnv) -> CaseResult {
+pub fn c12_the_deadline_is_returned(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
     let key = env.key("created");
     let _created = anna.create_with(CreateOptions::new().key(key.clone()).ttl(LONG))?;
@@ -230,7 +230,7 @@ pub fn c12_the_default_ttl_applies(env: &TestEnv) -> CaseResult {
     anna.ensure_waits(&[])
 }
 
-pub fn c12_the_default_ttl_is_told(env: &TestEnv) -> CaseResult {
+pub fn c12_the_default_ttl_sets_the_returned_deadline(env: &TestEnv) -> CaseResult {
     let env = env.with_options(StoreOptions::new().default_ttl(LONG))?;
     let anna = env.user("anna");
     let (chat, key) = (scope("chat"), env.key("wait"));
@@ -256,7 +256,7 @@ pub fn c12_update_keeps_the_deadline(env: &TestEnv) -> CaseResult {
     anna.ensure_gone(&key)
 }
 
-pub fn c12_registering_again_sets_the_deadline_anew(env: &TestEnv) -> CaseResult {
+pub fn c12_registering_again_sets_a_new_deadline(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
     let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register_for(&chat, &key, LONG)?;

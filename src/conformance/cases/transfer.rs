@@ -1,4 +1,4 @@
-//! C26: from one store to another.
+//! C26: export and import.
 
 use greentic_types::UserId;
 
@@ -15,12 +15,12 @@ use crate::conformance::test_user::data_of;
 use crate::conformance::time::{LONG, SHORT};
 use crate::options::StoreOptions;
 
-/// Moves everything to a store of its own.
+/// Exports everything, and imports it into a new store.
 fn moved(env: &TestEnv) -> CaseResult<TestEnv> {
     imported(env, exported(env)?)
 }
 
-/// A store with what was exported. Records may come in any order.
+/// Imports records into a new store, in another order than they were exported.
 fn imported(env: &TestEnv, records: Vec<ExportRecord>) -> CaseResult<TestEnv> {
     let target = env.elsewhere(StoreOptions::new())?;
     for record in records.into_iter().rev() {
@@ -60,7 +60,7 @@ pub fn c26_a_wait_works_after_a_move(env: &TestEnv) -> CaseResult {
         ensure_eq(claim.attempt, if number == 0 { 2 } else { 1 })?;
         if number == 0 {
             let (old, new) = (stuck.token.fencing_number(), claim.token.fencing_number());
-            ensure(new > old, "fencing numbers grow over a move")?;
+            ensure(new > old, "fencing numbers increase after a move")?;
         }
     }
     Ok(())
@@ -90,8 +90,8 @@ fn placed(session: &ExportedSession, order: u64) -> ExportedSession {
     session
 }
 
-// Records of several stores, and those of 1.2, may have the same place in the list.
-pub fn c26_waits_with_the_same_place_are_listed_by_key(env: &TestEnv) -> CaseResult {
+// Records of several stores, and those of 1.2, can have the same position in the list.
+pub fn c26_waits_with_the_same_position_are_listed_by_key(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
     let (chats, target) = (env.scopes(40), env.elsewhere(StoreOptions::new())?);
     let there = target.same_user(&anna);
@@ -117,7 +117,7 @@ pub fn c26_waits_with_the_same_place_are_listed_by_key(env: &TestEnv) -> CaseRes
     target.ensure_nothing_left()
 }
 
-pub fn c26_a_wait_that_changed_its_scope_moves_in_its_place(env: &TestEnv) -> CaseResult {
+pub fn c26_a_wait_that_changed_its_scope_keeps_its_position(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
     let (target, key) = (env.elsewhere(StoreOptions::new())?, env.key("k"));
     let there = target.same_user(&anna);
@@ -138,7 +138,7 @@ pub fn c26_a_wait_that_changed_its_scope_moves_in_its_place(env: &TestEnv) -> Ca
     target.ensure_nothing_left()
 }
 
-// Of an owner with many waits: they may be indexed otherwise than few.
+// For an owner with many waits, which a store may index differently than few.
 pub fn c26_an_older_wait_displaces_a_newer_one(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
     let scopes = env.scopes(31);
@@ -171,17 +171,17 @@ pub fn c26_an_older_wait_displaces_a_newer_one(env: &TestEnv) -> CaseResult {
     });
     ensure(
         again.is_some_and(|wait| wait.order > 0),
-        "a session that does not wait has the order 0",
+        "a wait has a position greater than 0",
     )
 }
 
-pub fn c26_numbers_go_on_from_those_of_another_store(env: &TestEnv) -> CaseResult {
+pub fn c26_numbers_continue_from_those_of_another_store(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
     let (one, two) = (scope("one"), scope("two"));
     let (first, second) = (env.key("first"), env.key("second"));
     anna.register(&one, &first)?;
     let mut record = one_session(env)?;
-    // Some stores count faster than others.
+    // Numbers increase faster in some stores than in others.
     let high = 1 << 51;
     record.fencing = high - 1;
     if let Some(wait) = &mut record.wait {
@@ -200,14 +200,14 @@ pub fn c26_numbers_go_on_from_those_of_another_store(env: &TestEnv) -> CaseResul
             let kept = order == Some(high);
             ensure(
                 kept != newer && order >= Some(high),
-                "orders grow over a move",
+                "positions increase after a move",
             )?;
         }
     }
     let claim = anna.claimed(&one, "message")?;
     ensure(
         claim.token.fencing_number() > record.fencing,
-        "fencing numbers grow over a move",
+        "fencing numbers increase after a move",
     )
 }
 
@@ -226,7 +226,7 @@ pub fn c26_committed_messages_move(env: &TestEnv) -> CaseResult {
     }
     let claim = there.claimed(&chat, "third")?;
     target.store.commit(&claim.token, Commit::Finish)?;
-    // Once more: nothing is forgotten, and nothing is known twice.
+    // Imported again: nothing is forgotten or stored twice.
     for record in exported(env)? {
         let _outcome = target.store.import(record, ImportMode::IfAbsent)?;
     }
@@ -242,7 +242,7 @@ pub fn c26_idle_sessions_and_look_ups_move(env: &TestEnv) -> CaseResult {
     let first = anna.create("first")?;
     let second = anna.create("second")?;
     let plain = env.store.create(&nobody, data_of(&nobody, "plain"))?;
-    // The data may leave the user out (C2).
+    // The data can omit the user (C2).
     let ben = env.user("ben");
     let silent = env.store.create(&ben.ctx, data_of(&nobody, "silent"))?;
     let target = moved(env)?;
@@ -291,18 +291,18 @@ pub fn c26_an_import_replaces(env: &TestEnv) -> CaseResult {
     anna.ensure_stored(&key, key.as_str())?;
     ensure_eq(anna.session(&key)?.revision, 1)?;
     anna.ensure_waits(&[(&chat, &key)])?;
-    // The scope is taken by another: that one is displaced.
+    // Another session waits on the scope and is displaced.
     record.key = env.key("other");
     ensure_eq(replace(&record)?, ImportOutcome::Imported)?;
     anna.ensure_waits(&[(&chat, &record.key)])?;
     anna.ensure_stored(&key, key.as_str())?;
-    // Without its wait it goes on without.
+    // A record without a wait removes the wait.
     record.wait = None;
     ensure_eq(replace(&record)?, ImportOutcome::Imported)?;
     anna.ensure_waits(&[])
 }
 
-pub fn c26_an_import_keeps_the_fence(env: &TestEnv) -> CaseResult {
+pub fn c26_an_import_of_a_contradictory_record_is_refused(env: &TestEnv) -> CaseResult {
     let (anna, ben) = (env.user("anna"), env.user("ben"));
     let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register(&chat, &key)?;
@@ -327,7 +327,7 @@ pub fn c26_an_import_keeps_the_fence(env: &TestEnv) -> CaseResult {
     anna.ensure_stored(&key, key.as_str())
 }
 
-pub fn c26_what_is_over_is_not_imported(env: &TestEnv) -> CaseResult {
+pub fn c26_expired_sessions_are_not_imported(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
     let key = env.key("wait");
     anna.register(&scope("chat"), &key)?;
@@ -341,14 +341,14 @@ pub fn c26_what_is_over_is_not_imported(env: &TestEnv) -> CaseResult {
 }
 
 pub fn c26_nothing_is_left_after_an_import(env: &TestEnv) -> CaseResult {
-    // One store, and so one clock: deadlines are instants.
+    // In one store, and so with one clock: deadlines are instants.
     let env = &env.with_options(StoreOptions::new())?;
     let anna = env.user("anna");
     let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register_for(&chat, &key, SHORT * 20)?;
     let created = anna.create("{}")?;
     let records = exported(env)?;
-    // On a busy machine the wait is over before it is removed, or before it is back.
+    // On a busy machine the wait may expire before it is removed or imported.
     let _in_time = env.store.remove(&key);
     env.store.remove(&created)?;
     env.ensure_nothing_left()?;

@@ -103,7 +103,7 @@ pub fn c09_a_created_session_can_wait(env: &TestEnv) -> CaseResult {
     ensure_eq(anna.find_by_user()?, Some(key))
 }
 
-pub fn c09_revisions_go_on(env: &TestEnv) -> CaseResult {
+pub fn c09_each_registration_increases_the_revision(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
     let key = anna.create("created")?;
     for (revision, scope) in (2..).zip(env.scopes(4)) {
@@ -141,7 +141,7 @@ pub fn c10_find_list_and_clear_agree(env: &TestEnv) -> CaseResult {
 
 pub fn c10_list_is_in_order_of_registration(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
-    // Neither the keys' nor the scopes' own order is that of registration.
+    // Neither keys nor scopes are in the order of registration.
     let names = ["m", "z", "a", "q", "b"];
     let keys = names.map(|name| env.key(name));
     let scopes = ["5", "1", "4", "2", "3"].map(scope);
@@ -233,7 +233,7 @@ pub fn c11_clear_of_nothing_does_nothing(env: &TestEnv) -> CaseResult {
     anna.ensure_stored(&created, "created")
 }
 
-pub fn c11_clear_spares_a_session_that_moved(env: &TestEnv) -> CaseResult {
+pub fn c11_clear_keeps_a_session_that_moved(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
     let (old, new, key) = (scope("old"), scope("new"), env.key("wait"));
     anna.register(&old, &key)?;
@@ -243,7 +243,7 @@ pub fn c11_clear_spares_a_session_that_moved(env: &TestEnv) -> CaseResult {
     anna.ensure_waits(&[(&new, &key)])
 }
 
-pub fn c11_clear_spares_a_displaced_session(env: &TestEnv) -> CaseResult {
+pub fn c11_clear_keeps_a_displaced_session(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
     let (chat, older, newer) = (scope("chat"), env.key("older"), env.key("newer"));
     anna.register(&chat, &older)?;
