@@ -1,5 +1,5 @@
-//! What can be asked for. Values are checked where they are used, so that no error of the parser
-//! repeats a URL's password or a user id.
+//! The command line arguments. Commands check their values themselves, so that no error of the parser
+//! repeats the password of a URL or a user id.
 
 use std::path::PathBuf;
 
@@ -9,12 +9,12 @@ use clap_complete::Shell;
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done
-  1    the program failed, such as at writing a file
+  1    the program failed, for example to write a file
   2    wrong arguments; nothing was done
-  3    no such session or store
+  3    no such session, store or file
   4    a worker holds the session, or the target has data
-  5    the store is not reached, is in use, or gives no answer
-  6    what is stored, or the export, cannot be read
+  5    the store cannot be reached, is in use, or does not answer
+  6    the stored data or the export cannot be read
   7    done, but the check afterwards found a difference
   10   doctor: the backend has warnings
   11   doctor: an index contradicts the sessions
@@ -22,10 +22,10 @@ Exit codes:
   130  interrupted
   141  the reader of the output is gone";
 
-/// Sees, mends, erases and moves what waits in a session store.
+/// Lists, repairs, erases and migrates the sessions of a store.
 ///
-/// Data goes to stdout; progress, hints and errors go to stderr. What changes or removes sessions
-/// only shows what it would do, until --yes is given.
+/// Data goes to stdout; progress, hints and errors go to stderr. Commands that change or remove sessions
+/// only show what they would do, unless --yes is given.
 #[derive(Parser)]
 #[command(name = "greentic-session", version, after_long_help = EXIT_CODES)]
 #[command(
@@ -65,27 +65,27 @@ pub enum Command {
     List(List),
     /// Show one session
     Show(Show),
-    /// List what waits for one user, in order of registration
+    /// List the waits of one user, in order of registration
     Waits(Waits),
-    /// Show the stats again and again, in place
+    /// Show the stats and refresh them in place
     Watch(Watch),
     /// Remove sessions with their waits
     Remove(Remove),
-    /// Set the deadline of a session anew
+    /// Set a new deadline for a session
     Extend(Extend),
-    /// Take a stuck claim from its worker: the wait can be claimed again at once
+    /// Take a stuck claim from its worker, so that the wait can be claimed at once
     Release(Release),
-    /// Erase every trace of a tenant, a team or a user
+    /// Erase everything of a tenant, a team or a user
     Erase(Erase),
     /// Check the backend, and every index against the sessions
     Doctor(Doctor),
     /// Write all sessions as lines of JSON
     Export(Export),
-    /// Read what `export` wrote
+    /// Read an export
     Import(Import),
-    /// Move all sessions from one store to another
+    /// Copy all sessions from one store to another
     Migrate(Migrate),
-    /// Tell the story of a paused conversation, or fill a store with samples
+    /// Play a paused conversation, or create sample sessions
     Demo(Demo),
     /// Print a completion script for a shell
     Completions(Completions),
@@ -93,7 +93,7 @@ pub enum Command {
     Man(Man),
 }
 
-/// Which sessions.
+/// A selection of sessions.
 #[derive(Args, Clone, Default)]
 pub struct Filter {
     /// Only this env
@@ -114,10 +114,10 @@ pub struct Filter {
     /// Only this state
     #[arg(long)]
     pub state: Option<State>,
-    /// Only what waits, or else is there, at least this long, such as 90s, 15m, 2h30m or 7d
+    /// Only sessions that wait, or else exist, at least this long, such as 90s, 15m, 2h30m or 7d
     #[arg(long, value_name = "TIME")]
     pub older_than: Option<String>,
-    /// Only what expires within this time
+    /// Only sessions that expire within this time
     #[arg(long, value_name = "TIME")]
     pub expires_within: Option<String>,
 }
@@ -145,10 +145,10 @@ pub struct Stats {
 pub struct List {
     #[command(flatten)]
     pub filter: Filter,
-    /// Stop after about so many sessions, and say how to go on [default: list all]
+    /// Stop after about this many sessions, and print how to continue [default: list all]
     #[arg(long, value_name = "N")]
     pub limit: Option<u64>,
-    /// Go on where a list with --limit has stopped
+    /// Continue where a list with --limit has stopped
     #[arg(long, value_name = "CURSOR")]
     pub after: Option<String>,
     /// Show user ids
@@ -173,7 +173,7 @@ pub struct Waits {
     /// The tenant
     #[arg(long)]
     pub tenant: String,
-    /// The team [default: no team, which is an owner of its own]
+    /// The team [default: sessions without a team]
     #[arg(long)]
     pub team: Option<String>,
     /// The user
@@ -188,7 +188,7 @@ pub struct Watch {
     /// The time between two refreshes
     #[arg(long, value_name = "TIME", default_value = "2s")]
     pub interval: String,
-    /// End after so many refreshes [default: never]
+    /// Stop after this many refreshes [default: never]
     #[arg(long, value_name = "N")]
     pub count: Option<u64>,
 }
@@ -198,7 +198,7 @@ pub struct Remove {
     /// The session keys
     #[arg(required = true, value_name = "KEY")]
     pub keys: Vec<String>,
-    /// Remove them, instead of showing what would go
+    /// Remove them, instead of showing what would be removed
     #[arg(long)]
     pub yes: bool,
 }
@@ -207,7 +207,7 @@ pub struct Remove {
 pub struct Extend {
     /// The session key
     pub key: String,
-    /// How long it lives from now on, such as 2h or 7d; `never` for no deadline
+    /// The time from now to the deadline, such as 2h or 7d; `never` for no deadline
     #[arg(long, value_name = "TIME")]
     pub ttl: String,
     /// Set it, instead of showing what would change
@@ -232,26 +232,26 @@ pub struct Erase {
     /// The tenant
     #[arg(long)]
     pub tenant: String,
-    /// Only this team [default: all teams, and what belongs to none]
+    /// Only this team [default: all teams, and sessions without a team]
     #[arg(long)]
     pub team: Option<String>,
-    /// Only this user [default: all users, and what belongs to none]
+    /// Only this user [default: all users, and sessions without a user]
     #[arg(long)]
     pub user: Option<String>,
-    /// Erase, instead of counting what would go
+    /// Erase, instead of counting what would be erased
     #[arg(long)]
     pub yes: bool,
-    /// Go on where an interrupted erasure has stopped
+    /// Continue where an interrupted erasure has stopped
     #[arg(long, value_name = "CURSOR")]
     pub after: Option<String>,
-    /// Write the receipt to this file too
+    /// Also write the receipt to this file
     #[arg(long, value_name = "FILE")]
     pub receipt: Option<PathBuf>,
 }
 
 #[derive(Args)]
 pub struct Doctor {
-    /// Repair what contradicts; no session that can be read is lost
+    /// Repair contradictions; no readable session is removed
     #[arg(long)]
     pub repair: bool,
 }
@@ -268,20 +268,20 @@ pub struct Export {
 
 #[derive(Args)]
 pub struct Import {
-    /// The file to read, compressed or not; it is checked as a whole first [default: stdin]
+    /// The file to read, compressed or not; the whole file is checked first [default: stdin]
     #[arg(value_name = "FILE")]
     pub input: Option<PathBuf>,
     #[command(flatten)]
     pub merging: Merging,
 }
 
-/// What to do with a target that has data.
+/// The treatment of a target that has data.
 #[derive(Args, Clone, Copy)]
 pub struct Merging {
-    /// Add to what the target has; where key or scope is taken, the target's session stays
+    /// Add to the target; if key or scope is taken, the target's session stays
     #[arg(long)]
     pub merge: bool,
-    /// With --merge: where key or scope is taken, the new session takes its place
+    /// With --merge: if key or scope is taken, the new session replaces the target's
     #[arg(long, requires = "merge")]
     pub replace: bool,
 }
@@ -296,20 +296,20 @@ pub struct Migrate {
     pub to: String,
     #[command(flatten)]
     pub merging: Merging,
-    /// Where to keep how far it has come [default: a file in the data directory]
+    /// The file for the checkpoint [default: a file in the data directory]
     #[arg(long, value_name = "FILE")]
     pub checkpoint: Option<PathBuf>,
 }
 
 #[derive(Args)]
 pub struct Demo {
-    /// Fill the store with so many sessions instead, in env `demo`
+    /// Create this many sample sessions instead, in env `demo`
     #[arg(long, value_name = "N")]
     pub fill: Option<u64>,
-    /// With --fill: over so many tenants
+    /// With --fill: in this many tenants
     #[arg(long, value_name = "N", default_value_t = 50, requires = "fill")]
     pub tenants: u64,
-    /// Leave the data of the story in the store
+    /// Leave the data of the conversation in the store
     #[arg(long)]
     pub keep: bool,
 }

@@ -1,4 +1,4 @@
-//! What can go wrong, and the exit code that says so.
+//! Failures and exit codes.
 
 use std::fmt;
 use std::io;
@@ -6,40 +6,40 @@ use std::process::ExitCode;
 
 use greentic_session::{ErrorCode, GreenticError};
 
-/// Why the program ends. The numbers are stable; the manual lists them.
+/// The exit codes. The numbers are stable; the manual lists them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// The program itself failed, such as at writing a file.
+    /// The program failed, for example to write a file.
     Failed = 1,
     /// The arguments are wrong; nothing was done.
     Usage = 2,
-    /// There is no such session, or no such store.
+    /// There is no such session, store or file.
     NotFound = 3,
-    /// A worker holds the session, or the target has data already.
+    /// A worker holds the session, or the target has data.
     Conflict = 4,
-    /// The store is not reached, in use, or gives no answer.
+    /// The store cannot be reached, is in use, or does not answer.
     Unavailable = 5,
-    /// What is stored, or the export, cannot be read.
+    /// The stored data or the export cannot be read.
     Damaged = 6,
-    /// Done, but a check afterwards found something else than it should.
+    /// Done, but the check afterwards found a difference.
     NotVerified = 7,
     /// `doctor`: the backend has warnings.
     Warnings = 10,
     /// `doctor`: an index contradicts the sessions.
     Inconsistent = 11,
-    /// `doctor`: something cannot be read, which nothing repairs.
+    /// `doctor`: something cannot be read.
     Unreadable = 12,
     /// Ctrl-C.
     Interrupted = 130,
-    /// The reader of the output is gone.
+    /// The reader of the output has closed it.
     BrokenPipe = 141,
 }
 
-/// An end that is not good: one line for people, and a code for programs.
+/// A failure: one line for people, and an exit code for programs.
 #[derive(Debug)]
 pub struct Failure {
     pub exit: Exit,
-    /// None where the output has said all.
+    /// `None` if the output contains the reason.
     message: Option<String>,
 }
 
@@ -57,7 +57,7 @@ impl Failure {
         Self::new(Exit::Usage, message)
     }
 
-    /// The output has said why.
+    /// A failure whose reason is in the output.
     pub const fn silent(exit: Exit) -> Self {
         Self {
             exit,
@@ -65,7 +65,7 @@ impl Failure {
         }
     }
 
-    /// An error of the file that `what` names.
+    /// An error of the file `what`.
     pub fn file(what: impl fmt::Display, error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::broken_pipe(),
@@ -78,18 +78,18 @@ impl Failure {
         Self::new(Exit::BrokenPipe, "the reader of the output is gone")
     }
 
-    /// The same, and what follows from it.
+    /// Adds a consequence to the message.
     pub fn with(self, more: &str) -> Self {
         let message = self.message.map(|message| format!("{message}; {more}"));
         Self { message, ..self }
     }
 
-    /// Says it, if there is something to say, in one line.
+    /// Prints the message in one line, if there is one, and returns the exit code.
     pub fn report(self) -> ExitCode {
         if let Some(message) = &self.message {
             let line = message.lines().map(str::trim).collect::<Vec<_>>().join(" ");
             let style = anstyle::AnsiColor::Red.on_default().bold();
-            // Nothing is left to do if even this cannot be written.
+            // Ignored: an error of stderr cannot be reported.
             let _ = io::Write::write_fmt(
                 &mut anstream::stderr(),
                 format_args!("{style}greentic-session:{style:#} {line}\n"),
@@ -115,7 +115,7 @@ impl From<GreenticError> for Failure {
     }
 }
 
-/// What is written is the output.
+/// An error of writing the output.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::file("the output", &error)

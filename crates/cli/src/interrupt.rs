@@ -1,28 +1,28 @@
-//! Ctrl-C: the work stops at the next place where it can go on later.
+//! Ctrl-C: work stops at the next point from which it can continue.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Exit, Failure, Outcome};
 
-static ASKED: AtomicBool = AtomicBool::new(false);
+static REQUESTED: AtomicBool = AtomicBool::new(false);
 
-/// From now on the first Ctrl-C asks to stop, and the second one ends the process.
+/// Installs the handler: the first Ctrl-C requests a stop, the second one ends the process.
 pub fn listen() -> Outcome {
-    let asked = || {
-        if ASKED.swap(true, Ordering::SeqCst) {
+    let requested = || {
+        if REQUESTED.swap(true, Ordering::SeqCst) {
             std::process::exit(Exit::Interrupted as i32);
         }
     };
-    ctrlc::set_handler(asked).map_err(|error| Failure::new(Exit::Failed, error.to_string()))
+    ctrlc::set_handler(requested).map_err(|error| Failure::new(Exit::Failed, error.to_string()))
 }
 
-pub fn is_asked() -> bool {
-    ASKED.load(Ordering::SeqCst)
+pub fn is_requested() -> bool {
+    REQUESTED.load(Ordering::SeqCst)
 }
 
-/// Stops here if asked to; `hint` says what was done and how to go on.
+/// Fails if a stop was requested; `hint` says what was done and how to continue.
 pub fn check(hint: impl FnOnce() -> String) -> Outcome {
-    if !is_asked() {
+    if !is_requested() {
         return Ok(());
     }
     Err(Failure::new(

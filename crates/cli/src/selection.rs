@@ -1,4 +1,4 @@
-//! Arguments as the library wants them.
+//! The conversion of arguments to the types of the library.
 
 use std::time::Duration;
 
@@ -53,14 +53,14 @@ pub fn cursor(text: Option<&str>) -> Outcome<Option<ScanCursor>> {
     Ok(text.map(str::parse).transpose()?)
 }
 
-/// An id; the error does not repeat it, for it may be a user's.
+/// Parses an id. The error does not repeat it, because it may be a user id.
 fn id<T>(flag: &str, text: &str) -> Outcome<T>
 where
     T: for<'a> TryFrom<&'a str, Error = GreenticError>,
 {
     T::try_from(text).map_err(|_| {
         Failure::usage(format!(
-            "the value of {flag} is no id: 1 to 1,024 letters, digits, '.', '_' or '-'"
+            "the value of {flag} is not an id: 1 to 1,024 letters, digits, '.', '_' or '-'"
         ))
     })
 }
@@ -76,11 +76,11 @@ fn time(flag: &str, text: Option<&str>) -> Outcome<Option<Duration>> {
     text.map(|text| duration(flag, text)).transpose()
 }
 
-/// Reads a duration such as `90s`, `15m`, `2h30m`, `7d` or `500ms`.
+/// Parses a duration such as `90s`, `15m`, `2h30m`, `7d` or `500ms`.
 pub fn duration(flag: &str, text: &str) -> Outcome<Duration> {
     let wrong = || {
         Failure::usage(format!(
-            "the value of {flag} is no time such as 90s, 2h30m or 7d"
+            "the value of {flag} is not a time such as 90s, 2h30m or 7d"
         ))
     };
     let mut total = Duration::ZERO;

@@ -1,4 +1,4 @@
-//! Which store is meant, and how it is opened.
+//! The location of a store, and its opening.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,28 +10,28 @@ use greentic_session::{
 
 use crate::error::{Exit, Failure, Outcome};
 
-/// A store that is open.
+/// An open store.
 #[derive(Clone)]
 pub struct Store {
-    /// What may be shown of its URL (C18).
+    /// Its URL without credentials (C18).
     pub name: String,
     pub blocking: Blocking,
-    pub asynchronous: Arc<dyn AsyncSessionStore>,
+    pub async_store: Arc<dyn AsyncSessionStore>,
 }
 
-/// A store that is named.
+/// The location of a store.
 #[derive(Clone)]
-pub struct Place {
+pub struct Location {
     name: String,
     config: SessionBackendConfig,
-    /// Where it is a file.
+    /// The path, if it is a file.
     file: Option<PathBuf>,
-    /// Its directory is made too: nobody has named it.
+    /// It is the default file, whose directory is created too.
     is_default: bool,
 }
 
-impl Place {
-    /// The store of a URL, or else the default one.
+impl Location {
+    /// The location of a URL, or else the default one.
     pub fn new(url: Option<&str>) -> Outcome<Self> {
         match url {
             Some(url) => Self::of_url(url),
@@ -71,8 +71,8 @@ impl Place {
         self.file.is_some()
     }
 
-    /// Writes the file anew, so that what was removed cannot be read from its free pages. The store
-    /// must be closed.
+    /// Rewrites the file, so that removed data cannot be read from its free pages. The store must be
+    /// closed.
     pub fn rewrite(&self) -> Outcome {
         match &self.file {
             Some(file) => Ok(DurableSessionStore::rewrite(DurableConfig::new(file))?),
@@ -80,7 +80,7 @@ impl Place {
         }
     }
 
-    /// Opens a store that must be there: a misspelt path must not become an empty store.
+    /// Opens an existing store. A misspelt path does not create one.
     pub fn open(self) -> Outcome<Store> {
         match &self.file {
             Some(file) if !file.exists() => Err(Failure::new(
@@ -94,21 +94,21 @@ impl Place {
         }
     }
 
-    /// Opens a store, and makes it where there is none.
+    /// Opens a store, and creates it if it does not exist.
     pub fn open_or_create(self) -> Outcome<Store> {
         if let Some(file) = self.file.as_ref().filter(|_| self.is_default) {
             create_directory(file)?;
         }
-        let asynchronous = create_async_session_store(self.config)?;
+        let async_store = create_async_session_store(self.config)?;
         Ok(Store {
             name: self.name,
-            blocking: Blocking::from(Arc::clone(&asynchronous)),
-            asynchronous,
+            blocking: Blocking::from(Arc::clone(&async_store)),
+            async_store,
         })
     }
 }
 
-/// Makes the directory of a file in the data directory.
+/// Creates the directory of a file.
 pub fn create_directory(file: &Path) -> Outcome {
     let Some(directory) = file.parent() else {
         return Ok(());
@@ -116,7 +116,7 @@ pub fn create_directory(file: &Path) -> Outcome {
     std::fs::create_dir_all(directory).map_err(|error| Failure::file(directory.display(), &error))
 }
 
-/// Where programs of this user keep their data.
+/// The directory for the data of this program.
 pub fn data_directory() -> Outcome<PathBuf> {
     let from = |variable: &str| std::env::var_os(variable).filter(|value| !value.is_empty());
     let base = if cfg!(windows) {
@@ -140,7 +140,7 @@ pub fn data_directory() -> Outcome<PathBuf> {
 /// A URL without user and password.
 fn without_credentials(url: &str) -> String {
     match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, place))) => format!("{scheme}://{place}"),
+        (Some((scheme, _)), Some((_, location))) => format!("{scheme}://{location}"),
         _ => url.to_owned(),
     }
 }
@@ -151,16 +151,16 @@ mod tests {
 
     #[test]
     fn c18_a_name_shows_no_credentials() {
-        let place = Place::new(Some("redis://me:hunter2@localhost:7/1?namespace=a")).unwrap();
-        assert_eq!(place.name(), "redis://localhost:7/1?namespace=a");
+        let location = Location::new(Some("redis://me:hunter2@localhost:7/1?namespace=a")).unwrap();
+        assert_eq!(location.name(), "redis://localhost:7/1?namespace=a");
     }
 
     #[test]
-    fn a_misspelt_path_does_not_become_a_store() {
+    fn a_misspelt_path_creates_no_store() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("no.redb");
         let url = format!("redb://{}", path.display());
-        let failure = Place::new(Some(&url)).unwrap().open().err().unwrap();
+        let failure = Location::new(Some(&url)).unwrap().open().err().unwrap();
         assert_eq!(failure.exit, Exit::NotFound);
         assert!(!path.exists());
     }

@@ -1,4 +1,4 @@
-//! Parses the arguments; what is wrong with them is said in one line.
+//! The parsing of the arguments, with errors in one line.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -9,7 +9,7 @@ use clap::error::ErrorKind;
 use crate::args::Cli;
 use crate::error::Failure;
 
-/// Parses, or prints what was asked for instead, or what is wrong.
+/// Parses the arguments. Prints the help, the version or an error otherwise.
 pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Cli, ExitCode> {
     Cli::try_parse_from(arguments).map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp
@@ -26,7 +26,7 @@ fn shown(error: &clap::Error) -> ExitCode {
     }
 }
 
-/// The parser's error without usage and hints to the help.
+/// The error of the parser without the usage and the hint to the help.
 fn one_line(error: &clap::Error) -> String {
     let text = error.render().to_string();
     let lines = text.lines().map(str::trim);

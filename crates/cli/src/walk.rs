@@ -1,4 +1,4 @@
-//! Walks over a store, page by page, until the end or a Ctrl-C.
+//! Walks over a store in pages, until the end or a Ctrl-C.
 
 use greentic_session::SessionKey;
 use greentic_session::admin::{MAX_PAGE, ScanCursor, ScanFilter, ScanPage, SessionInfo};
@@ -9,7 +9,7 @@ use crate::interrupt;
 use crate::output::{FindingView, Output, hint, style, words};
 use crate::store::Store;
 
-/// Shows every page that the filter has; nothing is kept of the pages before.
+/// Calls `show` for every page of a scan. No page is kept.
 pub fn scan(
     store: &Store,
     filter: &ScanFilter,
@@ -27,7 +27,7 @@ pub fn scan(
     }
 }
 
-/// Looks one session up, and tells the time of the store.
+/// Looks up one session. Returns it with the time of the store.
 pub fn find(store: &Store, key: &SessionKey) -> Outcome<Option<(SessionInfo, Timestamp)>> {
     let filter = ScanFilter::new().key(key.clone());
     let mut page = store.blocking.scan(&filter, None, 1)?;
@@ -37,7 +37,7 @@ pub fn find(store: &Store, key: &SessionKey) -> Outcome<Option<(SessionInfo, Tim
     Ok(page.sessions.pop().map(|info| (info, page.now)))
 }
 
-/// As [`find`], for a session that must be there.
+/// As [`find`], and fails if there is no such session.
 pub fn must_find(store: &Store, key: &SessionKey) -> Outcome<(SessionInfo, Timestamp)> {
     find(store, key)?.ok_or_else(|| unknown(key))
 }
@@ -47,7 +47,7 @@ pub fn unknown(key: &SessionKey) -> Failure {
     Failure::new(Exit::NotFound, format!("there is no session {key}"))
 }
 
-/// Says what a walk could not read: among the data for programs, beside it for people.
+/// Prints what a walk could not read: for programs in the output, for people as a hint.
 pub fn unreadable(out: &mut Output, page: &ScanPage) -> Outcome {
     for finding in &page.unreadable {
         if out.is_json() {

@@ -1,4 +1,4 @@
-//! `completions`: a script for a shell.
+//! `completions`: the completion script for a shell.
 
 use clap::CommandFactory;
 use serde::Serialize;
@@ -7,7 +7,7 @@ use crate::args::{self, Cli};
 use crate::error::Outcome;
 use crate::output::Output;
 
-/// A text that another program reads.
+/// A text for another program.
 #[derive(Serialize)]
 pub struct Text {
     pub text: String,

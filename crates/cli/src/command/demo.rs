@@ -1,4 +1,4 @@
-//! `demo`: the story of a paused conversation, on a real store.
+//! `demo`: a paused conversation, played on a real store.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ const TENANTS: [&str; 2] = ["acme", "globex"];
 const LEASE: Duration = Duration::from_secs(30);
 const TTL: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// One step, for programs.
+/// One step, as JSON.
 #[derive(Serialize)]
 struct Step<'a> {
     kind: &'static str,
@@ -33,21 +33,21 @@ pub fn run(out: &mut Output, store: &Store, args: &args::Demo) -> Outcome {
     match args.fill {
         Some(sessions) => fill::run(out, store, ENV, sessions, args.tenants.max(1)),
         None => {
-            let told = Story {
+            let outcome = Scenario {
                 out,
                 store,
                 step: 0,
             }
-            .tell();
+            .play();
             if !args.keep {
-                forget(store)?;
+                erase(store)?;
             }
-            told
+            outcome
         }
     }
 }
 
-/// Everybody of one tenant that the story needs.
+/// The user of one tenant, with a session.
 struct Person {
     ctx: TenantCtx,
     user: UserId,
@@ -55,7 +55,7 @@ struct Person {
 }
 
 impl Person {
-    /// Both tenants have a user of this name: nothing of the one may reach the other.
+    /// The users of both tenants have the same name, but are different owners.
     fn of(tenant: &str) -> Outcome<Self> {
         let user = UserId::try_from("sam")?;
         let ctx = TenantCtx::new(EnvId::try_from(ENV)?, TenantId::try_from(tenant)?);
@@ -77,14 +77,14 @@ impl Person {
     }
 }
 
-struct Story<'a> {
+struct Scenario<'a> {
     out: &'a mut Output,
     store: &'a Store,
     step: u32,
 }
 
-impl Story<'_> {
-    fn tell(&mut self) -> Outcome {
+impl Scenario<'_> {
+    fn play(&mut self) -> Outcome {
         let (acme, globex) = (Person::of(TENANTS[0])?, Person::of(TENANTS[1])?);
         let scope = ReplyScope {
             conversation: "chat-1".to_owned(),
@@ -101,11 +101,11 @@ impl Story<'_> {
                 .store
                 .blocking
                 .park(ctx, user, &scope, &person.key, data, options)?;
-            let did = format!("{tenant}: the flow asks sam for a topping, and is put away");
+            let did = format!("{tenant}: the flow asks sam for a topping, and is parked");
             self.said(&did, &format!("{parked:?}"))?;
         }
         let claim = self.first_message(&acme, &scope)?;
-        let did = "acme: the channel delivers it again, to worker B, while A works";
+        let did = "acme: the channel delivers msg-1 again, to worker B, while A works";
         let outcome = self.claim(&acme, &scope, "msg-1")?;
         self.expect(did, &outcome, matches!(outcome, ClaimOutcome::Busy { .. }))?;
         let next = Commit::park(scope.clone(), acme.state("ask_address")?, Some(TTL));
@@ -118,12 +118,12 @@ impl Story<'_> {
         let found = self.store.blocking.get(&globex.key)?;
         let node = found.map(|session| session.data.cursor.node_pointer.clone());
         let node = node.unwrap_or_default();
-        let did = "globex: its sam was asked nothing of this";
+        let did = "globex: the session of its sam is not affected";
         self.said(did, &format!("the flow waits at {node}"))
     }
 
     fn first_message(&mut self, person: &Person, scope: &ReplyScope) -> Outcome<Claim> {
-        let did = "acme: sam answers \"olives\" (msg-1); worker A takes it";
+        let did = "acme: sam answers \"olives\" (msg-1); worker A claims the wait";
         match self.claim(person, scope, "msg-1")? {
             ClaimOutcome::Claimed(claim) => {
                 self.said(did, &format!("Claimed, attempt {}", claim.attempt))?;
@@ -146,8 +146,8 @@ impl Story<'_> {
             return Err(unexpected(outcome));
         }
         let name = match outcome {
-            ClaimOutcome::Busy { .. } => "Busy: worker B leaves it",
-            _ => "Duplicate: it is answered already, and dropped",
+            ClaimOutcome::Busy { .. } => "Busy: worker B does not resume the flow",
+            _ => "Duplicate: the message was committed; it is dropped",
         };
         self.said(did, name)
     }
@@ -177,12 +177,12 @@ fn unexpected(outcome: &ClaimOutcome) -> Failure {
         ClaimOutcome::NoWait => "NoWait",
     };
     let message =
-        format!("the store answered {name}; was the demo run twice within a day with --keep?");
+        format!("the store returned {name}; was the demo run twice within a day with --keep?");
     Failure::new(Exit::Conflict, message)
 }
 
-/// Takes the story out of the store again, its message ids included.
-fn forget(store: &Store) -> Outcome {
+/// Erases the data of the demo, including the message ids.
+fn erase(store: &Store) -> Outcome {
     for tenant in TENANTS {
         let selection = OwnerSelection::tenant(EnvId::try_from(ENV)?, TenantId::try_from(tenant)?);
         let mut after = None;
@@ -198,7 +198,7 @@ fn forget(store: &Store) -> Outcome {
         }
     }
     hint(format_args!(
-        "the data of the demo is erased again; --keep leaves it"
+        "the data of the demo was erased; --keep leaves it"
     ));
     Ok(())
 }

@@ -1,7 +1,8 @@
-//! `doctor`: is the backend well, and does every index agree with the sessions?
+//! `doctor`: checks the backend, and every index against the sessions.
 
 use greentic_session::Health;
 use greentic_session::admin::{Finding, FindingKind, MAX_PAGE, ScanCursor, VerifyMode};
+use indicatif::HumanCount;
 use serde::Serialize;
 
 use crate::args;
@@ -26,7 +27,7 @@ struct WarningView<'a> {
     message: &'a str,
 }
 
-/// What a run over the whole store found.
+/// The findings of a check of the whole store.
 #[derive(Default, Serialize)]
 struct Summary {
     kind: &'static str,
@@ -70,7 +71,7 @@ pub fn run(out: &mut Output, store: &Store, args: &args::Doctor) -> Outcome {
         let mut repairs = Summary::default();
         verify(out, store, VerifyMode::Repair, &mut repairs)?;
         summary.repaired = repairs.repaired;
-        // What the repair could not mend, and whether it holds.
+        // What remains after the repair.
         verify(out, store, VerifyMode::Check, &mut summary)?;
     } else {
         verify(out, store, VerifyMode::Check, &mut summary)?;
@@ -91,13 +92,13 @@ fn verify(out: &mut Output, store: &Store, mode: VerifyMode, summary: &mut Summa
     let mut progress = Progress::walking(label);
     let mut after: Option<ScanCursor> = None;
     loop {
-        interrupt::check(|| format!("{} checked", words::counted(summary.checked, "entry")))?;
+        interrupt::check(|| format!("{} checked", words::entries(summary.checked)))?;
         let page = store.blocking.verify(mode, after.as_ref(), MAX_PAGE)?;
         summary.checked += page.checked;
         progress.walk(page.progress, page.checked);
         for finding in &page.findings {
             summary.count(finding);
-            // What a repair leaves is told by the check that follows.
+            // The check after a repair reports what remains.
             if mode == VerifyMode::Check || finding.repaired {
                 show(out, finding)?;
             }
@@ -158,7 +159,7 @@ fn show(out: &mut Output, finding: &Finding) -> Outcome {
 }
 
 fn conclude(out: &mut Output, summary: &Summary) -> Outcome {
-    let checked = words::count(summary.checked);
+    let checked = HumanCount(summary.checked);
     out.line(format_args!(
         "checked     {checked} sessions and index entries"
     ))?;
@@ -174,13 +175,13 @@ fn conclude(out: &mut Output, summary: &Summary) -> Outcome {
         ));
     }
     let left = words::counted(left, "contradiction");
-    let unreadable = words::count(summary.unreadable);
+    let unreadable = HumanCount(summary.unreadable);
     out.line(format_args!(
         "result      {bad}{left}, {unreadable} cannot be read{bad:#}"
     ))
 }
 
-/// The worst that is left decides.
+/// The most severe remaining finding determines the exit code.
 fn judge(summary: &Summary) -> Outcome {
     let exit = if summary.unreadable > 0 {
         Exit::Unreadable

@@ -1,4 +1,4 @@
-//! `erase`: the right to be forgotten, with a receipt.
+//! `erase`: erases everything of a tenant, a team or a user, with a receipt.
 
 use std::path::Path;
 
@@ -13,16 +13,16 @@ use crate::error::{Exit, Failure, Outcome};
 use crate::interrupt;
 use crate::output::{Output, Progress, hint, words};
 use crate::selection;
-use crate::store::{Place, Store};
+use crate::store::{Location, Store};
 
-/// What is stored while the erasure runs is erased in another run over the store.
-const RUNS: u32 = 3;
+/// The most walks over the store: each further walk erases what was stored during the one before.
+const WALKS: u32 = 3;
 
 #[derive(Clone, Copy, Default, Serialize)]
 struct Counts {
     sessions: u64,
     message_ids: u64,
-    /// Nobody can tell whose these are.
+    /// Entries that cannot be read, of unknown owners.
     unreadable: u64,
 }
 
@@ -32,7 +32,8 @@ impl Counts {
     }
 }
 
-/// Whose data was erased. A receipt must not keep what it says is gone, so the user is a digest.
+/// The owners whose data was erased. The user is a digest, because a receipt must not keep what it
+/// reports as erased.
 #[derive(Serialize)]
 struct Subject<'a> {
     env: &'a str,
@@ -63,21 +64,21 @@ struct Receipt<'a> {
     subject: Subject<'a>,
     started: Timestamp,
     finished: Timestamp,
-    /// Erased, or what a dry run found.
+    /// What was erased, or what a dry run found.
     found: Counts,
-    /// What a scan of the whole store found afterwards; none for a dry run.
+    /// What a scan of the whole store found afterwards; `None` for a dry run.
     remaining: Option<Counts>,
-    /// The file was written anew, so that freed pages hold nothing either.
+    /// The file was rewritten, so that free pages contain no erased data.
     file_rewritten: bool,
     verified: bool,
 }
 
-pub fn run(out: &mut Output, place: Place, args: &args::Erase) -> Outcome {
+pub fn run(out: &mut Output, location: Location, args: &args::Erase) -> Outcome {
     let selection = selection::owners(args)?;
     let after = selection::cursor(args.after.as_deref())?;
     let started = words::now();
-    let (name, file) = (place.name().to_owned(), place.clone());
-    let mut store = place.open()?;
+    let (name, file) = (location.name().to_owned(), location.clone());
+    let mut store = location.open()?;
     let mut receipt = Receipt {
         kind: "erasure",
         version: 1,
@@ -102,7 +103,7 @@ pub fn run(out: &mut Output, place: Place, args: &args::Erase) -> Outcome {
     receipt.remaining = Some(remaining);
     if file.is_file() {
         drop(store);
-        let progress = Progress::waiting("writing the file anew");
+        let progress = Progress::waiting("rewriting the file");
         file.rewrite()?;
         drop(progress);
         store = file.open()?;
@@ -115,7 +116,7 @@ pub fn run(out: &mut Output, place: Place, args: &args::Erase) -> Outcome {
     finish(out, &receipt, args.receipt.as_deref())
 }
 
-/// Erases until a scan of the whole store finds nothing more.
+/// Erases until a scan of the whole store finds nothing.
 fn erase(
     store: &Store,
     selection: &OwnerSelection,
@@ -124,7 +125,7 @@ fn erase(
     let mut found = Counts::default();
     let mut after = after;
     let mut remaining = Counts::default();
-    for _ in 0..RUNS {
+    for _ in 0..WALKS {
         let erased = pass(store, selection, EraseMode::Erase, after.take(), "erasing")?;
         found.sessions += erased.sessions;
         found.message_ids += erased.message_ids;
@@ -169,10 +170,10 @@ fn pass(
 fn interrupted(mode: EraseMode, counts: &Counts, after: Option<&ScanCursor>) -> String {
     let sessions = words::counted(counts.sessions, "session");
     match (mode, after) {
-        (EraseMode::DryRun, _) => "what was erased before stays erased; start again".to_owned(),
+        (EraseMode::DryRun, _) => "what was erased stays erased; start again".to_owned(),
         (EraseMode::Erase, None) => "nothing was erased".to_owned(),
         (EraseMode::Erase, Some(after)) => {
-            format!("{sessions} erased; go on with --after {after}")
+            format!("{sessions} erased; continue with --after {after}")
         }
     }
 }
@@ -206,11 +207,11 @@ fn finish(out: &mut Output, receipt: &Receipt<'_>, file: Option<&Path>) -> Outco
     }
     let remaining = receipt.remaining.unwrap_or_default();
     let message = if remaining.is_nothing() {
-        let unreadable = words::counted(remaining.unreadable, "entry");
-        format!("erased, but nobody can tell whose {unreadable} is that cannot be read; see doctor")
+        let unreadable = words::entries(remaining.unreadable);
+        format!("erased, but the owner of {unreadable} that cannot be read is unknown; see doctor")
     } else {
         let sessions = words::counted(remaining.sessions, "session");
-        format!("{sessions} came back while it was erased; stop the workers and erase again")
+        format!("{sessions} stored during the erasure; stop the workers and erase again")
     };
     Err(Failure::new(Exit::NotVerified, message))
 }

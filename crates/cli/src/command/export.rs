@@ -1,4 +1,4 @@
-//! `export`: all sessions, as lines of JSON.
+//! `export`: writes all sessions as lines of JSON.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -20,7 +20,7 @@ pub fn run(out: &mut Output, store: &Store, args: &args::Export) -> Outcome {
         }
         Some(path) => to_file(store, path, args.zstd)?,
     };
-    // Where the export itself is on stdout, the counts are in its last line.
+    // An export on stdout has the counts in its last line.
     if out.is_json() && args.output.is_some() {
         out.json(&footer)?;
     }
@@ -29,13 +29,13 @@ pub fn run(out: &mut Output, store: &Store, args: &args::Export) -> Outcome {
     hint(format_args!("{sessions} and {messages} exported"));
     if footer.unreadable > 0 {
         let unreadable = words::counted(footer.unreadable, "session");
-        let message = format!("{unreadable} cannot be read and is not in the export; see doctor");
+        let message = format!("{unreadable} cannot be read and not exported; see doctor");
         return Err(Failure::new(Exit::Damaged, message));
     }
     Ok(())
 }
 
-/// Writes beside the file and moves it there, so that a half of an export is never taken for one.
+/// Writes another file and renames it, so that the file is never a partial export.
 fn to_file(store: &Store, path: &Path, compressed: bool) -> Outcome<Footer> {
     let mut name = path.as_os_str().to_owned();
     name.push(".new");
@@ -53,7 +53,7 @@ fn to_file(store: &Store, path: &Path, compressed: bool) -> Outcome<Footer> {
     written
 }
 
-/// Only its owner can read it: it holds conversations.
+/// Creates a file that only its owner can read.
 fn file(path: &Path) -> Outcome<File> {
     let mut options = File::options();
     options.write(true).create(true).truncate(true);

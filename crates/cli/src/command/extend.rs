@@ -1,4 +1,4 @@
-//! `extend`: a session gets another deadline.
+//! `extend`: sets a new deadline for a session.
 
 use std::time::Duration;
 
@@ -17,12 +17,12 @@ struct Extension<'a> {
     dry_run: bool,
     key: &'a str,
     deadline_before: Option<Timestamp>,
-    /// Where it is a dry run: as it would be now.
+    /// For a dry run, the deadline that it would be now.
     deadline: Option<Timestamp>,
 }
 
 pub fn run(out: &mut Output, store: &Store, args: &args::Extend) -> Outcome {
-    // Longer than any deadline: the store takes it for none.
+    // A TTL beyond every deadline means no deadline (C12).
     let ttl = match args.ttl.as_str() {
         "never" => Duration::MAX,
         text => selection::duration("--ttl", text)?,
@@ -31,7 +31,7 @@ pub fn run(out: &mut Output, store: &Store, args: &args::Extend) -> Outcome {
     let (info, now) = walk::must_find(store, &key)?;
     let deadline = match args.yes {
         true => store.blocking.extend(&key, Some(ttl))?,
-        false => foreseen(now, ttl),
+        false => expected(now, ttl),
     };
     if out.is_json() {
         return out.json(&Extension {
@@ -51,9 +51,9 @@ pub fn run(out: &mut Output, store: &Store, args: &args::Extend) -> Outcome {
     Ok(())
 }
 
-fn foreseen(now: Timestamp, ttl: Duration) -> Option<Timestamp> {
-    /// No deadline is later (C12).
-    const LATEST: u64 = 1 << 53;
+fn expected(now: Timestamp, ttl: Duration) -> Option<Timestamp> {
+    /// The latest deadline (C12).
+    const LATEST: u64 = (1 << 53) - 1;
     let millis = u64::try_from(ttl.as_millis()).ok()?;
     let deadline = now.as_millis().checked_add(millis.max(1))?;
     (deadline <= LATEST).then(|| Timestamp::from_millis(deadline))

@@ -1,4 +1,4 @@
-//! `demo --fill`: many sessions, such as an operator meets them.
+//! `demo --fill`: creates sample sessions.
 
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ use crate::interrupt;
 use crate::output::{Output, Progress, words};
 use crate::store::Store;
 
-/// How many are on their way at once.
+/// The number of concurrent calls.
 const AT_ONCE: u64 = 256;
 const FLOWS: [&str; 4] = ["order.pizza", "support.ticket", "book.flight", "survey"];
 const NODES: [&str; 3] = ["ask_name", "ask_address", "confirm"];
 const HOUR: Duration = Duration::from_secs(3600);
-/// One in so many does not wait; one in as many has no deadline.
+/// One of this many sessions does not wait, and one has no deadline.
 const RARE: u64 = 11;
 
 #[derive(Serialize)]
@@ -62,7 +62,7 @@ async fn store_one(store: &Store, env: &EnvId, number: u64, tenants: u64) -> Out
     let ttl = HOUR * u32::try_from(1 + number % 400).unwrap_or(1);
     let ttl = (number % RARE != 1).then_some(ttl);
     let data = data(&ctx, number)?;
-    let store = &store.asynchronous;
+    let store = &store.async_store;
     let key = SessionKey::new(format!("run-{number:07}"));
     if number.is_multiple_of(RARE) {
         let options = CreateOptions::new().key(key);

@@ -1,4 +1,4 @@
-//! `import`: what `export` wrote, into a store.
+//! `import`: reads an export into a store.
 
 use std::cell::Cell;
 use std::io::BufRead;
@@ -27,7 +27,7 @@ pub fn run(out: &mut Output, store: &Store, args: &args::Import) -> Outcome {
     require_empty(store, args.merging)?;
     if let Some(path) = input {
         let checked = read(Some(path), "checking", |_| Ok(()));
-        checked.map_err(|failure| halfway(failure, &Tally::default()))?;
+        checked.map_err(|failure| partial(failure, &Tally::default()))?;
     }
     let importer = Importer::new(store, args.merging);
     let mut tally = Tally::default();
@@ -40,7 +40,7 @@ pub fn run(out: &mut Output, store: &Store, args: &args::Import) -> Outcome {
         importer.page(std::mem::take(&mut page), &mut tally)
     });
     let imported = imported.and_then(|()| importer.page(page, &mut tally));
-    imported.map_err(|failure| halfway(failure, &tally))?;
+    imported.map_err(|failure| partial(failure, &tally))?;
     if out.is_json() {
         return out.json(&Report {
             kind: "import",
@@ -50,20 +50,20 @@ pub fn run(out: &mut Output, store: &Store, args: &args::Import) -> Outcome {
     out.line(format_args!("{}", described(&tally)))
 }
 
-/// Nothing is half imported without saying so.
-fn halfway(failure: Failure, tally: &Tally) -> Failure {
+/// Adds to a failure how much was imported.
+fn partial(failure: Failure, tally: &Tally) -> Failure {
     if *tally == Tally::default() {
         return failure.with("nothing was imported");
     }
     let imported = words::counted(tally.imported, "session");
     failure.with(&format!(
-        "{imported} imported before that stay; import again with --merge"
+        "{imported} imported before that; import again with --merge"
     ))
 }
 
 type Record = greentic_session::admin::ExportRecord;
 
-/// Reads an export to its end, with its progress where the size is known.
+/// Reads an export to its end, and shows the progress.
 fn read(
     path: Option<&Path>,
     label: &'static str,

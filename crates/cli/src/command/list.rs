@@ -1,4 +1,4 @@
-//! `list`: sessions, as they come from the store.
+//! `list`: lists sessions in the order of the store.
 
 use greentic_session::admin::{MAX_PAGE, ScanCursor};
 use serde::Serialize;
@@ -11,13 +11,13 @@ use crate::selection;
 use crate::store::Store;
 use crate::walk;
 
-/// The last line for programs: a list without it was cut.
+/// The last line of JSON. A list without it is incomplete.
 #[derive(Serialize)]
 struct End {
     kind: &'static str,
     sessions: u64,
     unreadable: u64,
-    /// Where a list with --limit goes on; none if this was all.
+    /// The cursor at which a list with --limit continues; `None` at the end.
     next: Option<String>,
 }
 
@@ -54,7 +54,7 @@ pub fn run(out: &mut Output, store: &Store, args: &args::List) -> Outcome {
     end(out, shown, unreadable, next.as_ref())
 }
 
-/// A page is never cut: on Redis it may hold a few more than were asked for.
+/// The limit of the next page. A page is not cut; on Redis it can exceed its limit by a few.
 fn remaining(limit: u64, shown: u64) -> usize {
     usize::try_from(limit.saturating_sub(shown)).unwrap_or(MAX_PAGE)
 }

@@ -1,9 +1,10 @@
-//! `migrate`: all sessions of one store into another, and the proof that they came over.
+//! `migrate`: copies all sessions of one store to another, and compares the stores.
 
 use std::time::Duration;
 
 use greentic_session::clock::Timestamp;
 use greentic_session::{Conflict, GreenticError, SessionErrorExt};
+use indicatif::HumanCount;
 use serde::Serialize;
 
 use crate::args;
@@ -11,15 +12,15 @@ use crate::error::{Exit, Failure, Outcome};
 use crate::interrupt;
 use crate::output::{Output, Progress, hint, style, words};
 use crate::selection;
-use crate::store::{Place, Store};
+use crate::store::{Location, Store};
 use crate::transfer::{
     Checkpoint, Cut, Importer, PAGE, Presence, StoreDigest, Tally, described, has_data,
     require_empty,
 };
 
-/// How often the stores are compared: somebody may write to them meanwhile.
-const LOOKS: u32 = 3;
-/// What ends within this time of a look is not compared; longer for each further look.
+/// The most attempts of a walk or a comparison, during which the stores may change.
+const ATTEMPTS: u32 = 3;
+/// Sessions that expire within this time are not compared. The time grows with each attempt.
 const ENDING: Duration = Duration::from_secs(60);
 
 #[derive(Serialize)]
@@ -43,7 +44,7 @@ enum Verification {
         target: Side,
         same: bool,
     },
-    /// Each session of the source was looked up in the target, which held data before.
+    /// Each session of the source was looked up in the target, which had data before.
     Lookup(Presence),
 }
 
@@ -60,7 +61,7 @@ impl Verification {
 struct Side {
     sessions: u64,
     message_ids: u64,
-    /// Sessions that end so soon that they were not compared.
+    /// Sessions that expire so soon that they were not compared.
     ending: u64,
     digest: String,
 }
@@ -77,7 +78,10 @@ impl Side {
 }
 
 pub fn run(out: &mut Output, args: &args::Migrate) -> Outcome {
-    let (source, target) = (Place::new(Some(&args.from))?, Place::new(Some(&args.to))?);
+    let (source, target) = (
+        Location::new(Some(&args.from))?,
+        Location::new(Some(&args.to))?,
+    );
     if args.from == args.to {
         return Err(Failure::usage("--from and --to are the same store"));
     }
@@ -87,7 +91,7 @@ pub fn run(out: &mut Output, args: &args::Migrate) -> Outcome {
     let resumed = checkpoint.resumes;
     if resumed {
         let done = words::counted(checkpoint.tally().sessions(), "session");
-        hint(format_args!("going on after {done} of an earlier run"));
+        hint(format_args!("continuing after {done} of an earlier run"));
     } else {
         require_empty(&target, args.merging)?;
         checkpoint.set_began_empty(!args.merging.merge || !has_data(&target)?);
@@ -123,12 +127,12 @@ fn finish(out: &mut Output, report: &Report<'_>) -> Outcome {
     }
     out.flush()?;
     let message = match report.tally.unreadable {
-        0 => "the stores differ: was somebody at work in one? stop the workers, and migrate again \
-              with --merge --replace"
+        0 => "the stores differ: one of them may have been in use; stop the workers, and migrate \
+              again with --merge --replace"
             .to_owned(),
         number => format!(
             "{} of the source cannot be read; see doctor",
-            words::count(number)
+            HumanCount(number)
         ),
     };
     Err(Failure::new(Exit::NotVerified, message))
@@ -143,7 +147,7 @@ fn show(out: &mut Output, report: &Report<'_>) -> Outcome {
             side(out, "target", target)?;
         }
         Verification::Lookup(found) => {
-            let [same, other, missing] = [found.same, found.other, found.missing].map(words::count);
+            let [same, other, missing] = [found.same, found.other, found.missing].map(HumanCount);
             out.line(format_args!(
                 "in the target: {same} as in the source, {other} other, {missing} missing"
             ))?;
@@ -178,21 +182,21 @@ fn copy(
     let mut after = selection::cursor(checkpoint.after())?;
     let mut tally = checkpoint.tally();
     let mut progress = Progress::walking("migrating");
-    let mut looks = 1;
+    let mut attempt = 1;
     loop {
         interrupt::check(|| {
             let done = words::counted(tally.sessions(), "session");
-            format!("{done} moved; the same command goes on there")
+            format!("{done} copied; the same command continues there")
         })?;
         let page = match source.blocking.export(after.as_ref(), PAGE) {
-            // What was imported is imported once more.
-            Err(error) if is_stale_cursor(&error) && looks < LOOKS => {
+            // Sessions that were imported are imported again.
+            Err(error) if is_stale_cursor(&error) && attempt < ATTEMPTS => {
                 hint(format_args!(
-                    "the servers of the source changed; beginning anew"
+                    "the servers of the source changed; starting again"
                 ));
                 (after, tally) = (None, Tally::default());
                 progress = Progress::walking("migrating");
-                looks += 1;
+                attempt += 1;
                 continue;
             }
             page => page?,
@@ -213,23 +217,23 @@ fn is_stale_cursor(error: &GreenticError) -> bool {
     error.conflict() == Some(&Conflict::StaleCursor)
 }
 
-/// Looks at both stores until they agree, a few times at most.
+/// Compares both stores until they are equal, at most [`ATTEMPTS`] times.
 fn compare(source: &Store, target: &Store) -> Outcome<Verification> {
-    let mut look = 1;
+    let mut attempt = 1;
     loop {
-        let ending = u64::try_from((ENDING * look).as_millis()).unwrap_or(u64::MAX);
+        let ending = u64::try_from((ENDING * attempt).as_millis()).unwrap_or(u64::MAX);
         let cut = Cut(Timestamp::from_millis(
             words::now().as_millis().saturating_add(ending),
         ));
         let there = StoreDigest::of(source, cut, "reading source")?;
         let here = StoreDigest::of(target, cut, "reading target")?;
-        if there.is_of(&here) || look == LOOKS {
+        if there.is_same(&here) || attempt == ATTEMPTS {
             return Ok(Verification::Digest {
                 source: Side::of(&there),
                 target: Side::of(&here),
-                same: there.is_of(&here),
+                same: there.is_same(&here),
             });
         }
-        look += 1;
+        attempt += 1;
     }
 }

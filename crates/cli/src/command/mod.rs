@@ -1,4 +1,4 @@
-//! The commands, one a file.
+//! The commands, one in each file.
 
 mod completions;
 mod demo;
@@ -21,9 +21,9 @@ mod watch;
 use crate::args::{Cli, Command};
 use crate::error::Outcome;
 use crate::output::Output;
-use crate::store::{Place, Store};
+use crate::store::{Location, Store};
 
-/// Carries out what was asked for; what was printed before a failure is not lost.
+/// Runs a command. Output before a failure is not lost.
 pub fn run(cli: Cli) -> Outcome {
     let mut out = Output::new(cli.common.json);
     let outcome = dispatch(&mut out, cli.common.store.as_deref(), cli.command);
@@ -41,7 +41,7 @@ fn dispatch(out: &mut Output, url: Option<&str>, command: Command) -> Outcome {
         Command::Remove(args) => remove::run(out, &open(url)?, &args),
         Command::Extend(args) => extend::run(out, &open(url)?, &args),
         Command::Release(args) => release::run(out, &open(url)?, &args),
-        Command::Erase(args) => erase::run(out, Place::new(url)?, &args),
+        Command::Erase(args) => erase::run(out, Location::new(url)?, &args),
         Command::Doctor(args) => doctor::run(out, &open(url)?, &args),
         Command::Export(args) => export::run(out, &open(url)?, &args),
         Command::Import(args) => import::run(out, &open_or_create(url)?, &args),
@@ -53,9 +53,9 @@ fn dispatch(out: &mut Output, url: Option<&str>, command: Command) -> Outcome {
 }
 
 fn open(url: Option<&str>) -> Outcome<Store> {
-    Place::new(url)?.open()
+    Location::new(url)?.open()
 }
 
 fn open_or_create(url: Option<&str>) -> Outcome<Store> {
-    Place::new(url)?.open_or_create()
+    Location::new(url)?.open_or_create()
 }

@@ -1,4 +1,4 @@
-//! `release`: a stuck claim is taken from its worker.
+//! `release`: takes a stuck claim from its worker.
 
 use greentic_session::admin::{RevokeOutcome, SessionInfo, SessionState};
 use greentic_session::clock::Timestamp;
@@ -11,10 +11,10 @@ use crate::selection;
 use crate::store::Store;
 use crate::walk;
 
-/// What became of the claim, or would.
+/// The outcome, or what it would be.
 #[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Fate {
+enum ReleaseOutcome {
     WouldRelease,
     Released,
     NotClaimed,
@@ -24,7 +24,7 @@ enum Fate {
 struct Release<'a> {
     dry_run: bool,
     key: &'a str,
-    outcome: Fate,
+    outcome: ReleaseOutcome,
     claimed_until: Option<Timestamp>,
     attempt: Option<u32>,
 }
@@ -39,16 +39,16 @@ pub fn run(out: &mut Output, store: &Store, args: &args::Release) -> Outcome {
         },
         false => claim(&info),
     };
-    let fate = match (claim, args.yes) {
-        (None, _) => Fate::NotClaimed,
-        (Some(_), true) => Fate::Released,
-        (Some(_), false) => Fate::WouldRelease,
+    let outcome = match (claim, args.yes) {
+        (None, _) => ReleaseOutcome::NotClaimed,
+        (Some(_), true) => ReleaseOutcome::Released,
+        (Some(_), false) => ReleaseOutcome::WouldRelease,
     };
     if out.is_json() {
         return out.json(&Release {
             dry_run: !args.yes,
             key: key.as_str(),
-            outcome: fate,
+            outcome,
             claimed_until: claim.map(|(until, _)| until),
             attempt: claim.map(|(_, attempt)| attempt),
         });
@@ -57,11 +57,11 @@ pub fn run(out: &mut Output, store: &Store, args: &args::Release) -> Outcome {
         return out.line(format_args!("no worker holds it"));
     };
     let left = words::duration(until.since(now));
-    match fate {
-        Fate::Released => out.line(format_args!(
-            "released: claim {attempt} had {left} left, and its worker can change nothing any more"
+    match outcome {
+        ReleaseOutcome::Released => out.line(format_args!(
+            "released: claim {attempt} had {left} left; its worker can no longer commit"
         )),
-        Fate::WouldRelease | Fate::NotClaimed => {
+        ReleaseOutcome::WouldRelease | ReleaseOutcome::NotClaimed => {
             out.line(format_args!("claim {attempt} has {left} left"))?;
             out.flush()?;
             hint(format_args!(

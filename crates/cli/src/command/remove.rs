@@ -1,4 +1,4 @@
-//! `remove`: sessions go, with their waits.
+//! `remove`: removes sessions with their waits.
 
 use greentic_session::admin::{SessionInfo, StateKind};
 use greentic_session::{ErrorCode, RemoveOptions, SessionKey};
@@ -12,10 +12,10 @@ use crate::selection;
 use crate::store::Store;
 use crate::walk;
 
-/// What became of one key.
+/// The outcome for one key.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Fate {
+enum RemoveOutcome {
     WouldRemove,
     Removed,
     Claimed,
@@ -26,7 +26,7 @@ enum Fate {
 struct Removal<'a> {
     kind: &'static str,
     key: &'a str,
-    outcome: Fate,
+    outcome: RemoveOutcome,
     session: Option<SessionView<'a>>,
 }
 
@@ -41,12 +41,12 @@ struct Summary {
 }
 
 impl Summary {
-    const fn count(&mut self, fate: Fate) {
-        match fate {
-            Fate::WouldRemove => self.would_remove += 1,
-            Fate::Removed => self.removed += 1,
-            Fate::Claimed => self.claimed += 1,
-            Fate::NotFound => self.not_found += 1,
+    const fn count(&mut self, outcome: RemoveOutcome) {
+        match outcome {
+            RemoveOutcome::WouldRemove => self.would_remove += 1,
+            RemoveOutcome::Removed => self.removed += 1,
+            RemoveOutcome::Claimed => self.claimed += 1,
+            RemoveOutcome::NotFound => self.not_found += 1,
         }
     }
 }
@@ -62,17 +62,17 @@ pub fn run(out: &mut Output, store: &Store, args: &args::Remove) -> Outcome {
         interrupt::check(|| format!("{} removed", words::counted(summary.removed, "session")))?;
         let found = walk::find(store, &key)?;
         let info = found.as_ref().map(|(info, _)| info);
-        let fate = match info {
-            None => Fate::NotFound,
-            Some(info) if !args.yes => foreseen(info),
+        let outcome = match info {
+            None => RemoveOutcome::NotFound,
+            Some(info) if !args.yes => expected(info),
             Some(_) => remove(store, &key)?,
         };
-        summary.count(fate);
+        summary.count(outcome);
         if out.is_json() {
             out.json(&Removal {
                 kind: "removal",
                 key: key.as_str(),
-                outcome: fate,
+                outcome,
                 session: info.map(|info| SessionView::new(info, false)),
             })?;
         } else if let Some((info, now)) = &found {
@@ -84,31 +84,31 @@ pub fn run(out: &mut Output, store: &Store, args: &args::Remove) -> Outcome {
         out.json(&summary)?;
     } else {
         out.flush()?;
-        say(&summary);
+        print_summary(&summary);
     }
     judge(&summary)
 }
 
-fn foreseen(info: &SessionInfo) -> Fate {
+fn expected(info: &SessionInfo) -> RemoveOutcome {
     match info.state.kind() {
-        StateKind::Claimed => Fate::Claimed,
-        StateKind::Waiting | StateKind::Idle => Fate::WouldRemove,
+        StateKind::Claimed => RemoveOutcome::Claimed,
+        StateKind::Waiting | StateKind::Idle => RemoveOutcome::WouldRemove,
     }
 }
 
-fn remove(store: &Store, key: &SessionKey) -> Outcome<Fate> {
+fn remove(store: &Store, key: &SessionKey) -> Outcome<RemoveOutcome> {
     match store.blocking.remove(key, RemoveOptions::new()) {
-        Ok(()) => Ok(Fate::Removed),
-        Err(error) if error.code == ErrorCode::NotFound => Ok(Fate::NotFound),
-        Err(error) if error.code == ErrorCode::Conflict => Ok(Fate::Claimed),
+        Ok(()) => Ok(RemoveOutcome::Removed),
+        Err(error) if error.code == ErrorCode::NotFound => Ok(RemoveOutcome::NotFound),
+        Err(error) if error.code == ErrorCode::Conflict => Ok(RemoveOutcome::Claimed),
         Err(error) => Err(error.into()),
     }
 }
 
-fn say(summary: &Summary) {
+fn print_summary(summary: &Summary) {
     match summary.dry_run {
         true => hint(format_args!(
-            "dry run: {} would go; --yes removes them",
+            "dry run: {} would be removed; --yes removes them",
             words::counted(summary.would_remove, "session")
         )),
         false => hint(format_args!(

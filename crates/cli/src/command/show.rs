@@ -1,8 +1,9 @@
-//! `show`: all that is known of one session.
+//! `show`: everything about one session.
 
 use greentic_session::SessionData;
 use greentic_session::admin::{SessionInfo, SessionState};
 use greentic_session::clock::Timestamp;
+use indicatif::BinaryBytes;
 use serde::Serialize;
 
 use crate::args;
@@ -12,9 +13,9 @@ use crate::selection;
 use crate::store::Store;
 use crate::walk;
 
-const HIDDEN: &str = "hidden; show it with --reveal";
+const HIDDEN: &str = "hidden; --reveal shows it";
 
-/// A session with its data, if that is to be revealed.
+/// A session, with its data if `--reveal` is given.
 #[derive(Serialize)]
 struct Shown<'a> {
     #[serde(flatten)]
@@ -77,7 +78,7 @@ fn print(out: &mut Output, info: &SessionInfo, now: Timestamp, reveal: bool) -> 
     field(out, "revision", &info.revision.to_string())?;
     field(out, "created", &ago(info.created, now))?;
     field(out, "expires", &ahead(info.deadline, now))?;
-    field(out, "size", &words::bytes(info.bytes))
+    field(out, "size", &BinaryBytes(info.bytes).to_string())
 }
 
 fn state(out: &mut Output, info: &SessionInfo, now: Timestamp) -> Outcome {

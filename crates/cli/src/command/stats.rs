@@ -1,8 +1,9 @@
-//! `stats`: how many sessions there are, by all that an operator asks for.
+//! `stats`: counts sessions by env, tenant, flow, state, age and time to expiry.
 
 use std::cmp::Reverse;
 
 use greentic_session::admin::{Counts, Histogram, ScanFilter, Stats};
+use indicatif::{BinaryBytes, HumanCount};
 
 use crate::args;
 use crate::error::Outcome;
@@ -11,9 +12,9 @@ use crate::selection;
 use crate::store::Store;
 use crate::walk;
 
-/// The widest bar of a histogram.
+/// The longest bar of a histogram, in characters.
 const BAR: u64 = 24;
-/// How many groups people see of each kind, unless they ask for all.
+/// The number of groups of each kind that are shown without `--all`.
 pub const SHOWN: usize = 20;
 
 pub fn run(out: &mut Output, store: &Store, args: &args::Stats) -> Outcome {
@@ -23,7 +24,7 @@ pub fn run(out: &mut Output, store: &Store, args: &args::Stats) -> Outcome {
     print(out, store, &stats, shown)
 }
 
-/// Counts by a walk that shows its progress.
+/// Counts sessions, and shows the progress.
 pub fn count(store: &Store, filter: &ScanFilter) -> Outcome<Stats> {
     let mut stats = Stats::new();
     let mut progress = Progress::walking("counting");
@@ -43,7 +44,7 @@ pub fn print(out: &mut Output, store: &Store, stats: &Stats, shown: usize) -> Ou
         return out.json(&StatsView::new(stats));
     }
     let total = words::counted(stats.total.sessions(), "session");
-    let (bold, size) = (style::HEADER, words::bytes(stats.total.bytes));
+    let (bold, size) = (style::HEADER, BinaryBytes(stats.total.bytes));
     out.line(format_args!(
         "{bold}{total}{bold:#}, {size} of data, in {}",
         store.name
@@ -74,7 +75,7 @@ pub fn print(out: &mut Output, store: &Store, stats: &Stats, shown: usize) -> Ou
     histogram(out, "EXPIRES IN", &stats.expiries, "never")
 }
 
-/// The largest groups first, and in a line what is left out.
+/// Prints the largest groups first, and a line about the omitted ones.
 fn groups(
     out: &mut Output,
     title: &'static str,
@@ -95,15 +96,15 @@ fn groups(
     for (name, counts) in groups {
         let number = |number, style| match number {
             0 => Cell::styled("0", style::FAINT),
-            _ => Cell::styled(words::count(number), style),
+            _ => Cell::styled(HumanCount(number).to_string(), style),
         };
         let row = vec![
             name.into(),
-            words::count(counts.sessions()).into(),
+            HumanCount(counts.sessions()).to_string().into(),
             number(counts.waiting, style::GOOD),
             number(counts.claimed, style::BUSY),
             number(counts.idle, style::PLAIN),
-            words::bytes(counts.bytes).into(),
+            BinaryBytes(counts.bytes).to_string().into(),
         ];
         table.row(out, row)?;
     }
@@ -113,7 +114,7 @@ fn groups(
     }
     let sessions = rest.iter().map(|(_, counts)| counts.sessions()).sum();
     let (more, sessions) = (
-        words::count(rest.len() as u64),
+        HumanCount(rest.len() as u64),
         words::counted(sessions, "session"),
     );
     out.line(format_args!(
@@ -144,7 +145,7 @@ fn histogram(
         let bar = "#".repeat(usize::try_from(length).unwrap_or_default());
         let row = vec![
             name.into(),
-            words::count(number).into(),
+            HumanCount(number).to_string().into(),
             Cell::styled(bar, style::BUSY),
         ];
         table.row(out, row)?;

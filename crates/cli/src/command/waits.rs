@@ -1,4 +1,4 @@
-//! `waits`: what waits for one user.
+//! `waits`: lists the waits of one user.
 
 use serde::Serialize;
 
@@ -22,7 +22,7 @@ pub fn run(out: &mut Output, store: &Store, args: &args::Waits) -> Outcome {
     let mut sessions = 0;
     for key in store.blocking.waits(&ctx, &user)? {
         interrupt::check(|| "nothing was changed".to_owned())?;
-        // It may be gone since.
+        // It may have been removed since.
         let Some((info, now)) = walk::find(store, &key)? else {
             continue;
         };

@@ -1,4 +1,4 @@
-//! `watch`: the stats again and again, in place.
+//! `watch`: shows the stats and refreshes them in place.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use crate::output::Output;
 use crate::selection;
 use crate::store::Store;
 
-/// How long a Ctrl-C may wait.
+/// The time between two checks for Ctrl-C.
 const STEP: Duration = Duration::from_millis(50);
 
 pub fn run(out: &mut Output, store: &Store, args: &args::Watch) -> Outcome {

@@ -1,4 +1,4 @@
-//! The JSON forms; `docs/cli.md` describes them, and they are stable.
+//! The JSON forms of results. They are stable; `docs/cli.md` describes them.
 
 use greentic_session::admin::{
     Counts, Finding, Histogram, ScopeDigest, SessionInfo, SessionState, Stats,
@@ -169,12 +169,12 @@ impl CountsView {
     }
 }
 
-/// One bin of a histogram: below a bound, above all of them, or without a time.
+/// One bin of a histogram: below a bound, above all bounds, or without a time.
 #[derive(Serialize)]
 struct Bin {
-    /// None above the last bound, and where there is no time.
+    /// `None` above the last bound, and without a time.
     below_ms: Option<u64>,
-    /// `never` or `unknown` belongs here.
+    /// False for sessions without a deadline or of unknown age.
     has_time: bool,
     sessions: u64,
 }
@@ -199,7 +199,7 @@ fn bins(histogram: &Histogram) -> Vec<Bin> {
     bins
 }
 
-/// A fault that `doctor` found, or something that a walk could not read.
+/// A finding of `doctor`, or an entry that a walk could not read.
 #[derive(Serialize)]
 pub struct FindingView<'a> {
     kind: &'static str,

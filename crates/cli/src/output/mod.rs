@@ -1,4 +1,4 @@
-//! What goes to stdout: lines and tables for people, JSON for programs.
+//! The output on stdout: lines and tables for people, JSON for programs.
 
 mod json;
 mod progress;
@@ -20,10 +20,10 @@ pub use progress::Progress;
 pub use sessions::SessionTable;
 pub use table::{Cell, Column, Table};
 
-/// To the top left corner, and nothing below.
+/// Moves to the top left corner and clears the screen.
 const CLEAR: &[u8] = b"\x1b[H\x1b[2J";
 
-/// The output; colours only on a terminal, and not where `NO_COLOR` is set.
+/// The output. It has colours only on a terminal, and not if `NO_COLOR` is set.
 pub struct Output {
     stream: BufWriter<AutoStream<StdoutLock<'static>>>,
     json: bool,
@@ -49,7 +49,7 @@ impl Output {
         self.terminal
     }
 
-    /// How many columns there are; none if nobody looks.
+    /// The width of the terminal; `None` if the output is not a terminal.
     fn width(&self) -> Option<usize> {
         let size = self.terminal.then(terminal_size::terminal_size);
         size.flatten().map(|(width, _)| usize::from(width.0))
@@ -67,12 +67,12 @@ impl Output {
         Ok(self.stream.write_all(b"\n")?)
     }
 
-    /// Text with its own ends of lines.
+    /// Text that contains its line ends.
     pub fn text(&mut self, text: &str) -> Outcome {
         Ok(self.stream.write_all(text.as_bytes())?)
     }
 
-    /// Empties the terminal; this is no colour, and so is done also where colours are off.
+    /// Clears the terminal, even if colours are off.
     pub fn clear(&mut self) -> Outcome {
         self.flush()?;
         Ok(io::stdout().write_all(CLEAR)?)
@@ -83,8 +83,8 @@ impl Output {
     }
 }
 
-/// A hint for people, on stderr: never data.
+/// Prints a hint for people on stderr; never data.
 pub fn hint(text: fmt::Arguments<'_>) {
-    // Whoever closed stderr wants no hints.
+    // Ignored: stderr may be closed.
     let _ = anstream::stderr().write_fmt(format_args!("{text}\n"));
 }

@@ -1,4 +1,4 @@
-//! How far the work is, on stderr.
+//! The progress of long work, on stderr.
 
 use std::fmt;
 use std::io::{self, IsTerminal};
@@ -7,63 +7,65 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use greentic_session::admin;
-use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use indicatif::{
+    HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
+};
 
-use super::{hint, words};
+use super::hint;
 
-/// How often a line is printed where there is no terminal.
+/// The time between two lines without a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 const REDRAW_EVERY: Duration = Duration::from_millis(100);
 const COUNTED: &str = "{msg} [{bar:30}] {human_pos}/{human_len} {rate}, {left} left";
 const MEASURED: &str = "{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec}, {left} left";
 const WALKED: &str = "{msg} [{bar:30}] {percent}%, {done} {speed}, {left} left";
-/// What cannot tell how far it is.
+/// For a step without progress.
 const WAITING: &str = "{msg} {spinner} {elapsed}";
 const OPEN: &str = "{msg} {spinner} {human_pos} {rate}";
 
-/// Whole things a second.
+/// Items per second.
 fn rate(state: &ProgressState, text: &mut dyn fmt::Write) {
-    // Nobody can be told where even this fails.
-    let _ = write!(text, "{}/s", words::count(state.per_sec() as u64));
+    // Ignored: a write to a string does not fail.
+    let _ = write!(text, "{}/s", HumanCount(state.per_sec() as u64));
 }
 
-/// The remaining time. Nobody knows it before the first step is done.
+/// The remaining time; unknown before the first step is done.
 fn left(state: &ProgressState, text: &mut dyn fmt::Write) {
-    // As above.
+    // Ignored, as above.
     let _ = match state.pos() {
         0 => text.write_str("?"),
         _ => write!(text, "{:#}", HumanDuration(state.eta())),
     };
 }
 
-/// What a walk came by so far. Its bar shows how much of the store is behind.
+/// The number of items so far. The bar of a walk shows the progress over the store instead.
 #[derive(Clone)]
-struct Found {
+struct Items {
     begun: Instant,
     number: Arc<AtomicU64>,
 }
 
-impl Found {
+impl Items {
     fn number(&self) -> u64 {
         self.number.load(Ordering::Relaxed)
     }
 
     fn rate(&self) -> String {
         let rate = self.number() as f64 / self.begun.elapsed().as_secs_f64();
-        format!("{}/s", words::count(rate as u64))
+        format!("{}/s", HumanCount(rate as u64))
     }
 }
 
-/// A bar with rate and remaining time on a terminal; elsewhere a line now and then.
+/// A bar with rate and remaining time on a terminal, or else a line every ten seconds.
 pub struct Progress {
     bar: ProgressBar,
     label: &'static str,
-    found: Found,
+    items: Items,
     lines: Option<Instant>,
 }
 
 impl Progress {
-    /// Counts things; without a total there is no remaining time.
+    /// Counts items; without a total the remaining time is unknown.
     pub fn counting(label: &'static str, total: Option<u64>) -> Self {
         let template = if total.is_some() { COUNTED } else { OPEN };
         Self::new(label, total, template)
@@ -74,13 +76,13 @@ impl Progress {
         Self::new(label, Some(total), MEASURED)
     }
 
-    /// Follows a walk over a store.
+    /// Shows a walk over a store.
     pub fn walking(label: &'static str) -> Self {
         let whole = u64::from(admin::Progress::COMPLETE.millionths());
         Self::new(label, Some(whole), WALKED)
     }
 
-    /// Shows that one long step is under way.
+    /// Shows a single long step.
     pub fn waiting(label: &'static str) -> Self {
         Self::new(label, None, WAITING)
     }
@@ -92,16 +94,16 @@ impl Progress {
             false => ProgressDrawTarget::hidden(),
         };
         let begun = Instant::now();
-        let found = Found {
+        let items = Items {
             begun,
             number: Arc::default(),
         };
         let bar = ProgressBar::with_draw_target(total, target).with_message(label);
         if let Ok(style) = ProgressStyle::with_template(template) {
-            let (done, speed) = (found.clone(), found.clone());
-            // As above: nobody can be told.
+            let (done, speed) = (items.clone(), items.clone());
+            // Ignored, as above.
             let done = move |_: &ProgressState, text: &mut dyn fmt::Write| {
-                let _ = text.write_str(&words::count(done.number()));
+                let _ = write!(text, "{}", HumanCount(done.number()));
             };
             let speed = move |_: &ProgressState, text: &mut dyn fmt::Write| {
                 let _ = text.write_str(&speed.rate());
@@ -113,33 +115,33 @@ impl Progress {
             bar.set_style(style.with_key("done", done).with_key("speed", speed));
         }
         if terminal {
-            // At once: the thread that redraws may come too late for short work.
+            // Draw at once: short work may end before the thread redraws.
             bar.tick();
             bar.enable_steady_tick(REDRAW_EVERY);
         }
         Self {
             bar,
             label,
-            found,
+            items,
             lines: (!terminal).then_some(begun),
         }
     }
 
-    /// No progress is shown where the terminal shows the data itself.
+    /// Shows no progress if the terminal shows the data itself.
     pub fn unless(is_shown: bool, label: &'static str) -> Option<Self> {
         (!is_shown).then(|| Self::walking(label))
     }
 
-    /// A walk went on, and came by so many more things. It never goes back.
-    pub fn walk(&mut self, covered: admin::Progress, more: u64) {
-        self.found.number.fetch_add(more, Ordering::Relaxed);
-        let (covered, before) = (u64::from(covered.millionths()), self.bar.position());
-        self.bar.set_position(covered.max(before));
+    /// Advances a walk that found so many more items. The bar never moves back.
+    pub fn walk(&mut self, progress: admin::Progress, more: u64) {
+        self.items.number.fetch_add(more, Ordering::Relaxed);
+        let (position, before) = (u64::from(progress.millionths()), self.bar.position());
+        self.bar.set_position(position.max(before));
         if before == 0 {
-            // What an earlier run covered took this one no time.
+            // The part that an earlier run has done took this run no time.
             self.bar.reset_eta();
         }
-        self.say();
+        self.print_line();
     }
 
     pub fn add(&mut self, done: u64) {
@@ -147,12 +149,12 @@ impl Progress {
     }
 
     pub fn set(&mut self, done: u64) {
-        self.found.number.store(done, Ordering::Relaxed);
+        self.items.number.store(done, Ordering::Relaxed);
         self.bar.set_position(done);
-        self.say();
+        self.print_line();
     }
 
-    fn say(&mut self) {
+    fn print_line(&mut self) {
         let Some(last) = &mut self.lines else { return };
         if last.elapsed() < LINE_EVERY {
             return;
@@ -160,8 +162,8 @@ impl Progress {
         *last = Instant::now();
         let left = self.bar.length().is_some().then(|| self.bar.eta());
         let left = left.map(|left| format!(", {} left", HumanDuration(left)));
-        let (label, number, rate) = (self.label, self.found.number(), self.found.rate());
-        let (number, left) = (words::count(number), left.unwrap_or_default());
+        let (label, number, rate) = (self.label, self.items.number(), self.items.rate());
+        let (number, left) = (HumanCount(number), left.unwrap_or_default());
         hint(format_args!("{label}: {number}, {rate}{left}"));
     }
 }

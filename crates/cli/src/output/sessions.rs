@@ -1,4 +1,4 @@
-//! Sessions as the rows of a table.
+//! The table of sessions.
 
 use std::time::Duration;
 
@@ -8,11 +8,12 @@ use greentic_types::{TeamId, UserId};
 
 use super::{Cell, Column, Output, Table, style, words};
 use crate::error::Outcome;
+use indicatif::BinaryBytes;
 
-/// What expires within this time stands out.
+/// Deadlines within this time are highlighted.
 const SOON: Duration = Duration::from_secs(300);
 
-/// A table of sessions; their users are shown only if asked for.
+/// A table of sessions. It shows the users only if `reveal` is set.
 pub struct SessionTable {
     table: Table,
     reveal: bool,
@@ -57,7 +58,7 @@ impl SessionTable {
             state(info.state.kind()),
             words::optional(info.age(now)).into(),
             deadline(info.deadline, now),
-            words::bytes(info.bytes).into(),
+            BinaryBytes(info.bytes).to_string().into(),
         ]);
         self.table.row(out, row)
     }
@@ -67,7 +68,7 @@ impl SessionTable {
     }
 }
 
-/// A part of an owner; an owner may have none.
+/// The team or the user of an owner, or `none`.
 fn part(id: Option<&str>) -> Cell {
     match id {
         Some(id) => id.into(),

@@ -1,4 +1,4 @@
-//! Colours, each with its meaning.
+//! The colours by their meaning.
 
 use anstyle::{AnsiColor, Style};
 

@@ -1,4 +1,4 @@
-//! Tables that stream: the first rows set the widths, the rest is printed as it comes.
+//! Streaming tables: the first rows determine the widths, further rows are printed at once.
 
 use anstyle::Style;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -6,20 +6,20 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use super::{Output, style};
 use crate::error::Outcome;
 
-/// How many rows set the widths.
+/// The number of rows that determine the widths.
 const MEASURED: usize = 500;
 const GAP: &str = "  ";
-/// A column is never narrower, if its text is longer.
+/// The least width of a column that is cut.
 const NARROWEST: usize = 8;
 
 #[derive(Clone, Copy)]
 pub struct Column {
     title: &'static str,
     right: bool,
-    /// It is cut last where the terminal is narrow.
+    /// The column is cut last if the terminal is narrow.
     kept: bool,
-    /// Where the terminal is so narrow that cutting is not enough, the highest is left out first;
-    /// 0 is always there.
+    /// If cutting is not enough, the column with the highest number is omitted first; a column with 0
+    /// is never omitted.
     spare: u8,
 }
 
@@ -50,7 +50,7 @@ impl Column {
         Self { spare, ..self }
     }
 
-    /// The least room that shows a text of this width.
+    /// The least width of the column, for a text of this width.
     fn least(&self, width: usize) -> usize {
         if self.kept {
             width
@@ -82,8 +82,8 @@ impl<T: Into<String>> From<T> for Cell {
 
 pub struct Table {
     columns: Vec<Column>,
-    waiting: Vec<Vec<Cell>>,
-    /// None until the first rows are printed.
+    buffered: Vec<Vec<Cell>>,
+    /// `None` until the first rows are printed.
     widths: Option<Vec<usize>>,
 }
 
@@ -91,7 +91,7 @@ impl Table {
     pub fn new(columns: impl Into<Vec<Column>>) -> Self {
         Self {
             columns: columns.into(),
-            waiting: Vec::new(),
+            buffered: Vec::new(),
             widths: None,
         }
     }
@@ -100,8 +100,8 @@ impl Table {
         match &self.widths {
             Some(widths) => self.print(out, widths, &row),
             None => {
-                self.waiting.push(row);
-                if self.waiting.len() >= MEASURED {
+                self.buffered.push(row);
+                if self.buffered.len() >= MEASURED {
                     self.finish(out)?;
                 }
                 Ok(())
@@ -109,12 +109,12 @@ impl Table {
         }
     }
 
-    /// Prints what waits for the widths.
+    /// Prints the buffered rows.
     pub fn finish(&mut self, out: &mut Output) -> Outcome {
-        if self.widths.is_some() || self.waiting.is_empty() {
+        if self.widths.is_some() || self.buffered.is_empty() {
             return Ok(());
         }
-        let rows = std::mem::take(&mut self.waiting);
+        let rows = std::mem::take(&mut self.buffered);
         let widths = self.measured(&rows, out.width());
         let titles = self.columns.iter();
         let titles = titles.map(|column| Cell::styled(column.title, style::HEADER));
@@ -138,14 +138,14 @@ impl Table {
             }
         }
         if let Some(terminal) = terminal {
-            self.leave_out(&mut widths, terminal);
+            self.omit(&mut widths, terminal);
             self.shrink(&mut widths, terminal);
         }
         widths
     }
 
-    /// Leaves columns out, by a width of 0, until the others can be made to fit.
-    fn leave_out(&self, widths: &mut [usize], terminal: usize) {
+    /// Omits columns, by a width of 0, until the others can be cut to fit.
+    fn omit(&self, widths: &mut [usize], terminal: usize) {
         loop {
             let least = widths.iter().zip(&self.columns);
             let least = least.map(|(width, column)| column.least(*width));
@@ -160,7 +160,7 @@ impl Table {
         }
     }
 
-    /// Takes from the widest column until all fit: first from those that may be cut.
+    /// Narrows the widest column until all fit, first among those that are not kept.
     fn shrink(&self, widths: &mut [usize], terminal: usize) {
         while line_width(widths.iter().copied()) > terminal {
             let widest = |kept: bool| {
@@ -205,13 +205,13 @@ impl Table {
     }
 }
 
-/// The columns that are there, and the gaps between them.
+/// The width of the shown columns and the gaps between them.
 fn line_width(widths: impl Iterator<Item = usize>) -> usize {
     let shown: Vec<usize> = widths.filter(|width| *width > 0).collect();
     shown.iter().sum::<usize>() + GAP.len() * shown.len().saturating_sub(1)
 }
 
-/// On a terminal a text that is too long is cut; elsewhere it is whole.
+/// Cuts a text that is too long, on a terminal only.
 fn fitted(text: &str, width: usize, is_cut: bool) -> String {
     if !is_cut || text.width() <= width {
         return text.to_owned();
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_spare_is_left_out_where_cutting_is_not_enough() {
+    fn spare_columns_are_omitted_if_cutting_is_not_enough() {
         let columns = [
             Column::text("KEY").kept(),
             Column::text("TEAM").spare(1),
@@ -259,11 +259,11 @@ mod tests {
         ];
         let table = Table::new(columns);
         let mut widths = [36, 20, 8];
-        table.leave_out(&mut widths, 56);
+        table.omit(&mut widths, 56);
         assert_eq!(widths, [36, 20, 8]);
-        table.leave_out(&mut widths, 50);
+        table.omit(&mut widths, 50);
         assert_eq!(widths, [36, 20, 0]);
-        table.leave_out(&mut widths, 36);
+        table.omit(&mut widths, 36);
         assert_eq!(widths, [36, 0, 0]);
     }
 }

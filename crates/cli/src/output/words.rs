@@ -1,44 +1,23 @@
-//! Sizes, times and names as people read them.
+//! Numbers, times and names as text for people.
 
 use std::time::Duration;
 
 use greentic_session::clock::{Clock, SystemClock, Timestamp};
-
-/// `100000` as `100,000`.
-pub fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
+use indicatif::HumanCount;
 
 /// `1 session`, `2 sessions`.
 pub fn counted(number: u64, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
-    format!("{} {noun}{plural}", count(number))
+    format!("{} {noun}{plural}", HumanCount(number))
 }
 
-/// A size such as `1.2 KiB`.
-pub fn bytes(number: u64) -> String {
-    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
-    if number < 1024 {
-        return format!("{number} B");
-    }
-    let mut value = number as f64 / 1024.0;
-    let mut unit = 0;
-    while value >= 1023.95 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    format!("{value:.1} {}", UNITS[unit])
+/// `1 entry`, `2 entries`.
+pub fn entries(number: u64) -> String {
+    let noun = if number == 1 { "entry" } else { "entries" };
+    format!("{} {noun}", HumanCount(number))
 }
 
-/// A time in its two greatest units, such as `2h 5m`.
+/// A time in its two largest units, such as `2h 5m`.
 pub fn duration(time: Duration) -> String {
     const UNITS: [(u64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
     let seconds = time.as_secs();
@@ -62,7 +41,7 @@ pub fn instant(instant: Timestamp) -> String {
     known.map_or_else(|| instant.to_string(), |known| format!("{known:.3}"))
 }
 
-/// How far off a deadline is.
+/// The time until a deadline.
 pub fn deadline(deadline: Option<Timestamp>, now: Timestamp) -> String {
     deadline.map_or_else(
         || "never".to_owned(),
@@ -74,7 +53,7 @@ pub fn optional(time: Option<Duration>) -> String {
     time.map_or_else(|| "unknown".to_owned(), duration)
 }
 
-/// Text that may hold anything, such as a session key, without its control characters.
+/// Any text, such as a session key, with its control characters escaped.
 pub fn printable(text: &str) -> String {
     if !text.chars().any(char::is_control) {
         return text.to_owned();
@@ -96,19 +75,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_grouped() {
-        assert_eq!(count(0), "0");
-        assert_eq!(count(999), "999");
-        assert_eq!(count(1_000), "1,000");
-        assert_eq!(count(12_345_678), "12,345,678");
-    }
-
-    #[test]
-    fn sizes_have_binary_units() {
-        assert_eq!(bytes(1023), "1023 B");
-        assert_eq!(bytes(1024), "1.0 KiB");
-        assert_eq!(bytes(1_048_575), "1.0 MiB");
-        assert_eq!(bytes(u64::MAX), "16777216.0 TiB");
+    fn nouns_are_counted() {
+        assert_eq!(counted(1, "session"), "1 session");
+        assert_eq!(counted(12_345, "session"), "12,345 sessions");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! How far a migration has come, in a small file, so that another run goes on there.
+//! The checkpoint file of a migration, from which another run continues.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -15,11 +15,11 @@ use crate::store::{create_directory, data_directory};
 struct Content {
     from: String,
     to: String,
-    /// Where the next page of the source begins; none before the first.
+    /// The cursor of the next page of the source; `None` before the first page.
     after: Option<String>,
-    /// The target was empty when it began.
+    /// The target was empty when the migration began.
     from_empty: bool,
-    /// All of the source is in the target; what is left is to compare them.
+    /// The whole source was copied; only the comparison remains.
     copied: bool,
     tally: Tally,
 }
@@ -28,12 +28,12 @@ struct Content {
 pub struct Checkpoint {
     path: PathBuf,
     content: Content,
-    /// It goes on from an earlier run.
+    /// The checkpoint is of an earlier run.
     pub resumes: bool,
 }
 
 impl Checkpoint {
-    /// Reads the checkpoint of this migration, or begins one.
+    /// Reads the checkpoint of this migration, or makes a new one.
     pub fn open(path: Option<&Path>, from: &str, to: &str) -> Outcome<Self> {
         let path = match path {
             Some(path) => path.to_owned(),
@@ -79,12 +79,12 @@ impl Checkpoint {
         self.content.copied
     }
 
-    /// Nothing is in the target yet.
+    /// Records that nothing was copied yet.
     pub fn begin(&mut self) -> Outcome {
         self.save()
     }
 
-    /// Keeps that all before this place is in the target; none means all there is.
+    /// Records that everything before the cursor `after` was copied; `None` means the whole source.
     pub fn keep(&mut self, after: Option<String>, tally: Tally) -> Outcome {
         self.content.copied = after.is_none();
         self.content.after = after;
@@ -100,7 +100,7 @@ impl Checkpoint {
         written.map_err(|error| Failure::file(self.path.display(), &error))
     }
 
-    /// The migration is over.
+    /// Removes the checkpoint of a finished migration.
     pub fn remove(self) -> Outcome {
         match fs::remove_file(&self.path) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -116,7 +116,7 @@ fn parsed(path: &Path, text: &[u8], wanted: &Content) -> Outcome<Content> {
         let path = path.display();
         Failure::new(
             Exit::Damaged,
-            format!("{path} is no checkpoint; remove it to start anew"),
+            format!("{path} is not a checkpoint; remove it to start again"),
         )
     })?;
     if (&content.from, &content.to) != (&wanted.from, &wanted.to) {

@@ -1,4 +1,4 @@
-//! Files that may be compressed: the first bytes tell.
+//! Input and output of exports, compressed or not. The first bytes of an input show whether it is.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, StdinLock, StdoutLock, Write};
@@ -7,10 +7,10 @@ use std::path::Path;
 use crate::error::{Failure, Outcome};
 
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
-/// Zstd's own default.
+/// The default of zstd.
 const LEVEL: i32 = 3;
 
-/// Where an export is read from.
+/// The source of an export.
 pub enum Input {
     File(BufReader<File>),
     Stdin(StdinLock<'static>),
@@ -28,7 +28,7 @@ impl Input {
         }
     }
 
-    /// The size of a file; none where it is not known.
+    /// The size of the file; `None` if unknown.
     pub fn size(&self) -> Option<u64> {
         match self {
             Self::File(file) => file.get_ref().metadata().ok().map(|file| file.len()),
@@ -36,7 +36,7 @@ impl Input {
         }
     }
 
-    /// The lines, decompressed; `seen` is told how many bytes were read of the file.
+    /// The decompressed lines. `seen` is called with the number of bytes read from the file.
     pub fn lines(self, seen: impl FnMut(u64) + 'static) -> Outcome<Box<dyn BufRead>> {
         let source: Box<dyn BufRead> = match self {
             Self::File(file) => Box::new(file),
@@ -79,7 +79,7 @@ impl<F: FnMut(u64)> BufRead for Counting<F> {
     }
 }
 
-/// Where an export is written to.
+/// The destination of an export.
 pub enum Sink<W: Write> {
     Plain(W),
     Zstd(zstd::Encoder<'static, W>),
@@ -99,7 +99,7 @@ impl<W: Write> Sink<W> {
         }
     }
 
-    /// Writes what is still to be written.
+    /// Writes the rest.
     pub fn finish(self) -> Outcome<W> {
         let mut sink = match self {
             Self::Plain(sink) => sink,

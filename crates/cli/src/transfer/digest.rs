@@ -1,4 +1,4 @@
-//! A digest over all that a store holds, whatever the order it is told in.
+//! A digest over the contents of a store, independent of their order.
 
 use greentic_session::admin::{ExportRecord, ExportedMessages, ExportedSession};
 use greentic_session::clock::Timestamp;
@@ -11,7 +11,7 @@ use crate::interrupt;
 use crate::output::Progress;
 use crate::store::Store;
 
-/// What ends before this instant is left out: it may end between the looks at two stores.
+/// Entries that end before this instant are left out: they may end between the reads of two stores.
 #[derive(Clone, Copy)]
 pub struct Cut(pub Timestamp);
 
@@ -20,29 +20,29 @@ pub struct Cut(pub Timestamp);
 pub struct StoreDigest {
     pub sessions: u64,
     pub message_ids: u64,
-    /// Sessions that end before the cut, in no other count.
+    /// Sessions that end before the cut; no other count includes them.
     pub ending: u64,
-    /// Over all that is stored.
-    whole: Sum,
-    /// Without the times and places that greentic-session 1.2 did not keep.
-    published: Sum,
-    /// Sessions that 1.2 stored: another store makes up what it did not keep.
+    /// Over all fields.
+    complete: Sum,
+    /// Without the times and positions that greentic-session 1.2 did not store.
+    legacy: Sum,
+    /// Sessions that 1.2 stored. Another store sets the fields that they lack.
     incomplete: u64,
 }
 
 type Sum = [u64; 4];
 
 impl StoreDigest {
-    /// Whether another store holds the same as this one; what ends soon may be gone in one.
-    pub fn is_of(&self, other: &Self) -> bool {
-        let counts = |digest: &Self| (digest.sessions, digest.message_ids, digest.published);
-        let is_whole = self.incomplete > 0 || self.whole == other.whole;
-        counts(self) == counts(other) && is_whole
+    /// Returns true if another store has the same contents.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let counts = |digest: &Self| (digest.sessions, digest.message_ids, digest.legacy);
+        let is_complete_equal = self.incomplete > 0 || self.complete == other.complete;
+        counts(self) == counts(other) && is_complete_equal
     }
 
     pub fn hex(&self) -> String {
         let bytes: Vec<u8> = self
-            .published
+            .legacy
             .iter()
             .flat_map(|lane| lane.to_be_bytes())
             .collect();
@@ -55,7 +55,7 @@ impl StoreDigest {
         let mut progress = Progress::walking(label);
         let mut after = None;
         loop {
-            interrupt::check(|| "all was moved; the check was not finished".to_owned())?;
+            interrupt::check(|| "all was copied; the comparison was not finished".to_owned())?;
             let page = store.blocking.export(after.as_ref(), PAGE)?;
             for record in &page.records {
                 digest.add(record, cut)?;
@@ -76,7 +76,7 @@ impl StoreDigest {
         }
     }
 
-    /// Fencing numbers only rise, and need not be the same.
+    /// Fencing numbers are left out: they may be higher in the target.
     fn add_session(&mut self, session: &ExportedSession, cut: Cut) -> Outcome {
         if session.deadline.is_some_and(|deadline| deadline < cut.0) {
             self.ending += 1;
@@ -88,24 +88,24 @@ impl StoreDigest {
             fencing: 0,
             ..session.clone()
         };
-        add(&mut self.whole, &session)?;
+        add(&mut self.complete, &session)?;
         session.created = None;
         if let Some(wait) = &mut session.wait {
             (wait.since, wait.order) = (None, 0);
         }
-        add(&mut self.published, &session)
+        add(&mut self.legacy, &session)
     }
 
     fn add_messages(&mut self, owner: &ExportedMessages, cut: Cut) -> Outcome {
         for message in owner.messages.iter().filter(|known| known.until >= cut.0) {
             self.message_ids += 1;
-            add(&mut self.published, &(&owner.owner, message))?;
+            add(&mut self.legacy, &(&owner.owner, message))?;
         }
         Ok(())
     }
 }
 
-/// Adds, so that neither the order counts nor two that are the same cancel out.
+/// Adds, so that the order does not matter and two equal items do not cancel out.
 fn add(sum: &mut Sum, item: &impl Serialize) -> Outcome {
     let digest = Sha256::digest(serde_json::to_vec(item)?);
     for (lane, bytes) in sum.iter_mut().zip(digest.chunks_exact(8)) {

@@ -1,7 +1,8 @@
-//! Stores records, many at once: they share commits on disk and round trips to a server.
+//! Imports records concurrently, so that they share commits on disk and round trips to a server.
 
 use futures_util::future::join_all;
 use greentic_session::admin::{ExportRecord, ImportMode, ImportOutcome};
+use indicatif::HumanCount;
 use serde::{Deserialize, Serialize};
 
 use crate::args::Merging;
@@ -9,18 +10,18 @@ use crate::error::{Exit, Failure, Outcome};
 use crate::output::words;
 use crate::store::Store;
 
-/// What became of the records so far.
+/// The outcomes of the records so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
-    /// Sessions that are stored now.
+    /// Sessions that were stored.
     pub imported: u64,
-    /// Sessions whose key or scope is taken in the target; they were left out.
+    /// Sessions that were left out, because key or scope is taken in the target.
     pub exists: u64,
-    /// Sessions whose time was over.
+    /// Sessions that had expired.
     pub expired: u64,
     /// Remembered message ids.
     pub message_ids: u64,
-    /// What the source could not read.
+    /// Entries of the source that could not be read.
     pub unreadable: u64,
 }
 
@@ -33,7 +34,7 @@ impl Tally {
 pub struct Importer<'a> {
     store: &'a Store,
     mode: ImportMode,
-    /// What is in the target already was put there by this migration, before it was interrupted.
+    /// Sessions that exist in the target were copied by this migration before an interruption.
     owns_target: bool,
 }
 
@@ -57,7 +58,7 @@ impl<'a> Importer<'a> {
         }
     }
 
-    /// Stores a page of records. A failure comes after all of them were tried.
+    /// Imports a page of records. A failure is returned after all of them were tried.
     pub fn page(&self, records: Vec<ExportRecord>, tally: &mut Tally) -> Outcome {
         let imports = records.into_iter().map(|record| self.one(record));
         let results = pollster::block_on(join_all(imports));
@@ -82,7 +83,7 @@ impl<'a> Importer<'a> {
             ExportRecord::Messages(owner) => Some(owner.messages.len() as u64),
             _ => None,
         };
-        let outcome = self.store.asynchronous.import(record, self.mode).await?;
+        let outcome = self.store.async_store.import(record, self.mode).await?;
         Ok(messages.map_or(Stored::Session(outcome), Stored::Messages))
     }
 }
@@ -92,12 +93,12 @@ enum Stored {
     Messages(u64),
 }
 
-/// Refuses a target that has data, unless that is wanted.
+/// Refuses a target that has data, unless `--merge` is given.
 pub fn require_empty(store: &Store, merging: Merging) -> Outcome {
     if merging.merge || !has_data(store)? {
         return Ok(());
     }
-    let message = format!("{} has data already; --merge adds to it", store.name);
+    let message = format!("{} has data; --merge adds to it", store.name);
     Err(Failure::new(Exit::Conflict, message))
 }
 
@@ -115,7 +116,7 @@ pub fn has_data(store: &Store) -> Outcome<bool> {
     }
 }
 
-/// What was stored, for people.
+/// Describes the outcomes for people.
 pub fn described(tally: &Tally) -> String {
     let mut parts = vec![format!(
         "{} imported",
@@ -123,11 +124,11 @@ pub fn described(tally: &Tally) -> String {
     )];
     let mut add = |number: u64, what: &str| {
         if number > 0 {
-            parts.push(format!("{} {what}", words::count(number)));
+            parts.push(format!("{} {what}", HumanCount(number)));
         }
     };
-    add(tally.exists, "left out: key or scope is taken");
-    add(tally.expired, "expired on the way");
+    add(tally.exists, "left out because key or scope is taken");
+    add(tally.expired, "expired");
     add(tally.message_ids, "message ids");
     add(tally.unreadable, "unreadable");
     parts.join(", ")

@@ -1,4 +1,4 @@
-//! Moving sessions: the file of an export, the pages of an import, and the proof that all came over.
+//! The transfer of sessions: export files, imports, checkpoints and comparisons.
 
 mod checkpoint;
 mod compression;
@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 /// The version of the lines that `export` writes.
 pub const VERSION: u32 = 1;
-/// How many records are under way at once; a record may be large.
+/// The number of records in a page; a record can be large.
 pub const PAGE: usize = 256;
 
 /// The first line of an export.
@@ -38,13 +38,13 @@ pub enum HeaderKind {
     Export,
 }
 
-/// The last line of an export: one without it was cut.
+/// The last line of an export. An export without it is incomplete.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Footer {
     pub kind: FooterKind,
     pub sessions: u64,
     pub message_ids: u64,
-    /// What the store could not read, and so is not in the export.
+    /// Entries that could not be read and are not in the export.
     pub unreadable: u64,
 }
 

@@ -1,4 +1,4 @@
-//! Whether what one store holds is in another, which may hold more.
+//! The look-up of each session of one store in another, which may have more.
 
 use greentic_session::admin::{ExportRecord, ExportedSession};
 use serde::Serialize;
@@ -11,27 +11,27 @@ use crate::store::Store;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Presence {
-    /// Data, revision and deadline are the same.
+    /// Sessions with equal data, revision and deadline.
     pub same: u64,
-    /// The key leads to something else: the target's own session stayed, or somebody changed it.
+    /// Keys with another session: the target's session stayed, or it was changed.
     pub other: u64,
-    /// The key leads to nothing, though the time is not over.
+    /// Keys without a session, although the session has not expired.
     pub missing: u64,
 }
 
 impl Presence {
-    /// Looks every session of `source` up in `target`.
+    /// Looks up every session of `source` in `target`.
     pub fn of(source: &Store, target: &Store) -> Outcome<Self> {
         let mut presence = Self::default();
         let mut progress = Progress::walking("comparing");
         let mut after = None;
         loop {
-            interrupt::check(|| "all was moved; the check was not finished".to_owned())?;
+            interrupt::check(|| "all was copied; the comparison was not finished".to_owned())?;
             let page = source.blocking.export(after.as_ref(), PAGE)?;
             let records = page.records.len() as u64;
             for record in page.records {
                 if let ExportRecord::Session(session) = record {
-                    presence.look(target, &session)?;
+                    presence.look_up(target, &session)?;
                 }
             }
             progress.walk(page.progress, records);
@@ -42,7 +42,7 @@ impl Presence {
         }
     }
 
-    fn look(&mut self, target: &Store, session: &ExportedSession) -> Outcome {
+    fn look_up(&mut self, target: &Store, session: &ExportedSession) -> Outcome {
         match target.blocking.get(&session.key)? {
             Some(found) => {
                 let is_same = found.data == session.data
@@ -51,7 +51,7 @@ impl Presence {
                 self.same += u64::from(is_same);
                 self.other += u64::from(!is_same);
             }
-            // It waits on a scope that is taken, or its time came.
+            // It has expired.
             None if session
                 .deadline
                 .is_some_and(|deadline| deadline <= words::now()) => {}

@@ -1,4 +1,4 @@
-//! Reads an export, and says in which line it is damaged.
+//! The reader of an export. It names the line of a damage.
 
 use std::io::BufRead;
 
@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use super::{Footer, FooterKind, Header, VERSION};
 use crate::error::{Exit, Failure, Outcome};
 
-/// The longest line: the greatest payload of a store, escaped, and what stands around it.
+/// The longest line. It has room for the largest payload, escaped, with the other fields.
 const LONGEST_LINE: u64 = 256 * 1024 * 1024;
 
 pub struct ExportReader<R> {
@@ -17,10 +17,10 @@ pub struct ExportReader<R> {
     line: Vec<u8>,
     number: u64,
     read: Footer,
-    is_over: bool,
+    is_at_end: bool,
 }
 
-/// What a line is, before it is known to be whole.
+/// The kind of a line, read before the rest.
 #[derive(Deserialize)]
 struct Kind {
     kind: String,
@@ -38,7 +38,7 @@ impl<R: BufRead> ExportReader<R> {
                 message_ids: 0,
                 unreadable: 0,
             },
-            is_over: false,
+            is_at_end: false,
         };
         if !reader.advance()? {
             return Err(reader.damaged("it is empty"));
@@ -51,24 +51,24 @@ impl<R: BufRead> ExportReader<R> {
         Ok(reader)
     }
 
-    /// The line that was read last.
+    /// The number of the line that was read last.
     pub const fn line_number(&self) -> u64 {
         self.number
     }
 
-    /// The next record; none at the end, which must be there and agree with what came before.
+    /// Reads the next record; `None` at the end. The counts in the last line must match the records.
     pub fn next_record(&mut self) -> Outcome<Option<ExportRecord>> {
-        if self.is_over {
+        if self.is_at_end {
             return Ok(None);
         }
         if !self.advance()? {
-            return Err(self.damaged("the export was cut: it has no end"));
+            return Err(self.damaged("the export is incomplete: it has no end"));
         }
-        let kind: Kind = self.parsed("is no line of an export")?;
+        let kind: Kind = self.parsed("is not a line of an export")?;
         if kind.kind == "end" {
             return self.end().map(|()| None);
         }
-        let record: ExportRecord = self.parsed("is no record of this version")?;
+        let record: ExportRecord = self.parsed("is not a record of this version")?;
         match &record {
             ExportRecord::Messages(owner) => self.read.message_ids += owner.messages.len() as u64,
             _ => self.read.sessions += 1,
@@ -77,19 +77,19 @@ impl<R: BufRead> ExportReader<R> {
     }
 
     fn end(&mut self) -> Outcome {
-        let said: Footer = self.parsed("is no end of an export")?;
+        let said: Footer = self.parsed("is not the end of an export")?;
         self.read.unreadable = said.unreadable;
         if said != self.read {
-            return Err(self.damaged("the end tells other counts: lines are missing or twice"));
+            return Err(self.damaged("the end has other counts: lines are missing or repeated"));
         }
         if self.advance()? {
-            return Err(self.damaged("something follows the end"));
+            return Err(self.damaged("a line follows the end"));
         }
-        self.is_over = true;
+        self.is_at_end = true;
         Ok(())
     }
 
-    /// Reads the next line; false at the end of the file.
+    /// Reads the next line. Returns false at the end of the file.
     fn advance(&mut self) -> Outcome<bool> {
         self.line.clear();
         let mut source = std::io::Read::take(&mut self.source, LONGEST_LINE);
@@ -102,12 +102,12 @@ impl<R: BufRead> ExportReader<R> {
         Ok(read > 0)
     }
 
-    /// The error of the parser would repeat what it read, so it is told without it (C18).
+    /// Parses the line. The error omits the text of the parser, which can quote the input (C18).
     fn parsed<T: DeserializeOwned>(&self, what: &str) -> Outcome<T> {
         serde_json::from_slice(&self.line).map_err(|error| {
             let reason = match error.classify() {
                 serde_json::error::Category::Data => what.to_owned(),
-                _ => format!("{what}: no JSON at column {}", error.column()),
+                _ => format!("{what}: invalid JSON at column {}", error.column()),
             };
             self.damaged(&reason)
         })
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_export_is_whole() {
+    fn an_empty_export_is_complete() {
         assert!(read(&[HEADER, END]).is_ok());
     }
 
@@ -152,16 +152,16 @@ mod tests {
         assert!(complaint(&["hunter2"]).contains("line 1"));
         let newer = HEADER.replace("\"version\":1", "\"version\":2");
         assert!(complaint(&[&newer, END]).contains("version 2 is not known"));
-        assert!(complaint(&[HEADER]).contains("line 2: the export was cut"));
+        assert!(complaint(&[HEADER]).contains("line 2: the export is incomplete"));
         assert!(complaint(&[HEADER, "{\"kind\":"]).contains("line 2"));
         assert!(complaint(&[HEADER, r#"{"kind":"session","key":7}"#, END]).contains("line 2"));
         let wrong = END.replace("\"sessions\":0", "\"sessions\":1");
-        assert!(complaint(&[HEADER, &wrong]).contains("line 2: the end tells other counts"));
-        assert!(complaint(&[HEADER, END, END]).contains("line 3: something follows"));
+        assert!(complaint(&[HEADER, &wrong]).contains("line 2: the end has other counts"));
+        assert!(complaint(&[HEADER, END, END]).contains("line 3: a line follows"));
     }
 
     #[test]
-    fn c18_damage_is_not_repeated() {
+    fn c18_a_damaged_line_is_not_repeated() {
         let line = r#"{"kind":"session","key":"k","owner":{"user":"hunter2"},"data":"hunter2"}"#;
         assert!(!complaint(&[HEADER, line, END]).contains("hunter2"));
     }

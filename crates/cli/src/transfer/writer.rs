@@ -1,4 +1,4 @@
-//! Writes an export: a line that says what it is, a line for each record, a line that says the end.
+//! The writer of an export: a header line, a line for each record, and a last line with the counts.
 
 use std::io::Write;
 
@@ -44,7 +44,7 @@ impl<W: Write> ExportWriter<W> {
         self.footer.unreadable += unreadable;
     }
 
-    /// Ends the export, and tells what is in it.
+    /// Writes the last line, and returns its counts.
     pub fn finish(mut self) -> Outcome<(W, Footer)> {
         let footer = serde_json::to_vec(&self.footer)?;
         self.sink.write_all(&footer)?;

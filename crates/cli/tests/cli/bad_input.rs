@@ -1,4 +1,4 @@
-//! Whatever is wrong: one clear line on stderr, the right exit code, no backtrace.
+//! Wrong arguments and unusable stores: one line on stderr and the right exit code.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
@@ -8,7 +8,7 @@ use greentic_session_testkit::test_name;
 use crate::fixture::{Fixture, on_each_store};
 
 #[test]
-fn wrong_arguments_are_told_in_one_line() {
+fn wrong_arguments_are_reported_in_one_line() {
     let store = Fixture::durable();
     store.populate();
     let cases: &[(&[&str], i32, &str)] = &[
@@ -62,7 +62,7 @@ fn wrong_arguments_are_told_in_one_line() {
         ),
     ];
     for (arguments, code, part) in cases {
-        let run = store.run(arguments).ends_with(*code).complains_once();
+        let run = store.run(arguments).ends_with(*code).reports_one_line();
         assert!(run.err.contains(part), "{arguments:?}: {}", run.err);
         assert!(run.out.is_empty(), "{}", run.out);
     }
@@ -88,28 +88,28 @@ fn c18_no_error_repeats_a_password_or_a_user() {
         &["erase", "--env=dev", "--tenant=acme", "--user=hunter 2"],
     ];
     for arguments in cases {
-        let run = store.run(arguments).complains_once();
+        let run = store.run(arguments).reports_one_line();
         assert_ne!(run.code, 0);
         assert!(!run.err.contains("hunter"), "{arguments:?}: {}", run.err);
     }
 }
 
 #[test]
-fn a_file_that_is_no_store_is_left_alone() {
+fn a_file_that_is_not_a_store_is_left_unchanged() {
     let store = Fixture::durable();
     std::fs::write(store.path("s.redb"), "a shopping list, and nothing else").unwrap();
-    let run = store.run(&["stats"]).ends_with(2).complains_once();
+    let run = store.run(&["stats"]).ends_with(2).reports_one_line();
     assert!(run.err.contains("no session store"), "{}", run.err);
 }
 
 #[test]
-fn a_store_that_is_open_elsewhere_says_so() {
+fn a_store_that_is_open_elsewhere_is_reported() {
     let store = Fixture::durable();
     store.populate();
     let run = store
         .store(|_| store.run(&["stats"]))
         .ends_with(5)
-        .complains_once();
+        .reports_one_line();
     let process = format!("process {}", std::process::id());
     assert!(
         run.err.contains("is open already") && run.err.contains(&process),
@@ -119,7 +119,7 @@ fn a_store_that_is_open_elsewhere_says_so() {
 }
 
 #[test]
-fn a_reader_that_goes_away_ends_it_quietly() {
+fn a_closed_output_ends_the_program_quietly() {
     on_each_store(test_name!(), |store| {
         store.run(&["demo", "--fill", "2000"]).ends_with(0);
         for arguments in [&["list", "--json"][..], &["export"]] {

@@ -1,4 +1,4 @@
-//! `doctor`: what is broken on purpose is found, named by the exit code, and repaired.
+//! `doctor`: finds damage, reports it in the exit code, and repairs it.
 
 use greentic_session_testkit::test_name;
 use redb::{Database, ReadableTable, TableDefinition};
@@ -7,8 +7,8 @@ use crate::fixture::{Fixture, on_each_store};
 
 type Rows = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
-/// Without faults in the store: the test's Redis may keep nothing over a restart.
-fn is_well(store: &Fixture) -> bool {
+/// True if the check finds no fault; the Redis server of the tests may have warnings.
+fn is_sound(store: &Fixture) -> bool {
     let run = store.run(&["doctor", "--json"]);
     let health = &run.lines()[0];
     let warns = !health["warnings"].as_array().unwrap().is_empty();
@@ -16,10 +16,10 @@ fn is_well(store: &Fixture) -> bool {
 }
 
 #[test]
-fn a_sound_store_is_well() {
+fn a_sound_store_has_no_findings() {
     on_each_store(test_name!(), |store| {
         store.populate();
-        assert!(is_well(store));
+        assert!(is_sound(store));
         let run = store.run(&["doctor"]);
         assert!(
             run.out.contains("every index agrees with the sessions"),
@@ -30,7 +30,7 @@ fn a_sound_store_is_well() {
     });
 }
 
-/// Takes the rows of a session, as a defect of the disk might.
+/// Removes the rows of a session, as a defect of the disk might.
 fn tear(store: &Fixture) {
     if let Some(space) = &store.space {
         let _ = space.command(&["DEL", &space.name("session:waiting-1")]);
@@ -39,7 +39,7 @@ fn tear(store: &Fixture) {
     edit(store, "routes", |_key, _value| None);
 }
 
-/// Changes each row of a table of the file: none removes it.
+/// Changes each row of a table of the file; `None` removes it.
 fn edit(store: &Fixture, table: &'static str, change: impl Fn(&[u8], &[u8]) -> Option<Vec<u8>>) {
     let database = Database::open(store.path("s.redb")).unwrap();
     let txn = database.begin_write().unwrap();
@@ -79,7 +79,7 @@ fn c23_contradictions_are_found_and_repaired() {
         assert!(run.code == 0 || run.code == 10, "{}{}", run.out, run.err);
         let end = run.lines().pop().unwrap();
         assert!(end["repaired"].as_u64().unwrap() > 0, "{end}");
-        assert!(is_well(store));
+        assert!(is_sound(store));
         // What could be kept is there, and still waits.
         let waits = [
             "waits",
@@ -99,7 +99,7 @@ fn c23_contradictions_are_found_and_repaired() {
 }
 
 #[test]
-fn c17_what_cannot_be_read_is_named_and_left() {
+fn c17_unreadable_entries_are_reported_and_left_unchanged() {
     let store = Fixture::durable();
     store.populate();
     edit(&store, "payloads", |_key, value| {
@@ -115,9 +115,12 @@ fn c17_what_cannot_be_read_is_named_and_left() {
         .collect();
     assert!(faults.contains(&"unreadable".into()), "{}", run.out);
     store.run(&["doctor", "--repair"]).ends_with(12);
-    let shown = store.run(&["show", "idle-1"]).ends_with(6).complains_once();
+    let shown = store
+        .run(&["show", "idle-1"])
+        .ends_with(6)
+        .reports_one_line();
     assert!(shown.err.contains("idle-1"), "{}", shown.err);
-    // A list does not hide them, and an export does not pretend to be whole.
+    // A list shows them, and an export reports that it is incomplete.
     let end = store
         .run(&["list", "--json"])
         .ends_with(0)

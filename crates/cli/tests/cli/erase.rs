@@ -1,4 +1,4 @@
-//! `erase`: the right to be forgotten.
+//! `erase`.
 
 use std::fs;
 use std::time::Duration;
@@ -20,7 +20,7 @@ const PERSON: [&str; 4] = [
     "--user=hunter-the-user",
 ];
 
-/// A person with sessions, a wait and a remembered message; others have another payload.
+/// A user with sessions, a wait and a remembered message; other users have another payload.
 fn populate(store: &Fixture) {
     store.populate();
     store.store(|store| {
@@ -52,7 +52,7 @@ fn erased(store: &Fixture, more: &[&str]) -> Value {
 }
 
 #[test]
-fn c22_nothing_of_the_person_is_left_in_the_bytes_of_the_store() {
+fn c22_nothing_of_the_user_is_left_in_the_bytes_of_the_store() {
     on_each_store(test_name!(), |store| {
         populate(store);
         assert!(raw::holds(store, SECRET_USER) && raw::holds(store, SECRET_STATE));
@@ -99,7 +99,7 @@ fn a_dry_run_erases_nothing() {
 }
 
 #[test]
-fn the_receipt_goes_to_a_file_too() {
+fn the_receipt_is_also_written_to_a_file() {
     on_each_store(test_name!(), |store| {
         populate(store);
         let file = store.path("receipt.json");
@@ -122,7 +122,7 @@ fn the_receipt_goes_to_a_file_too() {
 }
 
 #[test]
-fn a_whole_tenant_goes_and_no_other() {
+fn a_whole_tenant_is_erased_and_no_other() {
     on_each_store(test_name!(), |store| {
         store
             .run(&["demo", "--fill", "300", "--tenants", "3"])

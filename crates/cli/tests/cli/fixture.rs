@@ -1,4 +1,4 @@
-//! A store with known sessions, and the program to be run on it.
+//! A store with known sessions, and runs of the program on it.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use crate::samples::{key, scope};
 use crate::space::Space;
 
-/// What no output without --reveal may show.
+/// A user and a payload that no output without `--reveal` contains.
 pub const SECRET_USER: &str = "hunter-the-user";
 pub const SECRET_STATE: &str = "hunter-the-payload";
 pub const HOUR: Duration = Duration::from_secs(3600);
@@ -28,7 +28,7 @@ pub struct Fixture {
     pub space: Option<Space>,
 }
 
-/// What a run of the program said.
+/// The result of a run of the program.
 pub struct Run {
     pub code: i32,
     pub out: String,
@@ -38,7 +38,7 @@ pub struct Run {
 impl Run {
     fn of(output: Output) -> Self {
         Self {
-            // A signal counts as a shell counts it.
+            // -1 after a signal.
             code: output.status.code().unwrap_or(-1),
             out: String::from_utf8(output.stdout).unwrap(),
             err: String::from_utf8(output.stderr).unwrap(),
@@ -51,7 +51,7 @@ impl Run {
         self
     }
 
-    /// The one object of the output.
+    /// The output, a single object.
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}", self.out))
@@ -66,7 +66,7 @@ impl Run {
             .collect()
     }
 
-    /// The session keys of the output, as they come.
+    /// The session keys of the output, in its order.
     pub fn keys(&self) -> Vec<String> {
         let lines = self.lines();
         let sessions = lines.iter().filter(|line| line["kind"] == "session");
@@ -75,9 +75,9 @@ impl Run {
             .collect()
     }
 
-    /// One clear line, and no trace of the program's inside.
+    /// Requires one line on stderr, and no panic message.
     #[track_caller]
-    pub fn complains_once(self) -> Self {
+    pub fn reports_one_line(self) -> Self {
         assert_eq!(self.err.lines().count(), 1, "{}", self.err);
         assert!(self.err.starts_with("greentic-session: "), "{}", self.err);
         assert!(!self.err.contains("panicked"), "{}", self.err);
@@ -85,7 +85,7 @@ impl Run {
     }
 }
 
-/// Runs a test on a file, and on Redis if there is one.
+/// Runs a test on a file, and on Redis if it is available.
 pub fn on_each_store(name: &str, test: impl Fn(&Fixture)) {
     test(&Fixture::durable());
     if let Some(fixture) = Fixture::redis(name) {
@@ -116,7 +116,7 @@ impl Fixture {
         self.directory.path().join(name)
     }
 
-    /// The store, open in this process; the program finds it closed.
+    /// Opens the store in this process, and closes it again.
     pub fn store<T>(&self, work: impl FnOnce(&Blocking) -> T) -> T {
         let config = SessionBackendConfig::from_url(&self.url).unwrap();
         work(&Blocking::from(create_async_session_store(config).unwrap()))
@@ -154,13 +154,12 @@ impl Fixture {
         let mut command = self.command(arguments);
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
-        // A program that refuses its input may end before it has read it.
+        // A program that refuses its input may end before reading it.
         let _ = child.stdin.take().unwrap().write_all(input);
         Run::of(child.wait_with_output().unwrap())
     }
 
-    /// Two tenants; one session that waits, one that is claimed, one that does neither, and two of
-    /// the secret user.
+    /// Stores sessions of two tenants: a waiting, a claimed and an idle one, and two of the secret user.
     pub fn populate(&self) {
         self.store(|store| {
             let park = |tenant: &str, user: &str, name: &str, flow: &str, ttl: Duration| {
@@ -207,7 +206,7 @@ pub fn data(ctx: &TenantCtx, flow: &str) -> SessionData {
     }
 }
 
-/// A server behind a proxy, which can make its replies late.
+/// A server behind a proxy, which can delay its replies.
 pub struct Proxied {
     pub server: RedisServer,
     pub proxy: FaultProxy,
@@ -222,7 +221,7 @@ impl Proxied {
     }
 }
 
-/// Sends a signal to a program that runs.
+/// Sends a signal to a running program.
 pub fn signal(child: &Child, name: &str) {
     let (signal, process) = (format!("-{name}"), child.id().to_string());
     let status = Command::new("kill").args([signal, process]).status();

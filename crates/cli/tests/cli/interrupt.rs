@@ -1,5 +1,5 @@
-//! Ctrl-C, and the end of the process, in the midst of the work: what was done is told or found, and
-//! the same command goes on. `migrate` has tests of its own.
+//! Ctrl-C and the end of the process during work: the command can be repeated or continued. `migrate`
+//! has tests of its own.
 
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,8 +22,7 @@ const ERASE: [&str; 5] = [
     "--json",
 ];
 
-/// A server whose replies to the program are late, so that its work is under way as long as a test
-/// wants.
+/// A server whose replies to the program are delayed, so that a test can interrupt its work.
 struct Slow {
     store: Fixture,
     behind: Proxied,
@@ -47,13 +46,13 @@ impl Slow {
         self.behind.server.command(&["DBSIZE"]).int()
     }
 
-    /// Starts it, waits until it has come on, sends the signal, and tells the exit code and what was
-    /// said.
+    /// Starts the program, waits until it has made progress, sends the signal, and returns the exit code
+    /// and the text on stderr.
     fn cut(
         &self,
         arguments: &[&str],
         name: &str,
-        has_come_on: impl Fn() -> bool,
+        has_progressed: impl Fn() -> bool,
     ) -> (Option<i32>, String) {
         self.behind
             .proxy
@@ -61,17 +60,21 @@ impl Slow {
         let mut command = self.store.command(arguments);
         let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn().unwrap();
-        let cut = until(child, name, has_come_on);
+        let cut = until(child, name, has_progressed);
         self.behind.proxy.heal();
         cut
     }
 }
 
-fn until(mut child: Child, name: &str, has_come_on: impl Fn() -> bool) -> (Option<i32>, String) {
+fn until(mut child: Child, name: &str, has_progressed: impl Fn() -> bool) -> (Option<i32>, String) {
     let end = Instant::now() + LIMIT;
-    while !has_come_on() {
+    while !has_progressed() {
         assert!(Instant::now() < end, "it does not come on");
-        assert_eq!(child.try_wait().unwrap(), None, "it is over already");
+        assert_eq!(
+            child.try_wait().unwrap(),
+            None,
+            "the program has ended already"
+        );
         thread::sleep(Duration::from_millis(1));
     }
     signal(&child, name);
@@ -81,13 +84,13 @@ fn until(mut child: Child, name: &str, has_come_on: impl Fn() -> bool) -> (Optio
 }
 
 #[test]
-fn c22_an_erasure_goes_on_after_the_place_that_ctrl_c_tells() {
+fn c22_an_interrupted_erasure_continues_at_the_printed_cursor() {
     let slow = require!(Slow::new);
     slow.fill();
     let before = slow.keys();
     let (code, err) = slow.cut(&ERASE, "INT", || slow.keys() < before);
     assert_eq!(code, Some(130), "{err}");
-    let (_, after) = err.trim_end().split_once("go on with --after ").unwrap();
+    let (_, after) = err.trim_end().split_once("continue with --after ").unwrap();
     let erased: u64 = err
         .split_once("interrupted: ")
         .and_then(|(_, rest)| rest.split(' ').next()?.parse().ok())
@@ -102,7 +105,7 @@ fn c22_an_erasure_goes_on_after_the_place_that_ctrl_c_tells() {
 }
 
 #[test]
-fn c22_a_killed_erasure_is_repeated() {
+fn c22_a_killed_erasure_can_be_repeated() {
     let slow = require!(Slow::new);
     slow.fill();
     let before = slow.keys();
@@ -115,7 +118,7 @@ fn c22_a_killed_erasure_is_repeated() {
 }
 
 #[test]
-fn a_half_of_an_export_is_never_taken_for_one() {
+fn an_interrupted_export_leaves_no_file() {
     let slow = require!(Slow::new);
     slow.fill();
     let (file, fresh) = (slow.store.path("all"), slow.store.path("all.new"));
@@ -140,7 +143,7 @@ fn a_half_of_an_export_is_never_taken_for_one() {
 }
 
 #[test]
-fn an_import_that_was_cut_is_repeated() {
+fn an_interrupted_import_can_be_repeated() {
     let slow = require!(Slow::new);
     let source = Fixture::durable();
     let (file, sessions) = (source.path("all"), SESSIONS.to_string());
@@ -164,7 +167,7 @@ fn an_import_that_was_cut_is_repeated() {
 }
 
 #[test]
-fn c23_a_repair_that_was_cut_is_repeated() {
+fn c23_an_interrupted_repair_can_be_repeated() {
     let slow = require!(Slow::new);
     slow.fill();
     let torn = slow
@@ -196,7 +199,7 @@ fn c23_a_repair_that_was_cut_is_repeated() {
 }
 
 #[test]
-fn c22_an_erasure_with_writers_beside_is_not_called_verified() {
+fn c22_an_erasure_with_concurrent_writers_is_not_verified() {
     let slow = require!(Slow::new);
     slow.store.populate();
     let mut direct = Fixture::durable();
@@ -225,11 +228,7 @@ fn c22_an_erasure_with_writers_beside_is_not_called_verified() {
     slow.behind.proxy.heal();
     let run = run.ends_with(7);
     assert_eq!(run.json()["verified"], false);
-    assert!(
-        run.err.contains("came back while it was erased"),
-        "{}",
-        run.err
-    );
+    assert!(run.err.contains("stored during the erasure"), "{}", run.err);
     let again = slow.store.run(&erase).ends_with(0).json();
     assert_eq!(again["verified"], true);
 }

@@ -1,5 +1,5 @@
-//! The built program, on a real file and a real Redis: what people see, what programs read, and what
-//! becomes of the store.
+//! The built program on a real file and a real Redis: its output, its exit codes and its effects on the
+//! store.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "../../../../tests/support/space.rs"]
@@ -12,12 +12,12 @@ mod bad_input;
 mod doctor;
 mod erase;
 mod fixture;
+mod inspect;
 mod interrupt;
-mod look;
-mod mend;
 mod migrate;
 mod raw;
-mod story;
+mod repair;
+mod scenario;
 mod terminal;
 mod topology;
 mod transfer;

@@ -27,7 +27,7 @@ fn arguments<'a>(from: &'a Fixture, to: &'a str) -> Vec<&'a str> {
 }
 
 #[test]
-fn all_comes_over_to_redis_and_back() {
+fn everything_is_copied_to_redis_and_back() {
     let redis = require!(Fixture::redis);
     let (source, back) = (filled(SESSIONS), Fixture::durable());
     source.populate();
@@ -48,7 +48,7 @@ fn all_comes_over_to_redis_and_back() {
     }
     let digest = |report: &Value, side: &str| report["verification"][side]["digest"].clone();
     assert_eq!(digest(&there, "source"), digest(&again, "target"));
-    // A claim does not move; its wait does, and its turn is counted.
+    // The claim is not copied; its wait is, with the number of claims.
     back.store(|store| {
         let user = UserId::try_from("ann").unwrap();
         let lease = Duration::from_secs(60);
@@ -69,8 +69,8 @@ fn a_target_with_data_is_refused_unless_merged() {
     source.populate();
     target.run(&["demo", "--fill", "10"]).ends_with(0);
     let mut arguments = arguments(&source, &target.url);
-    let refused = source.run_bare(&arguments).ends_with(4).complains_once();
-    assert!(refused.err.contains("has data already"), "{}", refused.err);
+    let refused = source.run_bare(&arguments).ends_with(4).reports_one_line();
+    assert!(refused.err.contains("has data"), "{}", refused.err);
     arguments.push("--merge");
     let report = source.run_bare(&arguments).ends_with(0).json();
     assert_eq!(report["verification"]["method"], "lookup");
@@ -80,11 +80,11 @@ fn a_target_with_data_is_refused_unless_merged() {
 }
 
 #[test]
-fn a_difference_is_not_called_verified() {
+fn a_difference_is_not_verified() {
     let (source, target) = (Fixture::durable(), Fixture::durable());
     source.populate();
     target.populate();
-    // The target's own session stays, and the other one is new.
+    // The target's session stays, and the other one is new.
     target.run(&["remove", "idle-1", "--yes"]).ends_with(0);
     let mut arguments = arguments(&source, &target.url);
     arguments.push("--merge");
@@ -94,7 +94,7 @@ fn a_difference_is_not_called_verified() {
         (&1.into(), &4.into())
     );
     assert_eq!(report["verification"]["missing"], 0);
-    // The deadlines were set at other instants.
+    // The deadlines differ.
     assert_eq!(
         (
             &report["verification"]["same"],
@@ -104,7 +104,7 @@ fn a_difference_is_not_called_verified() {
     );
 }
 
-/// A migration that is under way for as long as the test wants: every reply of the target is late.
+/// A migration whose target delays every reply, so that a test can interrupt it.
 struct Slow {
     source: Fixture,
     behind: Proxied,
@@ -124,7 +124,7 @@ impl Slow {
         self.source.path("checkpoint.json").display().to_string()
     }
 
-    /// Starts it, and waits until a part is over.
+    /// Starts the migration, and waits until a part is copied.
     fn start(&self) -> Child {
         let (url, checkpoint) = (self.behind.proxy.url(), self.checkpoint());
         let mut arguments = arguments(&self.source, &url);
@@ -139,14 +139,14 @@ impl Slow {
         child
     }
 
-    /// Goes on to the end, and tells the report.
+    /// Continues to the end, and returns the report.
     fn finish(&self) -> Value {
         self.behind.proxy.heal();
         let (url, checkpoint) = (self.behind.proxy.url(), self.checkpoint());
         let mut arguments = arguments(&self.source, &url);
         arguments.extend(["--checkpoint", &checkpoint]);
         let run = self.source.run_bare(&arguments).ends_with(0);
-        assert!(run.err.contains("going on after"), "{}", run.err);
+        assert!(run.err.contains("continuing after"), "{}", run.err);
         assert!(!Path::new(&checkpoint).exists());
         run.json()
     }
@@ -166,7 +166,7 @@ fn wait_for_progress(checkpoint: &Path) {
 }
 
 #[test]
-fn ctrl_c_stops_it_where_it_can_go_on() {
+fn an_interrupted_migration_continues() {
     let slow = require!(Slow::new);
     let child = slow.start();
     signal(&child, "INT");
@@ -174,7 +174,7 @@ fn ctrl_c_stops_it_where_it_can_go_on() {
     let err = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(130), "{err}");
     assert!(
-        err.contains("interrupted:") && err.contains("the same command goes on there"),
+        err.contains("interrupted:") && err.contains("the same command continues there"),
         "{err}"
     );
     let report = slow.finish();
@@ -186,7 +186,7 @@ fn ctrl_c_stops_it_where_it_can_go_on() {
 }
 
 #[test]
-fn a_killed_migration_goes_on() {
+fn a_killed_migration_continues() {
     let slow = require!(Slow::new);
     for _ in 0..2 {
         let mut child = slow.start();
@@ -204,7 +204,7 @@ fn a_killed_migration_goes_on() {
 }
 
 #[test]
-fn a_target_that_somebody_wrote_to_is_not_called_verified() {
+fn a_target_with_concurrent_writes_is_not_verified() {
     let slow = require!(Slow::new);
     let mut child = slow.start();
     signal(&child, "KILL");
@@ -226,7 +226,7 @@ fn a_target_that_somebody_wrote_to_is_not_called_verified() {
 }
 
 #[test]
-fn a_source_that_was_restarted_is_walked_anew() {
+fn a_restart_of_the_source_restarts_the_walk() {
     require!(own_servers);
     let server = RedisServer::builder().durable().start();
     let (mut source, target) = (Fixture::durable(), Fixture::durable());
@@ -244,7 +244,7 @@ fn a_source_that_was_restarted_is_walked_anew() {
     let mut arguments = arguments(&source, &target.url);
     arguments.extend(["--checkpoint", checkpoint.to_str().unwrap()]);
     let run = source.run_bare(&arguments).ends_with(0);
-    assert!(run.err.contains("beginning anew"), "{}", run.err);
+    assert!(run.err.contains("starting again"), "{}", run.err);
     let report = run.json();
     assert_eq!(
         (&report["imported"], &report["verified"]),
@@ -262,8 +262,8 @@ fn a_checkpoint_of_other_stores_is_refused() {
     std::fs::write(&checkpoint, content).unwrap();
     let mut arguments = arguments(&source, &target.url);
     arguments.extend(["--checkpoint", checkpoint.to_str().unwrap()]);
-    let run = source.run_bare(&arguments).ends_with(2).complains_once();
+    let run = source.run_bare(&arguments).ends_with(2).reports_one_line();
     assert!(run.err.contains("between other stores"), "{}", run.err);
     std::fs::write(&checkpoint, "x").unwrap();
-    source.run_bare(&arguments).ends_with(6).complains_once();
+    source.run_bare(&arguments).ends_with(6).reports_one_line();
 }

@@ -1,4 +1,4 @@
-//! A store as its bytes, past the library.
+//! The bytes of a store, read without the library.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use greentic_session_testkit::Reply;
 use crate::fixture::Fixture;
 use crate::space::Space;
 
-/// Whether the bytes of a store hold a text anywhere.
+/// Returns true if the bytes of a store contain a text.
 pub fn holds(store: &Fixture, text: &str) -> bool {
     let contains = |bytes: &[u8]| {
         bytes

@@ -1,4 +1,4 @@
-//! What people see on a terminal, and what is not there without one.
+//! The output on a terminal, and without one.
 #![cfg(target_os = "linux")]
 
 use std::process::{Command, Stdio};
@@ -7,7 +7,7 @@ use crate::fixture::Fixture;
 
 const ESCAPE: char = '\u{1b}';
 
-/// Runs the program on a pseudo-terminal of this width, and tells what was shown.
+/// Runs the program on a pseudo-terminal of this width, and returns its output.
 fn on_terminal(store: &Fixture, width: usize, variables: &str, arguments: &str) -> String {
     let program = env!("CARGO_BIN_EXE_greentic-session");
     let line = format!("stty cols {width} rows 40; {variables} '{program}' {arguments}");
@@ -86,7 +86,7 @@ fn colours_are_for_terminals_only() {
 }
 
 #[test]
-fn progress_has_a_bar_a_rate_and_the_time_that_is_left() {
+fn progress_has_a_bar_a_rate_and_the_remaining_time() {
     let (store, target) = (Fixture::durable(), Fixture::durable());
     store.run(&["demo", "--fill", "3000"]).ends_with(0);
     let arguments = format!("migrate --from {} --to {}", store.url, target.url);
@@ -110,7 +110,7 @@ fn progress_has_a_bar_a_rate_and_the_time_that_is_left() {
     ] {
         has_bar(&plain(&on_terminal(&store, 100, "", arguments)), label);
     }
-    // Without a terminal there is none of it, and data stands alone on stdout.
+    // Without a terminal there is no bar, and stdout has the data only.
     let run = store.run(&["stats", "--json"]).ends_with(0);
     assert!(run.err.is_empty(), "{}", run.err);
 }

@@ -1,10 +1,10 @@
-//! Stores on servers that speak TLS, and on a cluster.
+//! Stores on servers with TLS, and on a Cluster.
 
 use greentic_session_testkit::{RedisCluster, RedisServer, TlsFiles, own_servers, require};
 
 use crate::fixture::Fixture;
 
-/// There and back, and one session looked up on the way.
+/// Migrates to a store and back, and looks up a session in between.
 fn moves(url: &str) {
     let (source, back) = (Fixture::durable(), Fixture::durable());
     source.run(&["demo", "--fill", "300"]).ends_with(0);
@@ -21,7 +21,7 @@ fn moves(url: &str) {
     let shown = source.run_bare(&show).ends_with(0).json();
     assert_eq!(shown["key"], "claimed-1");
     let unknown = ["--store", url, "show", "nobody"];
-    source.run_bare(&unknown).ends_with(3).complains_once();
+    source.run_bare(&unknown).ends_with(3).reports_one_line();
     let erase = [
         "--store",
         url,

@@ -17,7 +17,7 @@ fn empty() -> Fixture {
 }
 
 #[test]
-fn c26_parked_flows_keep_working_where_they_are_imported() {
+fn c26_parked_flows_work_after_an_import() {
     on_each_store(test_name!(), |store| {
         store.populate();
         let user = UserId::try_from("ann").unwrap();
@@ -74,7 +74,7 @@ fn c26_parked_flows_keep_working_where_they_are_imported() {
 }
 
 #[test]
-fn export_on_stdout_is_what_import_reads_from_stdin() {
+fn an_export_on_stdout_can_be_imported_from_stdin() {
     on_each_store(test_name!(), |store| {
         store.populate();
         let export = store.run(&["export"]).ends_with(0);
@@ -98,7 +98,7 @@ fn a_target_with_data_is_refused_unless_merged() {
         let file = store.path("all.export");
         let file = file.to_str().unwrap();
         store.run(&["export", "-o", file]).ends_with(0);
-        let refused = store.run(&["import", file]).ends_with(4).complains_once();
+        let refused = store.run(&["import", file]).ends_with(4).reports_one_line();
         assert!(refused.err.contains("--merge"), "{}", refused.err);
         store.run(&["remove", "idle-1", "--yes"]).ends_with(0);
         let merged = store
@@ -115,18 +115,21 @@ fn a_target_with_data_is_refused_unless_merged() {
         store
             .run(&["import", file, "--replace"])
             .ends_with(2)
-            .complains_once();
+            .reports_one_line();
     });
 }
 
 #[test]
-fn a_damaged_file_is_refused_by_its_line_before_anything_is_imported() {
+fn a_damaged_file_is_refused_before_anything_is_imported() {
     on_each_store(test_name!(), |store| {
         store.populate();
         let whole = store.run(&["export"]).ends_with(0).out;
         let lines: Vec<&str> = whole.lines().collect();
         let damage: [(&str, String); 5] = [
-            ("line 7: the export was cut", lines[..6].join("\n") + "\n"),
+            (
+                "line 7: the export is incomplete",
+                lines[..6].join("\n") + "\n",
+            ),
             (
                 "line 4",
                 lines[..3].join("\n") + "\n" + &lines[3][..lines[3].len() / 2],
@@ -140,7 +143,7 @@ fn a_damaged_file_is_refused_by_its_line_before_anything_is_imported() {
                 whole.replacen("\"version\":1", "\"version\":99", 1),
             ),
             (
-                "line 6: the end tells other counts",
+                "line 6: the end has other counts",
                 [&lines[..4], &lines[5..]].concat().join("\n") + "\n",
             ),
         ];
@@ -150,7 +153,7 @@ fn a_damaged_file_is_refused_by_its_line_before_anything_is_imported() {
             let run = other
                 .run(&["import", file.to_str().unwrap()])
                 .ends_with(6)
-                .complains_once();
+                .reports_one_line();
             assert!(run.err.contains(place), "{place}: {}", run.err);
             assert!(!run.err.contains("hunter"), "{}", run.err);
             assert_eq!(
@@ -162,7 +165,7 @@ fn a_damaged_file_is_refused_by_its_line_before_anything_is_imported() {
 }
 
 #[test]
-fn a_stream_that_breaks_says_how_much_was_imported() {
+fn a_broken_stream_reports_how_much_was_imported() {
     let store = Fixture::durable();
     store.run(&["demo", "--fill", "600"]).ends_with(0);
     let whole = store.run(&["export"]).ends_with(0).out;
@@ -171,9 +174,9 @@ fn a_stream_that_breaks_says_how_much_was_imported() {
     let run = other
         .run_with_input(&["import"], cut.as_bytes())
         .ends_with(6)
-        .complains_once();
+        .reports_one_line();
     assert!(
-        run.err.contains("512 sessions imported before that stay"),
+        run.err.contains("512 sessions imported before that"),
         "{}",
         run.err
     );

@@ -5,7 +5,7 @@ use greentic_session_testkit::test_name;
 use crate::fixture::{Fixture, on_each_store};
 
 #[test]
-fn the_demo_tells_the_whole_story_and_leaves_nothing() {
+fn the_demo_plays_all_steps_and_leaves_nothing() {
     on_each_store(test_name!(), |store| {
         for _ in 0..2 {
             let run = store.run(&["demo"]).ends_with(0);
@@ -21,7 +21,7 @@ fn the_demo_tells_the_whole_story_and_leaves_nothing() {
         assert_eq!(steps[6]["step"], 7);
         let stats = store.run(&["stats", "--json"]).ends_with(0).json();
         assert_eq!(stats["total"]["waiting"], 2);
-        // What was kept is in the way of a second telling, which says so.
+        // The kept data makes a second demo fail.
         let again = store.run(&["demo", "--keep"]).ends_with(4);
         assert!(again.err.contains("Duplicate"), "{}", again.err);
         store.run(&["demo"]);
@@ -34,7 +34,7 @@ fn the_demo_tells_the_whole_story_and_leaves_nothing() {
 fn the_default_store_is_a_file_in_the_data_directory() {
     let fixture = Fixture::durable();
     let file = fixture.path("data/greentic-session/sessions.redb");
-    let run = fixture.run_bare(&["stats"]).ends_with(3).complains_once();
+    let run = fixture.run_bare(&["stats"]).ends_with(3).reports_one_line();
     assert!(run.err.contains(file.to_str().unwrap()), "{}", run.err);
     assert!(!file.exists());
     fixture.run_bare(&["demo", "--keep"]).ends_with(0);
@@ -44,7 +44,7 @@ fn the_default_store_is_a_file_in_the_data_directory() {
 }
 
 #[test]
-fn a_memory_store_tells_the_story_too() {
+fn the_demo_runs_on_a_memory_store() {
     let fixture = Fixture::durable();
     let run = fixture
         .run_bare(&["--store", "memory:", "demo"])

@@ -1,4 +1,4 @@
-//! `stats`, `list`, `show`, `waits` and `watch` change nothing, and tell what is there.
+//! `stats`, `list`, `show`, `waits` and `watch`.
 
 use greentic_session_testkit::test_name;
 use serde_json::json;
@@ -53,7 +53,7 @@ fn stats_count_by_state_tenant_and_flow() {
 }
 
 #[test]
-fn stats_of_many_tenants_say_what_they_leave_out() {
+fn stats_of_many_tenants_show_the_largest() {
     on_each_store(test_name!(), |store| {
         store
             .run(&["demo", "--fill", "90", "--tenants", "30"])
@@ -131,7 +131,7 @@ fn list_pages_show_everything_once() {
 }
 
 #[test]
-fn c18_users_and_payloads_are_shown_only_if_asked_for() {
+fn c18_users_and_payloads_are_shown_with_reveal_only() {
     on_each_store(test_name!(), |store| {
         store.populate();
         let hidden: &[&[&str]] = &[
@@ -187,7 +187,7 @@ fn c18_users_and_payloads_are_shown_only_if_asked_for() {
 }
 
 #[test]
-fn show_tells_all_of_a_session() {
+fn show_prints_everything_of_a_session() {
     on_each_store(test_name!(), |store| {
         store.populate();
         let shown = store
@@ -209,7 +209,10 @@ fn show_tells_all_of_a_session() {
             text.contains("claimed until") && text.contains("(in 1d 23h)"),
             "{text}"
         );
-        let unknown = store.run(&["show", "nobody"]).ends_with(3).complains_once();
+        let unknown = store
+            .run(&["show", "nobody"])
+            .ends_with(3)
+            .reports_one_line();
         assert!(
             unknown.err.contains("there is no session nobody"),
             "{}",
@@ -219,7 +222,7 @@ fn show_tells_all_of_a_session() {
 }
 
 #[test]
-fn c10_waits_come_in_order_of_registration() {
+fn c10_waits_are_in_order_of_registration() {
     on_each_store(test_name!(), |store| {
         store.populate();
         let arguments = ["waits", "--env=dev", "--tenant=acme", "--user=ann"];
@@ -248,7 +251,7 @@ fn c10_waits_come_in_order_of_registration() {
 }
 
 #[test]
-fn watch_tells_the_stats_again() {
+fn watch_prints_the_stats_repeatedly() {
     on_each_store(test_name!(), |store| {
         store.populate();
         let watch = [

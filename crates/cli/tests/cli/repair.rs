@@ -1,4 +1,4 @@
-//! `remove`, `extend` and `release`: a dry run changes nothing, a real run does what it said.
+//! `remove`, `extend` and `release`, as dry runs and with `--yes`.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ fn has(store: &Fixture, name: &str) -> bool {
 }
 
 #[test]
-fn remove_shows_first_and_removes_then() {
+fn remove_removes_with_yes_only() {
     on_each_store(test_name!(), |store| {
         store.populate();
         let dry = store.run(&["remove", "waiting-1", "idle-1"]).ends_with(0);
@@ -24,7 +24,7 @@ fn remove_shows_first_and_removes_then() {
             dry.out
         );
         assert!(
-            dry.err.contains("dry run: 2 sessions would go"),
+            dry.err.contains("dry run: 2 sessions would be removed"),
             "{}",
             dry.err
         );
@@ -55,17 +55,17 @@ fn remove_shows_first_and_removes_then() {
 }
 
 #[test]
-fn remove_says_which_keys_are_unknown_or_held() {
+fn remove_names_unknown_and_claimed_keys() {
     on_each_store(test_name!(), |store| {
         store.populate();
         for yes in [false, true] {
             let mut arguments = vec!["remove", "nobody", "secret-1", "--json"];
             arguments.extend(yes.then_some("--yes"));
-            let run = store.run(&arguments).ends_with(3).complains_once();
+            let run = store.run(&arguments).ends_with(3).reports_one_line();
             assert_eq!(run.lines()[0]["outcome"], "not_found");
             assert_eq!(has(store, "secret-1"), !yes);
             arguments[1..3].copy_from_slice(&["claimed-1", "secret-2"]);
-            let run = store.run(&arguments).ends_with(4).complains_once();
+            let run = store.run(&arguments).ends_with(4).reports_one_line();
             assert_eq!(run.lines()[0]["outcome"], "claimed");
             assert!(has(store, "claimed-1"));
         }
@@ -73,7 +73,7 @@ fn remove_says_which_keys_are_unknown_or_held() {
 }
 
 #[test]
-fn extend_moves_the_deadline_only_if_meant() {
+fn extend_sets_the_deadline_with_yes_only() {
     on_each_store(test_name!(), |store| {
         store.populate();
         let deadline =
@@ -101,7 +101,7 @@ fn extend_moves_the_deadline_only_if_meant() {
         store
             .run(&["extend", "nobody", "--ttl=1h", "--yes"])
             .ends_with(3)
-            .complains_once();
+            .reports_one_line();
     });
 }
 
@@ -141,6 +141,6 @@ fn release_takes_a_stuck_claim() {
         store
             .run(&["release", "nobody"])
             .ends_with(3)
-            .complains_once();
+            .reports_one_line();
     });
 }
