@@ -121,16 +121,16 @@ fn c23_damage_is_found_and_repaired() {
     assert_eq!(verified(&store, VerifyMode::Check), []);
 
     let route = space.name("route:dev:acme:-:anna");
-    let due = space.name("due:dev:acme:-:anna");
+    let expiry = space.name("expiry:dev:acme:-:anna");
     let (two, three) = (digest("wait-2"), digest("wait-3"));
     let waits = space.name("waits:user:dev:acme:-:anna");
     let waits_scope = space.name(&format!("waits:scope:dev:acme:-:anna:{two}"));
     for command in [
         &["DEL", &space.name("session:wait-1")][..],
         &["HDEL", &route, &two],
-        &["ZREM", &due, &three],
+        &["ZREM", &expiry, &three],
         &["HSET", &route, &digest("ghost"), "5:ghost"],
-        &["ZADD", &due, "inf", &digest("ghost"), "inf", "nobody"],
+        &["ZADD", &expiry, "inf", &digest("ghost"), "inf", "nobody"],
         &["SET", &space.name("user:dev:acme:-:ben"), "ghost"],
         &["PERSIST", &space.name("meta:wait-4")],
         &["PERSIST", &space.name("done:dev:acme:-:anna")],
@@ -150,7 +150,7 @@ fn c23_damage_is_found_and_repaired() {
         (Missing, "session"),
         (Missing, "done"),
         (Dangling, "route"),
-        (Dangling, "due"),
+        (Dangling, "expiry"),
         (Dangling, "user"),
         (Dangling, "waits"),
         (Unreadable, "keys"),

@@ -220,16 +220,16 @@ fn c13_ten_thousand_short_waits_do_not_pile_up() {
                 let name = format!("greentic:session:{kind}:dev:acme:-:ada");
                 usize::try_from(look.command(&[command, &name]).unwrap().int()).unwrap()
             };
-            let (due, route) = (count("ZCARD", "due"), count("HLEN", "route"));
+            let (expiry, route) = (count("ZCARD", "expiry"), count("HLEN", "route"));
             assert!(
-                due <= bound,
-                "{due} waits in {number}, at most {bound} were alive"
+                expiry <= bound,
+                "{expiry} waits in {number}, at most {bound} were alive"
             );
             assert!(
                 route <= bound + 1,
                 "{route} fields, at most {bound} waits were alive"
             );
-            most = most.max(due);
+            most = most.max(expiry);
         }
     }
     println!("at most {most} of 10,000 waits at one time; {bound} may have been alive");

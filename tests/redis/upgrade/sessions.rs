@@ -57,7 +57,7 @@ fn deadlines_are_kept() {
         "session:wait",
         "meta:wait",
         "route:dev:acme:-:ada",
-        "due:dev:acme:-:ada",
+        "expiry:dev:acme:-:ada",
     ] {
         assert_eq!(both.expiry(name), ends, "{name}");
     }

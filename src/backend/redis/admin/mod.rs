@@ -122,7 +122,7 @@ impl Admin for RedisSessionStore {
                 deadline => Some(Timestamp::from_millis(deadline)),
             }),
             "NOT_FOUND" => Err(not_found(&request.key)),
-            "PUBLISHED" => Err(invalid_input(
+            "LEGACY" => Err(invalid_input(
                 "greentic-session 1.2 parked the session; its deadline stays until it is parked again",
             )),
             _ => answer.unexpected(),
@@ -197,10 +197,14 @@ impl Admin for RedisSessionStore {
         let options = self.options();
         let limit = u64::try_from(options.max_messages.max(1)).unwrap_or(u64::MAX);
         let keys = self.homes.keys(&request.owner);
-        let mut args = Args::writing(&keys, &registry::RECALL, keys.route(&request.owner))
-            .text(request.owner.as_str())
-            .number(whole_millis(options.message_window).min(LONGEST_WINDOW))
-            .number(limit);
+        let mut args = Args::writing(
+            &keys,
+            &registry::IMPORT_MESSAGES,
+            keys.route(&request.owner),
+        )
+        .text(request.owner.as_str())
+        .number(whole_millis(options.message_window).min(LONGEST_WINDOW))
+        .number(limit);
         for (message, until) in &request.messages {
             args = args.owned(hex::encode(message.0)).number(until.as_millis());
         }

@@ -39,7 +39,7 @@ const KINDS: [&str; 8] = [
     "session",
     "meta",
     "route",
-    "due",
+    "expiry",
     "user",
     "done",
     "waits:user",
@@ -183,11 +183,12 @@ impl RedisSessionStore {
             return Ok((0, Vec::new()));
         };
         let name = first.keys.session(&SessionKey::new(&*first.of));
-        let mut args = Args::reading(&first.keys, &registry::PEEK, name).text(match depth {
-            Depth::Summary if begins => "summary",
-            Depth::Heads => "heads",
-            Depth::Summary | Depth::Full => "full",
-        });
+        let mut args =
+            Args::reading(&first.keys, &registry::READ_ENTRIES, name).text(match depth {
+                Depth::Summary if begins => "summary",
+                Depth::Heads => "heads",
+                Depth::Summary | Depth::Full => "full",
+            });
         for name in names {
             let kind = match name.kind {
                 "waits:scope" => "scope",
@@ -269,7 +270,7 @@ fn found(depth: Depth, name: &Name, answer: &mut Answer) -> SessionResult<Option
     if published && depth == Depth::Full && name.kind == "session" {
         return Ok(None);
     }
-    let mut head = head(&name.keys, key.as_str(), &record)?;
+    let (mut head, fencing) = head(&name.keys, key.as_str(), &record)?;
     if published {
         head.wait = Some(published_wait(name.published()));
     }
@@ -289,7 +290,7 @@ fn found(depth: Depth, name: &Name, answer: &mut Answer) -> SessionResult<Option
     Ok(Some(Entry {
         key,
         latest,
-        fencing: fencing(&record),
+        fencing,
         detail,
         head,
     }))
@@ -305,11 +306,6 @@ fn published_wait(scope: Option<ScopeDigest>) -> Wait {
         lease: None,
         released: None,
     }
-}
-
-fn fencing(record: &str) -> u64 {
-    let field = record.split(' ').nth(12);
-    field.and_then(|field| field.parse().ok()).unwrap_or(0)
 }
 
 /// The messages of an owner, oldest first: fields and values in turn. What cannot be read is left

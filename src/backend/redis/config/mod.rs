@@ -42,7 +42,7 @@ pub struct RedisConfig {
     ///
     /// 1 to 256 bytes without white space, control characters, `*?[]{}^\`, or a colon at an end.
     /// Two stores with different namespaces never share a key; for that, no part behind a colon may
-    /// be one of the words `done`, `due`, `meta`, `owner`, `route`, `session`, `user`, `waits`. The
+    /// be one of the words `done`, `expiry`, `meta`, `owner`, `route`, `session`, `user`, `waits`. The
     /// default and what begins with `greentic:session:` may; plain `greentic` is refused instead.
     pub namespace: String,
     /// The settings that every backend shares.

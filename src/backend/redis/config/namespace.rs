@@ -7,7 +7,7 @@ pub(crate) const DEFAULT: &str = "greentic:session";
 
 /// What stands behind the namespace in a key, `{namespace}:{kind}:...`; all that have more behind them.
 pub(crate) const KINDS: [&str; 8] = [
-    "done", "due", "meta", "owner", "route", "session", "user", "waits",
+    "done", "expiry", "meta", "owner", "route", "session", "user", "waits",
 ];
 
 const LONGEST: usize = 256;

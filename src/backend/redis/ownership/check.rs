@@ -12,7 +12,7 @@ use crate::admin::{Finding, FindingKind, VerifyMode};
 use crate::backend::redis::admin::walk::Name;
 use crate::backend::redis::client::side_by_side::side_by_side;
 use crate::backend::redis::script::keys::Keys;
-use crate::backend::redis::script::record::sealed;
+use crate::backend::redis::script::record::owner_and_stamp;
 use crate::backend::redis::script::reply::unexpected;
 use crate::error::SessionResult;
 use crate::owner::Owner;
@@ -149,13 +149,17 @@ impl Pointers {
     }
 
     /// What the record of a session tells: its owner, and the stamp of its pointer.
-    async fn sealed(&self, keys: &Keys, key: &SessionKey) -> SessionResult<Option<(Owner, u64)>> {
+    async fn owner_and_stamp(
+        &self,
+        keys: &Keys,
+        key: &SessionKey,
+    ) -> SessionResult<Option<(Owner, u64)>> {
         let name = keys.record(key);
         let mut command = redis::cmd("GET");
         command.arg(&name);
         let reply = self.connections.command(command, name.as_bytes()).await?;
         let found = Option::<String>::from_redis_value(reply.value).map_err(|_| unexpected())?;
-        Ok(found.and_then(|found| sealed(&found)))
+        Ok(found.and_then(|found| owner_and_stamp(&found)))
     }
 
     /// A session to which no pointer leads, with how long it lives on.
@@ -164,7 +168,7 @@ impl Pointers {
         keys: &Keys,
         key: &SessionKey,
     ) -> SessionResult<Option<(Unled, Option<Duration>)>> {
-        let Some((owner, stamp)) = self.sealed(keys, key).await? else {
+        let Some((owner, stamp)) = self.owner_and_stamp(keys, key).await? else {
             return Ok(None);
         };
         // The session first: whoever makes it live longer begins with the pointer.

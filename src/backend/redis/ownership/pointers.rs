@@ -83,11 +83,11 @@ impl Pointers {
                 stale.map_or_else(String::new, |stale| stale.stamp.to_string()),
                 stale.map_or(0, |stale| stale.fence).to_string(),
             ];
-            let answer = self.run(&registry::RESERVE, key, &args).await?;
+            let answer = self.run(&registry::RESERVE_POINTER, key, &args).await?;
             let stamp = number(&answer, 1)?;
             let seal = match text(&answer, 0)?.as_str() {
-                "WRITTEN" => Some(Seal::Written(stamp)),
-                "FOUND" => Some(Seal::Found(stamp)),
+                "CREATED" => Some(Seal::Written(stamp)),
+                "EXISTING" => Some(Seal::Found(stamp)),
                 "OTHER" => None,
                 _ => return Err(unexpected()),
             };
@@ -145,7 +145,7 @@ impl Pointers {
             life(ttl, self.longest_write()),
             whole_millis(hold).to_string(),
         ];
-        let answer = self.run(&registry::LENGTHEN, key, &args).await?;
+        let answer = self.run(&registry::EXTEND_POINTER, key, &args).await?;
         match text(&answer, 0)?.as_str() {
             "OK" => Ok(Some(Lengthened {
                 owner: Owner::from_encoded(&text(&answer, 1)?),
@@ -187,7 +187,7 @@ impl Pointers {
         stamp: u64,
     ) -> SessionResult<String> {
         let args = [owner.as_str().to_owned(), stamp.to_string()];
-        let answer = self.run(&registry::RETIRE, key, &args).await?;
+        let answer = self.run(&registry::DELETE_POINTER, key, &args).await?;
         text(&answer, 0)
     }
 
@@ -195,7 +195,9 @@ impl Pointers {
     /// write the session.
     pub async fn inspect(&self, key: &SessionKey) -> SessionResult<Option<Inspected>> {
         let name = self.name(key);
-        let answer = self.run_on(&registry::INSPECT, &name, &[], false).await?;
+        let answer = self
+            .run_on(&registry::INSPECT_POINTER, &name, &[], false)
+            .await?;
         match text(&answer, 0)?.as_str() {
             "OK" => Ok(Some(Inspected {
                 owner: Owner::from_encoded(&text(&answer, 1)?),
@@ -228,7 +230,7 @@ impl Pointers {
         let left = Ttl(left.map(whole_millis));
         let life = life(left, self.longest_write());
         let args = [owner.as_str().to_owned(), stamp.to_string(), life];
-        let answer = self.run(&registry::RESTORE, key, &args).await?;
+        let answer = self.run(&registry::RESTORE_POINTER, key, &args).await?;
         Ok(text(&answer, 0)? == "OK")
     }
 

@@ -157,8 +157,8 @@ impl Pointers {
             whole_millis(self.quiet()).to_string(),
             over.map_or_else(String::new, |over| over.to_string()),
         ];
-        let answer = self.run(&registry::KEEP, key, &args).await?;
-        if text(&answer, 0)? != "YOUNG" {
+        let answer = self.run(&registry::SET_POINTER_EXPIRY, key, &args).await?;
+        if text(&answer, 0)? != "WAIT" {
             return Ok(None);
         }
         number(&answer, 1).map(|wait| Some(Duration::from_millis(wait)))

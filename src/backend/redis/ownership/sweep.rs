@@ -140,7 +140,7 @@ impl Pointers {
         let time = whole_millis(time).max(1).to_string();
         let args = [turn.token.clone(), time];
         let answer = self
-            .run_on(&registry::TURN, &turn.name, &args, true)
+            .run_on(&registry::SWEEP_LEASE, &turn.name, &args, true)
             .await?;
         Ok(text(&answer, 0)? == "OK")
     }

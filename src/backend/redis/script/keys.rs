@@ -110,9 +110,9 @@ mod tests {
     #[test]
     fn c18_a_tag_is_not_shown() {
         let keys = Keys::tagged("a:b", &Owner::from_encoded("dev:acme:-:ada"));
-        let name = "a:b:{dev:acme:-:ada}:due:dev:acme:-:ada";
+        let name = "a:b:{dev:acme:-:ada}:expiry:dev:acme:-:ada";
         let message = keys.unreadable(name.as_bytes(), "why").message;
-        assert!(message.contains("a:b:due:dev:acme:-:…"), "{message}");
+        assert!(message.contains("a:b:expiry:dev:acme:-:…"), "{message}");
         assert!(!message.contains("ada"), "{message}");
     }
 
@@ -120,7 +120,7 @@ mod tests {
     fn c18_an_unreadable_key_is_named_without_its_user() {
         let keys = Keys::new("a:b");
         for name in [
-            "a:b:due:dev:acme:-:ada",
+            "a:b:expiry:dev:acme:-:ada",
             "a:b:waits:user:dev:acme:-:ada",
             "a:b:waits:scope:dev:acme:-:ada:0f",
         ] {

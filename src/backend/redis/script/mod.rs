@@ -2,7 +2,10 @@
 //! session ([`record`]) and the names of keys ([`keys`]).
 
 pub mod args;
+pub mod assembly;
+mod index_header;
 pub mod keys;
+mod line;
 pub mod record;
 pub mod registry;
 pub mod reply;
@@ -12,24 +15,35 @@ use std::sync::OnceLock;
 
 use redis::Cmd;
 
+use self::assembly::assemble;
+
 /// A Lua script that the server runs as one atomic step.
 pub struct Script {
-    text: &'static str,
-    sha1: OnceLock<String>,
+    /// The file of the script, without what it includes.
+    file: &'static str,
+    assembled: OnceLock<Assembled>,
+}
+
+struct Assembled {
+    text: String,
+    /// The name under which the server caches the script.
+    sha1: String,
 }
 
 impl Script {
-    pub const fn new(text: &'static str) -> Self {
+    pub const fn new(file: &'static str) -> Self {
         Self {
-            text,
-            sha1: OnceLock::new(),
+            file,
+            assembled: OnceLock::new(),
         }
     }
 
-    /// The name under which the server caches the script.
-    fn sha1(&self) -> &str {
-        self.sha1
-            .get_or_init(|| redis::Script::new(self.text).get_hash().to_owned())
+    fn assembled(&self) -> &Assembled {
+        self.assembled.get_or_init(|| {
+            let text = assemble(self.file);
+            let sha1 = redis::Script::new(&text).get_hash().to_owned();
+            Assembled { text, sha1 }
+        })
     }
 }
 
@@ -52,12 +66,12 @@ impl Call<'_> {
 
     /// The short form, for a server that has the script in its cache.
     pub fn by_sha1(&self) -> Cmd {
-        self.command("EVALSHA", self.script.sha1())
+        self.command("EVALSHA", &self.script.assembled().sha1)
     }
 
     /// The form that carries the whole script.
     pub fn by_text(&self) -> Cmd {
-        self.command("EVAL", self.script.text)
+        self.command("EVAL", &self.script.assembled().text)
     }
 
     fn command(&self, verb: &str, script: &str) -> Cmd {

@@ -1,4 +1,4 @@
-//! The packed record of a session, as far as Rust reads it. The scripts write it.
+//! The record of a session: the table of its fields, and their reading in Rust. Scripts write it.
 
 use std::num::NonZeroU128;
 use std::time::Duration;
@@ -6,6 +6,7 @@ use std::time::Duration;
 use greentic_types::GreenticError;
 
 use super::keys::Keys;
+use super::line::{Field, Kind, Line};
 use crate::claim::TokenSecret;
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
@@ -13,77 +14,144 @@ use crate::owner::Owner;
 use crate::rules::{Head, Lease, Wait};
 use crate::scope::ScopeDigest;
 
-/// The fields before the owner, which stands last because it may hold any bytes.
-const FIELDS: usize = 14;
+macro_rules! record {
+    ($($(#[$meaning:meta])+ $name:ident: $kind:ident,)+) => {
+        /// The record of a session: its version, and its fields in their order.
+        pub const RECORD: Line = Line {
+            start: "1 ",
+            fields: &[$(Field {
+                name: stringify!($name),
+                kind: Kind::$kind,
+            }),+],
+        };
 
-/// Reads a record as the rules see it.
+        /// The fields of a record. `-` and `0` stand for none.
+        #[expect(dead_code, reason = "only scripts read some of the fields")]
+        struct Fields<'a> {
+            $($(#[$meaning])+ $name: &'a str,)+
+        }
+
+        impl<'a> Fields<'a> {
+            fn split(record: &'a str) -> Option<Self> {
+                let fields = record.strip_prefix(RECORD.start)?;
+                let mut fields = fields.splitn(RECORD.fields.len(), ' ');
+                Some(Self {
+                    $($name: fields.next()?),+
+                })
+            }
+        }
+    };
+}
+
+record! {
+    /// The revision.
+    revision: Number,
+    /// When the session was created, in epoch milliseconds; `0` for one that 1.2 wrote.
+    created: Number,
+    /// The deadline in epoch milliseconds.
+    deadline: Deadline,
+    /// `-`, then flags: `u` the data names its user, `c` the session was created, `p` the set of 1.2
+    /// may still contain it. On a Cluster the stamp of its pointer is last.
+    flags: Word,
+    /// The id of the operation that wrote the session last.
+    operation: Word,
+    /// The scope where it waits.
+    scope: Word,
+    /// Its order in the owner's index.
+    order: Number,
+    /// Since when it waits, in epoch milliseconds.
+    since: Number,
+    /// How often the wait was claimed.
+    attempt: Number,
+    /// The secret of the claim.
+    secret: Word,
+    /// Until when the claim's lease runs, in epoch milliseconds.
+    lease_until: Instant,
+    /// The fencing number of the last claim.
+    fencing: Number,
+    /// The secret of the claim that was released last, or the id of the operation that revoked one.
+    released: Word,
+    /// The owner. It is last because it may contain spaces.
+    owner: Rest,
+}
+
+impl Fields<'_> {
+    fn deadline(&self) -> Option<Option<Timestamp>> {
+        let deadline: u64 = self.deadline.parse().ok()?;
+        Some((deadline > 0).then(|| Timestamp::from_millis(deadline)))
+    }
+
+    /// The record as the rules see it.
+    fn head(&self) -> Option<Head> {
+        let lease = match self.secret {
+            "-" => None,
+            secret => Some(Lease {
+                secret: TokenSecret(NonZeroU128::new(u128::from_str_radix(secret, 16).ok()?)?),
+                until: instant(self.lease_until)?,
+                fencing: self.fencing.parse().ok()?,
+            }),
+        };
+        let wait = match self.scope {
+            "-" => None,
+            scope => Some(Wait {
+                scope: scope_of(scope)?,
+                order: self.order.parse().ok()?,
+                since: instant(self.since)?,
+                attempt: self.attempt.parse().ok()?,
+                lease,
+                released: None,
+            }),
+        };
+        Some(Head {
+            owner: Owner::from_encoded(self.owner),
+            names_user: self.flags.contains('u'),
+            revision: self.revision.parse().ok()?,
+            deadline: self.deadline()?,
+            created: instant(self.created)?,
+            operation: None,
+            wait,
+        })
+    }
+
+    fn record(&self) -> Option<Record> {
+        Some(Record {
+            revision: self.revision.parse().ok()?,
+            deadline: self.deadline()?,
+            since: instant(self.since)?,
+            attempt: self.attempt.parse().ok()?,
+            lease_until: instant(self.lease_until)?,
+            fencing: self.fencing.parse().ok()?,
+            owner: Owner::from_encoded(self.owner),
+        })
+    }
+
+    /// The stamp of the session's pointer, on a Cluster.
+    fn stamp(&self) -> Option<u64> {
+        let flags = |flag: char| !flag.is_ascii_digit();
+        self.flags.trim_start_matches(flags).parse().ok()
+    }
+}
+
+fn instant(text: &str) -> Option<Timestamp> {
+    text.parse().ok().map(Timestamp::from_millis)
+}
+
+/// Reads a record as the rules see it, and the fencing number of the last claim.
 ///
 /// # Errors
 /// `Internal`, naming the session.
-pub fn head(keys: &Keys, key: &str, text: &str) -> SessionResult<Head> {
-    let fields: Vec<&str> = text.splitn(FIELDS + 1, ' ').collect();
-    head_of(&fields).ok_or_else(|| unreadable(keys, key))
-}
-
-fn head_of(fields: &[&str]) -> Option<Head> {
-    let &[
-        "1",
-        revision,
-        created,
-        deadline,
-        flags,
-        _,
-        scope,
-        order,
-        since,
-        attempt,
-        secret,
-        lease,
-        fencing,
-        _,
-        owner,
-    ] = fields
-    else {
-        return None;
-    };
-    let instant = |text: &str| text.parse().ok().map(Timestamp::from_millis);
-    let deadline: u64 = deadline.parse().ok()?;
-    let lease = match secret {
-        "-" => None,
-        secret => Some(Lease {
-            secret: TokenSecret(NonZeroU128::new(u128::from_str_radix(secret, 16).ok()?)?),
-            until: instant(lease)?,
-            fencing: fencing.parse().ok()?,
-        }),
-    };
-    let wait = match scope {
-        "-" => None,
-        scope => Some(Wait {
-            scope: scope_of(scope)?,
-            order: order.parse().ok()?,
-            since: instant(since)?,
-            attempt: attempt.parse().ok()?,
-            lease,
-            released: None,
-        }),
-    };
-    Some(Head {
-        owner: Owner::from_encoded(owner),
-        names_user: flags.contains('u'),
-        revision: revision.parse().ok()?,
-        deadline: (deadline > 0).then(|| Timestamp::from_millis(deadline)),
-        created: instant(created)?,
-        operation: None,
-        wait,
-    })
+pub fn head(keys: &Keys, key: &str, text: &str) -> SessionResult<(Head, u64)> {
+    let head = Fields::split(text).and_then(|fields| {
+        let fencing = fields.fencing.parse().unwrap_or(0);
+        Some((fields.head()?, fencing))
+    });
+    head.ok_or_else(|| unreadable(keys, key))
 }
 
 /// The owner of a session and the stamp of its pointer, on a Cluster.
-pub fn sealed(text: &str) -> Option<(Owner, u64)> {
-    let fields: Vec<&str> = text.splitn(FIELDS + 1, ' ').collect();
-    let (flags, owner) = (fields.get(4)?, fields.get(FIELDS)?);
-    let digits = flags.trim_start_matches(|flag: char| !flag.is_ascii_digit());
-    Some((Owner::from_encoded(owner), digits.parse().ok()?))
+pub fn owner_and_stamp(text: &str) -> Option<(Owner, u64)> {
+    let fields = Fields::split(text)?;
+    Some((Owner::from_encoded(fields.owner), fields.stamp()?))
 }
 
 /// A scope's digest from hex.
@@ -105,51 +173,18 @@ pub struct Record {
 }
 
 impl Record {
-    /// Reads a record, in the order of docs/redis-layout.md.
+    /// Reads a record.
     ///
     /// # Errors
     /// `Internal`, naming the session.
     pub fn parse(keys: &Keys, key: &str, text: &str) -> SessionResult<Self> {
-        let fields: Vec<&str> = text.splitn(FIELDS + 1, ' ').collect();
-        Self::of(&fields).ok_or_else(|| unreadable(keys, key))
+        let record = Fields::split(text).and_then(|fields| fields.record());
+        record.ok_or_else(|| unreadable(keys, key))
     }
 
     /// How long the session was to live when it began to wait; none is for ever.
     pub fn lifetime(&self) -> Option<Duration> {
         self.deadline.map(|deadline| deadline.since(self.since))
-    }
-
-    fn of(fields: &[&str]) -> Option<Self> {
-        let &[
-            "1",
-            revision,
-            _,
-            deadline,
-            _,
-            _,
-            _,
-            _,
-            since,
-            attempt,
-            _,
-            lease,
-            fencing,
-            _,
-            owner,
-        ] = fields
-        else {
-            return None;
-        };
-        let deadline: u64 = deadline.parse().ok()?;
-        Some(Self {
-            revision: revision.parse().ok()?,
-            deadline: (deadline > 0).then(|| Timestamp::from_millis(deadline)),
-            since: Timestamp::from_millis(since.parse().ok()?),
-            attempt: attempt.parse().ok()?,
-            lease_until: Timestamp::from_millis(lease.parse().ok()?),
-            fencing: fencing.parse().ok()?,
-            owner: Owner::from_encoded(owner),
-        })
     }
 }
 

@@ -1,60 +1,56 @@
-//! The scripts, one for each operation. Each is one atomic step on the server.
+//! The scripts. Each is one atomic step on the server.
 //!
-//! The busy ones begin with their usual case, in brackets. It stands before all else, as a script makes
-//! its functions anew each time that it runs, and that costs more than most of what they do. A usual case
-//! reads until it knows that it is one, and then leaves what the long way would leave; all others, and all
-//! trouble, it leaves to that. docs/decisions/0029-usual-case-first.md tells what that gains.
+//! Some scripts begin with a fast path: straight code without functions, for their most frequent case. The
+//! server creates the functions of a script anew in each run, which costs more than most of what they do. A
+//! fast path reads until it knows that the case is its own, and then has the effects and the answer of the
+//! full path; otherwise it leaves the call to the full path, and has written nothing.
+//! docs/decisions/0029-inlined-fast-paths-in-hot-scripts.md says what that gains.
 
 use super::Script;
 
-macro_rules! pieces {
-    ($($part:expr),+ $(,)?) => {
-        concat!($(include_str!(concat!("lua/", $part, ".lua"))),+)
-    };
-}
-
 macro_rules! scripts {
-    ($($name:ident = $([$($usual:literal)+])? $($part:literal)+;)+) => {
-        $(pub static $name: Script =
-            Script::new(pieces!("lib/names", $($($usual,)+)? $($part),+));)+
+    ($($name:ident = $path:literal;)+) => {
+        $(pub static $name: Script = Script::new(include_str!(concat!("lua/", $path, ".lua")));)+
 
-        /// Of each script its usual case alone, if it has one, and its long way alone.
+        /// The name, the path and the file of each script.
         #[cfg(test)]
-        pub const WAYS: &[(&str, &[&str], &str)] = &[$((
+        pub const ALL: &[(&str, &str, &str)] = &[$((
             stringify!($name),
-            &[$(concat!(pieces!("lib/names", $($usual),+), "return {'UNUSUAL'}"))?],
-            pieces!("lib/names", $($part),+),
+            $path,
+            include_str!(concat!("lua/", $path, ".lua")),
         )),+];
     };
 }
 
 scripts! {
-    READ = ["fast/usual_read"] "lib/prelude" "lib/record" "lib/published" "lib/load" "ops/read";
-    CREATE = "lib/prelude" "lib/record" "lib/published" "lib/load" "lib/write" "lib/fencing" "lib/purge" "lib/seal" "ops/create";
-    UPDATE = "lib/prelude" "lib/record" "lib/published" "lib/load" "lib/write" "lib/fencing" "lib/purge" "ops/update";
-    REMOVE = "lib/prelude" "lib/record" "lib/published" "lib/load" "lib/write" "lib/fencing" "lib/purge" "ops/remove";
-    PARK = ["fast/usual_park" "fast/usual_wait"] "lib/prelude" "lib/record" "lib/published" "lib/load" "lib/write" "lib/fencing" "lib/purge" "lib/seal" "lib/index" "lib/register" "ops/park";
-    FIND = ["fast/usual_find"] "lib/prelude" "lib/record" "lib/published" "lib/load" "ops/find";
-    WAITS = "lib/prelude" "lib/record" "lib/published" "lib/load" "lib/write" "lib/list" "ops/waits";
-    LATEST = "lib/prelude" "lib/record" "lib/published" "lib/load" "lib/write" "lib/list" "ops/latest";
-    CLEAR = ["fast/usual_clear"] "lib/prelude" "lib/record" "lib/published" "lib/load" "lib/write" "lib/fencing" "lib/purge" "ops/clear";
-    CLAIM = ["fast/usual_claim"] "lib/prelude" "lib/record" "lib/published" "lib/load" "lib/write" "lib/fencing" "lib/purge" "lib/index" "ops/claim";
-    RENEW = "lib/prelude" "lib/record" "lib/published" "lib/load" "lib/write" "lib/fencing" "lib/purge" "ops/renew";
-    RELEASE = "lib/prelude" "lib/record" "lib/published" "lib/load" "lib/write" "lib/fencing" "lib/purge" "ops/release";
-    COMMIT = ["fast/usual_commit" "fast/usual_wait"] "lib/prelude" "lib/record" "lib/published" "lib/load" "lib/write" "lib/fencing" "lib/purge" "lib/index" "lib/register" "lib/messages" "ops/commit";
-    PEEK = "lib/prelude" "lib/record" "lib/published" "lib/load" "admin/peek";
-    FORGET = "lib/prelude" "lib/record" "lib/published" "lib/load" "lib/write" "lib/fencing" "lib/purge" "admin/forget";
-    EXTEND = "lib/prelude" "lib/record" "lib/published" "lib/load" "lib/write" "lib/fencing" "lib/purge" "lib/seal" "admin/extend";
-    REVOKE = "lib/prelude" "lib/record" "lib/published" "lib/load" "lib/write" "lib/fencing" "lib/purge" "admin/revoke";
-    IMPORT = "lib/prelude" "lib/record" "lib/published" "lib/load" "lib/write" "lib/fencing" "lib/purge" "lib/seal" "lib/index" "admin/import";
-    RECALL = "lib/prelude" "lib/write" "lib/messages" "admin/recall";
-    CHECK = "lib/prelude" "lib/record" "lib/published" "lib/load" "lib/write" "lib/fencing" "lib/purge" "lib/index" "admin/check";
-    FENCE = "lib/prelude" "lib/fencing" "pointer/fence";
-    RESERVE = "pointer/pointer" "pointer/reserve";
-    LENGTHEN = "pointer/pointer" "pointer/lengthen";
-    KEEP = "pointer/pointer" "pointer/keep";
-    RETIRE = "pointer/pointer" "pointer/retire";
-    INSPECT = "pointer/pointer" "pointer/inspect";
-    RESTORE = "pointer/pointer" "pointer/restore";
-    TURN = "pointer/turn";
+    READ = "ops/read";
+    CREATE = "ops/create";
+    UPDATE = "ops/update";
+    REMOVE = "ops/remove";
+    PARK = "ops/park";
+    FIND = "ops/find";
+    WAITS = "ops/waits";
+    LATEST = "ops/latest";
+    CLEAR = "ops/clear";
+    CLAIM = "ops/claim";
+    RENEW = "ops/renew";
+    RELEASE = "ops/release";
+    COMMIT = "ops/commit";
+
+    READ_ENTRIES = "admin/read_entries";
+    CHECK = "admin/check";
+    EXTEND = "admin/extend";
+    REVOKE = "admin/revoke";
+    FORGET = "admin/forget";
+    IMPORT = "admin/import";
+    IMPORT_MESSAGES = "admin/import_messages";
+
+    RESERVE_POINTER = "pointer/reserve";
+    EXTEND_POINTER = "pointer/extend";
+    SET_POINTER_EXPIRY = "pointer/set_expiry";
+    DELETE_POINTER = "pointer/delete";
+    INSPECT_POINTER = "pointer/inspect";
+    RESTORE_POINTER = "pointer/restore";
+    FENCE = "pointer/fence";
+    SWEEP_LEASE = "pointer/sweep_lease";
 }

@@ -180,8 +180,8 @@ impl Backend for RedisSessionStore {
                 owner.require_unchanged(names_user, &identity)?;
                 answer.unexpected()
             }
-            "MOVED" if repeated => Err(overtaken()),
-            "MOVED" => Err(moved(request.if_revision, answer.number()?)),
+            "REVISION_CONFLICT" if repeated => Err(overtaken()),
+            "REVISION_CONFLICT" => Err(moved(request.if_revision, answer.number()?)),
             _ => answer.unexpected(),
         }
     }
@@ -203,7 +203,7 @@ impl Backend for RedisSessionStore {
             // An earlier attempt of this very call removed it (C14).
             "NOT_FOUND" if repeated => Ok(()),
             "NOT_FOUND" => Err(not_found(&request.key)),
-            "MOVED" => Err(moved(request.if_revision, answer.number()?)),
+            "REVISION_CONFLICT" => Err(moved(request.if_revision, answer.number()?)),
             _ => answer.unexpected(),
         }
     }

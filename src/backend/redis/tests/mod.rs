@@ -1,6 +1,7 @@
 //! The connections against real servers, and a proxy that misbehaves.
 
 mod executors;
+mod fast_path;
 mod faults;
 mod holds;
 mod late;
@@ -8,7 +9,6 @@ mod pointers;
 mod round_trips;
 mod servers;
 mod sweep;
-mod usual;
 
 use std::borrow::Cow;
 use std::future::Future;

@@ -1,15 +1,18 @@
--- C23: compares what is stored under some names with what it leads to, and repairs it if asked to.
--- ARGV: base, `1` to repair, and for each name its kind and what it belongs to
+-- Compares what is stored under some names with what it leads to, and repairs it if asked to (C23).
+
+--- @include "lib/index"
+
+local repair = unpack(ARGV, 2, 2) -- behind it stands for each name its kind and what it belongs to
 
 local findings = {}
 
--- Tells a fault; `mend` repairs it.
-local function report(kind, place, key, reason, mend)
-  local repaired = mend and ARGV[2] == '1'
+-- Reports a fault; `mend` repairs it.
+local function report(fault, place, key, reason, mend)
+  local repaired = mend and repair == '1'
   if repaired then
     mend()
   end
-  table.insert(findings, {kind, place, key or '', reason, repaired and 1 or 0})
+  table.insert(findings, {fault, place, key or '', reason, repaired and 1 or 0})
 end
 
 local function record_of(key)
@@ -21,7 +24,7 @@ local function is_there(key)
   return call('STRLEN', name('session', key)) > 0
 end
 
--- Whether a key ends at a deadline; Redis 6 tells when by the time that is left, which runs on.
+-- Whether a key expires at a deadline. Redis 6 returns the time that is left, which is less exact.
 local function ends_at(key, deadline)
   local at = expires_at(key)
   if deadline == NEVER or at < 0 then
@@ -34,8 +37,8 @@ local check = {}
 
 function check.session(key)
   local head = load(key)
-  if not head or head.published then
-    return -- one of 1.2 has no record, and nothing that it could contradict
+  if not head or head.legacy then
+    return -- a session of 1.2 has no record that could contradict it
   end
   local session, meta = name('session', key), name('meta', key)
   if not ends_at(session, head.deadline) or not ends_at(meta, head.deadline) then
@@ -46,7 +49,7 @@ function check.session(key)
   if head.scope == '-' then
     return
   end
-  local route, due = name('route', head.owner), name('due', head.owner)
+  local route, expiry = name('route', head.owner), name('expiry', head.owner)
   local entry, mine = call('HGET', route, head.scope), entry_of(head)
   local other = entry and entry ~= mine and waiting(head.owner, entry)
   if other and tonumber(other.order) >= tonumber(head.order) then
@@ -54,7 +57,7 @@ function check.session(key)
       make_idle(head)
       write_record(head)
     end)
-  elseif entry ~= mine or tonumber(call('ZSCORE', due, head.scope) or -1) ~= head.deadline then
+  elseif entry ~= mine or tonumber(call('ZSCORE', expiry, head.scope) or -1) ~= head.deadline then
     report('MISSING', 'route', key, 'the wait is not routed to', function()
       index_wait(head, call('HGET', route, '#'), nil, true, head.order, head.since)
     end)
@@ -65,19 +68,19 @@ function check.meta(key)
   local head = record_of(key)
   if head and not is_there(key) then
     report('ORPHAN', 'meta', key, 'the data is missing', function()
-      purge(head)
+      delete_session(head)
     end)
   end
 end
 
--- Scopes whose deadline has passed go by themselves.
+-- Scopes whose deadline has passed are no fault: the next writes remove them.
 function check.route(owner)
-  local route, due = name('route', owner), name('due', owner)
+  local route, expiry = name('route', owner), name('expiry', owner)
   local fields = call('HGETALL', route)
   local latest = -1
   for i = 1, #fields, 2 do
     local scope, order, key = fields[i], string.match(fields[i + 1], '^([0-9]+):(.*)$')
-    local ends = tonumber(call('ZSCORE', due, scope) or NEVER)
+    local ends = tonumber(call('ZSCORE', expiry, scope) or NEVER)
     if scope ~= '#' and ends > now then
       local head = key and record_of(key)
       local waits = head and is_there(key) and head.owner == owner and head.order == order and head.scope == scope
@@ -86,7 +89,7 @@ function check.route(owner)
       else
         report('DANGLING', 'route', key, 'the session does not wait there', function()
           call('HDEL', route, scope)
-          call('ZREM', due, scope)
+          call('ZREM', expiry, scope)
         end)
       end
     end
@@ -94,19 +97,20 @@ function check.route(owner)
   local at = expires_at(route)
   if latest > 0 and at >= 0 and at < latest - 1 then
     report('MISSING', 'route', nil, 'the index ends before a wait does', function()
-      local last, soonest = string.match(call('HGET', route, '#') or '0 -inf 0', '^([^ ]+) ([^ ]+) ')
-      call('HSET', route, '#', last .. ' ' .. soonest .. ' ' .. text(latest))
-      set_expiry(latest, route, due)
+      local $INDEX_NAMES = string.match(call('HGET', route, '#') or '0 -inf 0', $INDEX_PATTERN)
+      index_latest = text(latest)
+      call('HSET', route, '#', $INDEX_TEXT)
+      set_expiry(latest, route, expiry)
     end)
   end
 end
 
-function check.due(owner)
-  local route, due = name('route', owner), name('due', owner)
-  for _, scope in ipairs(call('ZRANGEBYSCORE', due, text(now), '+inf')) do
+function check.expiry(owner)
+  local route, expiry = name('route', owner), name('expiry', owner)
+  for _, scope in ipairs(call('ZRANGEBYSCORE', expiry, text(now), '+inf')) do
     if call('HEXISTS', route, scope) == 0 then
-      report('DANGLING', 'due', nil, 'nothing ends then', function()
-        call('ZREM', due, scope)
+      report('DANGLING', 'expiry', nil, 'nothing ends then', function()
+        call('ZREM', expiry, scope)
       end)
     end
   end
@@ -137,9 +141,9 @@ function check.done(owner)
   end
 end
 
--- What 1.2 kept of an owner's waits: nothing took it away when a session ended by itself.
-check['waits:user'] = function(place)
-  local waits = name('waits:user', place)
+-- The set of an owner's waits in 1.2: a session that expired stayed in it.
+check['waits:user'] = function(owner)
+  local waits = name('waits:user', owner)
   for _, key in ipairs(call('SMEMBERS', waits)) do
     if not is_there(key) then
       report('DANGLING', 'waits', key, 'the session is missing', function()
@@ -160,10 +164,10 @@ check['waits:scope'] = function(of)
 end
 
 return run(function()
-  if ARGV[2] ~= '1' then
-    purge = nil -- so that reading removes nothing
+  if repair ~= '1' then
+    delete_session = nil -- so that `load` deletes nothing
   end
-  tick()
+  read_clock()
   for i = 3, #ARGV, 2 do
     local ok, answer = pcall(check[ARGV[i]], ARGV[i + 1])
     if not ok and (type(answer) ~= 'table' or answer[1] ~= 'UNREADABLE') then

@@ -1,39 +1,44 @@
--- C24: the deadline alone, anew. ARGV: base, session key, ttl or empty, seal
+-- Gives a session a new deadline, and changes nothing else (C24).
 
--- Moves the deadline of a wait in the owner's index.
+--- @include "lib/delete_session"
+--- @include "lib/reservation"
+
+-- Changes the deadline of a wait in the owner's index.
 local function reschedule(head, deadline)
-  local route, due = name('route', head.owner), name('due', head.owner)
+  local route, expiry = name('route', head.owner), name('expiry', head.owner)
   local found = call('HMGET', route, head.scope, '#')
-  local last, soonest, latest = string.match(found[2] or '', '^([^ ]+) ([^ ]+) ([^ ]+)$')
-  if found[1] ~= entry_of(head) or not last then
+  local $INDEX_NAMES = string.match(found[2] or '', $INDEX_PATTERN)
+  if found[1] ~= entry_of(head) or not index_last then
     return
   end
-  call('ZADD', due, text(deadline), head.scope)
-  local ends = math.max(tonumber(latest), deadline)
-  if deadline < tonumber(latest) and head.deadline >= tonumber(latest) then
-    ends = end_of('ZREVRANGE', due)
+  call('ZADD', expiry, text(deadline), head.scope)
+  local latest = tonumber(index_latest)
+  local ends = math.max(latest, deadline)
+  if deadline < latest and head.deadline >= latest then
+    ends = end_of('ZREVRANGE', expiry)
   end
-  soonest = math.min(tonumber(soonest), deadline)
-  call('HSET', route, '#', last .. ' ' .. text(soonest) .. ' ' .. text(ends))
-  set_expiry(ends, route, due)
+  index_soonest, index_latest = text(math.min(tonumber(index_soonest), deadline)), text(ends)
+  call('HSET', route, '#', $INDEX_TEXT)
+  set_expiry(ends, route, expiry)
 end
 
 return run(function()
-  tick()
-  local head = load(ARGV[2])
+  local key, ttl, reservation = unpack(ARGV, 2)
+  read_clock()
+  local head = load(key)
   if not head then
     return {'NOT_FOUND'}
   end
-  if is_published(head) and legacy().is_in_set(head) then
-    -- Its scope, which has a deadline of its own, is not known here.
-    return {'PUBLISHED'}
+  if is_legacy(head) and legacy().is_in_set(head) then
+    -- The string that leads from its scope has a deadline of its own, and the scope is not known here.
+    return {'LEGACY'}
   end
-  local deadline = deadline_of(ARGV[3])
-  local refused = deadline > head.deadline and stale(head, head.key, ARGV[4])
+  local deadline = deadline_of(ttl)
+  local refused = deadline > head.deadline and refuse_stale(head, head.key, reservation)
   if refused then
-    return refused -- its pointer may end earlier
+    return refused -- its pointer may expire earlier
   end
-  local latest_created = has(head, 'c') and call('GET', name('user', head.owner)) == head.key
+  local latest_created = has_flag(head, 'c') and call('GET', name('user', head.owner)) == head.key
   if head.scope ~= '-' then
     reschedule(head, deadline)
   end

@@ -1,5 +1,6 @@
--- C22: erases all of an owner, also what is claimed.
--- ARGV: base, owner, number of session keys, session keys, scopes under which 1.2 filed waits
+-- Erases all that an owner has, also what is claimed (C22).
+
+--- @include "lib/delete_session"
 
 local function live_messages(done)
   local count, fields = 0, call('HGETALL', done)
@@ -13,12 +14,14 @@ local function live_messages(done)
 end
 
 return run(function()
-  tick()
-  local owner, keys = ARGV[2], {}
-  for i = 4, 3 + ARGV[3] do
+  -- Behind them stand session keys, `key_count` of them, and scopes under which 1.2 stored waits.
+  local owner, key_count = unpack(ARGV, 2, 3)
+  read_clock()
+  local keys = {}
+  for i = 4, 3 + key_count do
     table.insert(keys, ARGV[i])
   end
-  local route, due, done = name('route', owner), name('due', owner), name('done', owner)
+  local route, expiry, done = name('route', owner), name('expiry', owner), name('done', owner)
   local fields = call('HGETALL', route)
   for i = 2, #fields, 2 do
     table.insert(keys, string.match(fields[i], '^%d+:(.*)$'))
@@ -30,7 +33,7 @@ return run(function()
   local messages = live_messages(done)
   local heads, seen = {}, {}
   for _, key in ipairs(keys) do
-    -- One that cannot be read is no reason to keep the rest; the walk has told of it.
+    -- An unreadable session must not protect the others. The walk before this call has reported it.
     local ok, head = pcall(load, key)
     if ok and head and head.owner == owner and not seen[key] then
       seen[key] = true
@@ -44,11 +47,11 @@ return run(function()
     if stamp_of(head) ~= '' then
       table.insert(pointed, {'OK', head.key, stamp_of(head)})
     end
-    purge(head)
+    delete_session(head)
   end
-  call('DEL', route, due, done, name('user', owner))
-  for i = 4 + ARGV[3], #ARGV do
-    local scope = published_route(owner, ARGV[i])
+  call('DEL', route, expiry, done, name('user', owner))
+  for i = 4 + key_count, #ARGV do
+    local scope = legacy_route(owner, ARGV[i])
     local key = call('GET', scope)
     if key and (seen[key] or call('EXISTS', name('session', key)) == 0) then
       call('DEL', scope)

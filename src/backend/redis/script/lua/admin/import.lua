@@ -1,32 +1,36 @@
--- C26: stores a session as it was elsewhere.
--- ARGV: base, owner, session key, flags, revision, created or empty, deadline or empty, fencing,
--- if absent, operation, payload, seal, and if it waits: scope, order, since or empty, attempt
+-- Stores a session as it was in another store (C26).
 
-local function number_or(value, default)
+--- @include "lib/index"
+--- @include "lib/reservation"
+
+local function value_or(value, default)
   return value ~= '' and value or text(default)
 end
 
 return run(function()
-  tick()
-  local owner, key, scope = ARGV[2], ARGV[3], ARGV[13]
-  local deadline = tonumber(ARGV[7]) or NEVER
-  if deadline <= now then
+  -- `created`, `deadline` and `since` are empty for none; the last four are missing for a session that does
+  -- not wait.
+  local owner, key, flags, revision, created, deadline, fencing, if_absent, operation, payload, reservation,
+    scope, order, since, attempt = unpack(ARGV, 2)
+  read_clock()
+  local ends = tonumber(deadline) or NEVER
+  if ends <= now then
     return {'EXPIRED'}
   end
   local stored = load(key)
-  local refused = stale(stored, key, ARGV[12])
+  local refused = refuse_stale(stored, key, reservation)
   if refused then
     return refused
   end
   if stored and stored.owner ~= owner then
     return {'FOREIGN'}
   end
-  if stored and stored.operation == ARGV[10] then
+  if stored and stored.operation == operation then
     return {'OK'}
   end
   local holder = scope and waiting(owner, call('HGET', name('route', owner), scope), scope)
   local displaced = holder and holder.key ~= key and holder or nil
-  if ARGV[9] == '1' and (stored or displaced) then
+  if if_absent == '1' and (stored or displaced) then
     return {'EXISTS'}
   end
   for _, head in pairs({stored = stored, displaced = displaced}) do
@@ -36,35 +40,35 @@ return run(function()
     end
   end
   local head = {
-    key = key, owner = owner, flags = ARGV[4] .. string.match(ARGV[12], '%d*$'), revision = ARGV[5], created = number_or(ARGV[6], now),
-    deadline = deadline, fencing = ARGV[8], operation = ARGV[10],
+    key = key, owner = owner, flags = flags .. string.match(reservation, '%d*$'), revision = revision,
+    created = value_or(created, now), deadline = ends, fencing = fencing, operation = operation,
   }
   make_idle(head)
-  -- Their types, before the first write.
+  -- A wrong type must end the script before the first write.
   call('GET', name('user', owner))
-  if is_published(displaced) then
+  if is_legacy(displaced) then
     call('SCARD', legacy().set_of(owner))
-    call('GET', published_route(owner, scope))
+    call('GET', legacy_route(owner, scope))
   end
   if stored then
-    purge(stored, scope, true)
-    swept = true
+    delete_session(stored, scope, true)
+    index_changed = true
   end
-  if is_published(displaced) then
-    legacy().unpublish(owner, displaced.key, scope)
+  if is_legacy(displaced) then
+    legacy().remove_wait(owner, displaced.key, scope)
   end
   if scope then
-    local book = call('HGET', name('route', owner), '#')
-    head.scope, head.attempt = scope, ARGV[16]
-    index_wait(head, book, nil, displaced, ARGV[14], number_or(ARGV[15], now))
+    local index_header = call('HGET', name('route', owner), '#')
+    head.scope, head.attempt = scope, attempt
+    index_wait(head, index_header, nil, displaced, order, value_or(since, now))
   end
-  local ends = deadline ~= NEVER and {'PXAT', expiry_of(deadline)} or {}
-  call('SET', name('session', key), ARGV[11], unpack(ends))
+  local until_deadline = ends ~= NEVER and {'PXAT', expiry_of(ends)} or {}
+  call('SET', name('session', key), payload, unpack(until_deadline))
   write_record(head)
-  if has(head, 'c') then
-    call('SET', name('user', owner), key, unpack(ends))
+  if has_flag(head, 'c') then
+    call('SET', name('user', owner), key, unpack(until_deadline))
   end
-  if displaced and not displaced.published then
+  if displaced and not displaced.legacy then
     make_idle(displaced)
     write_record(displaced)
   end

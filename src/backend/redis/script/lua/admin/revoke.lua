@@ -1,17 +1,19 @@
--- C25: takes a claim from its worker. ARGV: base, session key, operation
+-- Ends a claim without its token (C25).
+
+--- @include "lib/delete_session"
 
 return run(function()
-  local head = load(ARGV[2])
+  local key, operation = unpack(ARGV, 2)
+  local head = load(key)
   if not head then
     return {'NOT_FOUND'}
   end
-  -- A repeat must not take the claim that somebody made since: the operation stands where a token
-  -- that was given back does.
-  if head.secret == '-' or head.released == ARGV[3] then
+  -- A repeat must not end a claim that was made since: the operation is stored where a released secret is.
+  if head.secret == '-' or head.released == operation then
     return {'NOT_CLAIMED'}
   end
   local ends = head.lease_until
-  head.secret, head.lease_until, head.released = '-', 0, ARGV[3]
+  head.secret, head.lease_until, head.released = '-', 0, operation
   write_record(head)
   return {'OK', text(ends), head.attempt}
 end)

@@ -1,8 +1,11 @@
--- All waits of an owner.
+-- The list of an owner's waits.
+
+--- @include "lib/load"
+--- @include "lib/deadline"
 
 local CHUNK = 1000 -- unpack() has a limit
 
--- The routes as {order, key}, in order of registration; those that share a place by their keys.
+-- The entries of the routes as {order, key}, in the order of registration, then by key.
 local function routes(owner)
   local found, fields = {}, call('HGETALL', name('route', owner))
   for i = 1, #fields, 2 do
@@ -26,8 +29,9 @@ local function record_names(found, first)
   return names
 end
 
--- Waits of 1.2 have no order; they come first, by key. The set forgets what is gone.
-local function published_waits(owner)
+-- The waits of 1.2, by key: they have no order, and come first. Members of the set that do not wait are
+-- removed.
+local function legacy_waits(owner)
   local waits = legacy().set_of(owner)
   local keys, latest = {}, -2
   for _, key in ipairs(call('SMEMBERS', waits)) do
@@ -48,10 +52,10 @@ local function published_waits(owner)
   return keys
 end
 
--- The keys of the sessions that wait. Records and payloads are looked at by the thousand: an entry
--- counts only if the session still waits there.
+-- The keys of the sessions that wait. An entry counts only if its session still waits there. Records are
+-- read and payloads looked for in chunks.
 local function waiting_keys(owner)
-  local keys, found = published_waits(owner), routes(owner)
+  local keys, found = legacy_waits(owner), routes(owner)
   for first = 1, #found, CHUNK do
     local records = call('MGET', unpack(record_names(found, first)))
     local sessions = {}
@@ -60,11 +64,11 @@ local function waiting_keys(owner)
         table.insert(sessions, name('session', found[first + i - 1].key))
       end
     end
-    local all_there = #sessions > 0 and call('EXISTS', unpack(sessions)) == #sessions
+    local all_exist = #sessions > 0 and call('EXISTS', unpack(sessions)) == #sessions
     for i, record in ipairs(records) do
       local entry = found[first + i - 1]
       local head
-      if record and all_there then
+      if record and all_exist then
         head = unpack_record(entry.key, record)
       else
         head = load(entry.key)

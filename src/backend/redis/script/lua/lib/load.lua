@@ -1,9 +1,11 @@
--- Reading sessions.
+-- Reading sessions, and the entries of the owner's routes.
 
-local purge -- set by scripts that write
-local swept = false
+--- @include "lib/legacy"
 
--- The session of a key, or nil. `with_payload` reads the payload too.
+local delete_session -- lib/delete_session; nil in a script that does not write
+local index_changed = false -- whether `load` deleted a session, and so may have changed the index
+
+-- Returns the session of a key as a head, or nil. With `with_payload` the head has a field `payload`.
 load = function(key, with_payload)
   local session = name('session', key)
   local record = call('GET', name('meta', key))
@@ -18,10 +20,10 @@ load = function(key, with_payload)
     unreadable(session, 'it is empty')
   end
   if size == 0 then
-    -- Deleted by hand, or evicted. What it leaves behind goes with the next write (C13).
-    if record and purge then
-      purge(unpack_record(key, record))
-      swept = true
+    -- The payload was deleted by hand, or evicted. The next write deletes the rest (C13).
+    if record and delete_session then
+      delete_session(unpack_record(key, record))
+      index_changed = true
     end
     return nil
   end
@@ -40,9 +42,9 @@ local function entry_of(head)
   return head.order .. ':' .. head.key
 end
 
--- The session that waits where the entry of the owner's routes leads, or where 1.2 routed the scope.
--- `is_routed` tells of the former.
-local function waiting(owner, entry, published, with_payload)
+-- Returns the session to which an entry of the owner's routes leads, or a route of 1.2 for the scope. The
+-- head has `is_routed` in the former case.
+local function waiting(owner, entry, legacy_scope, with_payload)
   if entry then
     local order, key = string.match(entry, '^([0-9]+):(.*)$')
     local head = key and load(key, with_payload)
@@ -51,10 +53,10 @@ local function waiting(owner, entry, published, with_payload)
       return head
     end
   end
-  if not published then
+  if not legacy_scope then
     return nil
   end
-  local route = published_route(owner, published)
+  local route = legacy_route(owner, legacy_scope)
   local key = call('GET', route)
   return key and legacy().waiting(owner, key, route, with_payload) or nil
 end

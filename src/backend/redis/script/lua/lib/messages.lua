@@ -1,7 +1,9 @@
 -- The messages that an owner has committed.
 
--- Forgets what is over the window or the limit, oldest first. It waits for a sixty-fourth of the
--- limit to come together, so that a busy owner does not pay for it with each commit.
+--- @include "lib/prelude"
+
+-- Forgets the messages beyond the window or the limit, oldest first. It runs only once a sixty-fourth of
+-- the limit has come together, so that a busy owner does not pay for it with each commit.
 local function forget(done, limit)
   if call('HLEN', done) - 1 <= limit + math.floor(limit / 64) then
     return

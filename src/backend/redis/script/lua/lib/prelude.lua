@@ -1,16 +1,18 @@
--- What every script is built on: commands and time.
+-- Commands, errors, numbers and time.
 --
--- All reads and checks of a script come before its first write, so that a script that is refused
--- has changed nothing. A script makes its functions anew each time that it runs: so it is put together
--- from no more pieces than it needs, and what few calls need is made when one does.
+-- A script does all reads and checks before its first write, so a script that is refused has changed
+-- nothing. The server creates the functions of a script anew in each run. For that reason a script
+-- includes only the files that it needs, and functions that few calls need are created on demand.
+
+--- @include "lib/keys"
 
 local function unreadable(key, reason)
   error({'UNREADABLE', key, reason})
 end
 
--- Runs a command on a key. An error ends the script: main() below is run by pcall.
+-- Runs a command on a key. An error ends the script: `run` below catches it.
 local function call(command, key, ...)
-  local reply = perform(command, key, ...)
+  local reply = pcall_redis(command, key, ...)
   if type(reply) == 'table' and reply.err then
     if string.find(reply.err, 'WRONGTYPE', 1, true) then
       unreadable(key, 'its type is wrong')
@@ -22,9 +24,9 @@ end
 
 local NEVER = math.huge
 
-local texts = {} -- a script writes the same few instants again and again
+local texts = {} -- a script writes the same few instants several times
 
--- A number in full; .. would cut it to 14 digits.
+-- All digits of a number; `..` would write only 14 of them.
 local function text(number)
   local known = texts[number]
   if not known then
@@ -34,15 +36,16 @@ local function text(number)
   return known
 end
 
-local now, micros -- milliseconds and microseconds since the epoch
+local now, micros -- milliseconds and microseconds since the epoch, once `read_clock` was called
 
-local function tick()
+local function read_clock()
   local time = redis.call('TIME')
   micros = time[1] * 1000000 + time[2]
   now = math.floor(micros / 1000)
 end
 
--- When a key expires by itself: -1 never, -2 there is none. Redis 6 does not know PEXPIRETIME.
+-- The instant at which a key expires; -1 for never, -2 if the key does not exist. Redis 6 has no
+-- PEXPIRETIME.
 local function expires_at(key)
   local at = redis.pcall('PEXPIRETIME', key)
   if type(at) == 'number' then
@@ -52,11 +55,11 @@ local function expires_at(key)
   if left < 0 then
     return left
   end
-  tick()
+  read_clock()
   return now + left
 end
 
--- Runs main. An answer that it throws is as good as one that it returns.
+-- Runs the body of a script. A table that it throws is its answer.
 local function run(main)
   local ok, answer = pcall(main)
   if not ok and type(answer) ~= 'table' then

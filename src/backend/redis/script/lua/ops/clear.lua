@@ -1,8 +1,13 @@
--- ARGV: base, owner, scope, scope as 1.2 hashed it
+-- Removes the session that waits on a scope.
+
+--- @include "lib/keys"
+local owner, scope, legacy_scope = unpack(ARGV, 2)
+--- @include "fast/clear"
+--- @include "lib/delete_session"
 
 return run(function()
-  local entry = call('HGET', name('route', ARGV[2]), ARGV[3])
-  local head = waiting(ARGV[2], entry, ARGV[4])
+  local entry = call('HGET', name('route', owner), scope)
+  local head = waiting(owner, entry, legacy_scope)
   if not head then
     return {'NO_WAIT'}
   end
@@ -10,6 +15,6 @@ return run(function()
   if busy > 0 then
     return {'CLAIMED', busy}
   end
-  purge(head, ARGV[4])
+  delete_session(head, legacy_scope)
   return {'OK', head.key, stamp_of(head)}
 end)

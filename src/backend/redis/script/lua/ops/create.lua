@@ -1,11 +1,14 @@
--- ARGV: base, owner, session key, flags, ttl, operation, payload, seal
+-- Creates a session that does not wait.
+
+--- @include "lib/delete_session"
+--- @include "lib/reservation"
 
 return run(function()
-  local owner, key = ARGV[2], ARGV[3]
+  local owner, key, flags, ttl, operation, payload, reservation = unpack(ARGV, 2)
   local session = name('session', key)
-  tick()
+  read_clock()
   local stored = call('EXISTS', session, name('meta', key)) > 0 and load(key) or nil
-  local refused = stale(stored, key, ARGV[8])
+  local refused = refuse_stale(stored, key, reservation)
   if refused then
     return refused
   end
@@ -13,19 +16,19 @@ return run(function()
     if stored.owner ~= owner then
       return {'FOREIGN'}
     end
-    return {stored.operation == ARGV[6] and 'OK' or 'EXISTS'}
+    return {stored.operation == operation and 'OK' or 'EXISTS'}
   end
   local head = {
-    key = key, owner = owner, flags = ARGV[4] .. string.match(ARGV[8], '%d*$'), operation = ARGV[6], revision = '1', created = text(now),
-    deadline = deadline_of(ARGV[5]), fencing = '0',
+    key = key, owner = owner, flags = flags .. string.match(reservation, '%d*$'), operation = operation, revision = '1',
+    created = text(now), deadline = deadline_of(ttl), fencing = '0',
   }
   make_idle(head)
-  -- GET makes SET look at the type of what is there.
+  -- With GET, SET fails if the key has another type.
   local until_deadline = head.deadline ~= NEVER and {'PXAT', expiry_of(head.deadline)} or {}
-  if has(head, 'c') then
+  if has_flag(head, 'c') then
     call('SET', name('user', owner), key, 'GET', unpack(until_deadline))
   end
-  call('SET', session, ARGV[7], unpack(until_deadline))
+  call('SET', session, payload, unpack(until_deadline))
   write_record(head)
   return {'OK'}
 end)

@@ -1,7 +1,12 @@
--- ARGV: base, owner, scope, scope as 1.2 hashed it
+-- Finds the session that waits on a scope.
+
+--- @include "lib/keys"
+local owner, scope, legacy_scope = unpack(ARGV, 2)
+--- @include "fast/find"
+--- @include "lib/load"
 
 return run(function()
-  local entry = call('HGET', name('route', ARGV[2]), ARGV[3])
-  local head = waiting(ARGV[2], entry, ARGV[4])
+  local entry = call('HGET', name('route', owner), scope)
+  local head = waiting(owner, entry, legacy_scope)
   return head and {'OK', head.key} or {'NONE'}
 end)

@@ -1,13 +1,15 @@
--- C6: the one wait, else the session that was created last if `created` is seen, not `waits` alone.
--- ARGV: base, owner, created or waits
+-- Reads the session of an owner: its only wait, or else the session that was created last (C6).
+
+--- @include "lib/list"
 
 return run(function()
-  local owner = ARGV[2]
+  -- `sees` is `created`, or `waits` if only waits count.
+  local owner, sees = unpack(ARGV, 2)
   local keys = waiting_keys(owner)
   if #keys > 1 then
     return {'MANY'}
   end
-  local key = keys[1] or ARGV[3] == 'created' and call('GET', name('user', owner))
+  local key = keys[1] or sees == 'created' and call('GET', name('user', owner))
   local head = key and load(key, true)
   if not head or head.owner ~= owner then
     return {'NONE'}

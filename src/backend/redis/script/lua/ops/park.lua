@@ -1,10 +1,15 @@
--- ARGV: base, owner, session key, scope, scope as 1.2 hashed it, ttl, operation, if absent, payload, seal
+-- Registers a wait: writes a session that waits on a scope (C9).
+
+--- @include "lib/keys"
+local owner, key, scope, legacy_scope, ttl, operation, if_absent, payload, reservation = unpack(ARGV, 2)
+--- @include "fast/park"
+--- @include "lib/register"
+--- @include "lib/reservation"
 
 return run(function()
-  local owner, key, scope, published, operation = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[7]
-  tick()
+  read_clock()
   local stored = load(key)
-  local refused = stale(stored, key, ARGV[10])
+  local refused = refuse_stale(stored, key, reservation)
   if refused then
     return refused
   end
@@ -12,20 +17,20 @@ return run(function()
     if stored.owner ~= owner then
       return {'FOREIGN'}
     end
-    -- Also where another session has displaced it since: a repeat must not take the scope back.
+    -- Also if another session has displaced it since: a repeat must not take the scope back.
     if stored.operation == operation then
       return {'OK', stored.revision}
     end
   end
   local found = call('HMGET', name('route', owner), scope, '#')
-  local holder = holder_of(owner, found[1], published, stored)
-  if holder and ARGV[8] == '1' then
+  local holder = holder_of(owner, found[1], legacy_scope, stored)
+  if holder and if_absent == '1' then
     return {'EXISTS', holder.key}
   end
   local busy = stored and claimed_until(stored) or 0
   if busy > 0 then
     return {'CLAIMED', busy}
   end
-  local head = newcomer(owner, key, scope, operation, ARGV[6], ARGV[9], string.match(ARGV[10], '%d*$'))
-  return register(head, published, stored, holder, found[2])
+  local head = new_head(owner, key, scope, operation, ttl, payload, string.match(reservation, '%d*$'))
+  return register(head, legacy_scope, stored, holder, found[2])
 end)

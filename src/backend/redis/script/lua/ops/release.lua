@@ -1,17 +1,20 @@
--- ARGV: base, owner, session key, secret
+-- Ends a claim; the session waits again as it was.
+
+--- @include "lib/delete_session"
 
 return run(function()
-  local head = load(ARGV[3])
-  if not head or head.owner ~= ARGV[2] then
+  local owner, key, secret = unpack(ARGV, 2)
+  local head = load(key)
+  if not head or head.owner ~= owner then
     return {'LOST'}
   end
-  if head.released == ARGV[4] then
+  if head.released == secret then
     return {'OK'}
   end
-  if head.secret ~= ARGV[4] then
+  if head.secret ~= secret then
     return {'LOST'}
   end
-  head.secret, head.lease_until, head.released = '-', 0, ARGV[4]
+  head.secret, head.lease_until, head.released = '-', 0, secret
   write_record(head)
   return {'OK'}
 end)

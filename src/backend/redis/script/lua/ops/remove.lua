@@ -1,7 +1,10 @@
--- ARGV: base, session key, revision or empty
+-- Removes a session.
+
+--- @include "lib/delete_session"
 
 return run(function()
-  local head = load(ARGV[2])
+  local key, revision = unpack(ARGV, 2) -- the revision is empty if it is not to be checked
+  local head = load(key)
   if not head then
     return {'NOT_FOUND'}
   end
@@ -9,9 +12,9 @@ return run(function()
   if busy > 0 then
     return {'CLAIMED', busy}
   end
-  if ARGV[3] ~= '' and ARGV[3] ~= head.revision then
-    return {'MOVED', head.revision}
+  if revision ~= '' and revision ~= head.revision then
+    return {'REVISION_CONFLICT', head.revision}
   end
-  purge(head)
+  delete_session(head)
   return {'OK', stamp_of(head)}
 end)

@@ -1,12 +1,15 @@
--- ARGV: base, owner, session key, secret, lease
+-- Gives a claim a new lease.
+
+--- @include "lib/delete_session"
 
 return run(function()
-  tick()
-  local head = load(ARGV[3])
-  if not head or head.owner ~= ARGV[2] or head.secret ~= ARGV[4] then
+  local owner, key, secret, lease = unpack(ARGV, 2)
+  read_clock()
+  local head = load(key)
+  if not head or head.owner ~= owner or head.secret ~= secret then
     return {'LOST'}
   end
-  head.lease_until = now + ARGV[5]
+  head.lease_until = now + lease
   write_record(head)
   return {'OK', text(head.lease_until)}
 end)

@@ -1,21 +1,24 @@
--- ARGV: base, session key, place, user or empty, revision or empty, claim or empty, operation, payload
+-- Replaces the payload of a session.
+
+--- @include "lib/delete_session"
 
 -- C3: env, tenant, team and user stay as they are.
-local function is_unchanged(head, place, user)
+local function is_same_owner(head, place, user)
   if user ~= '' then
-    return has(head, 'u') and head.owner == place .. user
+    return has_flag(head, 'u') and head.owner == place .. user
   end
-  return not has(head, 'u') and string.sub(head.owner, 1, #place) == place
+  return not has_flag(head, 'u') and string.sub(head.owner, 1, #place) == place
 end
 
 return run(function()
-  local revision, claim, operation = ARGV[5], ARGV[6], ARGV[7]
-  local head = load(ARGV[2])
+  -- `place` is the owner without its user; `revision` and `claim` are empty if they are not to be checked.
+  local key, place, user, revision, claim, operation, payload = unpack(ARGV, 2)
+  local head = load(key)
   if not head then
     return {'NOT_FOUND'}
   end
-  if not is_unchanged(head, ARGV[3], ARGV[4]) then
-    return {'OWNER', head.owner, has(head, 'u') and 1 or 0}
+  if not is_same_owner(head, place, user) then
+    return {'OWNER', head.owner, has_flag(head, 'u') and 1 or 0}
   end
   if head.operation == operation then
     return {'OK', head.revision}
@@ -30,14 +33,14 @@ return run(function()
     return {'LOST'}
   end
   if revision ~= '' and revision ~= head.revision then
-    return {'MOVED', head.revision}
+    return {'REVISION_CONFLICT', head.revision}
   end
   head.revision, head.operation = text(head.revision + 1), operation
-  if head.published and legacy().is_in_set(head) then
-    -- It goes on waiting where 1.2 routed it: this call does not know the scope.
+  if head.legacy and legacy().is_in_set(head) then
+    -- It still waits where 1.2 routed it, because this call does not know the scope.
     head.flags = head.flags .. 'p'
   end
-  call('SET', name('session', head.key), ARGV[8], 'KEEPTTL')
+  call('SET', name('session', head.key), payload, 'KEEPTTL')
   write_record(head)
   return {'OK', head.revision}
 end)

@@ -1,5 +1,8 @@
--- ARGV: base, owner
+-- Lists an owner's waits.
+
+--- @include "lib/list"
 
 return run(function()
-  return {'OK', waiting_keys(ARGV[2])}
+  local owner = unpack(ARGV, 2)
+  return {'OK', waiting_keys(owner)}
 end)

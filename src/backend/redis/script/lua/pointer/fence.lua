@@ -1,10 +1,13 @@
--- Before a pointer is taken from an owner: if the session is not there, no call writes it any more for a
--- pointer of that stamp or an earlier one. ARGV: base, session key, stamp
+-- Runs before a pointer is taken from an owner. If the session is missing, no call writes it from now on
+-- for a pointer with that stamp or an earlier one.
+
+--- @include "lib/fence"
 
 return run(function()
-  if call('EXISTS', name('session', ARGV[2])) == 1 then
+  local key, stamp = unpack(ARGV, 2)
+  if call('EXISTS', name('session', key)) == 1 then
     return {'OK'}
   end
-  fence_off(ARGV[2], ARGV[3])
+  fence_off(key, stamp)
   return {'NONE'}
 end)

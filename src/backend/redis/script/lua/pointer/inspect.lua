@@ -1,5 +1,7 @@
--- For a check. Answers owner, stamp, how long the pointer lives on or -1, and for how long no call was
--- about to write the session.
+-- Reads a pointer for a check: owner, stamp, the lifetime that is left or -1, and the time since the last
+-- announcement.
+
+--- @include "pointer/pointer"
 
 if not owner then
   return {redis.call('EXISTS', pointer) == 1 and 'UNREADABLE' or 'GONE'}

@@ -1,7 +1,7 @@
--- The pointer of a session key, on a Cluster: `stamp awaited owner`. The stamp is the instant at which
--- it was written, in microseconds; sessions bear the stamp of their pointer. `awaited` is when a call
--- last told that it is about to write the session, or the end of the lease in which a claim's commit
--- will. docs/redis-layout.md tells more.
+-- The pointer of a session key, on a Cluster: `stamp awaited owner`. The stamp is the instant at which the
+-- pointer was created, in microseconds; the session has it too. `awaited` is the instant at which a call
+-- last announced that it will write the session, or the end of the lease in which a claim's commit may.
+-- docs/redis-layout.md describes the key.
 
 local pointer = KEYS[1]
 local stamp, awaited, owner = string.match(redis.call('GET', pointer) or '', '^(%d+) (%d+) (.*)$')
@@ -16,28 +16,28 @@ local function millis()
   return math.floor(micros() / 1000)
 end
 
--- The end of a life in milliseconds, or of one for ever (empty).
+-- The instant after a lifetime in milliseconds; an empty one has no end.
 local function end_of(life)
   local ends = life ~= '' and millis() + life or NEVER
   return ends < 9007199254740992 and ends or NEVER
 end
 
--- When the pointer ends.
-local function ending()
+-- The instant at which the pointer expires.
+local function expires_at()
   local left = redis.call('PTTL', pointer)
   return left == -1 and NEVER or millis() + left
 end
 
--- Whether a claim's commit may come that tells nothing before.
+-- Whether a claim's commit may write the session without an announcement.
 local function is_held()
   return awaited ~= nil and tonumber(awaited) > micros()
 end
 
--- Writes the pointer for a call that is about to write the session, or may be for `hold` milliseconds. The
--- instant grows with each call: it is still the one that a call was told only if no other came since.
-local function await(fresh, whose, ends, hold)
+-- Writes the pointer for a call that is about to write the session, or may do so for `hold` milliseconds.
+-- `awaited` grows with each call: if it is unchanged, there was no other call.
+local function write_pointer(new_stamp, new_owner, ends, hold)
   local instant = string.format('%.0f', math.max(micros() + hold * 1000, (awaited or 0) + 1))
-  local value = fresh .. ' ' .. instant .. ' ' .. whose
+  local value = new_stamp .. ' ' .. instant .. ' ' .. new_owner
   if ends == NEVER then
     redis.call('SET', pointer, value)
   else

@@ -1,8 +1,12 @@
--- Writes the pointer of a session that has none. ARGV: owner, stamp, how long it lives at least
+-- Writes the pointer of a session that has none, or extends it.
 
-if owner and owner ~= ARGV[1] then
+--- @include "pointer/pointer"
+
+local expected, new_stamp, life = unpack(ARGV) -- `life` is the least lifetime of the pointer
+
+if owner and owner ~= expected then
   return {'OTHER'}
 end
-local ends = math.max(end_of(ARGV[3]), millis() + 1)
-await(stamp or ARGV[2], ARGV[1], owner and math.max(ends, ending()) or ends, 0)
+local ends = math.max(end_of(life), millis() + 1)
+write_pointer(stamp or new_stamp, expected, owner and math.max(ends, expires_at()) or ends, 0)
 return {'OK'}

@@ -1,7 +1,7 @@
-//! The usual case of a script leaves what its long way leaves.
+//! The fast path of a script has the effects and the answer of its full path.
 //!
-//! Every step runs on two namespaces: on one as the script does, usual case first; on the other the
-//! long way alone. Answers and all keys are compared after each; only instants may differ.
+//! Every step runs on two namespaces: on one as the script does, fast path first; on the other with
+//! the full path alone. Answers and all keys are compared after each; only instants may differ.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -12,19 +12,20 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-use crate::backend::redis::script::registry::WAYS;
+use crate::backend::redis::script::assembly::{fast_path, full_path};
+use crate::backend::redis::script::registry::ALL;
 
 #[derive(Clone, Debug)]
 enum Step {
     /// A call of a script: its name, and its arguments behind the first.
     Script(&'static str, Vec<String>),
-    /// A command by hand on a key, which is told without its namespace.
-    Hand(Vec<String>),
+    /// A command on a key, which is given without its namespace.
+    Command(Vec<String>),
 }
 
 const HOUR: &str = "3600000";
 const ADA: &str = "dev:acme:-:ada";
-/// Of a team that is named `-`: for 1.2 it is the same owner.
+/// In a team that is named `-`: for 1.2 it is the same owner.
 const DASH: &str = "dev:acme:%2D:ada";
 
 fn owned(words: &[&str]) -> Vec<String> {
@@ -35,22 +36,32 @@ fn script(name: &'static str, args: &[&str]) -> Step {
     Step::Script(name, owned(args))
 }
 
-fn hand(words: &[&str]) -> Step {
-    Step::Hand(owned(words))
+fn command(words: &[&str]) -> Step {
+    Step::Command(owned(words))
 }
 
-/// A park of one session after the other: the operation is always another.
+/// A park on one server; `operation` identifies the call.
 fn park(owner: &str, key: &str, scope: &str, operation: &str) -> Step {
     let old = format!("0{scope}");
     let args = [owner, key, scope, &old, "", operation, "0", "data", ""];
     script("PARK", &args)
 }
 
-/// As on a Cluster.
-fn sealed(seal: &str) -> Step {
+/// A park on a Cluster.
+fn park_reserved(reservation: &str) -> Step {
     script(
         "PARK",
-        &[ADA, "one", "aa", "0aa", "", seal, "0", "data", seal],
+        &[
+            ADA,
+            "one",
+            "aa",
+            "0aa",
+            "",
+            reservation,
+            "0",
+            "data",
+            reservation,
+        ],
     )
 }
 
@@ -59,7 +70,7 @@ fn claim(scope: &str, message: &str) -> Step {
     script("CLAIM", &[ADA, scope, &old, message, "s", HOUR])
 }
 
-/// Parks again where it was. Two messages are remembered.
+/// Parks again on the same scope. Two messages are remembered.
 fn commit(key: &str, scope: &str, message: &str) -> Step {
     let old = format!("0{scope}");
     let args = [
@@ -91,7 +102,7 @@ fn any_ttl() -> impl Strategy<Value = &'static str> {
 fn any_park() -> impl Strategy<Value = Step> {
     let operation = select(vec!["x", "y", "z"]);
     let if_absent = select(vec!["0", "0", "0", "1"]);
-    let seal = select(vec![
+    let reservation = select(vec![
         "",
         "",
         "",
@@ -101,18 +112,26 @@ fn any_park() -> impl Strategy<Value = Step> {
         "9000000000000000=7",
         "9000000000000000+7",
     ]);
-    let what = (any_ttl(), operation, if_absent, seal);
+    let what = (any_ttl(), operation, if_absent, reservation);
     (any_owner(), any_key(), any_scope(), what).prop_map(|(owner, key, scope, what)| {
-        let (old, (ttl, operation, if_absent, seal)) = (format!("0{scope}"), what);
+        let (old, (ttl, operation, if_absent, reservation)) = (format!("0{scope}"), what);
         let args = [
-            owner, key, scope, &old, ttl, operation, if_absent, "data", seal,
+            owner,
+            key,
+            scope,
+            &old,
+            ttl,
+            operation,
+            if_absent,
+            "data",
+            reservation,
         ];
         script("PARK", &args)
     })
 }
 
-/// A session parks, is claimed, and is committed; at times by others than those that did the rest.
-fn any_turn() -> impl Strategy<Value = Vec<Step>> {
+/// A session is parked, claimed and committed; sometimes with another secret or scope.
+fn any_resume() -> impl Strategy<Value = Vec<Step>> {
     let message = select(vec!["m", "n", "o", "p"]);
     let secret = || select(vec!["s", "s", "s", "t"]);
     let ends = (
@@ -138,24 +157,24 @@ fn any_turn() -> impl Strategy<Value = Vec<Step>> {
     })
 }
 
-fn any_hand() -> impl Strategy<Value = Step> {
+fn any_command() -> impl Strategy<Value = Step> {
     (any_owner(), any_key(), any_scope(), 0..12).prop_map(|(owner, key, scope, kind)| {
         let session = format!("session:{key}");
         let meta = format!("meta:{key}");
         let route = format!("route:{owner}");
         match kind {
-            0 => hand(&["DEL", &session]),
-            1 => hand(&["DEL", &meta]),
-            2 => hand(&["DEL", &route]),
-            3 => hand(&["SET", &meta, "no record"]),
-            4 => hand(&["SET", &session, ""]),
-            5 => hand(&["SET", &format!("due:{owner}"), "a string"]),
-            6 => hand(&["SET", &route, "a string"]),
-            7 => hand(&["SET", &format!("fence:{key}"), "9"]),
-            8 => hand(&["HSET", &route, scope, &format!("5:{key}")]),
-            9 => hand(&["ZREM", &format!("due:{owner}"), scope]),
-            10 => hand(&["SET", &format!("done:{owner}"), "a string"]),
-            _ => hand(&["SET", &format!("waits:scope:{owner}:0{scope}"), key]),
+            0 => command(&["DEL", &session]),
+            1 => command(&["DEL", &meta]),
+            2 => command(&["DEL", &route]),
+            3 => command(&["SET", &meta, "no record"]),
+            4 => command(&["SET", &session, ""]),
+            5 => command(&["SET", &format!("expiry:{owner}"), "a string"]),
+            6 => command(&["SET", &route, "a string"]),
+            7 => command(&["SET", &format!("fence:{key}"), "9"]),
+            8 => command(&["HSET", &route, scope, &format!("5:{key}")]),
+            9 => command(&["ZREM", &format!("expiry:{owner}"), scope]),
+            10 => command(&["SET", &format!("done:{owner}"), "a string"]),
+            _ => command(&["SET", &format!("waits:scope:{owner}:0{scope}"), key]),
         }
     })
 }
@@ -168,16 +187,16 @@ fn any_steps() -> impl Strategy<Value = Vec<Step>> {
     let alone = |step| vec![step];
     let some = prop_oneof![
         24 => any_park().prop_map(alone),
-        24 => any_turn(),
+        24 => any_resume(),
         12 => prop_oneof![find, clear, read].prop_map(alone),
-        1 => any_hand().prop_map(alone),
+        1 => any_command().prop_map(alone),
     ];
     proptest::collection::vec(some, 1..20).prop_map(|steps| steps.concat())
 }
 
 struct Lab {
     server: RedisServer,
-    /// How often each script met its usual case.
+    /// How often each script took its fast path.
     hits: BTreeMap<&'static str, u32>,
 }
 
@@ -189,34 +208,37 @@ impl Lab {
         }
     }
 
-    /// Takes steps from an empty server on. Tells where the two ways differ.
+    /// Runs steps on an empty server.
+    ///
+    /// # Errors
+    /// Where the two paths differ.
     fn compare(&mut self, steps: &[Step]) -> Result<(), String> {
         let _flushed = self.server.command(&["FLUSHALL"]).accepted();
         for (number, step) in steps.iter().enumerate() {
-            let [usual, long] = self.take(step).map(|answer| told(slice::from_ref(&answer)));
-            let usual = usual.replace("usual:", "long:");
-            // A record that was read is checked by who reads the answer.
-            let is_told_later = long.contains("UNREADABLE") && usual.contains("no record");
-            if usual != long && !is_told_later {
+            let [fast, full] = self.run(step).map(|answer| shown(slice::from_ref(&answer)));
+            let fast = fast.replace("fast:", "full:");
+            // The caller checks a record that the fast path answers.
+            let is_found_later = full.contains("UNREADABLE") && fast.contains("no record");
+            if fast != full && !is_found_later {
                 return Err(format!(
-                    "step {number} of {steps:?}: {usual}, and not {long}"
+                    "step {number} of {steps:?}: {fast}, and not {full}"
                 ));
             }
-            let [usual, long] = ["usual:", "long:"].map(|base| self.keys(base));
-            if usual != long {
+            let [fast, full] = ["fast:", "full:"].map(|base| self.keys(base));
+            if fast != full {
                 return Err(format!(
-                    "after step {number} of {steps:?}: {usual:#?}, and not {long:#?}"
+                    "after step {number} of {steps:?}: {fast:#?}, and not {full:#?}"
                 ));
             }
         }
         Ok(())
     }
 
-    fn take(&mut self, step: &Step) -> [Reply; 2] {
+    fn run(&mut self, step: &Step) -> [Reply; 2] {
         let (name, args) = match step {
             Step::Script(name, args) => (name, args),
-            Step::Hand(words) => {
-                return ["usual:", "long:"].map(|base| {
+            Step::Command(words) => {
+                return ["fast:", "full:"].map(|base| {
                     let key = format!("{base}{}", words[1]);
                     let mut words: Vec<_> = words.iter().map(String::as_str).collect();
                     words[1] = &key;
@@ -224,16 +246,17 @@ impl Lab {
                 });
             }
         };
-        let (name, usual, long) = WAYS.iter().find(|way| way.0 == *name).unwrap();
-        let before = self.keys("usual:");
-        let mut answer = self.eval(usual[0], "usual:", args);
-        if told(slice::from_ref(&answer)).contains("UNUSUAL") {
-            assert_eq!(self.keys("usual:"), before, "{step:?} declined, and wrote");
-            answer = self.eval(long, "usual:", args);
+        let (_, _, script) = ALL.iter().find(|script| script.0 == *name).unwrap();
+        let (fast, full) = (fast_path(script).unwrap(), full_path(script));
+        let before = self.keys("fast:");
+        let mut answer = self.eval(&fast, "fast:", args);
+        if shown(slice::from_ref(&answer)).contains("DECLINED") {
+            assert_eq!(self.keys("fast:"), before, "{step:?} declined, and wrote");
+            answer = self.eval(&full, "fast:", args);
         } else {
             *self.hits.entry(name).or_default() += 1;
         }
-        [answer, self.eval(long, "long:", args)]
+        [answer, self.eval(&full, "full:", args)]
     }
 
     fn eval(&self, text: &str, base: &str, args: &[String]) -> Reply {
@@ -259,7 +282,7 @@ impl Lab {
             } else {
                 (left + 450_000) / 900_000
             };
-            let value = told(slice::from_ref(&value));
+            let value = shown(slice::from_ref(&value));
             (
                 name[base.len()..].to_owned(),
                 format!("{value} ends {quarters}"),
@@ -272,35 +295,35 @@ impl Lab {
 /// A hash has no order.
 fn sorted(hash: &Reply) -> Reply {
     let mut pairs: Vec<_> = hash.array().chunks(2).map(<[_]>::to_vec).collect();
-    pairs.sort_by_key(|pair| told(pair));
+    pairs.sort_by_key(|pair| shown(pair));
     Reply::Array(pairs.concat())
 }
 
 /// Replies as text.
-fn told(replies: &[Reply]) -> String {
+fn shown(replies: &[Reply]) -> String {
     let texts = replies.iter().map(|reply| match reply {
         Reply::Bulk(bytes) => without_instants(&String::from_utf8_lossy(bytes)),
-        Reply::Array(replies) => told(replies),
+        Reply::Array(replies) => shown(replies),
         reply => without_instants(&format!("{reply:?}")),
     });
     texts.collect::<Vec<_>>().join(", ")
 }
 
-/// Digits of an instant, which two runs do not share, are told as `#`.
+/// Digits of an instant, which differs between two runs, are shown as `#`.
 fn without_instants(text: &str) -> String {
-    let mut told = String::new();
+    let mut shown = String::new();
     for run in text.split_inclusive(|letter: char| !letter.is_ascii_digit()) {
         let rest = run.trim_start_matches(|letter: char| letter.is_ascii_digit());
         let digits = &run[..run.len() - rest.len()];
-        told.push_str(if digits.len() < 13 { digits } else { "#" });
-        told.push_str(rest);
+        shown.push_str(if digits.len() < 13 { digits } else { "#" });
+        shown.push_str(rest);
     }
-    told
+    shown
 }
 
 #[test]
-fn a_usual_case_leaves_what_the_long_way_leaves() {
-    if !servers_or_skip("a_usual_case_leaves_what_the_long_way_leaves") {
+fn a_fast_path_does_what_the_full_path_does() {
+    if !servers_or_skip("a_fast_path_does_what_the_full_path_does") {
         return;
     }
     let lab = RefCell::new(Lab::start());
@@ -317,15 +340,15 @@ fn a_usual_case_leaves_what_the_long_way_leaves() {
     });
     outcome.unwrap();
     let hits = &lab.borrow().hits;
-    for (name, ..) in WAYS.iter().filter(|way| !way.1.is_empty()) {
+    for (name, ..) in ALL.iter().filter(|script| fast_path(script.2).is_some()) {
         assert!(hits.get(name).is_some_and(|hits| *hits > 5), "{hits:?}");
     }
 }
 
-/// What random steps seldom meet.
+/// Cases that random steps seldom meet.
 #[test]
-fn a_usual_case_declines_what_is_not_usual() {
-    if !servers_or_skip("a_usual_case_declines_what_is_not_usual") {
+fn a_fast_path_declines_other_cases() {
+    if !servers_or_skip("a_fast_path_declines_other_cases") {
         return;
     }
     let (one, two) = (
@@ -335,16 +358,16 @@ fn a_usual_case_declines_what_is_not_usual() {
     let route = format!("route:{ADA}");
     let messages = ["m", "n", "o", "p", "q"].map(|it| [claim("aa", it), commit("one", "aa", it)]);
     let cases = [
-        // 1.2 knows one owner where there are two.
+        // Two owners that are one in 1.2.
         vec![
-            hand(&["SET", &format!("waits:scope:{ADA}:0aa"), "one"]),
+            command(&["SET", &format!("waits:scope:{ADA}:0aa"), "one"]),
             park(DASH, "one", "aa", "x"),
         ],
         // A session of another type.
         vec![
             one(),
-            hand(&["DEL", "session:one"]),
-            hand(&["RPUSH", "session:one", "x"]),
+            command(&["DEL", "session:one"]),
+            command(&["RPUSH", "session:one", "x"]),
             on_scope("FIND", ADA, "aa"),
             park(ADA, "one", "aa", "y"),
             claim("aa", "m"),
@@ -355,16 +378,16 @@ fn a_usual_case_declines_what_is_not_usual() {
         vec![
             one(),
             claim("aa", "m"),
-            hand(&["DEL", "session:one"]),
-            hand(&["RPUSH", "session:one", "x"]),
+            command(&["DEL", "session:one"]),
+            command(&["RPUSH", "session:one", "x"]),
             commit("one", "aa", "m"),
         ],
-        // A fence in the way of a pointer, on a Cluster, and a write that comes too late.
+        // On a Cluster: a fence that covers a pointer, and a write that comes too late.
         vec![
-            hand(&["SET", "fence:one", "9"]),
-            sealed("9000000000000000+9"),
-            sealed("9000000000000000+10"),
-            sealed("1=10"),
+            command(&["SET", "fence:one", "9"]),
+            park_reserved("9000000000000000+9"),
+            park_reserved("9000000000000000+10"),
+            park_reserved("1=10"),
         ],
         // More messages than are remembered.
         [vec![one()], messages.concat()].concat(),
@@ -377,17 +400,17 @@ fn a_usual_case_declines_what_is_not_usual() {
             commit("one", "aa", "m"),
             commit("two", "bb", "m"),
         ],
-        // A wait that one of the two keys of the index has lost.
+        // A wait that is missing in one of the two keys of the index.
         vec![
             one(),
             two(),
-            hand(&["ZREM", &format!("due:{ADA}"), "bb"]),
+            command(&["ZREM", &format!("expiry:{ADA}"), "bb"]),
             on_scope("CLEAR", ADA, "aa"),
         ],
-        // An entry that leads to where the session waited before.
+        // An entry with an order that the session had before.
         vec![
             one(),
-            hand(&["HSET", &route, "aa", "5:one"]),
+            command(&["HSET", &route, "aa", "5:one"]),
             on_scope("FIND", ADA, "aa"),
             claim("aa", "m"),
             on_scope("CLEAR", ADA, "aa"),

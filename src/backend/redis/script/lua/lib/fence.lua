@@ -1,8 +1,12 @@
--- On a Cluster: no call writes the session any more for a pointer of that stamp or an earlier one. It holds
--- for a minute, after which such a call is too late by its own seal.
+-- Fences, on a Cluster.
+
+--- @include "lib/prelude"
+
+-- From now on no call writes the session for a pointer with that stamp or an earlier one. The fence ends
+-- after a minute: by then the reservation of such a call has ended.
 local function fence_off(key, stamp)
   if not now then
-    tick()
+    read_clock()
   end
   local fence = name('fence', key)
   local highest = math.max(stamp, call('GET', fence) or 0)

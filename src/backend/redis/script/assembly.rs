@@ -1,0 +1,205 @@
+//! The assembly of a script's text from the files that it includes.
+//!
+//! A line `--- @include "lib/load"` is replaced by the text of that file, once for each script: a file that
+//! is in the text already is left out. A word that begins with `$` is replaced by Lua text that is made from
+//! a table of fields:
+//!
+//! | word | text |
+//! |---|---|
+//! | `$RECORD_NAMES` | the variables `record_revision`, `record_created`, … |
+//! | `$RECORD_PATTERN` | the pattern whose captures they are |
+//! | `$RECORD_TEXT` | a record of these variables |
+//! | `$RECORD_UNPACKED` | the fields of a table that is made from these variables |
+//! | `$RECORD_PACKED` | a record of the table `head` |
+//! | `$INDEX_NAMES`, `$INDEX_PATTERN`, `$INDEX_TEXT` | the same for the header of the index: `index_last`, … |
+//! | `$INDEX_EMPTY` | the header of an index without waits |
+
+use super::index_header::{self, INDEX_HEADER};
+use super::record::RECORD;
+
+macro_rules! files {
+    ($($path:literal),+ $(,)?) => {
+        &[$(($path, include_str!(concat!("lua/", $path, ".lua")))),+]
+    };
+}
+
+/// The files that scripts include.
+const FILES: &[(&str, &str)] = files![
+    "fast/claim",
+    "fast/clear",
+    "fast/commit",
+    "fast/find",
+    "fast/park",
+    "fast/read",
+    "fast/wait",
+    "lib/deadline",
+    "lib/delete_session",
+    "lib/fence",
+    "lib/index",
+    "lib/keys",
+    "lib/legacy",
+    "lib/list",
+    "lib/load",
+    "lib/messages",
+    "lib/prelude",
+    "lib/record",
+    "lib/register",
+    "lib/reservation",
+    "lib/write",
+    "pointer/pointer",
+];
+
+/// The whole text of a script. A test checks that each file that is included exists.
+pub fn assemble(script: &str) -> String {
+    let (mut text, mut included) = (String::new(), Vec::new());
+    append(script, &mut text, &mut included);
+    let words = [
+        ("$RECORD_NAMES", RECORD.names("record")),
+        ("$RECORD_PATTERN", RECORD.pattern()),
+        ("$RECORD_TEXT", RECORD.text("record")),
+        ("$RECORD_UNPACKED", RECORD.unpacked("record")),
+        ("$RECORD_PACKED", RECORD.packed("head")),
+        ("$INDEX_NAMES", INDEX_HEADER.names("index")),
+        ("$INDEX_PATTERN", INDEX_HEADER.pattern()),
+        ("$INDEX_TEXT", INDEX_HEADER.text("index")),
+        ("$INDEX_EMPTY", format!("'{}'", index_header::EMPTY)),
+    ];
+    words
+        .iter()
+        .fold(text, |text, (word, made)| text.replace(word, made))
+}
+
+fn append<'a>(file: &'a str, text: &mut String, included: &mut Vec<&'a str>) {
+    for line in file.lines() {
+        match included_by(line) {
+            None => {
+                text.push_str(line);
+                text.push('\n');
+            }
+            Some(path) if included.contains(&path) => {}
+            Some(path) => {
+                included.push(path);
+                let found = FILES.iter().find(|(known, _)| *known == path);
+                append(found.map_or("", |(_, file)| file), text, included);
+            }
+        }
+    }
+}
+
+/// The file that a line includes.
+fn included_by(line: &str) -> Option<&str> {
+    let path = line.trim_start().strip_prefix("--- @include \"")?;
+    path.strip_suffix('"')
+}
+
+/// A script's fast path alone, which answers `DECLINED` where the full path would go on.
+#[cfg(test)]
+pub fn fast_path(script: &str) -> Option<String> {
+    let mut lines = script.lines();
+    let mut fast = String::new();
+    lines.find(|line| {
+        fast.push_str(line);
+        fast.push('\n');
+        is_fast(line)
+    })?;
+    Some(assemble(&(fast + "return {'DECLINED'}")))
+}
+
+/// A script's full path alone.
+#[cfg(test)]
+pub fn full_path(script: &str) -> String {
+    let full: Vec<_> = script.lines().filter(|line| !is_fast(line)).collect();
+    assemble(&full.join("\n"))
+}
+
+#[cfg(test)]
+fn is_fast(line: &str) -> bool {
+    included_by(line).is_some_and(|path| path.starts_with("fast/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+    use crate::backend::redis::script::registry::ALL;
+
+    fn includes(file: &str) -> impl Iterator<Item = &str> {
+        file.lines().filter_map(included_by)
+    }
+
+    /// A file that scripts include.
+    fn file(path: &str) -> &'static str {
+        let found = FILES.iter().find(|(known, _)| *known == path);
+        found.unwrap_or_else(|| panic!("no file {path}")).1
+    }
+
+    fn check_for_cycles<'a>(path: &'a str, outer: &mut Vec<&'a str>) {
+        assert!(!outer.contains(&path), "{path} includes itself: {outer:?}");
+        outer.push(path);
+        for path in includes(file(path)) {
+            check_for_cycles(path, outer);
+        }
+        outer.pop();
+    }
+
+    #[test]
+    fn every_include_resolves_without_a_cycle() {
+        let scripts = ALL.iter().flat_map(|(_, _, script)| includes(script));
+        for path in scripts.chain(FILES.iter().map(|(path, _)| *path)) {
+            check_for_cycles(path, &mut Vec::new());
+        }
+    }
+
+    #[test]
+    fn every_file_is_a_script_or_included() {
+        let files = ALL.iter().map(|(_, _, script)| *script);
+        let files = files.chain(FILES.iter().map(|(_, file)| *file));
+        let included: Vec<_> = files.flat_map(includes).collect();
+        let scripts: Vec<_> = ALL.iter().map(|(_, path, _)| *path).collect();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/backend/redis/script/lua");
+        let mut count = 0;
+        for folder in fs::read_dir(&root).unwrap() {
+            for file in fs::read_dir(folder.unwrap().path()).unwrap() {
+                let path = file.unwrap().path().with_extension("");
+                let path = path.strip_prefix(&root).unwrap().to_str().unwrap();
+                let is_used = included.contains(&path) != scripts.contains(&path);
+                assert!(is_used, "{path} is a script, or included by one");
+                count += 1;
+            }
+        }
+        assert_eq!(count, ALL.len() + FILES.len());
+    }
+
+    #[test]
+    fn a_file_is_in_a_script_once() {
+        for (name, _, script) in ALL {
+            let text = assemble(script);
+            assert!(!text.contains("@include"), "{name}");
+            for (path, file) in FILES {
+                let first = file.lines().next().unwrap();
+                assert!(
+                    text.matches(first).count() < 2,
+                    "{name} includes {path} twice"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn every_word_of_a_table_is_replaced() {
+        for (name, _, script) in ALL {
+            let text = assemble(script);
+            let mut rest = text.split('$').skip(1);
+            let is_word = |rest: &str| rest.starts_with(|letter: char| letter.is_ascii_uppercase());
+            assert!(!rest.any(is_word), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_empty_header_has_all_fields() {
+        let fields = index_header::EMPTY.split(' ').count();
+        assert_eq!(fields, INDEX_HEADER.fields.len());
+    }
+}

@@ -1,0 +1,32 @@
+-- Fast path of ops/claim: a new message for a session that waits and is not claimed.
+
+repeat
+  local format = string.format
+  local entry = pcall_redis('HGET', name('route', owner), scope)
+  local order, key = string.match(type(entry) == 'string' and entry or '', '^([0-9]+):(.*)$')
+  if not key or pcall_redis('HEXISTS', name('done', owner), message) ~= 0 then
+    break
+  end
+  local meta = name('meta', key)
+  local record, payload = pcall_redis('GET', meta), pcall_redis('GET', name('session', key))
+  local $RECORD_NAMES = string.match(type(record) == 'string' and record or '', $RECORD_PATTERN)
+  if record_order ~= order or record_owner ~= owner or record_secret ~= '-' or type(payload) ~= 'string' or payload == '' then
+    break
+  end
+  local time = redis.call('TIME')
+  local micros = time[1] * 1000000 + time[2]
+  record_attempt = format('%.0f', math.min(record_attempt + 1, 4294967295))
+  record_secret, record_lease_until = secret, format('%.0f', math.floor(micros / 1000) + lease)
+  record_fencing = format('%.0f', math.max(record_fencing + 1, micros))
+  record = $RECORD_TEXT
+  local written
+  if record_deadline == '0' then
+    written = pcall_redis('SET', meta, record)
+  else
+    written = pcall_redis('SET', meta, record, 'PXAT', format('%.0f', record_deadline - 1))
+  end
+  if written.err then
+    break
+  end
+  return {'OK', key, payload, record}
+until true

@@ -1,0 +1,30 @@
+-- Fast path of ops/clear: the owner's only wait, which is not claimed.
+
+repeat
+  local route, expiry = name('route', owner), name('expiry', owner)
+  local entry = pcall_redis('HGET', route, scope)
+  local order, key = string.match(type(entry) == 'string' and entry or '', '^([0-9]+):(.*)$')
+  if not key then
+    break
+  end
+  local session, meta = name('session', key), name('meta', key)
+  local record = pcall_redis('GET', meta)
+  local $RECORD_NAMES = string.match(type(record) == 'string' and record or '', $RECORD_PATTERN)
+  if record_order ~= order or record_owner ~= owner or record_secret ~= '-' or (tonumber(pcall_redis('STRLEN', session)) or 0) == 0 then
+    break
+  end
+  local stamp = string.match(record_flags, '^%-u(%d*)$')
+  if not stamp or pcall_redis('ZCARD', expiry) ~= 1 or pcall_redis('HLEN', route) ~= 2 then
+    break
+  end
+  redis.call('DEL', session, meta, route, expiry)
+  if stamp ~= '' then
+    -- As lib/fence.
+    local time = redis.call('TIME')
+    local now, fence = time[1] * 1000 + math.floor(time[2] / 1000), name('fence', key)
+    local highest = math.max(stamp, pcall_redis('GET', fence) or 0)
+    local ends = math.max(now, math.floor(highest / 1000)) + 60000
+    redis.call('SET', fence, string.format('%.0f', highest), 'PXAT', string.format('%.0f', ends))
+  end
+  return {'OK', key, stamp}
+until true

@@ -1,0 +1,27 @@
+-- Fast path of ops/commit: a new message of the worker that holds the claim, and the session waits again on
+-- the same scope.
+
+repeat
+  local session, meta, format, done = name('session', key), name('meta', key), string.format, name('done', owner)
+  local known = pcall_redis('HMGET', done, message, '#')
+  if not scope or known[1] ~= false or pcall_redis('HLEN', done) > limit + math.floor(limit / 64) then
+    break
+  end
+  local record = pcall_redis('GET', meta)
+  local $RECORD_NAMES = string.match(type(record) == 'string' and record or '', $RECORD_PATTERN)
+  if record_owner ~= owner or record_secret ~= secret or record_scope ~= scope or (tonumber(pcall_redis('STRLEN', session)) or 0) == 0 then
+    break
+  end
+  local answer = string.match(record_flags, '^%-u(%d*)$')
+  local time = redis.call('TIME')
+  local micros = time[1] * 1000000 + time[2]
+  local now = math.floor(micros / 1000)
+  local is_later = record_deadline ~= '0' and (ttl == '' or now + ttl > tonumber(record_deadline))
+  if not answer or is_later and extend_until ~= '' and now > tonumber(extend_until) then
+    break
+  end
+  local instant, entry = format('%.0f', now), record_order .. ':' .. key
+  record_revision = format('%.0f', record_revision + 1)
+
+  --- @include "fast/wait"
+until true

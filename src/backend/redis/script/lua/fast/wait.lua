@@ -1,0 +1,55 @@
+-- The end of the fast paths of ops/park and ops/commit: writes the index, the session, and the message of a
+-- commit (`done` is nil for a park). It declines if a wait of the owner has ended, or ends later than this
+-- one.
+
+  local route = name('route', owner)
+  local found = pcall_redis('HMGET', route, scope, '#')
+  if found[1] ~= entry then
+    break
+  end
+  local $INDEX_NAMES = string.match(found[2] or $INDEX_EMPTY, $INDEX_PATTERN)
+  local soonest, latest = tonumber(index_soonest), tonumber(index_latest)
+  local deadline = ttl == '' and math.huge or now + ttl
+  if soonest <= now or deadline < latest or ttl ~= '' and deadline >= 9007199254740992 then
+    break
+  end
+
+  local expires_at = nil
+  index_latest = 'inf'
+  if ttl ~= '' then
+    index_latest, expires_at = format('%.0f', deadline), format('%.0f', deadline - 1)
+  end
+  local stored_deadline = record_deadline
+  record_deadline = expires_at and index_latest or '0'
+  if not entry or stored_deadline ~= record_deadline then
+    if type(pcall_redis('ZADD', name('expiry', owner), index_latest, scope)) ~= 'number' then
+      break
+    end
+  end
+  index_last = index_last + 1 > micros and format('%.0f', index_last + 1) or time[1] .. format('%06d', time[2])
+  index_soonest = soonest < deadline and format('%.0f', soonest) or index_latest
+  if type(pcall_redis('HSET', route, scope, index_last .. ':' .. key, '#', $INDEX_TEXT)) ~= 'number' then
+    break
+  end
+  record_scope, record_order, record_since, record_attempt = scope, index_last, instant, '0'
+  record_secret, record_lease_until, record_released, record_owner = '-', '0', '-', owner
+  record = $RECORD_TEXT
+  if expires_at then
+    redis.call('PEXPIREAT', route, expires_at)
+    redis.call('PEXPIREAT', name('expiry', owner), expires_at)
+    redis.call('SET', session, payload, 'PXAT', expires_at)
+    redis.call('SET', meta, record, 'PXAT', expires_at)
+  else
+    if latest > 0 and latest < deadline then
+      redis.call('PERSIST', route)
+      redis.call('PERSIST', name('expiry', owner))
+    end
+    redis.call('MSET', session, payload, meta, record)
+  end
+  if done then
+    local ends = math.min(now + window, 9007199254740991)
+    local newest = math.max(tonumber(known[2] or 0), ends)
+    redis.call('HSET', done, message, format('%.0f', ends) .. ' ' .. format('%.0f', micros) .. ' ' .. secret, '#', format('%.0f', newest))
+    redis.call('PEXPIREAT', done, format('%.0f', newest - 1))
+  end
+  return {'OK', answer}

@@ -1,0 +1,14 @@
+-- Deletes a pointer that has not changed its owner or its stamp.
+
+--- @include "pointer/pointer"
+
+local expected, expected_stamp = unpack(ARGV)
+
+if owner ~= expected then
+  return {'GONE'}
+end
+if stamp ~= expected_stamp then
+  return {'OTHER'}
+end
+redis.call('DEL', pointer)
+return {'OK'}
