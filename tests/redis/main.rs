@@ -26,6 +26,7 @@ mod faults;
 mod health;
 mod layout;
 mod leftovers;
+mod pointers;
 #[allow(deprecated)]
 mod round_trips;
 mod sentinel;

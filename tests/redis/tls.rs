@@ -47,7 +47,7 @@ fn c17_what_is_wrong_with_a_certificate_is_said() {
     ensure_said(trusting(), "tls_cert and tls_key");
     let other = |name: &str| others.path().join(name);
     let foreign = trusting().tls_identity(other("server.pem"), other("server.key"));
-    ensure_said(foreign, "does not accept our client certificate");
+    ensure_said(foreign, "rejects the client certificate");
 }
 
 #[test]

@@ -1,33 +1,34 @@
-//! How a server does, and what an operator must know about it.
+//! The health of the servers, with warnings for the operator.
 
 use std::time::{Duration, Instant};
 
 use redis::Value;
 
-use super::client::Connections;
+use super::client::Client;
 use super::client::info::{Info, text_of};
 use super::client::routing::Route;
 use super::script::reply::unexpected;
 use crate::error::SessionResult;
 use crate::session::{Health, HealthWarning};
 
-/// What calls on a cluster allow for without a further round trip is more, at the default timeouts.
-const CLOCKS_DIFFER: Duration = Duration::from_secs(2);
-/// From this share of `maxmemory` on, memory is short.
-const MEMORY_IS_SHORT: f64 = 0.9;
+/// The difference of clocks from which the operator is warned. Calls on a cluster tolerate more, with
+/// the default timeouts.
+const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_secs(2);
+/// The share of `maxmemory` in use from which the operator is warned.
+const MEMORY_LIMIT: f64 = 0.9;
 
-/// Asks the server, or each master of a cluster: the version and the role are the first one's that
-/// answers, the round trip is the longest, and the warnings name their node. A cluster's clocks are compared.
+/// Asks the server, or each master of a cluster. Version and role are those of the first that answers,
+/// the round trip is the longest, and warnings name their node. On a cluster the clocks are compared.
 ///
 /// # Errors
 /// `Unavailable` or `Timeout` if no server answers.
-pub(super) async fn ask(connections: &Connections) -> SessionResult<Health> {
-    let masters = connections.layout().await?.masters;
+pub async fn health(client: &Client) -> SessionResult<Health> {
+    let masters = client.masters().await?.routes;
     let (mut whole, mut failure): (Option<Health>, _) = (None, None);
     let (mut warnings, mut clocks) = (Vec::new(), Vec::new());
     let begun = Instant::now();
     for route in &masters {
-        match ask_one(connections, route).await {
+        match health_of(client, route).await {
             Ok((mut health, time)) => {
                 clocks.extend(time.map(|time| time.saturating_sub(begun.elapsed())));
                 warnings.extend(
@@ -46,18 +47,18 @@ pub(super) async fn ask(connections: &Connections) -> SessionResult<Health> {
             }
         }
     }
-    warnings.extend(differing(&clocks));
+    warnings.extend(clock_warning(&clocks));
     match (whole, failure) {
         (Some(whole), _) => Ok(Health { warnings, ..whole }),
         (None, failure) => Err(failure.unwrap_or_else(unexpected)),
     }
 }
 
-/// What to know of clocks that were told as if at one moment.
-fn differing(clocks: &[Duration]) -> Option<HealthWarning> {
+/// Warns if clocks, all read at one moment, differ.
+fn clock_warning(clocks: &[Duration]) -> Option<HealthWarning> {
     let (first, last) = (clocks.iter().min()?, clocks.iter().max()?);
     let between = last.saturating_sub(*first);
-    (between > CLOCKS_DIFFER).then(|| {
+    (between > MAX_CLOCK_DIFFERENCE).then(|| {
         let message = format!(
             "the clocks of the masters differ by {} s; set them by one source",
             between.as_secs()
@@ -69,39 +70,36 @@ fn differing(clocks: &[Duration]) -> Option<HealthWarning> {
 fn named(route: &Route, warning: HealthWarning) -> HealthWarning {
     let message = match route {
         Route::Master => warning.message,
-        Route::Node(node) | Route::Asked(node) => format!("{node}: {}", warning.message),
+        Route::Node(node) | Route::AskTarget(node) => format!("{node}: {}", warning.message),
     };
     HealthWarning::new(warning.code, message)
 }
 
-/// INFO, and the save points only if the server could lose everything without them. Tells the time of the
-/// server, too.
-async fn ask_one(
-    connections: &Connections,
-    route: &Route,
-) -> SessionResult<(Health, Option<Duration>)> {
+/// The health of one server, and its time. Asks for INFO, and for the save points if the server does
+/// not write an append-only file.
+async fn health_of(client: &Client, route: &Route) -> SessionResult<(Health, Option<Duration>)> {
     let started = Instant::now();
-    let reply = connections.command_at(route, redis::cmd("INFO")).await?;
+    let reply = client.command_at(route, redis::cmd("INFO")).await?;
     let mut health = Health::new("redis", started.elapsed());
     let text = text_of(&reply.value).unwrap_or_default();
     let info = Info::parse(&text);
     health.version = info.version();
     health.role = info.get("role").map(str::to_owned);
     health.warnings = warnings_of(&info);
-    if info.get("aof_enabled") == Some("0") && !saves_snapshots(connections, route).await {
+    if info.get("aof_enabled") == Some("0") && !saves_snapshots(client, route).await {
         health.warnings.push(HealthWarning::new(
             "no_persistence",
-            "the server keeps nothing over a restart; switch on appendonly or save points",
+            "the server loses all data in a restart; switch on appendonly or save points",
         ));
     }
     Ok((health, info.time()))
 }
 
-/// A server that does not tell its configuration gets the benefit of the doubt.
-async fn saves_snapshots(connections: &Connections, route: &Route) -> bool {
+/// Whether save points are set; true if the server does not answer CONFIG.
+async fn saves_snapshots(client: &Client, route: &Route) -> bool {
     let mut command = redis::cmd("CONFIG");
     command.arg("GET").arg("save");
-    let Ok(reply) = connections.command_at(route, command).await else {
+    let Ok(reply) = client.command_at(route, command).await else {
         return true;
     };
     match reply.value {
@@ -159,7 +157,7 @@ fn eviction(info: &Info) -> Option<HealthWarning> {
 fn memory(info: &Info) -> Option<HealthWarning> {
     let limit = info.number("maxmemory").filter(|limit| *limit > 0.0)?;
     let share = info.number("used_memory")? / limit;
-    (share > MEMORY_IS_SHORT).then(|| {
+    (share > MEMORY_LIMIT).then(|| {
         let percent = (share * 100.0).round();
         let message = format!("{percent} % of maxmemory are in use; writes will be refused");
         HealthWarning::new("memory_short", message)
@@ -176,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_good_server_has_no_warnings() {
+    fn a_well_configured_server_has_no_warnings() {
         let info = "# Server\r\nredis_version:7.2.4\r\nrole:master\r\n\
                     maxmemory:0\r\nmaxmemory_policy:noeviction\r\nused_memory:5\r\n";
         assert!(codes(info).is_empty());
@@ -184,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn each_fault_has_its_code() {
+    fn each_problem_has_its_warning() {
         assert_eq!(codes("redis_version:6.0.9"), ["old_version"]);
         assert_eq!(codes("role:slave"), ["replica"]);
         assert_eq!(codes("maxmemory_policy:allkeys-lru"), ["eviction_policy"]);
@@ -193,12 +191,12 @@ mod tests {
     }
 
     #[test]
-    fn clocks_that_differ_are_told() {
+    fn different_clocks_are_a_warning() {
         let time = Info::parse("server_time_usec:1700000000000000").time();
         assert_eq!(time, Some(Duration::from_secs(1_700_000_000)));
         let at = |seconds: &[u64]| {
             let clocks: Vec<_> = seconds.iter().copied().map(Duration::from_secs).collect();
-            differing(&clocks).map(|warning| warning.message)
+            clock_warning(&clocks).map(|warning| warning.message)
         };
         assert_eq!(at(&[]), None);
         assert_eq!(at(&[5]), None);
@@ -207,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn valkey_tells_its_own_version() {
+    fn valkey_reports_its_own_version() {
         let info = Info::parse("redis_version:7.2.4\nserver_name:valkey\nvalkey_version:8.1.0");
         assert_eq!(info.version().as_deref(), Some("valkey 8.1.0"));
         assert!(old_version(&info).is_none());

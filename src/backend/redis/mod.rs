@@ -1,20 +1,22 @@
 //! The Redis and Valkey store, in layers: each uses only those before it in this list.
 //!
-//! 1. [`config`]: where the servers are, and the settings of a store.
-//! 2. [`transport`]: connections to one server.
-//! 3. [`script`]: the Lua scripts, their arguments and their answers. An operation is one script,
-//!    which carries out the same rules as `crate::rules`.
-//! 4. [`client`]: which server a call goes to, and when it is repeated.
-//! 5. [`ownership`]: where the keys of an owner are, and how a session key leads there.
-//! 6. [`store`], [`claims`], [`health`] and [`admin`]: the operations.
+//! 1. [`config`]: servers, credentials, timeouts, TLS settings.
+//! 2. [`transport`]: connections to servers.
+//! 3. [`script`]: the Lua scripts, their arguments and answers. An operation is one script, which
+//!    carries out the same rules as `crate::rules`.
+//! 4. [`client`]: routing of calls to servers, and retries.
+//! 5. [`ownership`]: the location of an owner's keys, and the way from a session key to its owner.
+//! 6. [`executor`]: the execution of an operation.
+//! 7. [`store`], [`claims`], [`health`] and [`admin`]: the operations.
 //!
-//! All I/O runs on threads of the library ([`transport::runtime`]), so that a caller may block or
-//! wait on any executor.
+//! All I/O runs on threads of the library ([`transport::runtime`]), so a caller may block, or wait on
+//! any executor (C19).
 
 mod admin;
 mod claims;
 mod client;
 mod config;
+mod executor;
 mod health;
 mod ownership;
 mod script;

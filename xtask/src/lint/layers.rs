@@ -20,6 +20,7 @@ const LAYERED: &[Layered] = &[
             &["script"],
             &["client"],
             &["ownership"],
+            &["executor"],
             &["store", "claims", "health", "admin"],
         ],
     },

@@ -1,32 +1,25 @@
-//! The operator's verbs: which script each runs, and with what.
+//! The operations of administrators.
 
-pub mod walk;
+mod names;
+mod verify;
+mod walk;
 
 use greentic_types::SessionKey;
 
-use self::walk::{Name, by_home};
-use super::client::scan::Names;
-use super::client::side_by_side::side_by_side;
+use super::executor::Refusal;
 use super::ownership::pointer::Reservation;
 use super::script::args::{Args, named};
 use super::script::registry;
 use super::script::reply::Answer;
-use super::store::calls::refused;
-use super::store::{LONGEST_WINDOW, RedisSessionStore};
-use crate::admin::{
-    Finding, FindingKind, ImportMode, ImportOutcome, RevokeOutcome, ScanCursor, VerifyMode,
-    VerifyPage,
-};
+use super::store::RedisSessionStore;
+use crate::admin::{ImportMode, ImportOutcome, RevokeOutcome, ScanCursor, VerifyMode, VerifyPage};
 use crate::backend::{Admin, Backend, Depth, WalkPage};
-use crate::clock::{Timestamp, whole_millis};
+use crate::clock::Timestamp;
 use crate::error::{SessionResult, invalid_input, not_found};
 use crate::owner::{Identity, Owner};
 use crate::payload;
 use crate::request;
 use crate::rules::Erased;
-
-/// How many names one script checks, so that it is short for those who wait behind it.
-const BATCH: usize = 50;
 
 impl Admin for RedisSessionStore {
     async fn walk(
@@ -35,11 +28,11 @@ impl Admin for RedisSessionStore {
         after: Option<&ScanCursor>,
         limit: usize,
     ) -> SessionResult<WalkPage> {
-        self.walk_keys(depth, after, limit).await
+        walk::next_page(&self.executor, depth, after, limit).await
     }
 
     async fn walk_one(&self, key: &SessionKey) -> SessionResult<WalkPage> {
-        self.look_at(Depth::Summary, key).await
+        walk::look_up(&self.executor, Depth::Summary, key).await
     }
 
     async fn erase_owner(
@@ -47,7 +40,7 @@ impl Admin for RedisSessionStore {
         owner: &Owner,
         request: request::EraseOwner,
     ) -> SessionResult<Erased> {
-        let keys = self.homes.keys(owner);
+        let keys = self.executor.layout.keys(owner);
         let mut args = Args::writing(&keys, &registry::FORGET, keys.route(owner))
             .text(owner.as_str())
             .number(request.keys.len() as u64);
@@ -57,14 +50,14 @@ impl Admin for RedisSessionStore {
         for scope in &request.legacy_scopes {
             args = args.owned(scope.to_string());
         }
-        let mut answer = self.answer(args).await?;
+        let mut answer = self.executor.answer(args).await?;
         match answer.status.as_str() {
             "OK" => {
                 let (sessions, messages) = (answer.number()?, answer.number()?);
-                for pointed in answer.values()? {
-                    let mut pointed = Answer::read(keys.clone(), pointed)?;
-                    let key = pointed.session_key()?;
-                    self.homes.forget(owner, &key, pointed.stamp());
+                for removed in answer.values()? {
+                    let mut removed = Answer::read(keys.clone(), removed)?;
+                    let key = removed.session_key()?;
+                    self.executor.layout.forget(owner, &key, removed.stamp());
                 }
                 Ok(Erased { sessions, messages })
             }
@@ -78,42 +71,29 @@ impl Admin for RedisSessionStore {
         after: Option<&ScanCursor>,
         limit: usize,
     ) -> SessionResult<VerifyPage> {
-        let Names {
-            names,
-            pointers,
-            progress,
-            next,
-        } = self.all_names(after, limit).await?;
-        let mut findings = self.homes.check_pointers(mode, &pointers).await?;
-        findings.extend(self.homes.check_sessions(mode, &names).await?);
-        let homes = by_home(&names).map(|names| self.check_home(mode, names));
-        findings.extend(side_by_side(homes.collect()).await?.into_iter().flatten());
-        Ok(VerifyPage {
-            checked: (names.len() + pointers.len()) as u64,
-            findings,
-            progress,
-            next,
-        })
+        verify::next_page(&self.executor, mode, after, limit).await
     }
 
     async fn extend(&self, request: request::Extend) -> SessionResult<Option<Timestamp>> {
         let (key, ttl) = (&request.key, request.ttl);
-        let mut late = None;
+        let layout = &self.executor.layout;
+        let mut refused_at = None;
         let mut answer = loop {
-            let found = self.homes.locate_for(key, ttl, late).await?;
-            let (home, reserved) = found.ok_or_else(|| not_found(key))?;
-            let args = Args::writing(&home.keys, &registry::EXTEND, home.keys.session(key))
+            let found = layout.locate_and_extend(key, ttl, refused_at).await?;
+            let (location, reservation) = found.ok_or_else(|| not_found(key))?;
+            let name = location.keys.session(key);
+            let args = Args::writing(&location.keys, &registry::EXTEND, name)
                 .text(key.as_str())
                 .number(ttl.0)
-                .owned(reserved.text());
-            let answer = self.answer(args).await;
-            if let Some(owner) = &home.owner {
-                self.homes.settle(owner, key, reserved, &answer);
+                .owned(Reservation::argument(reservation));
+            let answer = self.executor.answer(args).await;
+            if let Some(owner) = &location.owner {
+                layout.settle(owner, key, reservation, &answer);
             }
             let mut answer = answer?;
-            match refused(&mut answer)? {
+            match Refusal::of(&mut answer)? {
                 None => break answer,
-                Some(refused) => late = refused.late(),
+                Some(refusal) => refused_at = refusal.refused_at(),
             }
         };
         match answer.status.as_str() {
@@ -129,14 +109,14 @@ impl Admin for RedisSessionStore {
         }
     }
 
-    /// A repeat that finds no claim says so: the token is void either way (C14, C25).
+    /// A repeat answers `NotClaimed`; the token is void in both cases (C14, C25).
     async fn revoke(&self, key: &SessionKey) -> SessionResult<RevokeOutcome> {
-        let home = self.locate(key).await?;
-        let keys = home.ok_or_else(|| not_found(key))?.keys;
+        let location = self.executor.locate(key).await?;
+        let keys = location.ok_or_else(|| not_found(key))?.keys;
         let args = Args::writing(&keys, &registry::REVOKE, keys.session(key))
             .text(key.as_str())
             .owned(named(None));
-        let mut answer = self.answer(args).await?;
+        let mut answer = self.executor.answer(args).await?;
         match answer.status.as_str() {
             "OK" => Ok(RevokeOutcome::Revoked {
                 until: answer.timestamp()?,
@@ -159,9 +139,9 @@ impl Admin for RedisSessionStore {
         };
         let if_absent = request.mode == ImportMode::IfAbsent;
         let (owner, key) = (&request.owner, request.session.key());
-        let keys = self.homes.keys(owner);
+        let keys = self.executor.layout.keys(owner);
         let (operation, data) = (named(None), payload::encode(data)?);
-        let args = |reserved: Reservation| {
+        let args = |reservation: Option<Reservation>| {
             let args = Args::writing(&keys, &registry::IMPORT, keys.session(key))
                 .text(owner.as_str())
                 .text(key.as_str())
@@ -173,7 +153,7 @@ impl Admin for RedisSessionStore {
                 .text(if if_absent { "1" } else { "0" })
                 .text(&operation)
                 .bytes(&data)
-                .owned(reserved.text());
+                .owned(Reservation::argument(reservation));
             match &request.wait {
                 None => args,
                 Some(wait) => args
@@ -183,8 +163,15 @@ impl Admin for RedisSessionStore {
                     .number(u64::from(wait.attempt)),
             }
         };
-        let ttl = self.homes.ttl(&keys, key, request.deadline).await?;
-        let answer = self.bring(owner, key, ttl, args).await?;
+        let ttl = self
+            .executor
+            .layout
+            .ttl_until(&keys, key, request.deadline)
+            .await?;
+        let answer = self
+            .executor
+            .write_reserving_key(owner, key, ttl, args)
+            .await?;
         match answer.status.as_str() {
             "OK" => Ok(ImportOutcome::Imported),
             "EXISTS" => Ok(ImportOutcome::Exists),
@@ -194,76 +181,21 @@ impl Admin for RedisSessionStore {
     }
 
     async fn import_messages(&self, request: request::ImportMessages) -> SessionResult<()> {
-        let options = self.options();
-        let limit = u64::try_from(options.max_messages.max(1)).unwrap_or(u64::MAX);
-        let keys = self.homes.keys(&request.owner);
+        let keys = self.executor.layout.keys(&request.owner);
         let mut args = Args::writing(
             &keys,
             &registry::IMPORT_MESSAGES,
             keys.route(&request.owner),
         )
         .text(request.owner.as_str())
-        .number(whole_millis(options.message_window).min(LONGEST_WINDOW))
-        .number(limit);
+        .message_limits(self.options());
         for (message, until) in &request.messages {
             args = args.owned(hex::encode(message.0)).number(until.as_millis());
         }
-        let answer = self.answer(args).await?;
+        let answer = self.executor.answer(args).await?;
         match answer.status.as_str() {
             "OK" => Ok(()),
             _ => answer.unexpected(),
         }
     }
-}
-
-impl RedisSessionStore {
-    async fn check_home(&self, mode: VerifyMode, names: &[Name]) -> SessionResult<Vec<Finding>> {
-        let mut findings = Vec::new();
-        for batch in names.chunks(BATCH) {
-            findings.extend(self.check(mode, batch).await?);
-        }
-        Ok(findings)
-    }
-
-    async fn check(&self, mode: VerifyMode, names: &[Name]) -> SessionResult<Vec<Finding>> {
-        let Some(first) = names.first() else {
-            return Ok(Vec::new());
-        };
-        let repair = mode == VerifyMode::Repair;
-        let name = first.keys.session(&SessionKey::new(&*first.of));
-        let mut args =
-            Args::writing(&first.keys, &registry::CHECK, name).text(if repair { "1" } else { "0" });
-        for name in names {
-            args = args.text(name.kind).text(&name.of);
-        }
-        let mut answer = self.answer(args).await?;
-        let findings = answer.values()?.into_iter();
-        findings
-            .map(|value| match Answer::read(first.keys.clone(), value) {
-                Ok(mut answer) => finding(&mut answer),
-                Err(error) => Ok(Finding::new(
-                    FindingKind::Unreadable,
-                    "keys",
-                    None,
-                    error.message,
-                )),
-            })
-            .collect()
-    }
-}
-
-fn finding(answer: &mut Answer) -> SessionResult<Finding> {
-    let kind = match answer.status.as_str() {
-        "DANGLING" => FindingKind::Dangling,
-        "MISSING" => FindingKind::Missing,
-        "ORPHAN" => FindingKind::Orphan,
-        _ => return answer.unexpected(),
-    };
-    let (place, key) = (answer.text()?, answer.text()?);
-    let places = super::config::namespace::KINDS.into_iter();
-    let place = places.into_iter().find(|known| *known == place);
-    let key = (!key.is_empty()).then(|| SessionKey::new(key));
-    let mut finding = Finding::new(kind, place.unwrap_or("keys"), key, answer.text()?);
-    finding.repaired = answer.number()? == 1;
-    Ok(finding)
 }

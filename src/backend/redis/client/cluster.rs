@@ -1,4 +1,4 @@
-//! The nodes of a cluster, and the way to the one that serves a slot.
+//! The nodes of a cluster, and the slot map, which is refreshed after MOVED and other failures.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,19 +12,22 @@ use tokio::time::{Instant, timeout_at};
 use super::slot_map::SlotMap;
 use crate::backend::redis::config::RedisConfig;
 use crate::backend::redis::config::address::Address;
-use crate::backend::redis::transport::connector::Topology;
-use crate::backend::redis::transport::endpoint::{Access, Node};
+use crate::backend::redis::transport::connector::Connector;
+use crate::backend::redis::transport::endpoint::{ConnectionSettings, Endpoint};
 use crate::backend::redis::transport::error::Failure;
 use crate::backend::redis::transport::pool::Pool;
-use crate::backend::redis::transport::reconnect::Patience;
+use crate::backend::redis::transport::reconnect::ConnectBudget;
 use crate::backend::redis::transport::runtime::Runtime;
 
-/// The nodes of a cluster that this store has met.
-pub(crate) struct Cluster(Arc<Shared>);
+/// The shortest time between two refreshes: one answer serves all calls that failed meanwhile.
+const REFRESH_INTERVAL: Duration = Duration::from_millis(50);
+
+/// The nodes of a cluster.
+pub struct Cluster(Arc<Shared>);
 
 struct Shared {
     seeds: Vec<Address>,
-    access: Arc<Access>,
+    settings: Arc<ConnectionSettings>,
     config: RedisConfig,
     state: Mutex<State>,
 }
@@ -33,52 +36,49 @@ struct Shared {
 struct State {
     map: SlotMap,
     pools: HashMap<Address, Arc<Pool>>,
-    /// The search for a new map that is under way, or the last one.
-    search: Option<watch::Receiver<Option<Search>>>,
+    /// The running refresh of the map, or the last one.
+    refresh: Option<watch::Receiver<Option<Refresh>>>,
 }
 
-/// A search for a map that has ended.
+/// A refresh of the slot map that has ended.
 #[derive(Clone)]
-struct Search {
+struct Refresh {
     ended: Instant,
     failure: Option<Failure>,
 }
 
-/// Nodes are not asked more often: one answer serves all calls that failed meanwhile.
-const REST: Duration = Duration::from_millis(50);
-
 impl Cluster {
-    pub fn new(seeds: Vec<Address>, access: Access, config: &RedisConfig) -> Self {
+    pub fn new(seeds: Vec<Address>, settings: ConnectionSettings, config: &RedisConfig) -> Self {
         Self(Arc::new(Shared {
             seeds,
-            access: Arc::new(access),
+            settings: Arc::new(settings),
             config: config.clone(),
             state: Mutex::default(),
         }))
     }
 
-    /// The connections to the master of a slot. Looks for a map first if there is none.
+    /// The connections to the master of a slot. Waits for a slot map if there is none yet.
     pub async fn master(
         &self,
         runtime: &Arc<Runtime>,
         slot: u16,
-        until: Instant,
+        deadline: Instant,
     ) -> Result<Arc<Pool>, Failure> {
         if let Some(pool) = self.0.known_master(slot) {
             return Ok(pool);
         }
-        self.find_map(runtime, until).await?;
+        self.refresh(runtime, deadline).await?;
         let pool = self.0.known_master(slot);
-        pool.ok_or(Failure::NotNow("CLUSTERDOWN"))
+        pool.ok_or(Failure::Retryable("CLUSTERDOWN"))
     }
 
-    /// The masters, in order, and what they serve.
-    pub async fn layout(
+    /// The addresses of the masters, sorted, and the fingerprint of a fresh slot map.
+    pub async fn masters(
         &self,
         runtime: &Arc<Runtime>,
-        until: Instant,
+        deadline: Instant,
     ) -> Result<(Vec<Address>, String), Failure> {
-        self.find_map(runtime, until).await?;
+        self.refresh(runtime, deadline).await?;
         let state = self.0.state.lock();
         let mut masters: Vec<_> = state.map.masters().cloned().collect();
         masters.sort();
@@ -86,33 +86,21 @@ impl Cluster {
         Ok((masters, state.map.fingerprint()))
     }
 
-    /// Waits until there is a map that is new.
-    async fn find_map(&self, runtime: &Arc<Runtime>, until: Instant) -> Result<(), Failure> {
-        let late = || Failure::Unreachable("no node of the cluster answers in time".to_owned());
-        let mut search = self.search(runtime);
-        let ended = timeout_at(until, search.wait_for(Option::is_some)).await;
-        let ended = ended.map_err(|_elapsed| late())?;
-        let ended = ended.ok().and_then(|search| search.clone());
-        match ended.ok_or_else(late)?.failure {
-            Some(failure) => Err(failure),
-            None => Ok(()),
-        }
-    }
-
     /// The connections to a node.
     pub fn node(&self, address: &Address) -> Arc<Pool> {
         self.0.pool(&mut self.0.state.lock(), address)
     }
 
-    /// Takes note of what a node said, or of its silence: the next attempt may go elsewhere.
-    pub fn learn(&self, runtime: &Arc<Runtime>, slot: u16, failure: &Failure) {
+    /// Learns from the failure of an attempt. MOVED changes the master of the slot at once; MOVED and
+    /// failures of a node start a refresh.
+    pub fn record_failure(&self, runtime: &Arc<Runtime>, slot: u16, failure: &Failure) {
         match failure {
             Failure::Moved(address) => self.0.state.lock().map.set_moved(slot, address.clone()),
-            Failure::Unreachable(_) | Failure::Lost | Failure::NoAnswer => {}
-            Failure::NotNow("CLUSTERDOWN" | "READONLY" | "MASTERDOWN" | "LOADING") => {}
+            Failure::Unreachable(_) | Failure::ConnectionLost | Failure::NoAnswer => {}
+            Failure::Retryable("CLUSTERDOWN" | "READONLY" | "MASTERDOWN" | "LOADING") => {}
             _ => return,
         }
-        let _under_way = self.search(runtime);
+        let _running = self.start_refresh(runtime);
     }
 
     #[cfg(test)]
@@ -121,25 +109,38 @@ impl Cluster {
         state.pools.values().all(|pool| pool.is_closed())
     }
 
-    /// The search for a new map; begins one if none is under way or has just ended.
-    fn search(&self, runtime: &Arc<Runtime>) -> watch::Receiver<Option<Search>> {
+    /// Waits for a fresh slot map.
+    async fn refresh(&self, runtime: &Arc<Runtime>, deadline: Instant) -> Result<(), Failure> {
+        let late = || Failure::Unreachable("no node of the cluster answers in time".to_owned());
+        let mut refresh = self.start_refresh(runtime);
+        let ended = timeout_at(deadline, refresh.wait_for(Option::is_some)).await;
+        let ended = ended.map_err(|_elapsed| late())?;
+        let ended = ended.ok().and_then(|refresh| refresh.clone());
+        match ended.ok_or_else(late)?.failure {
+            Some(failure) => Err(failure),
+            None => Ok(()),
+        }
+    }
+
+    /// Starts a refresh in the background, unless one is running or has just ended.
+    fn start_refresh(&self, runtime: &Arc<Runtime>) -> watch::Receiver<Option<Refresh>> {
         let mut state = self.0.state.lock();
-        if let Some(search) = &state.search {
-            let ended = search.borrow().as_ref().map(|search| search.ended);
-            let is_fresh = ended.is_some_and(|ended| ended.elapsed() < REST);
-            let is_under_way = ended.is_none() && search.has_changed().is_ok();
-            if is_under_way || is_fresh {
-                return search.clone();
+        if let Some(refresh) = &state.refresh {
+            let ended = refresh.borrow().as_ref().map(|refresh| refresh.ended);
+            let is_fresh = ended.is_some_and(|ended| ended.elapsed() < REFRESH_INTERVAL);
+            let is_running = ended.is_none() && refresh.has_changed().is_ok();
+            if is_running || is_fresh {
+                return refresh.clone();
             }
         }
         let (sender, receiver) = watch::channel(None);
-        state.search = Some(receiver.clone());
+        state.refresh = Some(receiver.clone());
         let shared = Arc::clone(&self.0);
         let threads = Arc::clone(runtime);
         runtime.spawn(async move {
-            let failure = shared.look_around(&threads).await.err();
+            let failure = shared.fetch_map(&threads).await.err();
             let ended = Instant::now();
-            sender.send_replace(Some(Search { ended, failure }));
+            sender.send_replace(Some(Refresh { ended, failure }));
         });
         receiver
     }
@@ -154,39 +155,40 @@ impl Shared {
 
     fn pool(&self, state: &mut State, address: &Address) -> Arc<Pool> {
         let pool = state.pools.entry(address.clone()).or_insert_with(|| {
-            let node = Node::new(address.clone(), Arc::clone(&self.access));
-            Arc::new(Pool::new(Topology::Cluster(node), &self.config))
+            let endpoint = Endpoint::new(address.clone(), Arc::clone(&self.settings));
+            Arc::new(Pool::new(Connector::Cluster(endpoint), &self.config))
         });
         Arc::clone(pool)
     }
 
-    /// Asks all nodes at once and believes the first answer: a node that hangs holds up nothing, and
-    /// one that is behind is corrected by those that it leads to.
-    async fn look_around(&self, runtime: &Arc<Runtime>) -> Result<(), Failure> {
+    /// Asks all known nodes at once and takes the first answer, so a node that hangs delays nothing.
+    /// An outdated answer is corrected by the MOVED answers of the nodes that it names.
+    async fn fetch_map(&self, runtime: &Arc<Runtime>) -> Result<(), Failure> {
         let mut answers = JoinSet::new();
-        for (address, pool) in self.candidates() {
+        for (address, pool) in self.known_nodes() {
             let (runtime, limit) = (Arc::clone(runtime), self.config.connect_timeout);
-            answers.spawn(async move { ask(&runtime, address, &pool, limit).await });
+            answers.spawn(async move { cluster_slots(&runtime, address, &pool, limit).await });
         }
         let mut reason = None;
         while let Some(answer) = answers.join_next().await {
             match answer {
                 Ok(Ok(map)) => {
-                    self.adopt(map);
+                    self.set_map(map);
                     return Ok(());
                 }
+                // A failure that needs an operator is reported in preference to one that may pass.
                 Ok(Err(failure)) if reason.is_none() || failure.is_lasting() => {
                     reason = Some(failure);
                 }
                 Ok(Err(_)) | Err(_) => {}
             }
         }
-        let nobody = || Failure::Unreachable("no node of the cluster answers".to_owned());
-        Err(reason.unwrap_or_else(nobody))
+        let none = || Failure::Unreachable("no node of the cluster answers".to_owned());
+        Err(reason.unwrap_or_else(none))
     }
 
-    /// The masters that we know, and the seeds.
-    fn candidates(&self) -> HashMap<Address, Arc<Pool>> {
+    /// The masters of the slot map, and the seeds.
+    fn known_nodes(&self) -> HashMap<Address, Arc<Pool>> {
         let mut state = self.state.lock();
         let known: Vec<_> = state.map.masters().chain(&self.seeds).cloned().collect();
         let pools = known.into_iter().map(|address| {
@@ -196,8 +198,8 @@ impl Shared {
         pools.collect()
     }
 
-    /// Nodes that are gone are forgotten with their connections.
-    fn adopt(&self, map: SlotMap) {
+    /// Replaces the slot map, and drops the connections to nodes that are not masters any more.
+    fn set_map(&self, map: SlotMap) {
         let mut state = self.state.lock();
         let seeds = &self.seeds;
         state.pools.retain(|address, _| {
@@ -207,31 +209,33 @@ impl Shared {
     }
 }
 
-async fn ask(
+/// The slot map, as a node knows it.
+async fn cluster_slots(
     runtime: &Runtime,
     address: Address,
     pool: &Pool,
     limit: Duration,
 ) -> Result<SlotMap, Failure> {
-    let until = Instant::now() + limit;
-    let link = pool.link(runtime, Patience::once(until), false).await?;
+    let deadline = Instant::now() + limit;
+    let budget = ConnectBudget::one_attempt(deadline);
+    let connection = pool.connection(runtime, budget, false).await?;
     let mut command = redis::cmd("CLUSTER");
     command.arg("SLOTS");
-    let answer = match timeout_at(until, link.send(&command)).await {
+    let answer = match timeout_at(deadline, connection.send(&command)).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(error)) => return Err(Failure::of_call(&error)),
         Err(_elapsed) => {
-            link.retire();
+            connection.mark_unusable();
             return Err(Failure::NoAnswer);
         }
     };
-    match SlotMap::read(answer, &address) {
+    match SlotMap::parse(answer, &address) {
         Some(map) if !map.is_empty() => Ok(map),
         Some(_) => Err(Failure::Denied(format!(
             "{address} knows no slots of its cluster"
         ))),
         None => Err(Failure::Denied(format!(
-            "{address} does not answer as a node does"
+            "{address} does not answer as a node of a cluster does"
         ))),
     }
 }

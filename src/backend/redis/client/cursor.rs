@@ -1,110 +1,115 @@
-//! Where a walk over all keys goes on, and of which servers that is true.
+//! The position of a walk over all keys, and its encoding as a cursor.
 
-use super::routing::{Layout, Route};
+use super::routing::{Masters, Route};
 use crate::admin::{Progress, ScanCursor, unknown_cursor};
 use crate::error::{Conflict, SessionResult, conflict};
 
-/// At which node, and there at which cursor of SCAN.
+/// A master, and a SCAN cursor of it.
 ///
-/// A cursor is good for the process that gave it: another one hashes otherwise, and would leave out
-/// what this one has not told (C21).
-pub(crate) struct Mark {
-    node: usize,
+/// SCAN cursors are invalid after a restart or failover: another process hashes differently, and the
+/// walk would miss keys (C21). So the position names the process by its run id.
+pub struct ScanPosition {
+    master: usize,
     cursor: u64,
-    layout: String,
-    /// The process that gave the cursor; none at the beginning of a node.
-    pub run: Option<String>,
+    fingerprint: String,
+    /// The run id of the process that issued the cursor; none at the beginning of a master.
+    pub run_id: Option<String>,
 }
 
-impl Mark {
-    /// The beginning of a walk.
-    fn start(layout: &Layout) -> Self {
-        Self {
-            node: 0,
-            cursor: 0,
-            layout: layout.fingerprint.clone(),
-            run: None,
-        }
-    }
-
-    /// Where a walk over these servers goes on.
-    pub fn of(cursor: Option<&ScanCursor>, layout: &Layout) -> SessionResult<Self> {
+impl ScanPosition {
+    /// The position that a cursor encodes; without a cursor the beginning.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the cursor is not one of this store. `Conflict` if other masters serve the
+    /// slots since the walk began.
+    pub fn resume(cursor: Option<&ScanCursor>, masters: &Masters) -> SessionResult<Self> {
         let Some(cursor) = cursor else {
-            return Ok(Self::start(layout));
+            return Ok(Self {
+                master: 0,
+                cursor: 0,
+                fingerprint: masters.fingerprint.clone(),
+                run_id: None,
+            });
         };
-        let mark = Self::parse(cursor.as_str()).ok_or_else(unknown_cursor)?;
-        mark.require(layout)?;
-        Ok(mark)
+        let position = Self::parse(cursor.as_str()).ok_or_else(unknown_cursor)?;
+        position.require_unchanged(masters)?;
+        Ok(position)
     }
 
     fn parse(text: &str) -> Option<Self> {
         let mut parts = text.strip_prefix('n')?.split(':');
-        let mark = Self {
-            node: parts.next()?.parse().ok()?,
+        let position = Self {
+            master: parts.next()?.parse().ok()?,
             cursor: parts.next()?.parse().ok()?,
-            layout: parts.next()?.to_owned(),
-            run: parts.next().map(str::to_owned),
+            fingerprint: parts.next()?.to_owned(),
+            run_id: parts.next().map(str::to_owned),
         };
-        parts.next().is_none().then_some(mark)
+        parts.next().is_none().then_some(position)
     }
 
-    /// Refuses to go on where other nodes serve other slots since the walk began.
-    pub fn require(&self, layout: &Layout) -> SessionResult<()> {
-        match self.layout == layout.fingerprint {
+    /// # Errors
+    /// `Conflict` if other masters serve the slots since the walk began.
+    pub fn require_unchanged(&self, masters: &Masters) -> SessionResult<()> {
+        match self.fingerprint == masters.fingerprint {
             true => Ok(()),
-            false => Err(overtaken()),
+            false => Err(stale_cursor()),
         }
     }
 
+    /// The cursor for SCAN.
     pub const fn cursor(&self) -> u64 {
         self.cursor
     }
 
-    pub fn route<'a>(&self, layout: &'a Layout) -> SessionResult<&'a Route> {
-        layout.masters.get(self.node).ok_or_else(unknown_cursor)
+    /// The route to the master.
+    ///
+    /// # Errors
+    /// `InvalidInput` if there is no such master.
+    pub fn route<'a>(&self, masters: &'a Masters) -> SessionResult<&'a Route> {
+        masters.routes.get(self.master).ok_or_else(unknown_cursor)
     }
 
-    /// Where the walk goes on after SCAN has given this cursor; none after the last node.
-    pub fn next(self, cursor: u64, run: String, layout: &Layout) -> Option<Self> {
+    /// The position after a SCAN that returned `cursor`; none after the last master.
+    pub fn next(self, cursor: u64, run_id: String, masters: &Masters) -> Option<Self> {
         if cursor != 0 {
-            let run = Some(run);
+            let run_id = Some(run_id);
             return Some(Self {
                 cursor,
-                run,
+                run_id,
                 ..self
             });
         }
-        let node = self.node + 1;
-        (node < layout.masters.len()).then_some(Self {
-            node,
+        let master = self.master + 1;
+        (master < masters.routes.len()).then_some(Self {
+            master,
             cursor,
-            run: None,
+            run_id: None,
             ..self
         })
     }
 
-    /// How much of a walk over so many nodes is behind here. SCAN counts with the bits of its cursor
-    /// in reverse order, whatever the size of the table.
-    pub fn progress(&self, nodes: usize) -> Progress {
-        let within = self.cursor.reverse_bits() as f64 / u64::MAX as f64;
-        Progress::part(self.node as f64 + within, nodes as f64)
+    /// The share of the walk that is done. SCAN counts with the bits of its cursor in reverse order,
+    /// for every table size.
+    pub fn progress(&self, masters: usize) -> Progress {
+        let of_master = self.cursor.reverse_bits() as f64 / u64::MAX as f64;
+        Progress::part(self.master as f64 + of_master, masters as f64)
     }
 
     pub fn into_cursor(self) -> ScanCursor {
         let Self {
-            node,
+            master,
             cursor,
-            layout,
-            run,
+            fingerprint,
+            run_id,
         } = self;
-        ScanCursor::new(match run {
-            Some(run) => format!("n{node}:{cursor}:{layout}:{run}"),
-            None => format!("n{node}:{cursor}:{layout}"),
+        ScanCursor::new(match run_id {
+            Some(run_id) => format!("n{master}:{cursor}:{fingerprint}:{run_id}"),
+            None => format!("n{master}:{cursor}:{fingerprint}"),
         })
     }
 }
 
-/// C21: the walk would leave out sessions that are there all along.
-pub(crate) fn overtaken() -> greentic_types::GreenticError {
+/// C21: to go on would miss sessions that exist during the whole walk.
+pub fn stale_cursor() -> greentic_types::GreenticError {
     conflict(Conflict::StaleCursor)
 }

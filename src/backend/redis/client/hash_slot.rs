@@ -1,16 +1,16 @@
-//! In which of a cluster's slots a key is.
+//! The hash slot of a key in a cluster.
 
-/// How many slots a cluster has.
-pub(crate) const SLOTS: u16 = 16_384;
+/// The number of slots of a cluster.
+const SLOTS: u16 = 16_384;
 
 /// The slot of a key.
-pub(crate) fn slot_of(key: &[u8]) -> u16 {
+pub fn slot_of(key: &[u8]) -> u16 {
     crc16(hashed_part(key)) % SLOTS
 }
 
-/// The part of a key that decides on its slot: what stands between the first `{` and the next `}`,
-/// if anything does, else all of it.
-pub(crate) fn hashed_part(key: &[u8]) -> &[u8] {
+/// The part of a key that determines its slot: the text between the first `{` and the next `}`, or
+/// the whole key if there is none or it is empty.
+pub fn hashed_part(key: &[u8]) -> &[u8] {
     let Some(open) = key.iter().position(|&byte| byte == b'{') else {
         return key;
     };
@@ -29,7 +29,7 @@ fn crc16(bytes: &[u8]) -> u16 {
     })
 }
 
-/// The checksum of each byte alone.
+/// The checksum of each byte.
 const REMAINDERS: [u16; 256] = {
     let mut remainders = [0; 256];
     let mut byte = 0;
@@ -52,13 +52,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_checksum_is_the_one_of_the_specification() {
+    fn the_checksum_matches_the_specification() {
         assert_eq!(crc16(b"123456789"), 0x31c3);
         assert_eq!(slot_of(b"foo"), 12182);
     }
 
     #[test]
-    fn a_tag_decides_alone() {
+    fn only_the_hash_tag_determines_the_slot() {
         assert_eq!(slot_of(b"a:{foo}:b"), slot_of(b"foo"));
         assert_eq!(hashed_part(b"a{}{b}"), b"a{}{b}");
         assert_eq!(hashed_part(b"a{{b}}"), b"{b");

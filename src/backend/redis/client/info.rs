@@ -1,11 +1,11 @@
-//! What a server tells of itself in answer to INFO.
+//! The answer of a server to INFO.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use redis::Value;
 
-use super::Connections;
+use super::Client;
 use super::routing::Route;
 use crate::backend::redis::script::reply::unexpected;
 use crate::error::SessionResult;
@@ -31,21 +31,21 @@ impl<'a> Info<'a> {
         Some(Duration::from_micros(micros))
     }
 
-    /// Valkey tells the Redis version that it is compatible with, too.
+    /// The version. Valkey also reports the Redis version that it is compatible with.
     pub fn version(&self) -> Option<String> {
         let valkey = self.get("valkey_version").map(|v| format!("valkey {v}"));
         valkey.or_else(|| self.get("redis_version").map(|v| format!("redis {v}")))
     }
 }
 
-/// The name of the process that serves a node: it ends with a restart, and a replica has another.
+/// The run id of a server process. It changes with a restart, and with a failover.
 ///
 /// # Errors
-/// `Unavailable` or `Timeout` if the server does not answer.
-pub(super) async fn run_id(connections: &Connections, route: &Route) -> SessionResult<String> {
+/// As [`Client::command_at`].
+pub(super) async fn run_id(client: &Client, route: &Route) -> SessionResult<String> {
     let mut command = redis::cmd("INFO");
     command.arg("server");
-    let reply = connections.command_at(route, command).await?;
+    let reply = client.command_at(route, command).await?;
     let text = text_of(&reply.value).unwrap_or_default();
     let run_id = Info::parse(&text).get("run_id").map(str::to_owned);
     run_id.ok_or_else(unexpected)

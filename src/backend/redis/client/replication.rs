@@ -1,4 +1,4 @@
-//! Waiting until replicas have a write.
+//! Waiting for replicas with WAIT.
 
 use std::time::Duration;
 
@@ -8,23 +8,23 @@ use super::hash_slot::hashed_part;
 use crate::backend::redis::config::RedisConfig;
 use crate::backend::redis::transport::error::Failure;
 
-/// A write that leaves nothing.
+/// A write that leaves no key.
 ///
-/// WAIT looks at the last write of its own connection only. A call that finds its work done by an
-/// earlier attempt writes nothing, and WAIT would agree at once; behind this write it has to wait
-/// for all that the call has seen.
-const MARK: &str = "redis.call('SET', KEYS[1], '') return redis.call('DEL', KEYS[1])";
+/// WAIT waits for the last write of its own connection. A call that finds its work done by an earlier
+/// attempt writes nothing, and WAIT would return at once. After this write it waits for everything
+/// that the call read.
+const BARRIER: &str = "redis.call('SET', KEYS[1], '') return redis.call('DEL', KEYS[1])";
 
-/// How many replicas must have a write before its call is Ok.
-pub(crate) struct Replication {
+/// The number of replicas that must confirm a write before its call is Ok.
+pub struct Replication {
     count: u32,
     timeout: Duration,
     prefix: String,
 }
 
 impl Replication {
-    /// None if a write need not wait.
-    pub fn of(config: &RedisConfig) -> Option<Self> {
+    /// None if writes do not wait for replicas.
+    pub fn new(config: &RedisConfig) -> Option<Self> {
         (config.min_replicas > 0).then(|| Self {
             count: config.min_replicas,
             timeout: config.min_replicas_timeout,
@@ -32,12 +32,11 @@ impl Replication {
         })
     }
 
-    /// The command on `key`, and the wait behind it, in one round trip.
-    ///
-    /// A node that does not serve the slot yet wants to be asked for each of them.
+    /// The command on `key`, followed by the barrier and WAIT, for one round trip. With `asking` the
+    /// command and the barrier each get an ASKING.
     pub fn wrap(&self, command: &Cmd, key: &[u8], asking: bool) -> Pipeline {
         // In the same slot as the key.
-        let mark = [self.prefix.as_bytes(), b"{", hashed_part(key), b"}"].concat();
+        let barrier = [self.prefix.as_bytes(), b"{", hashed_part(key), b"}"].concat();
         let mut pipeline = redis::pipe();
         if asking {
             pipeline.cmd("ASKING");
@@ -46,19 +45,22 @@ impl Replication {
         if asking {
             pipeline.cmd("ASKING");
         }
-        pipeline.cmd("EVAL").arg(MARK).arg(1).arg(mark);
+        pipeline.cmd("EVAL").arg(BARRIER).arg(1).arg(barrier);
         let millis = u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX);
         pipeline.cmd("WAIT").arg(self.count).arg(millis);
         pipeline
     }
 
-    /// The command's answer, if enough replicas have all that it is built on.
-    pub fn unwrap(&self, answers: Vec<Value>, asking: bool) -> Result<Value, Failure> {
-        let is_asking = |place: usize| asking && (place == 0 || place == 2);
+    /// The answer of the command.
+    ///
+    /// # Errors
+    /// `NotReplicated` if too few replicas confirmed the barrier.
+    pub fn answer(&self, answers: Vec<Value>, asking: bool) -> Result<Value, Failure> {
+        let is_asking = |index: usize| asking && (index == 0 || index == 2);
         let mut answers = answers
             .into_iter()
             .enumerate()
-            .filter_map(|(place, answer)| (!is_asking(place)).then_some(answer));
+            .filter_map(|(index, answer)| (!is_asking(index)).then_some(answer));
         let answer = answers.next().unwrap_or(Value::Nil);
         let answer = answer.extract_error()?;
         let replicas = match (answers.next(), answers.next()) {

@@ -1,101 +1,115 @@
-//! How far a call has come, and when it tries again.
+//! The retries of a call: when it is repeated, how long it waits, and when it gives up.
 
 use std::time::Duration;
 
 use greentic_types::{ErrorCode, GreenticError};
 use tokio::time::Instant;
 
-use super::Connections;
 use super::routing::Route;
 use crate::backend::redis::transport::backoff::pause;
 use crate::backend::redis::transport::error::Failure;
-use crate::backend::redis::transport::reconnect::{Patience, Persistence};
+use crate::backend::redis::transport::reconnect::{ConnectBudget, RetryMode};
 
-/// How far a call has come.
-pub(crate) struct Course {
-    /// When its time is up, over all attempts.
-    pub deadline: Instant,
-    /// Until when it waits for a server that answers, but cannot do it now.
-    willing: Instant,
-    connect_timeout: Duration,
-    /// An attempt has an unknown outcome.
-    pub unknown: bool,
-    failures: u32,
-    /// Where the next attempt goes.
-    pub route: Route,
-    /// What fails at one server may succeed at another.
-    reroutes: bool,
+/// The time limits of a call.
+#[derive(Clone, Copy)]
+pub struct Timeouts {
+    /// For opening a connection, and for retries of calls that were refused.
+    pub connect: Duration,
+    /// For the call over all attempts.
+    pub response: Duration,
 }
 
-impl Course {
-    pub fn new(connections: &Connections, route: Route, reroutes: bool) -> Self {
+/// The state of a call between its attempts.
+pub struct RetryState {
+    /// The end of the response timeout.
+    pub deadline: Instant,
+    /// The end of retries after a refusal: nothing was done, so the call can fail early.
+    refusal_deadline: Instant,
+    connect_timeout: Duration,
+    /// An attempt may have been done.
+    pub outcome_unknown: bool,
+    failures: u32,
+    /// The route of the next attempt.
+    pub route: Route,
+    /// A call that fails at one server may succeed at another.
+    is_cluster: bool,
+}
+
+impl RetryState {
+    pub fn new(timeouts: Timeouts, route: Route, is_cluster: bool) -> Self {
         let now = Instant::now();
-        let deadline = now + connections.response_timeout;
+        let deadline = now + timeouts.response;
         Self {
             deadline,
-            willing: deadline.min(now + connections.connect_timeout),
-            connect_timeout: connections.connect_timeout,
-            unknown: false,
+            refusal_deadline: deadline.min(now + timeouts.connect),
+            connect_timeout: timeouts.connect,
+            outcome_unknown: false,
             failures: 0,
             route,
-            reroutes,
+            is_cluster,
         }
     }
 
-    /// A call that may have been done already goes on until it knows.
-    pub fn patience(&self) -> Patience {
-        let connect = Instant::now() + self.connect_timeout;
-        Patience {
-            until: if self.unknown {
+    /// How long the next attempt may wait for a connection. A call whose outcome is unknown waits
+    /// until its deadline.
+    pub fn connect_budget(&self) -> ConnectBudget {
+        let connect_deadline = Instant::now() + self.connect_timeout;
+        ConnectBudget {
+            deadline: if self.outcome_unknown {
                 self.deadline
             } else {
-                connect.min(self.deadline)
+                connect_deadline.min(self.deadline)
             },
-            persistence: match (self.reroutes, self.unknown) {
-                (true, _) => Persistence::Once,
-                (false, true) => Persistence::Always,
-                (false, false) => Persistence::WhileBrief,
+            retry: match (self.is_cluster, self.outcome_unknown) {
+                (true, _) => RetryMode::Never,
+                (false, true) => RetryMode::UntilDeadline,
+                (false, false) => RetryMode::DuringShortOutage,
             },
         }
     }
 
-    /// How long to wait before the next attempt; none if there is to be none.
+    /// How long to wait before the next attempt; none if the call fails.
     pub fn pause_after(&mut self, failure: &Failure) -> Option<Duration> {
-        let (pause, end) = match failure {
-            // The first loss tells nothing about the server: the connection may have been idle.
-            Failure::Lost => (pause(self.failures), self.deadline),
-            Failure::Moved(_) if self.reroutes => (pause(self.failures), self.deadline),
-            // As long as the slot is on its way some of its owners' keys are here and some there.
-            Failure::Ask(_) | Failure::NotNow("TRYAGAIN") if self.reroutes => {
+        let (pause, deadline) = match failure {
+            // The first retry is immediate: a connection that was idle may be lost while the server
+            // is well.
+            Failure::ConnectionLost => (pause(self.failures), self.deadline),
+            Failure::Moved(_) if self.is_cluster => (pause(self.failures), self.deadline),
+            // While a slot is migrated some of an owner's keys are at one node, and some at the other.
+            Failure::Ask(_) | Failure::Retryable("TRYAGAIN") if self.is_cluster => {
                 (pause(self.failures), self.deadline)
             }
-            Failure::Unreachable(_) if self.reroutes => {
-                let end = if self.unknown {
+            Failure::Unreachable(_) if self.is_cluster => {
+                let deadline = if self.outcome_unknown {
                     self.deadline
                 } else {
-                    self.willing
+                    self.refusal_deadline
                 };
-                (pause(self.failures + 1), end)
+                (pause(self.failures + 1), deadline)
             }
-            Failure::NotNow(_) if self.unknown => (pause(self.failures + 1), self.deadline),
-            Failure::NotNow(_) => (pause(self.failures + 1), self.willing),
+            Failure::Retryable(_) if self.outcome_unknown => {
+                (pause(self.failures + 1), self.deadline)
+            }
+            Failure::Retryable(_) => (pause(self.failures + 1), self.refusal_deadline),
             _ => return None,
         };
         self.failures += 1;
-        (Instant::now() + pause < end).then_some(pause)
+        (Instant::now() + pause < deadline).then_some(pause)
     }
 
-    /// The error of a call that was never done, or of one that may have been done.
-    pub fn give_up(&self, failure: Failure) -> GreenticError {
+    /// The error of the call: `Timeout` if an earlier attempt may have been done.
+    pub fn into_error(self, failure: Failure) -> GreenticError {
         let error = failure.into_error();
         match error.code {
-            ErrorCode::Unavailable | ErrorCode::RateLimited if self.unknown => GreenticError::new(
-                ErrorCode::Timeout,
-                format!(
-                    "the connection was lost, and the call was done or not done; then: {}",
-                    error.message
-                ),
-            ),
+            ErrorCode::Unavailable | ErrorCode::RateLimited if self.outcome_unknown => {
+                GreenticError::new(
+                    ErrorCode::Timeout,
+                    format!(
+                        "the connection was lost, and the outcome of the call is unknown; then: {}",
+                        error.message
+                    ),
+                )
+            }
             _ => error,
         }
     }

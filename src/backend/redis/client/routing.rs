@@ -1,4 +1,4 @@
-//! The servers of a store, and which of them a call goes to.
+//! The servers of a store, and the routing of calls to them.
 
 use std::sync::Arc;
 
@@ -7,10 +7,11 @@ use tokio::time::Instant;
 use super::cluster::Cluster;
 use super::hash_slot::slot_of;
 use crate::backend::redis::config::RedisConfig;
-use crate::backend::redis::config::address::{Address, Login};
-use crate::backend::redis::config::url::Place;
-use crate::backend::redis::transport::connector::Topology;
-use crate::backend::redis::transport::endpoint::{Access, Node};
+use crate::backend::redis::config::address::Address;
+use crate::backend::redis::config::credentials::Credentials;
+use crate::backend::redis::config::url::Deployment;
+use crate::backend::redis::transport::connector::Connector;
+use crate::backend::redis::transport::endpoint::{ConnectionSettings, Endpoint};
 use crate::backend::redis::transport::error::Failure;
 use crate::backend::redis::transport::pool::Pool;
 use crate::backend::redis::transport::runtime::Runtime;
@@ -19,81 +20,77 @@ use crate::backend::redis::transport::tls;
 use crate::error::SessionResult;
 
 /// The servers of a store.
-pub(crate) enum Servers {
-    /// One that takes all calls.
+pub enum Topology {
+    /// One server takes all calls; with sentinels, the current master.
     One(Arc<Pool>),
-    /// A cluster, where the key of a call decides.
-    Many(Cluster),
+    /// The hash slot of a call's key determines the node.
+    Cluster(Cluster),
 }
 
-/// Where a call goes.
+/// The destination of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Route {
-    /// To the master of its slot.
+pub enum Route {
+    /// The master of the key's slot.
     Master,
-    /// To this node.
+    /// A node.
     Node(Address),
-    /// To the node that the slot is moving to.
-    Asked(Address),
+    /// The node named in an ASK answer, which imports the slot.
+    AskTarget(Address),
 }
 
-/// Where every key is.
-pub(crate) struct Layout {
-    /// A route to each master, always in the same order.
-    pub masters: Vec<Route>,
-    /// The same as long as the same nodes serve the same slots.
+/// The masters, which together have all keys.
+pub struct Masters {
+    /// A route to each master, in a fixed order.
+    pub routes: Vec<Route>,
+    /// Changes when other nodes serve the slots.
     pub fingerprint: String,
 }
 
-impl Servers {
+impl Topology {
     /// # Errors
-    /// `InvalidInput` if a certificate cannot be used.
-    pub fn of(config: &RedisConfig) -> SessionResult<Self> {
-        let reach = &config.reach;
-        let access = |login: &Login, database| -> SessionResult<Access> {
-            let tls = reach
-                .secure
-                .then(|| tls::connector(&reach.tls))
-                .transpose()?;
-            Ok(Access {
-                login: login.clone(),
+    /// `InvalidInput` if a TLS certificate or key cannot be used.
+    pub fn new(config: &RedisConfig) -> SessionResult<Self> {
+        let target = &config.target;
+        let settings = |credentials: &Credentials, database| -> SessionResult<_> {
+            let tls = target.uses_tls.then(|| tls::connector(&target.tls));
+            Ok(ConnectionSettings {
+                credentials: credentials.clone(),
                 database,
-                tls,
+                tls: tls.transpose()?,
             })
         };
-        let topology = match &reach.place {
-            Place::Single { server, database } => {
-                let access = access(&reach.login, *database)?;
-                Topology::Single(Node::new(server.clone(), Arc::new(access)))
+        let connector = match &target.deployment {
+            Deployment::Single { server, database } => {
+                let settings = settings(&target.credentials, *database)?;
+                Connector::Single(Endpoint::new(server.clone(), Arc::new(settings)))
             }
-            Place::Sentinel {
+            Deployment::Sentinel {
                 sentinels,
                 master,
                 database,
-            } => Topology::Sentinel(Sentinels::new(
+            } => Connector::Sentinel(Sentinels::new(
                 sentinels.clone(),
-                access(&reach.sentinel_login, 0)?,
+                settings(&target.sentinel_credentials, 0)?,
                 master,
-                access(&reach.login, *database)?,
+                settings(&target.credentials, *database)?,
             )),
-            Place::Cluster { seeds } => {
-                let access = access(&reach.login, 0)?;
-                return Ok(Self::Many(Cluster::new(seeds.clone(), access, config)));
+            Deployment::Cluster { seeds } => {
+                let settings = settings(&target.credentials, 0)?;
+                return Ok(Self::Cluster(Cluster::new(seeds.clone(), settings, config)));
             }
         };
-        Ok(Self::One(Arc::new(Pool::new(topology, config))))
+        Ok(Self::One(Arc::new(Pool::new(connector, config))))
     }
 
-    /// Whether a call that fails at one server may succeed at another.
-    pub const fn are_many(&self) -> bool {
-        matches!(self, Self::Many(_))
+    pub const fn is_cluster(&self) -> bool {
+        matches!(self, Self::Cluster(_))
     }
 
-    /// The slot of a key, where that decides on the server.
+    /// The hash slot of a key; 0 where slots do not matter.
     pub fn slot(&self, key: &[u8]) -> u16 {
         match self {
             Self::One(_) => 0,
-            Self::Many(_) => slot_of(key),
+            Self::Cluster(_) => slot_of(key),
         }
     }
 
@@ -103,46 +100,54 @@ impl Servers {
         runtime: &Arc<Runtime>,
         slot: u16,
         route: &Route,
-        until: Instant,
+        deadline: Instant,
     ) -> Result<Arc<Pool>, Failure> {
         match (self, route) {
             (Self::One(pool), _) => Ok(Arc::clone(pool)),
-            (Self::Many(cluster), Route::Node(node) | Route::Asked(node)) => Ok(cluster.node(node)),
-            (Self::Many(cluster), Route::Master) => cluster.master(runtime, slot, until).await,
+            (Self::Cluster(cluster), Route::Node(node) | Route::AskTarget(node)) => {
+                Ok(cluster.node(node))
+            }
+            (Self::Cluster(cluster), Route::Master) => {
+                cluster.master(runtime, slot, deadline).await
+            }
         }
     }
 
-    pub async fn layout(&self, runtime: &Arc<Runtime>, until: Instant) -> Result<Layout, Failure> {
+    pub async fn masters(
+        &self,
+        runtime: &Arc<Runtime>,
+        deadline: Instant,
+    ) -> Result<Masters, Failure> {
         match self {
-            // One server serves all; which one, a failover may change, and its process tells.
-            Self::One(_) => Ok(Layout {
-                masters: vec![Route::Master],
+            // A failover may replace the master; its run id then differs.
+            Self::One(_) => Ok(Masters {
+                routes: vec![Route::Master],
                 fingerprint: "0".to_owned(),
             }),
-            Self::Many(cluster) => {
-                let (masters, fingerprint) = cluster.layout(runtime, until).await?;
-                let masters = masters.into_iter().map(Route::Node).collect();
-                Ok(Layout {
-                    masters,
+            Self::Cluster(cluster) => {
+                let (masters, fingerprint) = cluster.masters(runtime, deadline).await?;
+                let routes = masters.into_iter().map(Route::Node).collect();
+                Ok(Masters {
+                    routes,
                     fingerprint,
                 })
             }
         }
     }
 
-    /// Takes note of a failure.
-    pub fn learn(&self, runtime: &Arc<Runtime>, slot: u16, failure: &Failure) {
-        if let Self::Many(cluster) = self {
-            cluster.learn(runtime, slot, failure);
+    /// Learns from the failure of an attempt: on a cluster the slot map may be out of date.
+    pub fn record_failure(&self, runtime: &Arc<Runtime>, slot: u16, failure: &Failure) {
+        if let Self::Cluster(cluster) = self {
+            cluster.record_failure(runtime, slot, failure);
         }
     }
 
     /// Whether no connection is open.
     #[cfg(test)]
-    pub fn are_closed(&self) -> bool {
+    pub fn is_closed(&self) -> bool {
         match self {
             Self::One(pool) => pool.is_closed(),
-            Self::Many(cluster) => cluster.is_closed(),
+            Self::Cluster(cluster) => cluster.is_closed(),
         }
     }
 }

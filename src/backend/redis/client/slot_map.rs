@@ -1,4 +1,4 @@
-//! Which node of a cluster serves which slot.
+//! The map from the hash slots of a cluster to their masters.
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -8,9 +8,9 @@ use sha2::{Digest, Sha256};
 
 use crate::backend::redis::config::address::Address;
 
-/// What a node has told, and what other nodes have corrected since.
+/// The answer of a node to CLUSTER SLOTS, with the corrections of later MOVED answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct SlotMap {
+pub struct SlotMap {
     ranges: Vec<Range>,
     moved: HashMap<u16, Address>,
 }
@@ -19,14 +19,13 @@ pub(crate) struct SlotMap {
 struct Range {
     slots: RangeInclusive<u16>,
     master: Address,
-    /// The name that the cluster gave to the master.
+    /// The node id of the master.
     id: String,
 }
 
 impl SlotMap {
-    /// Reads the answer to CLUSTER SLOTS of a node that we reach as `asked`. None if it is no such
-    /// answer.
-    pub fn read(answer: Value, asked: &Address) -> Option<Self> {
+    /// Parses the answer of the node at `asked` to CLUSTER SLOTS. None if it has another form.
+    pub fn parse(answer: Value, asked: &Address) -> Option<Self> {
         let Value::Array(entries) = answer else {
             return None;
         };
@@ -41,7 +40,7 @@ impl SlotMap {
         self.ranges.is_empty()
     }
 
-    /// The master that serves a slot.
+    /// The master of a slot.
     pub fn master(&self, slot: u16) -> Option<&Address> {
         let of_range = || {
             let mut ranges = self.ranges.iter();
@@ -51,17 +50,18 @@ impl SlotMap {
         moved.or_else(|| of_range().map(|range| &range.master))
     }
 
+    /// Applies a MOVED answer.
     pub fn set_moved(&mut self, slot: u16, master: Address) {
         self.moved.insert(slot, master);
     }
 
-    /// Every master, some of them several times.
+    /// All masters, with repetitions.
     pub fn masters(&self) -> impl Iterator<Item = &Address> {
         let of_ranges = self.ranges.iter().map(|range| &range.master);
         of_ranges.chain(self.moved.values())
     }
 
-    /// The same as long as the same nodes serve the same slots.
+    /// A digest that changes when other nodes serve the slots.
     pub fn fingerprint(&self) -> String {
         let line = |range: &Range| format!("{:?} {}", range.slots, range.id);
         let mut lines: Vec<_> = self.ranges.iter().map(line).collect();
@@ -82,7 +82,7 @@ fn range(entry: Value, asked: &Address) -> Option<Range> {
         return None;
     };
     let mut master = master.into_iter();
-    // A node that does not know its own address leaves it out.
+    // A node that does not know its own address omits it.
     let host = Option::<String>::from_redis_value(master.next()?).ok()?;
     let host = host.filter(|host| !host.is_empty() && host != "?");
     let port = u16::from_redis_value(master.next()?).ok()?;
@@ -108,13 +108,13 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_read_and_corrected() {
+    fn an_answer_is_parsed_and_corrected_by_moved() {
         let asked = Address::new("seed", 1);
         let answer = Value::Array(vec![
             entry(0, 99, text("one"), 7),
             entry(100, 16383, Value::Nil, 8),
         ]);
-        let mut map = SlotMap::read(answer, &asked).unwrap();
+        let mut map = SlotMap::parse(answer, &asked).unwrap();
         assert_eq!(map.master(99), Some(&Address::new("one", 7)));
         assert_eq!(map.master(100), Some(&Address::new("seed", 8)));
         map.set_moved(99, Address::new("two", 9));
@@ -124,10 +124,10 @@ mod tests {
     }
 
     #[test]
-    fn the_fingerprint_tells_who_serves_what() {
+    fn the_fingerprint_changes_with_the_slots_and_not_with_addresses() {
         let asked = Address::new("seed", 1);
         let of = |entries| {
-            let map = SlotMap::read(Value::Array(entries), &asked);
+            let map = SlotMap::parse(Value::Array(entries), &asked);
             map.unwrap().fingerprint()
         };
         let (low, high) = (
@@ -140,14 +140,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_map_is_refused() {
+    fn another_answer_is_refused() {
         let asked = Address::new("seed", 1);
-        assert_eq!(SlotMap::read(Value::Nil, &asked), None);
+        assert_eq!(SlotMap::parse(Value::Nil, &asked), None);
         assert_eq!(
-            SlotMap::read(Value::Array(vec![Value::Int(1)]), &asked),
+            SlotMap::parse(Value::Array(vec![Value::Int(1)]), &asked),
             None
         );
-        let empty = SlotMap::read(Value::Array(Vec::new()), &asked).unwrap();
+        let empty = SlotMap::parse(Value::Array(Vec::new()), &asked).unwrap();
         assert!(empty.is_empty() && empty.master(0).is_none());
     }
 }

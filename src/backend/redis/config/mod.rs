@@ -1,6 +1,7 @@
-//! How to reach a Redis server.
+//! The configuration of a Redis store: servers, credentials, timeouts, TLS.
 
 pub mod address;
+pub mod credentials;
 pub mod namespace;
 mod params;
 pub mod tls;
@@ -10,18 +11,20 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use self::address::{Login, Secret};
-use self::tls::{Pem, Tls};
-use self::url::{Place, RedisUrl};
+use self::credentials::{Credentials, Secret};
+use self::params::Parameter;
+use self::tls::{Pem, TlsSettings};
+use self::url::{Deployment, RedisUrl};
 use crate::error::{GreenticError, SessionResult, invalid_input};
 use crate::options::StoreOptions;
 
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(60 * 60);
-const SWEEP: Duration = Duration::from_secs(60 * 60);
-const LONGEST_SWEEP: Duration = Duration::from_secs(30 * 24 * 3600);
-const MOST_CONNECTIONS: usize = 64;
+const MIN_DURATION: Duration = Duration::from_millis(1);
+const MAX_TIMEOUT: Duration = Duration::from_secs(60 * 60);
+const DEFAULT_POINTER_SWEEP: Duration = Duration::from_secs(60 * 60);
+const MAX_POINTER_SWEEP: Duration = Duration::from_secs(30 * 24 * 3600);
+const MAX_CONNECTIONS: usize = 64;
 
-/// How to reach a Redis or Valkey server, and what a store on it is built with.
+/// The configuration of a store on Redis or Valkey.
 ///
 /// ```
 /// use greentic_session::RedisConfig;
@@ -37,76 +40,79 @@ const MOST_CONNECTIONS: usize = 64;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct RedisConfig {
-    pub(crate) reach: Box<Reach>,
-    /// What all keys start with. Default: `greentic:session`.
+    pub(crate) target: Box<Target>,
+    /// The prefix of all keys. Default: `greentic:session`.
     ///
-    /// 1 to 256 bytes without white space, control characters, `*?[]{}^\`, or a colon at an end.
-    /// Two stores with different namespaces never share a key; for that, no part behind a colon may
-    /// be one of the words `done`, `expiry`, `meta`, `owner`, `route`, `session`, `user`, `waits`. The
-    /// default and what begins with `greentic:session:` may; plain `greentic` is refused instead.
+    /// 1 to 256 bytes without white space, control characters, `*?[]{}^\`, or a colon at either
+    /// end. Two stores with different namespaces never share a key (C4). For that, no part after a
+    /// colon may be one of the words `done`, `expiry`, `meta`, `owner`, `route`, `session`, `user`,
+    /// `waits`; the default and namespaces that begin with `greentic:session:` are exempt, and
+    /// plain `greentic` is refused.
     pub namespace: String,
-    /// The settings that every backend shares.
+    /// The settings that all backends share.
     pub options: StoreOptions,
-    /// How long a call waits for a connection, and for a server that says it cannot serve now.
-    /// Default: 2 seconds; 1 ms to 1 hour.
+    /// How long a call waits for a connection, and for a server that temporarily refuses it, such as
+    /// one that loads its data. Default: 2 seconds; 1 ms to 1 hour.
     pub connect_timeout: Duration,
-    /// How long a call may take in all, with every attempt. Default: 5 seconds; 1 ms to 1 hour.
+    /// The time limit of a call over all its attempts. Default: 5 seconds; 1 ms to 1 hour.
     ///
-    /// It is above the connect timeout so that a call whose connection is lost can be made again.
+    /// Keep it above the connect timeout, so that a call that lost its connection can be repeated.
     pub response_timeout: Duration,
-    /// How many connections to each server carry all calls. Default: 2; 1 to 64.
+    /// The number of connections to each server; all calls share them. Default: 2; 1 to 64.
     pub connections: usize,
-    /// How many replicas must have a write before its call is Ok. Default: 0, which does not ask.
+    /// The number of replicas that must confirm a write before its call is Ok. Default: 0, which
+    /// does not wait for replicas.
     pub min_replicas: u32,
     /// How long a write waits for the replicas. Default: 1 second; below the response timeout.
     pub min_replicas_timeout: Duration,
-    /// How often the stores of a namespace look for what a process that died has left between two
-    /// servers, on a cluster. Default: 1 hour; at least 1 ms, at most 30 days; none is never.
-    /// docs/topologies.md tells what it costs, and what is left without it.
+    /// The interval at which the stores of a namespace remove pointers orphaned by crashed clients,
+    /// on a Cluster. Default: 1 hour; 1 ms to 30 days; none switches the sweep off.
+    ///
+    /// docs/topologies.md says what a sweep costs, and what remains without it.
     pub pointer_sweep: Option<Duration>,
 }
 
-/// Where the servers are, and how they let us in.
+/// The servers of a store, with credentials and TLS settings.
 #[derive(Clone)]
-pub(crate) struct Reach {
-    pub place: Place,
-    pub login: Login,
-    pub sentinel_login: Login,
-    /// The URL asks for TLS.
-    pub secure: bool,
-    pub tls: Tls,
+pub struct Target {
+    pub deployment: Deployment,
+    pub credentials: Credentials,
+    pub sentinel_credentials: Credentials,
+    /// Whether the URL asks for TLS.
+    pub uses_tls: bool,
+    pub tls: TlsSettings,
 }
 
 impl RedisConfig {
-    /// Reads a URL; contacts no server.
+    /// Parses a URL; contacts no server.
     ///
-    /// | where the data is | URL |
+    /// | deployment | URL |
     /// |---|---|
     /// | one server | `redis://[user:password@]host[:port][/database]` |
     /// | the master that sentinels name | `redis-sentinel://[user:password@]host[:port],.../master-name[/database]` |
     /// | a cluster, by some of its nodes | `redis-cluster://[user:password@]host[:port],...` |
     ///
-    /// `rediss`, `rediss-sentinel` and `rediss-cluster` ask for TLS. The port is 6379, of sentinels
-    /// 26379, and the database 0 unless given. Special characters in the user name or password must
-    /// be percent-encoded.
+    /// `rediss`, `rediss-sentinel` and `rediss-cluster` use TLS. The default port is 6379, for
+    /// sentinels 26379; the default database is 0. Special characters in the user name or password
+    /// must be percent-encoded.
     ///
-    /// Parameters, behind a `?`: `namespace`, `ttl_ms` (the default TTL), `find_by_user`
+    /// Query parameters: `namespace`, `ttl_ms` (the default TTL), `find_by_user`
     /// (`waits-and-created` or `waits-only`), `connections`, `connect_timeout_ms`,
-    /// `response_timeout_ms`, `min_replicas`, `min_replicas_timeout_ms`, `pointer_sweep_ms` (0 for
-    /// never); the paths `tls_ca`, `tls_cert` and `tls_key`;
-    /// `sentinel_user` and `sentinel_password` where the sentinels ask for a login of their own.
+    /// `response_timeout_ms`, `min_replicas`, `min_replicas_timeout_ms`, `pointer_sweep_ms` (0
+    /// switches it off); the paths `tls_ca`, `tls_cert` and `tls_key`; `sentinel_user` and
+    /// `sentinel_password`, the credentials for the sentinels.
     ///
     /// # Errors
-    /// `InvalidInput` if the URL is wrong. The message never repeats user name or password.
+    /// `InvalidInput` if the URL is wrong. The message never repeats the user name or password.
     pub fn from_url(url: &str) -> SessionResult<Self> {
         let url = RedisUrl::parse(url)?;
         let mut config = Self {
-            reach: Box::new(Reach {
-                place: url.place,
-                login: url.login,
-                sentinel_login: Login::default(),
-                secure: url.tls,
-                tls: Tls::default(),
+            target: Box::new(Target {
+                deployment: url.deployment,
+                credentials: url.credentials,
+                sentinel_credentials: Credentials::default(),
+                uses_tls: url.uses_tls,
+                tls: TlsSettings::default(),
             }),
             namespace: namespace::DEFAULT.to_owned(),
             options: StoreOptions::new(),
@@ -115,65 +121,87 @@ impl RedisConfig {
             connections: 2,
             min_replicas: 0,
             min_replicas_timeout: Duration::from_secs(1),
-            pointer_sweep: Some(SWEEP),
+            pointer_sweep: Some(DEFAULT_POINTER_SWEEP),
         };
         for (name, value) in url.parameters {
-            config.set(&name, value)?;
+            if !config.options.set(&name, &value)? {
+                config.apply(Parameter::parse(&name, value)?);
+            }
         }
         config.check()?;
         Ok(config)
     }
 
-    /// Sets the user, instead of one in the URL.
+    fn apply(&mut self, parameter: Parameter) {
+        let target = &mut self.target;
+        match parameter {
+            Parameter::Namespace(namespace) => self.namespace = namespace,
+            Parameter::Connections(count) => self.connections = count,
+            Parameter::ConnectTimeout(timeout) => self.connect_timeout = timeout,
+            Parameter::ResponseTimeout(timeout) => self.response_timeout = timeout,
+            Parameter::MinReplicas(count) => self.min_replicas = count,
+            Parameter::MinReplicasTimeout(timeout) => self.min_replicas_timeout = timeout,
+            Parameter::PointerSweep(interval) => self.pointer_sweep = interval,
+            Parameter::TlsAuthority(pem) => target.tls.authority = Some(pem),
+            Parameter::TlsCertificate(pem) => target.tls.certificate = Some(pem),
+            Parameter::TlsKey(pem) => target.tls.key = Some(pem),
+            Parameter::SentinelUser(user) => target.sentinel_credentials.user = Some(user),
+            Parameter::SentinelPassword(password) => {
+                target.sentinel_credentials.password = Some(password);
+            }
+        }
+    }
+
+    /// Sets the user name; replaces one in the URL.
     #[must_use]
     pub fn username(mut self, user: impl Into<String>) -> Self {
-        self.reach.login.user = Some(user.into());
+        self.target.credentials.user = Some(user.into());
         self
     }
 
-    /// Sets the password, instead of one in the URL.
+    /// Sets the password; replaces one in the URL.
     #[must_use]
     pub fn password(mut self, password: impl Into<String>) -> Self {
-        self.reach.login.password = Some(Secret::new(password));
+        self.target.credentials.password = Some(Secret::new(password));
         self
     }
 
-    /// Sets the user that we are at the sentinels. Default: none.
+    /// Sets the user name for the sentinels. Default: none.
     #[must_use]
     pub fn sentinel_username(mut self, user: impl Into<String>) -> Self {
-        self.reach.sentinel_login.user = Some(user.into());
+        self.target.sentinel_credentials.user = Some(user.into());
         self
     }
 
-    /// Sets the password that the sentinels ask for. Default: none.
+    /// Sets the password for the sentinels. Default: none.
     #[must_use]
     pub fn sentinel_password(mut self, password: impl Into<String>) -> Self {
-        self.reach.sentinel_login.password = Some(Secret::new(password));
+        self.target.sentinel_credentials.password = Some(Secret::new(password));
         self
     }
 
-    /// Trusts servers whose certificate is signed by one of these authorities, and no others.
-    /// Default: the public authorities.
+    /// Sets the authorities whose server certificates are accepted. Default: the public ones.
     #[must_use]
     pub fn tls_authority(mut self, authorities: impl Into<Pem>) -> Self {
-        self.reach.tls.authority = Some(authorities.into());
+        self.target.tls.authority = Some(authorities.into());
         self
     }
 
-    /// Shows a client certificate, with the chain behind it, to servers that ask for one.
+    /// Sets the client certificate, with its chain, for servers that ask for one. Default: none.
     #[must_use]
     pub fn tls_identity(mut self, certificate: impl Into<Pem>, key: impl Into<Pem>) -> Self {
-        self.reach.tls.certificate = Some(certificate.into());
-        self.reach.tls.key = Some(key.into());
+        self.target.tls.certificate = Some(certificate.into());
+        self.target.tls.key = Some(key.into());
         self
     }
 
     /// Sets [`RedisConfig::min_replicas`] and [`RedisConfig::min_replicas_timeout`].
     ///
-    /// An Ok then means that so many replicas have the write. If they do not confirm it in time the
-    /// call is `Timeout`: the write is done and may be lost in a failover; repeating it is safe. A
-    /// connection serves nothing else while a write waits on it: so calls that write get as many
-    /// connections of their own, and each carries one write per round trip to the replicas.
+    /// An Ok then means that this many replicas confirmed the write. If they do not confirm it in
+    /// time the call is `Timeout`: the write is done and may be lost in a failover; repeating the
+    /// call is safe. A connection serves no other call while a write waits for replicas, so writes
+    /// get a second set of [`RedisConfig::connections`], each of which carries one write per round
+    /// trip to the replicas.
     #[must_use]
     pub const fn min_replicas(mut self, count: u32, timeout: Duration) -> Self {
         self.min_replicas = count;
@@ -223,13 +251,18 @@ impl RedisConfig {
         self
     }
 
-    /// Checks what the setters take unchecked.
+    /// Checks all values; the setters do not.
+    ///
+    /// # Errors
+    /// `InvalidInput` if a value is out of range, or TLS settings have no TLS URL.
     pub(crate) fn check(&self) -> SessionResult<()> {
         namespace::check(&self.namespace)?;
-        if !(1..=MOST_CONNECTIONS).contains(&self.connections) {
-            return Err(invalid_input("a Redis store has 1 to 64 connections"));
+        if !(1..=MAX_CONNECTIONS).contains(&self.connections) {
+            return Err(invalid_input(
+                "the connections of a Redis store must be 1 to 64",
+            ));
         }
-        let allowed = Duration::from_millis(1)..=LONGEST_TIMEOUT;
+        let allowed = MIN_DURATION..=MAX_TIMEOUT;
         let timeouts = [
             self.connect_timeout,
             self.response_timeout,
@@ -237,7 +270,7 @@ impl RedisConfig {
         ];
         if !timeouts.iter().all(|timeout| allowed.contains(timeout)) {
             return Err(invalid_input(
-                "a timeout of a Redis store is 1 ms to 1 hour",
+                "a timeout of a Redis store must be 1 ms to 1 hour",
             ));
         }
         if self.min_replicas > 0 && self.min_replicas_timeout >= self.response_timeout {
@@ -245,18 +278,18 @@ impl RedisConfig {
                 "the timeout of min_replicas must be below the response timeout",
             ));
         }
-        let sweeps = Duration::from_millis(1)..=LONGEST_SWEEP;
+        let sweeps = MIN_DURATION..=MAX_POINTER_SWEEP;
         if !self
             .pointer_sweep
             .is_none_or(|interval| sweeps.contains(&interval))
         {
             return Err(invalid_input(
-                "the pointers of a Redis cluster are swept every 1 ms to 30 days",
+                "the pointer sweep interval of a Redis store must be 1 ms to 30 days",
             ));
         }
-        if !self.reach.secure && self.reach.tls != Tls::default() {
+        if !self.target.uses_tls && self.target.tls != TlsSettings::default() {
             return Err(invalid_input(
-                "TLS certificates need a URL that asks for TLS, such as rediss://",
+                "TLS certificates need a URL with TLS, such as rediss://",
             ));
         }
         Ok(())
@@ -271,11 +304,12 @@ impl FromStr for RedisConfig {
     }
 }
 
-/// Shows no user name and no password (C18).
+/// Hides the user name and password (C18).
 impl fmt::Debug for RedisConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let target = &self.target;
         f.debug_struct("RedisConfig")
-            .field("place", &self.reach.place.shown(self.reach.secure))
+            .field("url", &target.deployment.display(target.uses_tls))
             .field("namespace", &self.namespace)
             .field("options", &self.options)
             .field("connect_timeout", &self.connect_timeout)
@@ -294,7 +328,7 @@ mod tests {
     use crate::ErrorCode;
 
     #[test]
-    fn a_url_sets_everything() {
+    fn a_url_sets_every_parameter() {
         let url = "redis://h/2?namespace=my:app&ttl_ms=5&connections=3\
                    &connect_timeout_ms=10&response_timeout_ms=20&min_replicas=1\
                    &min_replicas_timeout_ms=9&pointer_sweep_ms=7&sentinel_user=u&sentinel_password=p";
@@ -307,10 +341,13 @@ mod tests {
         assert_eq!(config.min_replicas, 1);
         assert_eq!(config.min_replicas_timeout, Duration::from_millis(9));
         assert_eq!(config.pointer_sweep, Some(Duration::from_millis(7)));
-        assert_eq!(config.reach.sentinel_login.user.as_deref(), Some("u"));
-        assert!(config.reach.sentinel_login.password.is_some());
+        assert_eq!(
+            config.target.sentinel_credentials.user.as_deref(),
+            Some("u")
+        );
+        assert!(config.target.sentinel_credentials.password.is_some());
         let url = "rediss://h?tls_ca=/ca&tls_cert=/c&tls_key=/k";
-        let tls = RedisConfig::from_url(url).unwrap().reach.tls;
+        let tls = RedisConfig::from_url(url).unwrap().target.tls;
         let never = RedisConfig::from_url("redis://h?pointer_sweep_ms=0");
         assert_eq!(never.unwrap().pointer_sweep, None);
         assert_eq!(tls.authority, Some(Pem::File("/ca".into())));
@@ -347,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_setters_take_is_checked_later() {
+    fn check_refuses_out_of_range_values_of_setters() {
         let config = RedisConfig::from_url("redis://h").unwrap();
         assert!(config.check().is_ok());
         assert!(config.clone().connections(0).check().is_err());
@@ -369,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn c18_debug_shows_no_credentials() {
+    fn c18_debug_hides_credentials() {
         let config = RedisConfig::from_url("redis://admin:hunter2@localhost:7/1").unwrap();
         let config = config.username("admin").password("hunter2");
         let config = config

@@ -1,40 +1,44 @@
-//! Which namespaces two stores can share a server with.
+//! The rules for namespaces, which keep the keys of two stores on one server apart (C4).
 
 use crate::error::{SessionResult, invalid_input};
 
-/// The namespace of every key unless another is chosen.
-pub(crate) const DEFAULT: &str = "greentic:session";
+/// The default namespace.
+pub const DEFAULT: &str = "greentic:session";
 
-/// What stands behind the namespace in a key, `{namespace}:{kind}:...`; all that have more behind them.
-pub(crate) const KINDS: [&str; 8] = [
+/// The kinds of keys, which follow the namespace: `{namespace}:{kind}:...`.
+pub const KINDS: [&str; 8] = [
     "done", "expiry", "meta", "owner", "route", "session", "user", "waits",
 ];
 
-const LONGEST: usize = 256;
+const MAX_LENGTH: usize = 256;
 
-/// Checks that no other allowed namespace can ever build the same key.
+/// Checks that no other allowed namespace can build the same key.
 ///
-/// Session keys are free text, so `a` with the session `session:x` would meet `a:session` with the
-/// session `x`. A namespace therefore has no [`KINDS`] word behind a colon. The default has one and
-/// stays, also with more behind it (`greentic:session:dev`); for it, plain `greentic` is refused.
-pub(crate) fn check(namespace: &str) -> SessionResult<()> {
+/// Session keys are free text. So the session `session:x` in the namespace `a` would have the same
+/// key as the session `x` in the namespace `a:session`. A namespace therefore contains no word of
+/// [`KINDS`] after a colon. The default does, and is allowed, as is what extends it
+/// (`greentic:session:dev`); plain `greentic` is refused for that reason.
+///
+/// # Errors
+/// `InvalidInput` if the namespace is not allowed.
+pub fn check(namespace: &str) -> SessionResult<()> {
     let refuse = |reason: &str| Err(invalid_input(format!("the namespace {reason}")));
-    if namespace.is_empty() || namespace.len() > LONGEST {
+    if namespace.is_empty() || namespace.len() > MAX_LENGTH {
         return refuse("must have 1 to 256 bytes");
     }
     if namespace.starts_with(':') || namespace.ends_with(':') {
         return refuse("must not begin or end with a colon");
     }
     if namespace.chars().any(is_special) {
-        return refuse("must not hold white space, control characters or any of *?[]{}^\\");
+        return refuse("must not contain white space, control characters or any of *?[]{}^\\");
     }
     if namespace == "greentic" {
-        return refuse("`greentic` would meet the default, `greentic:session`");
+        return refuse("`greentic` would share keys with the default, `greentic:session`");
     }
     let rest = namespace.strip_prefix(DEFAULT).unwrap_or(namespace);
     match rest.split(':').skip(1).find(|part| KINDS.contains(part)) {
         Some(kind) => refuse(&format!(
-            "must not hold the reserved word `{kind}` behind a colon"
+            "must not contain the reserved word `{kind}` after a colon"
         )),
         None => Ok(()),
     }
@@ -49,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn namespaces_in_use_stay_allowed() {
+    fn namespaces_in_use_are_allowed() {
         for namespace in [
             DEFAULT,
             "greentic:session:dev",
@@ -65,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn unclear_namespaces_are_refused() {
+    fn ambiguous_namespaces_are_refused() {
         let long = "x".repeat(257);
         let wrong = [
             "",
@@ -110,10 +114,10 @@ mod tests {
             for other in namespaces.iter().filter(|other| *other != one) {
                 for kind in KINDS {
                     let prefix = format!("{one}:{kind}:");
-                    let meets = KINDS
+                    let collides = KINDS
                         .iter()
                         .any(|k| format!("{other}:{k}:").starts_with(&prefix));
-                    assert!(!meets, "{one} meets {other}");
+                    assert!(!collides, "{one} collides with {other}");
                 }
             }
         }

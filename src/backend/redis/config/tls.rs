@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{SessionResult, invalid_input};
 
-/// Certificates or a key in PEM form: a file, or the text itself.
+/// Certificates or a key in PEM form: the path of a file, or the text itself.
 ///
-/// A file is read when the store is made. `Debug` shows the path of a file, and no text.
+/// A file is read when the store is created. `Debug` shows the path of a file, and hides text.
 ///
 /// ```
 /// use greentic_session::{Pem, RedisConfig};
@@ -28,6 +28,10 @@ pub enum Pem {
 }
 
 impl Pem {
+    /// The PEM text. `what` names it in the error.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the file cannot be read.
     pub(crate) fn read(&self, what: &str) -> SessionResult<Vec<u8>> {
         let failure = |error: io::Error| {
             invalid_input(format!("the {what} cannot be read: {}", error.kind()))
@@ -66,11 +70,12 @@ impl fmt::Debug for Pem {
     }
 }
 
-/// Whom we trust, and who we say we are.
+/// The authorities to trust, and the client certificate to present.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tls {
-    /// None: the public authorities.
+pub struct TlsSettings {
+    /// The authorities whose certificates are accepted; none means the public ones.
     pub authority: Option<Pem>,
+    /// The client certificate, and the chain behind it.
     pub certificate: Option<Pem>,
     pub key: Option<Pem>,
 }
@@ -80,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn c18_text_is_not_shown() {
+    fn c18_debug_of_pem_text_hides_the_text() {
         let shown = format!("{:?}", Pem::Text(b"hunter2".to_vec()));
         assert!(!shown.contains("hunter2"), "{shown}");
     }

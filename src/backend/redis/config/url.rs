@@ -1,55 +1,57 @@
-//! The URLs of Redis servers. Nothing of a URL goes into an error but the names of parameters.
+//! The URLs of Redis servers. Errors repeat no part of a URL except names of parameters (C18).
 
 use std::fmt;
 
 use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
-use super::address::{Address, Login, Secret};
+use super::address::Address;
+use super::credentials::{Credentials, Secret};
 use crate::error::{SessionResult, invalid_input};
 
-/// What a URL says.
-pub(crate) struct RedisUrl {
-    pub place: Place,
-    pub login: Login,
-    pub tls: bool,
-    /// What stands behind the `?`.
+/// A parsed URL.
+pub struct RedisUrl {
+    pub deployment: Deployment,
+    pub credentials: Credentials,
+    pub uses_tls: bool,
+    /// The query parameters, percent-decoded.
     pub parameters: Vec<(String, String)>,
 }
 
-/// Where the data is.
+/// The servers that store the data.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// On one server.
+pub enum Deployment {
+    /// One server.
     Single { server: Address, database: i64 },
-    /// On the server that sentinels know as their master of this name.
+    /// The master that the sentinels name.
     Sentinel {
         sentinels: Vec<Address>,
         master: String,
         database: i64,
     },
-    /// On a cluster, which these nodes know.
+    /// A cluster, reached through some of its nodes.
     Cluster { seeds: Vec<Address> },
 }
 
-/// A URL as it may be shown: servers, master and database.
+/// The URL reduced to servers, master name and database, for `Debug` and error messages (C18).
 pub(crate) fn without_credentials(url: &str) -> String {
     match RedisUrl::parse(url) {
-        Ok(url) => url.place.shown(url.tls).to_string(),
+        Ok(url) => url.deployment.display(url.uses_tls).to_string(),
         Err(_) => "[not a Redis URL]".to_owned(),
     }
 }
 
-/// The kinds of URLs.
+/// The kinds of URLs, whose schemes end in `s` for TLS.
 #[derive(Clone, Copy)]
-enum Form {
+enum Scheme {
     Single,
     Sentinel,
     Cluster,
 }
 
-impl Form {
-    fn of(scheme: &str) -> Option<(Self, bool)> {
+impl Scheme {
+    /// The kind of URL, and whether it uses TLS.
+    fn parse(scheme: &str) -> Option<(Self, bool)> {
         Some(match scheme.to_ascii_lowercase().as_str() {
             "redis" => (Self::Single, false),
             "rediss" => (Self::Single, true),
@@ -61,7 +63,8 @@ impl Form {
         })
     }
 
-    const fn text(self) -> &'static str {
+    /// The syntax, for error messages.
+    const fn syntax(self) -> &'static str {
         match self {
             Self::Single => "redis://[user:password@]host[:port][/database][?parameters]",
             Self::Sentinel => {
@@ -72,17 +75,17 @@ impl Form {
         }
     }
 
-    const fn port(self) -> u16 {
+    const fn default_port(self) -> u16 {
         match self {
             Self::Sentinel => 26379,
             Self::Single | Self::Cluster => 6379,
         }
     }
 
-    fn place(self, mut addresses: Vec<Address>, path: &str) -> SessionResult<Place> {
+    fn deployment(self, mut addresses: Vec<Address>, path: &str) -> SessionResult<Deployment> {
         match self {
             Self::Single => match addresses.pop() {
-                Some(server) if addresses.is_empty() => Ok(Place::Single {
+                Some(server) if addresses.is_empty() => Ok(Deployment::Single {
                     server,
                     database: database(path)?,
                 }),
@@ -94,60 +97,60 @@ impl Form {
             Self::Sentinel => {
                 let (master, rest) = path.split_once('/').unwrap_or((path, ""));
                 if master.is_empty() {
-                    let text = self.text();
+                    let syntax = self.syntax();
                     return Err(invalid_input(format!(
-                        "a URL of sentinels needs the name of the master: use {text}"
+                        "a URL of sentinels needs the name of the master: use {syntax}"
                     )));
                 }
-                Ok(Place::Sentinel {
+                Ok(Deployment::Sentinel {
                     sentinels: addresses,
                     master: decode(master)?,
                     database: database(rest)?,
                 })
             }
-            Self::Cluster if path.is_empty() => Ok(Place::Cluster { seeds: addresses }),
+            Self::Cluster if path.is_empty() => Ok(Deployment::Cluster { seeds: addresses }),
             Self::Cluster => Err(invalid_input(format!(
                 "a cluster has no numbered databases: use {}",
-                self.text()
+                self.syntax()
             ))),
         }
     }
 }
 
 impl RedisUrl {
-    /// Reads a URL.
+    /// Parses a URL.
     ///
     /// # Errors
-    /// `InvalidInput` if it is none. The message never repeats a part of it.
+    /// `InvalidInput` if it is not a Redis URL. The message repeats no part of it.
     pub fn parse(text: &str) -> SessionResult<Self> {
         let (scheme, rest) = text.split_once("://").ok_or_else(not_a_url)?;
-        let (form, tls) = Form::of(scheme).ok_or_else(not_a_url)?;
+        let (scheme, uses_tls) = Scheme::parse(scheme).ok_or_else(not_a_url)?;
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, tail) = rest.split_at(end);
         let (login, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
         let mut urls = Vec::new();
         for host in hosts.split(',') {
-            // Each of several servers stands in a URL of its own: so one parser reads them all.
+            // The URL parser takes one host, so each host gets a URL of its own.
             let at = if login.is_empty() { "" } else { "@" };
             let url = Url::parse(&format!("redis://{login}{at}{host}{tail}"));
-            urls.push(url.map_err(|error| wrong(form, &error.to_string()))?);
+            urls.push(url.map_err(|error| wrong(scheme, &error.to_string()))?);
         }
         let [first, ..] = &urls[..] else {
-            return Err(wrong(form, "it has no host"));
+            return Err(wrong(scheme, "it has no host"));
         };
         if first.fragment().is_some() || text_after_host(first).contains('@') {
             return Err(invalid_input(
-                "a Redis URL holds one of / ? # where it cannot stand: \
+                "a Redis URL contains one of / ? # where it is not allowed: \
                  in a user name or password it must be percent-encoded",
             ));
         }
-        let addresses = urls.iter().map(|url| address(form, url));
+        let addresses = urls.iter().map(|url| address(scheme, url));
         let addresses = addresses.collect::<SessionResult<_>>()?;
         let pairs = first.query_pairs();
         Ok(Self {
-            place: form.place(addresses, first.path().trim_matches('/'))?,
-            login: login_of(first)?,
-            tls,
+            deployment: scheme.deployment(addresses, first.path().trim_matches('/'))?,
+            credentials: credentials(first)?,
+            uses_tls,
             parameters: pairs
                 .map(|(name, value)| (name.into_owned(), value.into_owned()))
                 .collect(),
@@ -155,25 +158,28 @@ impl RedisUrl {
     }
 }
 
-impl Place {
-    /// How a place is shown, without user and password.
-    pub const fn shown(&self, tls: bool) -> Shown<'_> {
-        Shown { place: self, tls }
+impl Deployment {
+    /// The deployment as a URL without user and password.
+    pub const fn display(&self, uses_tls: bool) -> DisplayUrl<'_> {
+        DisplayUrl {
+            deployment: self,
+            uses_tls,
+        }
     }
 }
 
-/// A place as a URL without credentials.
-pub(crate) struct Shown<'a> {
-    place: &'a Place,
-    tls: bool,
+/// Displays a deployment as a URL without credentials.
+pub struct DisplayUrl<'a> {
+    deployment: &'a Deployment,
+    uses_tls: bool,
 }
 
-impl fmt::Display for Shown<'_> {
+impl fmt::Display for DisplayUrl<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let s = if self.tls { "s" } else { "" };
-        match self.place {
-            Place::Single { server, database } => write!(f, "redis{s}://{server}/{database}"),
-            Place::Sentinel {
+        let s = if self.uses_tls { "s" } else { "" };
+        match self.deployment {
+            Deployment::Single { server, database } => write!(f, "redis{s}://{server}/{database}"),
+            Deployment::Sentinel {
                 sentinels,
                 master,
                 database,
@@ -181,12 +187,12 @@ impl fmt::Display for Shown<'_> {
                 let sentinels = joined(sentinels);
                 write!(f, "redis{s}-sentinel://{sentinels}/{master}/{database}")
             }
-            Place::Cluster { seeds } => write!(f, "redis{s}-cluster://{}", joined(seeds)),
+            Deployment::Cluster { seeds } => write!(f, "redis{s}-cluster://{}", joined(seeds)),
         }
     }
 }
 
-impl fmt::Debug for Shown<'_> {
+impl fmt::Debug for DisplayUrl<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
@@ -197,33 +203,39 @@ fn joined(addresses: &[Address]) -> String {
     shown.join(",")
 }
 
-/// The scheme itself is not repeated: in `user:password@host` it is the user.
+/// The message does not repeat the scheme: in `user:password@host` that is the user (C18).
 fn not_a_url() -> greentic_types::GreenticError {
     invalid_input(format!(
         "not a Redis URL: use {}, {} or {} (rediss for TLS)",
-        Form::Single.text(),
-        Form::Sentinel.text(),
-        Form::Cluster.text()
+        Scheme::Single.syntax(),
+        Scheme::Sentinel.syntax(),
+        Scheme::Cluster.syntax()
     ))
 }
 
-fn wrong(form: Form, reason: &str) -> greentic_types::GreenticError {
-    invalid_input(format!("not a Redis URL ({reason}): use {}", form.text()))
+fn wrong(scheme: Scheme, reason: &str) -> greentic_types::GreenticError {
+    invalid_input(format!(
+        "not a Redis URL ({reason}): use {}",
+        scheme.syntax()
+    ))
 }
 
-fn address(form: Form, url: &Url) -> SessionResult<Address> {
+fn address(scheme: Scheme, url: &Url) -> SessionResult<Address> {
     let host = match url.host() {
         Some(Host::Domain(name)) if !name.is_empty() => name.to_owned(),
         Some(Host::Ipv4(address)) => address.to_string(),
         Some(Host::Ipv6(address)) => address.to_string(),
-        _ => return Err(wrong(form, "it has no host")),
+        _ => return Err(wrong(scheme, "it has no host")),
     };
-    Ok(Address::new(host, url.port().unwrap_or(form.port())))
+    Ok(Address::new(
+        host,
+        url.port().unwrap_or(scheme.default_port()),
+    ))
 }
 
-fn login_of(url: &Url) -> SessionResult<Login> {
+fn credentials(url: &Url) -> SessionResult<Credentials> {
     let user = Some(url.username()).filter(|user| !user.is_empty());
-    Ok(Login {
+    Ok(Credentials {
         user: user.map(decode).transpose()?,
         password: url.password().map(decode).transpose()?.map(Secret::new),
     })
@@ -237,7 +249,7 @@ fn decode(text: &str) -> SessionResult<String> {
     match percent_decode_str(text).decode_utf8() {
         Ok(text) => Ok(text.into_owned()),
         Err(_) => Err(invalid_input(
-            "a name or password of a Redis URL is not UTF-8",
+            "a name or password in a Redis URL is not UTF-8",
         )),
     }
 }
@@ -247,8 +259,8 @@ fn database(path: &str) -> SessionResult<i64> {
         "" => Ok(0),
         number if number.bytes().all(|byte| byte.is_ascii_digit()) => number
             .parse()
-            .map_err(|_| invalid_input("the database of a Redis URL is too large a number")),
-        _ => Err(invalid_input("the database of a Redis URL is not a number")),
+            .map_err(|_| invalid_input("the database number in a Redis URL is too large")),
+        _ => Err(invalid_input("the database in a Redis URL is not a number")),
     }
 }
 

@@ -1,10 +1,10 @@
-//! Where the keys of each owner are, and how a session key leads there.
+//! The location of an owner's keys, and the way from a session key to its owner.
 
 mod check;
-pub mod holds;
+pub mod claim_extension;
 pub mod pointer;
-pub mod pointers;
-mod settling;
+pub mod pointer_store;
+pub mod settle;
 pub mod sweep;
 
 use std::sync::Arc;
@@ -12,190 +12,301 @@ use std::time::Duration;
 
 use greentic_types::SessionKey;
 
-use self::pointer::{Reservation, Seal, Stale};
-use self::pointers::Pointers;
-use super::client::Connections;
+use self::check::PointerCheck;
+use self::claim_extension::ClaimExtensions;
+use self::pointer::{FencedPointer, Reservation, ReservationKind};
+use self::pointer_store::PointerStore;
+use self::settle::Settler;
+use self::sweep::{Sweep, Sweeper};
+use super::client::Client;
 use super::config::RedisConfig;
-use super::config::url::Place;
+use super::config::url::Deployment;
 use super::script::keys::Keys;
 use super::script::reply::Answer;
+use crate::admin::{Finding, VerifyMode};
+use crate::claim::ClaimToken;
 use crate::clock::{Timestamp, whole_millis};
 use crate::error::SessionResult;
 use crate::options::Ttl;
 use crate::owner::Owner;
 
-/// Where the keys of each owner are.
-pub(crate) enum Homes {
-    /// All together.
-    Shared(Keys),
-    /// On a Cluster: each owner's in one slot, to which pointers lead.
-    Tagged(Pointers),
+/// The layout of the keys of a store.
+pub enum KeyLayout {
+    /// One server: all owners share a prefix, and a session key leads to its keys directly.
+    Flat(Keys),
+    /// A Cluster: each owner's keys are in one slot, and pointers lead from session keys to owners.
+    Clustered(Box<Clustered>),
 }
 
-/// Where a session would be.
-pub(crate) struct Home {
+/// What the layout on a Cluster takes.
+pub struct Clustered {
+    pub pointers: PointerStore,
+    pub settler: Settler,
+    pub extensions: ClaimExtensions,
+    check: PointerCheck,
+    sweep: Option<Sweep>,
+}
+
+/// The location of a session.
+pub struct Location {
     pub keys: Keys,
-    /// Whose the session key is; none where every owner's keys are together.
+    /// The owner of the session key; none in the flat layout.
     pub owner: Option<Owner>,
 }
 
-impl Homes {
-    pub fn of(config: &RedisConfig, connections: &Arc<Connections>) -> Self {
-        match config.reach.place {
-            Place::Cluster { .. } => Self::Tagged(Pointers::new(connections, config)),
-            _ => Self::Shared(Keys::new(&config.namespace)),
+impl KeyLayout {
+    pub fn new(config: &RedisConfig, client: &Arc<Client>) -> Self {
+        match config.target.deployment {
+            Deployment::Cluster { .. } => Self::Clustered(Box::new(Clustered::new(config, client))),
+            _ => Self::Flat(Keys::new(&config.namespace)),
         }
     }
 
-    /// The keys of an owner.
+    /// The key names of an owner.
     pub fn keys(&self, owner: &Owner) -> Keys {
         match self {
-            Self::Shared(keys) => keys.clone(),
-            Self::Tagged(pointers) => pointers.keys(owner),
+            Self::Flat(keys) => keys.clone(),
+            Self::Clustered(clustered) => clustered.pointers.keys(owner),
         }
     }
 
-    /// Where the session of a key would be. None if nobody has the key.
-    pub async fn locate(&self, key: &SessionKey) -> SessionResult<Option<Home>> {
+    /// The location of the session with a key. None if no owner has the key.
+    pub async fn locate(&self, key: &SessionKey) -> SessionResult<Option<Location>> {
+        let clustered = match self {
+            Self::Flat(keys) => {
+                return Ok(Some(Location {
+                    keys: keys.clone(),
+                    owner: None,
+                }));
+            }
+            Self::Clustered(clustered) => clustered,
+        };
+        let owner = clustered.pointers.find_owner(key).await?;
+        Ok(owner.map(|owner| Location {
+            keys: clustered.pointers.keys(&owner),
+            owner: Some(owner),
+        }))
+    }
+
+    /// As [`KeyLayout::locate`], for a call that is about to give the session that TTL. `refused_at` is
+    /// the instant at which the owner's node refused an earlier attempt, in microseconds.
+    pub async fn locate_and_extend(
+        &self,
+        key: &SessionKey,
+        ttl: Ttl,
+        refused_at: Option<u64>,
+    ) -> SessionResult<Option<(Location, Option<Reservation>)>> {
+        let Self::Clustered(clustered) = self else {
+            let location = self.locate(key).await?;
+            return Ok(location.map(|location| (location, None)));
+        };
+        let pointers = &clustered.pointers;
+        let extended = pointers.extend(None, key, ttl, Duration::ZERO).await?;
+        Ok(extended.map(|extended| {
+            let from = refused_at.unwrap_or(extended.extended_at);
+            let reservation = Reservation {
+                // The script then checks for a fence, and not for the stamp in the record.
+                kind: ReservationKind::Created,
+                stamp: extended.stamp,
+                write_deadline: pointers.write_deadline(from),
+                outlives: extended.outlives,
+            };
+            let location = Location {
+                keys: pointers.keys(&extended.owner),
+                owner: Some(extended.owner),
+            };
+            (location, Some(reservation))
+        }))
+    }
+
+    /// Reserves a session key for an owner: no other owner gets it while the session lives (C4). None
+    /// in the flat layout, where the script of the write checks that. `fenced` is a pointer to replace.
+    pub async fn reserve(
+        &self,
+        owner: &Owner,
+        key: &SessionKey,
+        ttl: Ttl,
+        fenced: Option<FencedPointer>,
+    ) -> SessionResult<Option<Reservation>> {
+        let Self::Clustered(clustered) = self else {
+            return Ok(None);
+        };
+        let reservation = clustered.pointers.reserve(owner, key, ttl, fenced).await?;
+        Ok(Some(reservation))
+    }
+
+    /// The TTL of a session with that deadline, by the clock of its node, for a reservation.
+    pub async fn ttl_until(
+        &self,
+        keys: &Keys,
+        key: &SessionKey,
+        deadline: Option<Timestamp>,
+    ) -> SessionResult<Ttl> {
+        let (Self::Clustered(clustered), Some(deadline)) = (self, deadline) else {
+            return Ok(Ttl(None));
+        };
+        let now = clustered.pointers.session_time(keys, key).await?;
+        Ok(Ttl(Some(whole_millis(deadline.since(now)).max(1))))
+    }
+
+    /// Settles the pointer of a reservation after its write, if it may outlive the session.
+    pub fn settle(
+        &self,
+        owner: &Owner,
+        key: &SessionKey,
+        reservation: Option<Reservation>,
+        answer: &SessionResult<Answer>,
+    ) {
+        let (Self::Clustered(clustered), Some(reservation)) = (self, reservation) else {
+            return;
+        };
+        let is_written = answer.as_ref().is_ok_and(|answer| answer.status == "OK");
+        if reservation.outlives || !is_written {
+            // A write that was answered cannot come later; one without an answer can.
+            let settled = answer.is_ok().then(|| reservation.exclusive_stamp());
+            clustered.settler.settle(owner, key, settled.flatten());
+        }
+    }
+
+    /// Removes the pointer of a session that does not exist. `stamp` is that of its pointer, if the call
+    /// that removed the session knows it; otherwise the pointer is settled.
+    pub fn forget(&self, owner: &Owner, key: &SessionKey, stamp: Option<u64>) {
+        match (self, stamp) {
+            (Self::Flat(_), _) => {}
+            (Self::Clustered(clustered), Some(stamp)) => {
+                clustered.settler.remove(owner, key, stamp);
+            }
+            (Self::Clustered(clustered), None) => clustered.settler.settle(owner, key, None),
+        }
+    }
+
+    /// As [`KeyLayout::forget`], for a located session.
+    pub fn forget_at(&self, location: &Location, key: &SessionKey, stamp: Option<u64>) {
+        if let Some(owner) = &location.owner {
+            self.forget(owner, key, stamp);
+        }
+    }
+
+    /// Extends the pointer of a claimed session in the background; see [`ClaimExtensions::begin`].
+    /// `ttl` is that of the session when it began to wait; a session without one needs nothing.
+    pub fn begin_claim(
+        &self,
+        token: &ClaimToken,
+        ttl: Option<Duration>,
+        lease: Duration,
+        until: Timestamp,
+    ) {
+        if let (Self::Clustered(clustered), Some(ttl)) = (self, ttl) {
+            clustered.extensions.begin(token, ttl, lease, until);
+        }
+    }
+
+    /// See [`ClaimExtensions::renew`].
+    pub fn renew_claim(&self, token: &ClaimToken, lease: Duration, until: Timestamp) {
+        if let Self::Clustered(clustered) = self {
+            clustered.extensions.renew(token, lease, until);
+        }
+    }
+
+    /// See [`ClaimExtensions::release`].
+    pub fn release_claim(&self, token: &ClaimToken) {
+        if let Self::Clustered(clustered) = self {
+            clustered.extensions.release(token);
+        }
+    }
+
+    /// Forgets a claim whose commit removed the session, and removes the pointer of that stamp.
+    pub fn finish_claim(&self, token: &ClaimToken, stamp: Option<u64>) {
+        if let Self::Clustered(clustered) = self {
+            clustered.extensions.forget(token.secret);
+        }
+        self.forget(&token.owner, &token.key, stamp);
+    }
+
+    /// A pattern that matches the names of an owner's keys whose kind begins with `kind`.
+    pub fn pattern(&self, kind: &str) -> String {
         match self {
-            Self::Shared(keys) => Ok(Some(Home {
-                keys: keys.clone(),
-                owner: None,
-            })),
-            Self::Tagged(pointers) => Ok(pointers.locate(key).await?.map(|owner| Home {
-                keys: pointers.keys(&owner),
-                owner: Some(owner),
-            })),
+            Self::Flat(keys) => format!("{}{kind}*", keys.base()),
+            Self::Clustered(clustered) => {
+                format!("{}:{{*}}:{kind}*", clustered.pointers.namespace())
+            }
         }
     }
 
-    /// Matches all names that begin with `only` behind what stands before the kind.
-    pub fn pattern(&self, only: &str) -> String {
-        match self {
-            Self::Shared(keys) => format!("{}{only}*", keys.base()),
-            Self::Tagged(pointers) => format!("{}:{{*}}:{only}*", pointers.namespace()),
-        }
-    }
-
-    /// Matches all names.
+    /// A pattern that matches the names of all keys, also of pointers.
     pub fn pattern_of_all(&self) -> String {
         match self {
-            Self::Shared(_) => self.pattern(""),
-            Self::Tagged(pointers) => format!("{}:*", pointers.namespace()),
+            Self::Flat(_) => self.pattern(""),
+            Self::Clustered(clustered) => format!("{}:*", clustered.pointers.namespace()),
         }
     }
 
-    /// The keys that a name is one of, and the rest of the name, which begins with its kind.
-    pub fn names_of<'n>(&self, name: &'n str) -> Option<(Keys, &'n str)> {
+    /// Splits the name of an owner's key into the owner's [`Keys`] and the rest, which begins with the
+    /// kind.
+    pub fn split_name<'n>(&self, name: &'n str) -> Option<(Keys, &'n str)> {
         match self {
-            Self::Shared(keys) => Some((keys.clone(), name.strip_prefix(keys.base())?)),
-            Self::Tagged(pointers) => {
-                let tagged = name
-                    .strip_prefix(pointers.namespace())?
-                    .strip_prefix(":{")?;
-                let (_tag, rest) = tagged.split_once("}:")?;
+            Self::Flat(keys) => Some((keys.clone(), name.strip_prefix(keys.base())?)),
+            Self::Clustered(clustered) => {
+                let rest = name.strip_prefix(clustered.pointers.namespace())?;
+                let (_tag, rest) = rest.strip_prefix(":{")?.split_once("}:")?;
                 let base = &name[..name.len() - rest.len()];
                 Some((Keys::of_base(base), rest))
             }
         }
     }
 
-    /// As [`Homes::locate`]; what leads to the session lives as long as that is about to. `late` is when an
-    /// earlier attempt came too late, by the clock of the session's node.
-    pub async fn locate_for(
-        &self,
-        key: &SessionKey,
-        ttl: Ttl,
-        late: Option<u64>,
-    ) -> SessionResult<Option<(Home, Reservation)>> {
-        let Self::Tagged(pointers) = self else {
-            let home = self.locate(key).await?;
-            return Ok(home.map(|home| (home, Reservation::NONE)));
-        };
-        let found = pointers.lengthen(None, key, ttl, Duration::ZERO).await?;
-        Ok(found.map(|found| {
-            let reserved = Reservation {
-                seal: Seal::Written(found.stamp),
-                outlives: found.outlives,
-                until: Some(pointers.until(late.unwrap_or(found.at))),
-            };
-            let keys = pointers.keys(&found.owner);
-            let owner = Some(found.owner);
-            (Home { keys, owner }, reserved)
-        }))
-    }
-
-    /// Makes sure that no other owner gets the session key as long as the session lives. `stale` is
-    /// a pointer for which the session was not there.
-    pub async fn reserve(
-        &self,
-        owner: &Owner,
-        key: &SessionKey,
-        ttl: Ttl,
-        stale: Option<Stale>,
-    ) -> SessionResult<Reservation> {
+    /// The session key in the name of a pointer.
+    pub fn pointer_key(&self, name: &[u8]) -> Option<SessionKey> {
         match self {
-            Self::Shared(_) => Ok(Reservation::NONE),
-            Self::Tagged(pointers) => pointers.reserve(owner, key, ttl, stale).await,
+            Self::Flat(_) => None,
+            Self::Clustered(clustered) => clustered.pointers.session_key(name),
         }
     }
 
-    /// How long a session with that deadline is to live, by the clock of its node: that of what leads to it
-    /// may differ.
-    pub async fn ttl(
+    /// Finds pointers that lead to no session (C23).
+    pub async fn check_pointers(
         &self,
-        keys: &Keys,
-        key: &SessionKey,
-        deadline: Option<Timestamp>,
-    ) -> SessionResult<Ttl> {
-        let (Self::Tagged(pointers), Some(deadline)) = (self, deadline) else {
-            return Ok(Ttl(None));
-        };
-        let now = pointers.time_of(keys, key).await?;
-        Ok(Ttl(Some(whole_millis(deadline.since(now)).max(1))))
+        mode: VerifyMode,
+        keys: &[SessionKey],
+    ) -> SessionResult<Vec<Finding>> {
+        match self {
+            Self::Flat(_) => Ok(Vec::new()),
+            Self::Clustered(clustered) => clustered.check.check_pointers(mode, keys).await,
+        }
     }
 
-    /// Has what leads to a session live no longer than it does, in the background, if a call's
-    /// `answer` tells that it may.
-    pub fn settle(
+    /// Finds sessions without a pointer (C23).
+    pub async fn check_sessions(
         &self,
-        owner: &Owner,
-        key: &SessionKey,
-        reserved: Reservation,
-        answer: &SessionResult<Answer>,
-    ) {
-        if let (Self::Tagged(pointers), true) = (self, reserved.may_stay(answer)) {
-            pointers.settle(owner, key, reserved.ended(answer));
+        mode: VerifyMode,
+        sessions: &[(Keys, SessionKey)],
+    ) -> SessionResult<Vec<Finding>> {
+        match self {
+            Self::Flat(_) => Ok(Vec::new()),
+            Self::Clustered(clustered) => clustered.check.check_sessions(mode, sessions).await,
         }
     }
 
-    /// Removes what leads to a session that is not there. Without the stamp of its pointer it is seen
-    /// to later.
-    pub fn forget_at(&self, home: &Home, key: &SessionKey, stamp: Option<u64>) {
-        if let Some(owner) = &home.owner {
-            self.forget(owner, key, stamp);
-        }
-    }
-
-    /// As [`Homes::forget_at`], for a known owner.
-    pub fn forget(&self, owner: &Owner, key: &SessionKey, stamp: Option<u64>) {
-        match (self, stamp) {
-            (Self::Shared(_), _) => {}
-            (Self::Tagged(pointers), Some(stamp)) => pointers.retire(owner, key, stamp),
-            (Self::Tagged(pointers), None) => pointers.settle(owner, key, None),
+    /// The background sweep of pointers, where there is one.
+    pub fn sweep(&self) -> Option<&Sweep> {
+        match self {
+            Self::Flat(_) => None,
+            Self::Clustered(clustered) => clustered.sweep.as_ref(),
         }
     }
 }
 
-impl Reservation {
-    /// Whether the pointer may live longer than the session.
-    fn may_stay(self, answer: &SessionResult<Answer>) -> bool {
-        let is_written = answer.as_ref().is_ok_and(|answer| answer.status == "OK");
-        self.outlives || !is_written
-    }
-
-    /// What was refused will not be written; what got no answer may be.
-    fn ended(self, answer: &SessionResult<Answer>) -> Option<u64> {
-        answer.is_ok().then(|| self.seal.only()).flatten()
+impl Clustered {
+    fn new(config: &RedisConfig, client: &Arc<Client>) -> Self {
+        let pointers = PointerStore::new(client, config);
+        let settler = Settler::new(&pointers);
+        let sweep = |interval| Sweep::new(Sweeper::new(&pointers, interval));
+        Self {
+            extensions: ClaimExtensions::new(&pointers, &settler),
+            check: PointerCheck::new(&pointers, &settler),
+            sweep: config.pointer_sweep.map(sweep),
+            settler,
+            pointers,
+        }
     }
 }

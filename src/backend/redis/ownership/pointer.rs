@@ -1,4 +1,4 @@
-//! What a pointer of [`super::pointers`] holds, and what calls know of theirs.
+//! Pointers from session keys to owners, and reservations of session keys.
 
 use std::time::Duration;
 
@@ -8,74 +8,21 @@ use crate::error::SessionResult;
 use crate::options::Ttl;
 use crate::owner::Owner;
 
-/// The pointer for which a session is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Seal {
-    /// There are no pointers.
-    None,
-    /// The call wrote it.
-    Written(u64),
-    /// The call found it: its session must be there.
-    Found(u64),
-}
-
-/// A pointer for which the session is not written.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Stale {
+/// A pointer as it is stored.
+pub struct Pointer {
+    /// The instant at which it was written, in microseconds; it identifies the pointer.
     pub stamp: u64,
-    /// Up to which stamp no call writes the session any more.
-    pub fence: u64,
-    /// When a write came too late, by the clock of the session's node.
-    pub late: Option<u64>,
-}
-
-/// A pointer that is ready for its session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Reservation {
-    pub seal: Seal,
-    /// The pointer lives longer than was asked for.
-    pub outlives: bool,
-    /// Until when the session may be written, in microseconds; none where there are no pointers.
-    pub until: Option<u64>,
-}
-
-/// A pointer that was made to live longer.
-pub(crate) struct Lengthened {
-    pub owner: Owner,
-    /// It may live longer than its session will.
-    pub outlives: bool,
-    /// It tells that instant until another call is about to write the session.
-    pub awaited: u64,
-    /// When it was made to, in microseconds.
-    pub at: u64,
-    pub stamp: u64,
-}
-
-/// Whose a session key is.
-pub(crate) struct Pointer {
-    pub stamp: u64,
-    /// When a call last told that it is about to write the session, or until when a claim's commit may.
+    /// The instant at which a call last announced a write of the session, in microseconds. While a
+    /// claim's lease runs, the end of that lease.
     pub awaited: u64,
     pub owner: Owner,
-}
-
-/// A pointer that is looked at by a check.
-pub(crate) struct Inspected {
-    pub owner: Owner,
-    pub stamp: u64,
-    /// How long it lives on; none is for ever.
-    pub left: Option<Duration>,
-    /// For how long no call told that it is about to write the session.
-    pub quiet: Duration,
-}
-
-impl Inspected {
-    pub fn ends_within(&self, time: Duration) -> bool {
-        self.left.is_some_and(|left| left <= time)
-    }
 }
 
 impl Pointer {
+    /// Parses `stamp awaited owner`.
+    ///
+    /// # Errors
+    /// `Internal` if the text has another form.
     pub fn parse(text: &str) -> SessionResult<Self> {
         let mut parts = text.splitn(3, ' ');
         let mut next = || parts.next().ok_or_else(unexpected);
@@ -88,47 +35,103 @@ impl Pointer {
     }
 }
 
+/// The state of a pointer, by the clock of its node.
+pub struct PointerState {
+    pub owner: Owner,
+    pub stamp: u64,
+    /// None if the pointer has no expiry.
+    pub expires_in: Option<Duration>,
+    /// The time since a call announced a write of the session.
+    pub quiet: Duration,
+}
+
+impl PointerState {
+    pub fn expires_within(&self, time: Duration) -> bool {
+        self.expires_in.is_some_and(|left| left <= time)
+    }
+}
+
+/// A pointer without a session.
+#[derive(PartialEq, Eq)]
+pub struct Orphan {
+    pub owner: Owner,
+    pub stamp: u64,
+}
+
+/// Whether the call that reserved a session key created its pointer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReservationKind {
+    Created,
+    /// The pointer existed, so its session must exist.
+    Existing,
+}
+
+/// The permission to write a session, given by the pointer's node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reservation {
+    pub kind: ReservationKind,
+    /// The stamp of the pointer.
+    pub stamp: u64,
+    /// The instant up to which the owner's node accepts the write, in microseconds.
+    pub write_deadline: u64,
+    /// The pointer lives longer than was asked for.
+    pub outlives: bool,
+}
+
 impl Reservation {
-    /// Where there are no pointers.
-    pub const NONE: Self = Self {
-        seal: Seal::None,
-        outlives: false,
-        until: None,
-    };
+    /// The reservation as an argument of a script; empty where there are no pointers.
+    pub fn argument(reservation: Option<Self>) -> String {
+        let Some(reservation) = reservation else {
+            return String::new();
+        };
+        let Self {
+            write_deadline,
+            stamp,
+            ..
+        } = reservation;
+        match reservation.kind {
+            ReservationKind::Created => format!("{write_deadline}+{stamp}"),
+            ReservationKind::Existing => format!("{write_deadline}={stamp}"),
+        }
+    }
 
-    /// As the scripts want it.
-    pub fn text(self) -> String {
-        let until = self.until.unwrap_or_default();
-        match self.seal {
-            Seal::None => String::new(),
-            Seal::Written(stamp) => format!("{until}+{stamp}"),
-            Seal::Found(stamp) => format!("{until}={stamp}"),
+    /// The stamp, if only this call can write a session for the pointer.
+    pub fn exclusive_stamp(self) -> Option<u64> {
+        match self.kind {
+            ReservationKind::Created => Some(self.stamp),
+            ReservationKind::Existing => None,
         }
     }
 }
 
-impl Seal {
-    pub const fn stamp(self) -> Option<u64> {
-        match self {
-            Self::None => None,
-            Self::Written(stamp) | Self::Found(stamp) => Some(stamp),
-        }
-    }
-
-    /// The stamp of a pointer for which nobody but this call can be about to write a session.
-    pub const fn only(self) -> Option<u64> {
-        match self {
-            Self::Written(stamp) => Some(stamp),
-            Self::None | Self::Found(_) => None,
-        }
-    }
+/// A pointer for which no session can be written any more; the next reservation replaces it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FencedPointer {
+    pub stamp: u64,
+    /// The fence: the new pointer gets a stamp above it.
+    pub fence: u64,
+    /// The instant at which the owner's node refused a late write, by its clock, in microseconds. The
+    /// next write deadline counts from it.
+    pub refused_at: Option<u64>,
 }
 
-/// How long a pointer lives, as the scripts want it: longer than its session by the time that the write
-/// may take.
-pub(crate) fn life(Ttl(ttl): Ttl, write: Duration) -> String {
-    let life = ttl.map(|ttl| ttl.saturating_add(whole_millis(write)));
-    life.map(|life| life.to_string()).unwrap_or_default()
+/// A pointer whose lifetime was extended.
+pub struct ExtendedPointer {
+    pub owner: Owner,
+    pub stamp: u64,
+    /// The value of [`Pointer::awaited`] that the extension set.
+    pub awaited: u64,
+    /// The instant of the extension, by the clock of the pointer's node, in microseconds.
+    pub extended_at: u64,
+    /// The pointer may live longer than its session will.
+    pub outlives: bool,
+}
+
+/// The TTL of a pointer as an argument of a script: that of its session plus the time in which the
+/// session may be written. Empty for no expiry.
+pub fn pointer_ttl(Ttl(session): Ttl, write: Duration) -> String {
+    let ttl = session.map(|ttl| ttl.saturating_add(whole_millis(write)));
+    ttl.map(|ttl| ttl.to_string()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -136,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pointer_is_read_as_it_is_written() {
+    fn a_pointer_is_parsed_as_it_is_written() {
         let pointer = Pointer::parse("1700000000000000 1700000000000001 dev:acme:-:@a b").unwrap();
         assert_eq!(pointer.stamp, 1_700_000_000_000_000);
         assert_eq!(pointer.awaited, 1_700_000_000_000_001);

@@ -1,8 +1,8 @@
-//! How pointers go whose process died, on a Cluster.
+//! The sweep: removes pointers orphaned by crashed processes, on a Cluster (C13).
 //!
-//! A process that dies between the step that writes a pointer and the one that writes its session leaves
-//! the pointer, for ever where the session was to have no deadline. Nothing can tell at that moment. So
-//! the stores of a namespace take turns to look whether pointers lead to a session (C13).
+//! A process that dies between the step that writes a pointer and the step that writes its session
+//! leaves the pointer, which may have no expiry. One store of a namespace at a time has the sweep lease,
+//! and looks for such orphans.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -12,67 +12,61 @@ use parking_lot::Mutex;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
-use super::Homes;
-use super::pointers::{Pointers, text};
+use super::pointer::Orphan;
+use super::pointer_store::PointerStore;
+use crate::backend::redis::client::fan_out::fan_out;
 use crate::backend::redis::client::routing::Route;
-use crate::backend::redis::client::side_by_side::side_by_side;
-use crate::backend::redis::config::RedisConfig;
+use crate::backend::redis::client::scan::scan_master;
 use crate::backend::redis::script::registry;
-use crate::backend::redis::transport::backoff::spread;
+use crate::backend::redis::transport::backoff::jittered;
 use crate::clock::whole_millis;
 use crate::error::SessionResult;
 use crate::ids::random_bits;
 use crate::session::HealthWarning;
 
-/// How often a store asks whether it is its turn, in the time between two walks.
-const ASKS: u32 = 4;
-/// How many names the server looks at in one step.
-pub(crate) const PAGE: usize = 250;
-/// How long a walk rests after each step, for the sake of those whose calls wait behind it.
-const REST: Duration = Duration::from_millis(50);
+/// How often a store asks for the lease in one interval.
+const ATTEMPTS_PER_INTERVAL: u32 = 4;
+/// How many keys a master looks at in one step.
+pub const PAGE_SIZE: usize = 250;
+/// The pause after each step, for calls that wait behind it.
+const PAGE_PAUSE: Duration = Duration::from_millis(50);
 
-/// Sweeps the pointers of a store from its first call on, until it is dropped.
-pub(crate) struct Sweep {
-    pointers: Pointers,
-    interval: Duration,
+/// The background sweep of a store. It begins with the first call, and ends when it is dropped.
+pub struct Sweep {
+    sweeper: Sweeper,
     task: OnceLock<AbortHandle>,
-    /// Why the last walk left something out.
-    trouble: Arc<Mutex<Option<String>>>,
+    /// The first error of the last sweep.
+    error: Arc<Mutex<Option<String>>>,
 }
 
 impl Sweep {
-    /// None where there are no pointers, or nobody wants them swept.
-    pub fn of(homes: &Homes, config: &RedisConfig) -> Option<Self> {
-        match (homes, config.pointer_sweep) {
-            (Homes::Tagged(pointers), Some(interval)) => Some(Self {
-                pointers: pointers.clone(),
-                interval,
-                task: OnceLock::new(),
-                trouble: Arc::default(),
-            }),
-            _ => None,
+    pub fn new(sweeper: Sweeper) -> Self {
+        Self {
+            sweeper,
+            task: OnceLock::new(),
+            error: Arc::default(),
         }
     }
 
+    /// Starts the background task, unless it runs.
     pub fn begin(&self) {
         if self.task.get().is_some() {
             return;
         }
-        // Without threads the call fails that begins this, and the next one tries again.
-        if let Ok(runtime) = self.pointers.connections.runtime() {
-            let (pointers, interval) = (self.pointers.clone(), self.interval);
-            let trouble = Arc::clone(&self.trouble);
-            let sweep = || runtime.spawn(pointers.sweep_in_turn(interval, trouble));
-            self.task.get_or_init(sweep);
+        // If the I/O threads did not start, the call fails, and the next call tries again.
+        if let Ok(runtime) = self.sweeper.pointers.client().runtime() {
+            let (sweeper, error) = (self.sweeper.clone(), Arc::clone(&self.error));
+            let task = || runtime.spawn(sweeper.run(error));
+            self.task.get_or_init(task);
         }
     }
 
-    /// What an operator must know.
+    /// The warning of an incomplete sweep, for `health`.
     pub fn warning(&self) -> Option<HealthWarning> {
-        let trouble = self.trouble.lock();
-        let told = |trouble| format!("not all pointers could be swept: {trouble}");
-        let told = trouble.as_ref().map(told);
-        told.map(|message| HealthWarning::new("pointer_sweep", message))
+        let error = self.error.lock();
+        let message = |error| format!("not all pointers could be swept: {error}");
+        let message = error.as_ref().map(message);
+        message.map(|message| HealthWarning::new("pointer_sweep", message))
     }
 }
 
@@ -84,111 +78,119 @@ impl Drop for Sweep {
     }
 }
 
-/// The right to sweep, which one store of a namespace has at a time, and nobody else for the time of
-/// `interval` after it was used.
-pub(crate) struct Turn {
-    name: String,
-    token: String,
+/// Sweeps the pointers of a namespace once per interval, over all its stores.
+#[derive(Clone)]
+pub struct Sweeper {
+    pointers: PointerStore,
     interval: Duration,
 }
 
-impl Pointers {
-    async fn sweep_in_turn(self, interval: Duration, trouble: Arc<Mutex<Option<String>>>) {
-        loop {
-            sleep(spread(interval / ASKS)).await;
-            match self.sweep_if_due(interval).await {
-                Ok(false) => {}
-                Ok(true) => *trouble.lock() = None,
-                Err(error) => *trouble.lock() = Some(error.message),
-            }
-        }
-    }
+/// An attempt to get the sweep lease. One store of a namespace has it; without a renewal it ends after
+/// an interval.
+pub struct SweepLease {
+    name: String,
+    token: String,
+}
 
-    /// False if it is another store's turn.
-    async fn sweep_if_due(&self, interval: Duration) -> SessionResult<bool> {
-        let turn = self.turn(interval);
-        if !self.take(&turn).await? {
-            return Ok(false);
-        }
-        let swept = self.sweep(&turn).await;
-        if swept.is_err() {
-            // So that it is not left for a whole interval.
-            self.give_back(&turn).await?;
-        }
-        swept.map(|()| true)
-    }
-
-    pub fn turn(&self, interval: Duration) -> Turn {
-        Turn {
-            name: format!("{}:sweep", self.namespace()),
-            token: format!("{:032x}", random_bits()),
+impl Sweeper {
+    pub fn new(pointers: &PointerStore, interval: Duration) -> Self {
+        Self {
+            pointers: pointers.clone(),
             interval,
         }
     }
 
-    /// Takes a turn, or keeps it. False if it is another store's.
-    pub async fn take(&self, turn: &Turn) -> SessionResult<bool> {
-        self.hold_turn(turn, turn.interval).await
+    async fn run(self, last_error: Arc<Mutex<Option<String>>>) {
+        loop {
+            sleep(jittered(self.interval / ATTEMPTS_PER_INTERVAL)).await;
+            match self.sweep_with_lease().await {
+                Ok(false) => {}
+                Ok(true) => *last_error.lock() = None,
+                Err(error) => *last_error.lock() = Some(error.message),
+            }
+        }
     }
 
-    /// Lets the next store have it soon, though not at once: what failed may fail for all of them.
-    pub async fn give_back(&self, turn: &Turn) -> SessionResult<bool> {
-        self.hold_turn(turn, turn.interval / ASKS).await
+    /// False if another store has the lease.
+    async fn sweep_with_lease(&self) -> SessionResult<bool> {
+        let lease = self.lease();
+        if !self.acquire(&lease).await? {
+            return Ok(false);
+        }
+        let swept = self.sweep(&lease).await;
+        if swept.is_err() {
+            // The next attempt must not wait for a whole interval.
+            self.shorten(&lease).await?;
+        }
+        swept.map(|()| true)
     }
 
-    async fn hold_turn(&self, turn: &Turn, time: Duration) -> SessionResult<bool> {
+    pub fn lease(&self) -> SweepLease {
+        SweepLease {
+            name: format!("{}:sweep", self.pointers.namespace()),
+            token: format!("{:032x}", random_bits()),
+        }
+    }
+
+    /// Takes or renews the lease. False if another store has it.
+    pub async fn acquire(&self, lease: &SweepLease) -> SessionResult<bool> {
+        self.set_lease(lease, self.interval).await
+    }
+
+    /// Lets the lease end soon, but not at once: a failure may hit all stores.
+    pub async fn shorten(&self, lease: &SweepLease) -> SessionResult<bool> {
+        self.set_lease(lease, self.interval / ATTEMPTS_PER_INTERVAL)
+            .await
+    }
+
+    async fn set_lease(&self, lease: &SweepLease, time: Duration) -> SessionResult<bool> {
         let time = whole_millis(time).max(1).to_string();
-        let args = [turn.token.clone(), time];
-        let answer = self
-            .run_on(&registry::SWEEP_LEASE, &turn.name, &args, true)
-            .await?;
-        Ok(text(&answer, 0)? == "OK")
+        let args = [lease.token.clone(), time];
+        let script = &registry::SWEEP_LEASE;
+        let answer = self.pointers.run_on(script, &lease.name, &args, true);
+        Ok(answer.await?.status == "OK")
     }
 
-    /// Looks at all pointers once, and removes those that lead to no session.
+    /// Removes the orphans of all masters.
     ///
     /// # Errors
-    /// The first of what kept it from some pointers; it has looked at the others.
-    pub async fn sweep(&self, turn: &Turn) -> SessionResult<()> {
+    /// The first error. It does not keep the rest from being swept.
+    pub async fn sweep(&self, lease: &SweepLease) -> SessionResult<()> {
         let mut swept = Ok(());
-        for node in &self.connections.layout().await?.masters {
-            swept = swept.and(self.sweep_node(node, turn).await);
+        for route in &self.pointers.client().masters().await?.routes {
+            swept = swept.and(self.sweep_master(route, lease).await);
         }
         swept
     }
 
-    async fn sweep_node(&self, node: &Route, turn: &Turn) -> SessionResult<()> {
-        let pattern = self.pattern();
+    async fn sweep_master(&self, route: &Route, lease: &SweepLease) -> SessionResult<()> {
+        let (client, pattern) = (self.pointers.client(), self.pointers.pattern());
         let (mut swept, mut cursor) = (Ok(()), 0);
         loop {
-            let page = self
-                .connections
-                .scan_at(node, cursor, &pattern, PAGE)
-                .await?;
-            let keys: Vec<_> = page
-                .names
-                .iter()
-                .filter_map(|name| self.key_of(name))
-                .collect();
+            let page = scan_master(client, route, cursor, &pattern, PAGE_SIZE).await?;
+            let names = page.names.iter();
+            let keys = names.filter_map(|name| self.pointers.session_key(name));
+            let keys: Vec<_> = keys.collect();
             let each = keys
                 .iter()
-                .map(|key| async { Ok(self.sweep_key(key).await) });
-            let each = side_by_side(each.collect()).await?;
+                .map(|key| async { Ok(self.sweep_pointer(key).await) });
+            let each = fan_out(each.collect()).await?;
             swept = each.into_iter().fold(swept, Result::and);
             if page.cursor == 0 {
                 return swept;
             }
             cursor = page.cursor;
-            // If it is lost, two walk at a time, and that is all.
-            let _ = self.take(turn).await;
-            sleep(REST).await;
+            // If the lease is lost, two stores sweep at a time, which does no harm.
+            let _ = self.acquire(lease).await;
+            sleep(PAGE_PAUSE).await;
         }
     }
 
-    /// Also a pointer may go whose session was removed just now: nobody else can need it.
-    async fn sweep_key(&self, key: &SessionKey) -> SessionResult<()> {
-        if let Some((owner, stamp)) = self.left_behind(key).await? {
-            self.clear_away(&owner, key, stamp).await?;
+    /// Removes the pointer of a session key, if it is an orphan. Its session may have been removed just
+    /// now; the pointer is then not needed either.
+    async fn sweep_pointer(&self, key: &SessionKey) -> SessionResult<()> {
+        if let Some(Orphan { owner, stamp }) = self.pointers.find_orphan(key).await? {
+            self.pointers.remove_orphan(&owner, key, stamp).await?;
         }
         Ok(())
     }

@@ -5,7 +5,11 @@ use std::borrow::Cow;
 use super::keys::Keys;
 use super::{Call, Script};
 use crate::claim::{ClaimToken, TokenSecret};
-use crate::options::OperationId;
+use crate::clock::whole_millis;
+use crate::options::{OperationId, StoreOptions};
+
+/// The longest message window in milliseconds; with a longer one instants would exceed the numbers of Lua.
+const MAX_MESSAGE_WINDOW: u64 = 1 << 52;
 
 /// A call in the making. The first argument of every script is how all keys begin.
 pub struct Args<'a> {
@@ -64,6 +68,12 @@ impl<'a> Args<'a> {
             Some(number) => self.owned(number.to_string()),
             None => self.text(""),
         }
+    }
+
+    /// For how long messages are remembered, and how many of an owner.
+    pub fn message_limits(self, options: &StoreOptions) -> Self {
+        self.number(whole_millis(options.message_window).min(MAX_MESSAGE_WINDOW))
+            .number(u64::try_from(options.max_messages.max(1)).unwrap_or(u64::MAX))
     }
 
     pub fn call(self) -> Call<'a> {

@@ -1,68 +1,59 @@
 use greentic_session_testkit::{
-    Accept, FaultProxy, Flow, RedisServer, servers_or_skip, wait_until,
+    Accept, FaultProxy, Flow, RedisServer, own_servers, require, wait_until,
 };
 
 use super::*;
 use crate::ErrorCode;
 
 #[test]
-fn c17_a_server_that_is_not_there_is_unavailable() {
-    if !servers_or_skip("c17_a_server_that_is_not_there_is_unavailable") {
-        return;
-    }
+fn c17_an_unreachable_server_is_unavailable() {
+    require!(own_servers);
     let (_server, proxy) = behind_a_proxy();
-    let connections = open(&config(&proxy.url()).connect_timeout(SOON));
+    let client = open(&config(&proxy.url()).connect_timeout(SOON));
     for accept in [Accept::Refuse, Accept::BlackHole, Accept::Reset] {
         proxy.accepts(accept);
-        let error = count(&connections).unwrap_err();
+        let error = count(&client).unwrap_err();
         assert_eq!(error.code, ErrorCode::Unavailable, "{accept:?}");
         let address = proxy.address().to_string();
         assert!(error.message.contains(&address), "{error}");
     }
     proxy.accepts(Accept::Pass);
-    assert_eq!(count(&connections).unwrap(), (1, false));
+    assert_eq!(count(&client).unwrap(), (1, false));
 }
 
 #[test]
 fn c17_an_unknown_host_is_unavailable() {
-    let connections = open(&config("redis://no-such-host.invalid").connect_timeout(SOON));
-    assert_eq!(
-        count(&connections).unwrap_err().code,
-        ErrorCode::Unavailable
-    );
+    let client = open(&config("redis://no-such-host.invalid").connect_timeout(SOON));
+    assert_eq!(count(&client).unwrap_err().code, ErrorCode::Unavailable);
 }
 
 #[test]
-fn c17_a_call_without_an_answer_times_out_and_the_next_one_works() {
-    if !servers_or_skip("c17_a_call_without_an_answer_times_out_and_the_next_one_works") {
-        return;
-    }
+fn c17_a_call_without_an_answer_times_out_and_the_next_call_succeeds() {
+    require!(own_servers);
     let (_server, proxy) = behind_a_proxy();
-    let connections = open(&config(&proxy.url()).response_timeout(SOON));
-    assert_eq!(count(&connections).unwrap(), (1, false));
+    let client = open(&config(&proxy.url()).response_timeout(SOON));
+    assert_eq!(count(&client).unwrap(), (1, false));
     proxy.replies(Flow::Swallow);
-    assert_eq!(count(&connections).unwrap_err().code, ErrorCode::Timeout);
+    assert_eq!(count(&client).unwrap_err().code, ErrorCode::Timeout);
     proxy.heal();
-    // The connection that went silent stays silent: it must not be used again.
-    assert_eq!(count(&connections).unwrap(), (3, false));
+    // The silent connection stays silent, so it must not be used again.
+    assert_eq!(count(&client).unwrap(), (3, false));
 }
 
 #[test]
-fn a_server_that_comes_back_is_used_again() {
-    if !servers_or_skip("a_server_that_comes_back_is_used_again") {
-        return;
-    }
+fn connections_are_reopened_after_a_restart() {
+    require!(own_servers);
     let server = RedisServer::builder().durable().start();
     let hasty = config(&server.url())
         .connect_timeout(SOON)
         .response_timeout(SOON);
-    let connections = open(&hasty.connections(3));
+    let client = open(&hasty.connections(3));
     for expected in 1..=3 {
-        assert_eq!(count(&connections).unwrap(), (expected, false));
+        assert_eq!(count(&client).unwrap(), (expected, false));
     }
     server.kill();
     for _ in 0..4 {
-        let error = count(&connections).unwrap_err();
+        let error = count(&client).unwrap_err();
         assert!(matches!(
             error.code,
             ErrorCode::Unavailable | ErrorCode::Timeout
@@ -70,83 +61,73 @@ fn a_server_that_comes_back_is_used_again() {
     }
     server.restart();
     for expected in 4..=6 {
-        assert_eq!(count(&connections).unwrap().0, expected);
+        assert_eq!(count(&client).unwrap().0, expected);
     }
 }
 
 #[test]
-fn c14_a_call_whose_answer_is_lost_is_made_again() {
-    if !servers_or_skip("c14_a_call_whose_answer_is_lost_is_made_again") {
-        return;
-    }
+fn c14_a_call_whose_answer_is_lost_is_repeated() {
+    require!(own_servers);
     let (_server, proxy) = behind_a_proxy();
-    let connections = open(&config(&proxy.url()));
-    assert_eq!(count(&connections).unwrap(), (1, false));
+    let client = open(&config(&proxy.url()));
+    assert_eq!(count(&client).unwrap(), (1, false));
     for flow in [Flow::SwallowThenClose, Flow::Reset, Flow::CutAfter(2)] {
-        let (before, _) = count(&connections).unwrap();
+        let (before, _) = count(&client).unwrap();
         proxy.replies_once(flow);
-        assert_eq!(count(&connections).unwrap(), (before + 2, true), "{flow:?}");
+        assert_eq!(count(&client).unwrap(), (before + 2, true), "{flow:?}");
     }
-    let (before, _) = count(&connections).unwrap();
+    let (before, _) = count(&client).unwrap();
     proxy.requests_once(Flow::SwallowThenClose);
-    assert_eq!(count(&connections).unwrap(), (before + 1, true));
+    assert_eq!(count(&client).unwrap(), (before + 1, true));
 }
 
 #[test]
-fn c14_a_read_whose_answer_is_lost_was_not_repeated() {
-    if !servers_or_skip("c14_a_read_whose_answer_is_lost_was_not_repeated") {
-        return;
-    }
+fn c14_a_repeated_read_is_not_reported_as_repeated() {
+    require!(own_servers);
     let (_server, proxy) = behind_a_proxy();
-    let connections = open(&config(&proxy.url()));
-    assert_eq!(count(&connections).unwrap(), (1, false));
+    let client = open(&config(&proxy.url()));
+    assert_eq!(count(&client).unwrap(), (1, false));
     proxy.replies_once(Flow::SwallowThenClose);
     let mut get = redis::cmd("GET");
     get.arg("counter");
-    let reply = wait(connections.command(get, b"counter")).unwrap();
+    let reply = wait(client.command(get, b"counter")).unwrap();
     assert_eq!(redis::from_redis_value::<i64>(reply.value).unwrap(), 1);
     assert!(!reply.repeated);
 }
 
 #[test]
-fn c17_a_lost_call_that_cannot_be_made_again_is_not_called_undone() {
-    if !servers_or_skip("c17_a_lost_call_that_cannot_be_made_again_is_not_called_undone") {
-        return;
-    }
+fn c17_a_lost_call_that_cannot_be_repeated_is_a_timeout() {
+    require!(own_servers);
     let (server, proxy) = behind_a_proxy();
-    let connections = open(&config(&proxy.url()).response_timeout(SOON));
-    assert_eq!(count(&connections).unwrap(), (1, false));
+    let client = open(&config(&proxy.url()).response_timeout(SOON));
+    assert_eq!(count(&client).unwrap(), (1, false));
     proxy.accepts(Accept::Refuse);
     proxy.replies(Flow::SwallowThenClose);
-    assert_eq!(count(&connections).unwrap_err().code, ErrorCode::Timeout);
+    assert_eq!(count(&client).unwrap_err().code, ErrorCode::Timeout);
     let value = server.command(&["GET", "counter"]);
     assert_eq!(value, greentic_session_testkit::Reply::Bulk(b"2".to_vec()));
 }
 
 #[test]
-fn a_connection_that_is_lost_while_idle_costs_nothing() {
-    if !servers_or_skip("a_connection_that_is_lost_while_idle_costs_nothing") {
-        return;
-    }
+fn a_connection_lost_while_idle_is_reopened_without_an_error() {
+    require!(own_servers);
     let (_server, proxy) = behind_a_proxy();
-    let connections = open(&config(&proxy.url()));
-    assert_eq!(count(&connections).unwrap(), (1, false));
+    let client = open(&config(&proxy.url()));
+    assert_eq!(count(&client).unwrap(), (1, false));
     proxy.close_all();
-    wait_until("the loss is noticed", NEVER, || connections.are_closed());
-    assert_eq!(count(&connections).unwrap(), (2, false));
+    wait_until("the loss is noticed", NEVER, || client.is_closed());
+    assert_eq!(count(&client).unwrap(), (2, false));
 }
 
 #[test]
-fn an_open_connection_stands_in_for_one_that_cannot_be_opened() {
-    if !servers_or_skip("an_open_connection_stands_in_for_one_that_cannot_be_opened") {
-        return;
-    }
+fn an_open_connection_replaces_one_that_cannot_be_opened() {
+    require!(own_servers);
     let server = RedisServer::start();
     let proxy = FaultProxy::start(&server.address());
-    let connections = open(&config(&proxy.url()).connect_timeout(SOON).connections(2));
-    assert_eq!(count(&connections).unwrap(), (1, false));
+    let client = open(&config(&proxy.url()).connect_timeout(SOON).connections(2));
+    assert_eq!(count(&client).unwrap(), (1, false));
     proxy.accepts(Accept::Refuse);
     for expected in 2..=5 {
-        assert_eq!(count(&connections).unwrap(), (expected, false));
+        assert_eq!(count(&client).unwrap(), (expected, false));
     }
 }

@@ -1,13 +1,13 @@
-//! The connections against real servers, and a proxy that misbehaves.
+//! Tests of private parts against real servers, some behind a proxy that injects faults.
 
+mod claim_extension;
 mod executors;
 mod fast_path;
 mod faults;
-mod holds;
-mod late;
+mod late_writes;
 mod pointers;
 mod round_trips;
-mod servers;
+mod server_errors;
 mod sweep;
 
 use std::borrow::Cow;
@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use greentic_session_testkit::{FaultProxy, RedisServer};
 
-use super::client::Connections;
+use super::client::Client;
 use super::config::RedisConfig;
 use super::script::{Call, Reply, Script};
 use crate::error::SessionResult;
@@ -25,9 +25,9 @@ use crate::error::SessionResult;
 static ECHO: Script = Script::new("return ARGV[1]");
 static COUNT: Script = Script::new("return redis.call('INCR', KEYS[1])");
 
-/// No test takes that long: a limit that must not be what ends a call.
+/// A time limit that no call reaches.
 const NEVER: Duration = Duration::from_secs(600);
-/// The limit of a call that is to run into it; long enough for any other call.
+/// A time limit for a call that must reach it; long enough for other calls.
 const SOON: Duration = Duration::from_secs(2);
 
 fn config(url: &str) -> RedisConfig {
@@ -38,8 +38,8 @@ fn config(url: &str) -> RedisConfig {
         .connections(1)
 }
 
-fn open(config: &RedisConfig) -> Connections {
-    Connections::new(config).unwrap()
+fn open(config: &RedisConfig) -> Client {
+    Client::new(config).unwrap()
 }
 
 fn call<'a>(script: &'static Script, argument: &'a str) -> Call<'a> {
@@ -52,13 +52,13 @@ fn call<'a>(script: &'static Script, argument: &'a str) -> Call<'a> {
     }
 }
 
-async fn echo(connections: &Connections, text: &str) -> SessionResult<String> {
-    let reply = connections.run(call(&ECHO, text)).await?;
+async fn echo(client: &Client, text: &str) -> SessionResult<String> {
+    let reply = client.run(call(&ECHO, text)).await?;
     Ok(redis::from_redis_value(reply.value).unwrap())
 }
 
-fn count(connections: &Connections) -> SessionResult<(i64, bool)> {
-    let Reply { value, repeated } = wait(connections.run(call(&COUNT, "")))?;
+fn count(client: &Client) -> SessionResult<(i64, bool)> {
+    let Reply { value, repeated } = wait(client.run(call(&COUNT, "")))?;
     Ok((redis::from_redis_value(value).unwrap(), repeated))
 }
 

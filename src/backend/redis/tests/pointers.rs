@@ -1,21 +1,19 @@
-use greentic_session_testkit::{RedisCluster, servers_or_skip, wait_until};
+use greentic_session_testkit::{RedisCluster, own_servers, require, wait_until};
 use greentic_types::{
     EnvId, FlowId, ReplyScope, SessionCursor, SessionData, TenantCtx, TenantId, UserId,
 };
 
 use super::*;
-use crate::admin::{Finding, FindingKind, ImportMode, VerifyMode};
-use crate::backend::redis::ownership::pointer::{Reservation, Seal};
-use crate::backend::redis::ownership::pointers::Pointers;
+use crate::admin::{Finding, FindingKind, VerifyMode};
+use crate::backend::redis::ownership::pointer::{Reservation, ReservationKind};
+use crate::backend::redis::ownership::pointer_store::PointerStore;
+use crate::backend::redis::ownership::settle::Settler;
 use crate::backend::redis::script::args::Args;
 use crate::backend::redis::script::keys::Keys;
 use crate::backend::redis::script::registry;
 use crate::options::Ttl;
 use crate::owner::Owner;
-use crate::{
-    AsyncSessionStore, ClaimOutcome, Commit, CreateOptions, ErrorCode, ParkOptions,
-    RedisSessionStore, SessionKey,
-};
+use crate::{AsyncSessionStore, ErrorCode, RedisSessionStore, SessionKey};
 
 const HOUR: u64 = 3_600_000;
 pub(super) const ADA: &str = "dev:acme:-:ada";
@@ -25,9 +23,9 @@ pub(super) fn at(cluster: &RedisCluster) -> RedisConfig {
     config(&format!("redis-cluster://{seed}")).response_timeout(SOON)
 }
 
-pub(super) fn pointers(cluster: &RedisCluster) -> Pointers {
+pub(super) fn pointers(cluster: &RedisCluster) -> PointerStore {
     let config = at(cluster);
-    Pointers::new(&Arc::new(open(&config)), &config)
+    PointerStore::new(&Arc::new(open(&config)), &config)
 }
 
 pub(super) fn of_ada() -> (TenantCtx, UserId) {
@@ -58,7 +56,7 @@ pub(super) fn scope() -> ReplyScope {
     }
 }
 
-/// How long a key lives on: -1 for ever, -2 it is not there.
+/// The TTL of a key in milliseconds: -1 without an expiry, -2 for a missing key.
 fn left(cluster: &RedisCluster, name: &str) -> i64 {
     cluster.command_for(name, &["PTTL", name]).int()
 }
@@ -67,14 +65,10 @@ pub(super) fn pointer(key: &str) -> String {
     format!("greentic:session:owner:{key}")
 }
 
-/// A process may end between any two steps of a call; what it leaves is looked at here.
+/// A process may die between the two steps of a call; this tests the state after the first.
 #[test]
-fn c4_a_reserved_pointer_lives_as_long_as_its_session_would_and_is_replaced_if_there_is_none() {
-    let name =
-        "c4_a_reserved_pointer_lives_as_long_as_its_session_would_and_is_replaced_if_there_is_none";
-    if !servers_or_skip(name) {
-        return;
-    }
+fn c4_a_reserved_pointer_covers_its_session_and_is_replaced_without_one() {
+    require!(own_servers);
     let cluster = RedisCluster::start();
     let pointers = pointers(&cluster);
     let life = || left(&cluster, &pointer("run-1"));
@@ -83,32 +77,32 @@ fn c4_a_reserved_pointer_lives_as_long_as_its_session_would_and_is_replaced_if_t
     let reserve = |owner, ttl| wait(pointers.reserve(owner, &key, Ttl(ttl), None));
 
     let reserved = reserve(&ada, Some(HOUR)).unwrap();
-    assert!(matches!(reserved.seal, Seal::Written(_)));
+    assert_eq!(reserved.kind, ReservationKind::Created);
     assert!(life() > HOUR as i64, "{}", life());
-    // A session that is found may get a longer life, never a shorter one.
+    // An existing pointer is extended, and never shortened.
     let found = reserve(&ada, Some(2 * HOUR)).unwrap();
-    assert_eq!(found.seal.stamp(), reserved.seal.stamp());
+    assert_eq!(found.stamp, reserved.stamp);
     assert!(life() > 2 * HOUR as i64, "{}", life());
     assert!(reserve(&ada, Some(1)).unwrap().outlives);
     assert!(life() > 2 * HOUR as i64, "{}", life());
     assert!(!reserve(&ada, None).unwrap().outlives);
     assert_eq!(life(), -1);
 
-    // Without a session another owner gets the key at once.
+    // Without a session another owner takes the key at once.
     let taken = reserve(&ben, None).unwrap();
-    assert!(taken.seal.stamp() > reserved.seal.stamp());
-    assert_eq!(wait(pointers.locate(&key)).unwrap(), Some(ben.clone()));
+    assert!(taken.stamp > reserved.stamp);
+    assert_eq!(wait(pointers.find_owner(&key)).unwrap(), Some(ben.clone()));
     assert_eq!(life(), -1);
-    pointers.settle(&ben, &key, None);
-    wait_until("the pointer goes", NEVER, || life() == -2);
+    Settler::new(&pointers).settle(&ben, &key, None);
+    wait_until("the pointer is removed", NEVER, || life() == -2);
 }
 
-/// Writes a session for a pointer.
+/// The script call that writes a session for a reservation.
 pub(super) fn create<'a>(
     keys: &Keys,
     owner: &'a Owner,
     key: &'a SessionKey,
-    reserved: Reservation,
+    reserved: Option<Reservation>,
 ) -> Args<'a> {
     Args::writing(keys, &registry::CREATE, keys.session(key))
         .text(owner.as_str())
@@ -117,26 +111,24 @@ pub(super) fn create<'a>(
         .text("")
         .text("-")
         .text("{}")
-        .owned(reserved.text())
+        .owned(Reservation::argument(reserved))
 }
 
-/// Tells what comes of a session that is written for a pointer.
+/// Writes a session for a reservation, and returns the status.
 pub(super) fn write(
     store: &RedisSessionStore,
     owner: &Owner,
     key: &SessionKey,
-    reserved: Reservation,
+    reserved: Option<Reservation>,
 ) -> String {
-    let args = create(&store.homes.keys(owner), owner, key, reserved);
-    wait(store.answer(args)).unwrap().status
+    let args = create(&store.executor.layout.keys(owner), owner, key, reserved);
+    wait(store.executor.answer(args)).unwrap().status
 }
 
-/// However late a node comes to write a session, nobody else has got its key meanwhile.
+/// However late a node executes a write, no other owner has the key meanwhile.
 #[test]
-fn c4_a_write_is_refused_if_its_pointer_was_taken_before_it_came() {
-    if !servers_or_skip("c4_a_write_is_refused_if_its_pointer_was_taken_before_it_came") {
-        return;
-    }
+fn c4_a_write_is_refused_after_another_owner_took_the_key() {
+    require!(own_servers);
     let cluster = RedisCluster::start();
     let (pointers, key) = (pointers(&cluster), SessionKey::new("run-1"));
     let store = RedisSessionStore::new(at(&cluster)).unwrap();
@@ -145,26 +137,26 @@ fn c4_a_write_is_refused_if_its_pointer_was_taken_before_it_came() {
 
     let late = reserve(&ada, None).unwrap();
     let taken = reserve(&ben, None).unwrap();
-    assert_eq!(write(&store, &ada, &key, late), "STALE");
-    assert_eq!(write(&store, &ben, &key, taken), "OK");
-    assert_eq!(write(&store, &ada, &key, late), "STALE");
+    assert_eq!(write(&store, &ada, &key, Some(late)), "STALE");
+    assert_eq!(write(&store, &ben, &key, Some(taken)), "OK");
+    assert_eq!(write(&store, &ada, &key, Some(late)), "STALE");
     assert_eq!(
         reserve(&ada, None).unwrap_err().code,
         ErrorCode::InvalidInput
     );
-    // C13: what refuses the write ends by itself.
+    // C13: the fence expires.
     let fence = left(&cluster, &format!("greentic:session:{{{ADA}}}:fence:run-1"));
     assert!((1..=60_000).contains(&fence), "{fence}");
 
-    // A pointer that goes because its session is not there takes the late write along.
+    // The removal of an orphan excludes its late write.
     let key = SessionKey::new("run-2");
     let reserve = || wait(pointers.reserve(&ada, &key, Ttl(None), None));
     let late = reserve().unwrap();
-    let stamp = late.seal.stamp().unwrap();
-    assert!(wait(pointers.clear_away(&ada, &key, stamp)).unwrap());
-    assert_eq!(write(&store, &ada, &key, late), "STALE");
-    assert_eq!(write(&store, &ada, &key, reserve().unwrap()), "OK");
-    assert!(!wait(pointers.clear_away(&ada, &key, u64::MAX)).unwrap());
+    let stamp = late.stamp;
+    assert!(wait(pointers.remove_orphan(&ada, &key, stamp)).unwrap());
+    assert_eq!(write(&store, &ada, &key, Some(late)), "STALE");
+    assert_eq!(write(&store, &ada, &key, Some(reserve().unwrap())), "OK");
+    assert!(!wait(pointers.remove_orphan(&ada, &key, u64::MAX)).unwrap());
 }
 
 pub(super) fn findings(store: &RedisSessionStore, mode: VerifyMode) -> Vec<Finding> {
@@ -180,10 +172,8 @@ pub(super) fn findings(store: &RedisSessionStore, mode: VerifyMode) -> Vec<Findi
 }
 
 #[test]
-fn c23_a_session_without_a_pointer_is_found_and_gets_it_back() {
-    if !servers_or_skip("c23_a_session_without_a_pointer_is_found_and_gets_it_back") {
-        return;
-    }
+fn c23_verify_restores_missing_pointers() {
+    require!(own_servers);
     let cluster = RedisCluster::start();
     let store = RedisSessionStore::new(at(&cluster)).unwrap();
     let (ada, ben) = (Owner::from_encoded(ADA), Owner::from_encoded("e:t:-:ben"));
@@ -193,7 +183,7 @@ fn c23_a_session_without_a_pointer_is_found_and_gets_it_back() {
         ("stolen", &["SET", "17 17 e:t:-:ben"]),
     ] {
         let key = SessionKey::new(name);
-        let reserved = wait(store.homes.reserve(&ada, &key, Ttl(None), None)).unwrap();
+        let reserved = wait(store.executor.layout.reserve(&ada, &key, Ttl(None), None)).unwrap();
         assert_eq!(write(&store, &ada, &key, reserved), "OK");
         let pointer = pointer(name);
         let value = cluster.command_for(&pointer, &["GET", &pointer]).text();
@@ -202,13 +192,14 @@ fn c23_a_session_without_a_pointer_is_found_and_gets_it_back() {
         let mut command = vec![broken[0], &*pointer];
         command.extend(&broken[1..]);
         let _reply = cluster.command_for(&pointer, &command);
-        // A server that lost the pointer let another owner bring the key: only a person can tell more.
+        // If another owner has a session with the key too, only a person can decide.
         let is_repaired = name != "stolen";
         if !is_repaired {
-            let bens = Reservation {
-                seal: Seal::Written(17),
+            let bens = reserved.map(|reserved| Reservation {
+                kind: ReservationKind::Created,
+                stamp: 17,
                 ..reserved
-            };
+            });
             assert_eq!(write(&store, &ben, &key, bens), "OK");
         }
         for (mode, repaired) in [
@@ -232,14 +223,11 @@ fn c23_a_session_without_a_pointer_is_found_and_gets_it_back() {
 }
 
 #[test]
-fn c23_a_pointer_without_a_session_is_found_and_removed_when_no_call_can_need_it() {
-    let name = "c23_a_pointer_without_a_session_is_found_and_removed_when_no_call_can_need_it";
-    if !servers_or_skip(name) {
-        return;
-    }
+fn c23_verify_removes_orphans_that_no_call_can_use() {
+    require!(own_servers);
     let cluster = RedisCluster::start();
     let config = at(&cluster).response_timeout(SOON / 2);
-    let pointers = Pointers::new(&Arc::new(open(&config)), &config);
+    let pointers = PointerStore::new(&Arc::new(open(&config)), &config);
     let (store, key) = (
         RedisSessionStore::new(config).unwrap(),
         SessionKey::new("run-{1}%"),
@@ -263,76 +251,4 @@ fn c23_a_pointer_without_a_session_is_found_and_removed_when_no_call_can_need_it
     assert_eq!(found, [(FindingKind::Dangling, "owner", &Some(key), true)]);
     assert_eq!(life(), -2);
     assert_eq!(findings(VerifyMode::Check), []);
-}
-
-#[test]
-fn c4_no_call_has_a_session_outlive_its_pointer() {
-    if !servers_or_skip("c4_no_call_has_a_session_outlive_its_pointer") {
-        return;
-    }
-    let cluster = RedisCluster::start();
-    let store = RedisSessionStore::new(at(&cluster)).unwrap();
-    let (ctx, ada) = of_ada();
-    let data = || data(&ctx);
-    let scope = scope();
-    let key = SessionKey::new("run-1");
-    let hours = |hours: u64| Duration::from_millis(hours * HOUR);
-    // Session and pointer: -1 is for ever, so longer than all.
-    let lives = || {
-        let session = format!("greentic:session:{{{ADA}}}:session:run-1");
-        let long = |left| if left == -1 { i64::MAX } else { left };
-        let session = long(left(&cluster, &session));
-        (session, long(left(&cluster, &pointer("run-1"))))
-    };
-    let covered = |call: &str, least: u64| {
-        let (session, pointer) = lives();
-        assert!(
-            session > (least * HOUR) as i64 - 600_000,
-            "{call}: {session}"
-        );
-        assert!(pointer >= session, "{call}: {pointer} < {session}");
-    };
-    let park = |options: ParkOptions| {
-        let _registered = wait(store.park(&ctx, &ada, &scope, &key, data(), options)).unwrap();
-    };
-    let commit = |message: &str, ttl: Option<Duration>| {
-        let lease = Duration::from_secs(60);
-        let claimed = wait(store.claim(&ctx, &ada, &scope, message, lease)).unwrap();
-        let ClaimOutcome::Claimed(claim) = claimed else {
-            panic!("{claimed:?}")
-        };
-        let next = Commit::park(scope.clone(), data(), ttl);
-        wait(store.commit(&claim.token, next)).unwrap();
-    };
-
-    let create = CreateOptions::new().key(key.clone()).ttl(hours(1));
-    let _created = wait(store.create(&ctx, data(), create)).unwrap();
-    covered("create", 1);
-    park(ParkOptions::new().ttl(hours(3)));
-    covered("park, longer", 3);
-    park(ParkOptions::new().ttl(hours(2)));
-    covered("park, shorter", 2);
-    wait_until("the pointer ends soon after its session", NEVER, || {
-        let (session, pointer) = lives();
-        pointer - session < 60_000
-    });
-    covered("settled", 2);
-    commit("m1", Some(hours(5)));
-    covered("commit, longer", 5);
-    commit("m2", None);
-    assert_eq!(lives(), (i64::MAX, i64::MAX));
-    commit("m3", None);
-    assert_eq!(lives(), (i64::MAX, i64::MAX));
-    let _deadline = wait(store.extend(&key, Some(hours(6)))).unwrap();
-    covered("extend, shorter", 6);
-    let _deadline = wait(store.extend(&key, Some(hours(9)))).unwrap();
-    covered("extend, longer", 9);
-
-    let scanned = wait(store.export(None, 1000)).unwrap();
-    wait(store.remove(&key, Default::default())).unwrap();
-    wait_until("the pointer goes", NEVER, || lives().1 == -2);
-    for record in scanned.records {
-        let _imported = wait(store.import(record, ImportMode::IfAbsent)).unwrap();
-    }
-    covered("import", 9);
 }

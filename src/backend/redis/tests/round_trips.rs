@@ -1,4 +1,4 @@
-use greentic_session_testkit::{RedisCluster, servers_or_skip};
+use greentic_session_testkit::{RedisCluster, own_servers, require};
 use greentic_types::SessionKey;
 
 use super::pointers::{at, data, of_ada, scope};
@@ -12,7 +12,7 @@ use crate::{
 const DOCUMENT: &str = include_str!("../../../../docs/topologies.md");
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// The calls and the round trips that a table row of the document tells.
+/// The calls in the table of the document, with their round trips.
 fn documented() -> Vec<(String, u64)> {
     let rows = DOCUMENT.lines().filter_map(|line| {
         let mut cells = line.strip_prefix("| `")?.split('|').map(str::trim);
@@ -51,7 +51,7 @@ impl Counted {
     }
 }
 
-/// Every call of the document's table, on keys of this round.
+/// Makes every call of the document's table, on keys of this round.
 fn every_call(store: &RedisSessionStore, other: &RedisSessionStore, round: u32) -> Counted {
     let mut counted = Counted::default();
     let ((ctx, ada), scope, lease) = (of_ada(), scope(), Duration::from_secs(60));
@@ -124,22 +124,20 @@ fn every_call(store: &RedisSessionStore, other: &RedisSessionStore, round: u32) 
 }
 
 #[test]
-fn calls_on_a_cluster_cost_the_round_trips_that_are_documented() {
-    if !servers_or_skip("calls_on_a_cluster_cost_the_round_trips_that_are_documented") {
-        return;
-    }
+fn operations_on_a_cluster_take_the_documented_round_trips() {
+    require!(own_servers);
     let cluster = RedisCluster::start();
     let open = || RedisSessionStore::new(at(&cluster).response_timeout(NEVER)).unwrap();
     let (store, other) = (open(), open());
-    // The first time the scripts are not there yet. Keys differ, and so do their masters.
+    // Loads the scripts on all masters.
     for round in 0..20 {
         let _scripts = every_call(&store, &other, round);
     }
     let counted = every_call(&store, &other, 20);
     let documented = documented();
     for (call, trips) in &counted.0 {
-        let told = documented.iter().find(|(name, _)| name == call);
-        assert_eq!(told.map(|(_, trips)| trips), Some(trips), "{call}");
+        let documented = documented.iter().find(|(name, _)| name == call);
+        assert_eq!(documented.map(|(_, trips)| trips), Some(trips), "{call}");
     }
     for (call, _) in documented {
         assert!(counted.0.iter().any(|(name, _)| *name == call), "{call}");

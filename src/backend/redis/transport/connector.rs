@@ -1,62 +1,61 @@
-//! Which server a connection leads to.
+//! The opening of connections to the server that takes writes, per deployment.
 
 use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::connection::Link;
-use super::endpoint::Node;
+use super::connection::Connection;
+use super::endpoint::Endpoint;
 use super::error::Failure;
-use super::handshake::Mode;
+use super::handshake::ServerMode;
 use super::sentinel::Sentinels;
 
-/// Where a connection of a slot leads.
-pub(crate) enum Topology {
-    /// To the one server.
-    Single(Node),
-    /// To the server that the sentinels name, asked anew for each connection.
+/// Opens connections to one server.
+pub enum Connector {
+    /// The only server.
+    Single(Endpoint),
+    /// The master that the sentinels name; they are asked for each connection.
     Sentinel(Sentinels),
-    /// To one node of a cluster.
-    Cluster(Node),
+    /// One node of a cluster.
+    Cluster(Endpoint),
 }
 
-impl Topology {
-    /// Opens a connection to the server that takes writes, in at most `limit`.
-    pub async fn open(&self, limit: Duration) -> Result<Link, Failure> {
+impl Connector {
+    /// Opens a connection within `limit`. Fails if the server is of another kind than the URL says.
+    pub async fn connect(&self, limit: Duration) -> Result<Connection, Failure> {
         match self {
-            Self::Single(node) => {
-                let (link, greeting) = node.open(limit).await?;
-                match greeting.mode {
-                    Some(Mode::Cluster) => {
-                        Err(node
-                            .denied("is a node of a cluster: its URL begins with redis-cluster://"))
-                    }
-                    Some(Mode::Sentinel) => Err(node.denied(
+            Self::Single(endpoint) => {
+                let (connection, hello) = endpoint.connect(limit).await?;
+                match hello.mode {
+                    Some(ServerMode::Cluster) => Err(endpoint
+                        .denied("is a node of a cluster: its URL begins with redis-cluster://")),
+                    Some(ServerMode::Sentinel) => Err(endpoint.denied(
                         "is a sentinel: its URL is redis-sentinel://host:port/master-name",
                     )),
-                    _ => Ok(link),
+                    _ => Ok(connection),
                 }
             }
-            Self::Cluster(node) => {
-                let (link, greeting) = node.open(limit).await?;
-                match greeting.mode {
-                    Some(Mode::Standalone | Mode::Sentinel) => {
-                        Err(node.denied("is no node of a cluster: its URL begins with redis://"))
+            Self::Cluster(endpoint) => {
+                let (connection, hello) = endpoint.connect(limit).await?;
+                match hello.mode {
+                    Some(ServerMode::Standalone | ServerMode::Sentinel) => {
+                        Err(endpoint
+                            .denied("is no node of a cluster: its URL begins with redis://"))
                     }
-                    _ => Ok(link),
+                    _ => Ok(connection),
                 }
             }
-            Self::Sentinel(sentinels) => match timeout(limit, sentinels.open(limit)).await {
-                Ok(opened) => opened,
+            Self::Sentinel(sentinels) => match timeout(limit, sentinels.connect(limit)).await {
+                Ok(connected) => connected,
                 Err(_elapsed) => Err(sentinels.unreachable("no answer in time")),
             },
         }
     }
 
-    /// A failure that names the server.
+    /// A failure that may pass, with the name of the server.
     pub fn unreachable(&self, reason: &str) -> Failure {
         match self {
-            Self::Single(node) | Self::Cluster(node) => node.unreachable(reason),
+            Self::Single(endpoint) | Self::Cluster(endpoint) => endpoint.unreachable(reason),
             Self::Sentinel(sentinels) => sentinels.unreachable(reason),
         }
     }

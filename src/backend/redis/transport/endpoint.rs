@@ -1,4 +1,4 @@
-//! One server, and how to open a connection to it.
+//! One server, and the opening of connections to it.
 
 use std::io;
 use std::sync::Arc;
@@ -11,88 +11,94 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use super::connection::{Link, tune};
+use super::connection::{Connection, configure_socket};
 use super::error::Failure;
-use super::handshake::Greeting;
+use super::handshake::ServerHello;
 use super::tls;
-use crate::backend::redis::config::address::{Address, Login};
+use crate::backend::redis::config::address::Address;
+use crate::backend::redis::config::credentials::Credentials;
 
-/// How servers of one kind let us in.
-pub(crate) struct Access {
-    pub login: Login,
+/// The settings that all connections to servers of one kind share.
+pub struct ConnectionSettings {
+    pub credentials: Credentials,
     pub database: i64,
-    /// None: without TLS.
+    /// None without TLS.
     pub tls: Option<TlsConnector>,
 }
 
 /// One server.
-pub(crate) struct Node {
+pub struct Endpoint {
     pub address: Address,
-    access: Arc<Access>,
-    /// The server does not know RESP3.
+    settings: Arc<ConnectionSettings>,
+    /// Whether the server does not support RESP3.
     only_resp2: AtomicBool,
 }
 
-impl Node {
-    pub const fn new(address: Address, access: Arc<Access>) -> Self {
+impl Endpoint {
+    pub const fn new(address: Address, settings: Arc<ConnectionSettings>) -> Self {
         Self {
             address,
-            access,
+            settings,
             only_resp2: AtomicBool::new(false),
         }
     }
 
-    /// Opens a connection in at most `limit`, and tells what the server says it is.
-    pub async fn open(&self, limit: Duration) -> Result<(Link, Greeting), Failure> {
+    /// Opens a connection within `limit`, and asks the server for its kind and role.
+    pub async fn connect(&self, limit: Duration) -> Result<(Connection, ServerHello), Failure> {
         let opened = timeout(limit, async {
-            let link = self.link(limit).await?;
-            let greeting = Greeting::of(&link).await;
-            Ok((link, greeting))
+            let connection = self.negotiate(limit).await?;
+            let hello = ServerHello::request(&connection).await;
+            Ok((connection, hello))
         });
         match opened.await {
             Ok(opened) => opened,
-            // A server without TLS waits for the end of what it takes for a command.
-            Err(_elapsed) if self.access.tls.is_some() => Err(self.unreachable(
-                "no answer in time; where the server has no TLS the scheme is redis, not rediss",
+            // A server without TLS takes the TLS handshake for the beginning of a command, and waits.
+            Err(_elapsed) if self.settings.tls.is_some() => Err(self.unreachable(
+                "no answer in time; if the server has no TLS the scheme is redis, not rediss",
             )),
             Err(_elapsed) => Err(self.unreachable("no answer in time")),
         }
     }
 
-    async fn link(&self, limit: Duration) -> Result<Link, Failure> {
+    /// Connects with RESP3, or with RESP2 to a server that does not support that.
+    async fn negotiate(&self, limit: Duration) -> Result<Connection, Failure> {
         if self.only_resp2.load(Ordering::Relaxed) {
-            return self.link_with(ProtocolVersion::RESP2, limit).await;
+            return self.connect_with(ProtocolVersion::RESP2, limit).await;
         }
-        match self.link_with(ProtocolVersion::RESP3, limit).await {
+        match self.connect_with(ProtocolVersion::RESP3, limit).await {
             Err(Failure::NoResp3) => {}
             opened => return opened,
         }
-        let link = self.link_with(ProtocolVersion::RESP2, limit).await?;
+        let connection = self.connect_with(ProtocolVersion::RESP2, limit).await?;
         self.only_resp2.store(true, Ordering::Relaxed);
-        Ok(link)
+        Ok(connection)
     }
 
-    async fn link_with(&self, protocol: ProtocolVersion, limit: Duration) -> Result<Link, Failure> {
+    async fn connect_with(
+        &self,
+        protocol: ProtocolVersion,
+        limit: Duration,
+    ) -> Result<Connection, Failure> {
         let stream = self
-            .connect(limit)
+            .open_socket(limit)
             .await
             .map_err(|error| self.unreachable(&error.to_string()))?;
-        let settings = self.settings(protocol);
-        let opened = match &self.access.tls {
-            None => Link::over(stream, &settings).await,
+        let info = self.connection_info(protocol);
+        let opened = match &self.settings.tls {
+            None => Connection::open(stream, &info).await,
             Some(connector) => {
-                let stream = tls::open(connector, self.server_name()?, stream).await;
-                let stream = stream.map_err(|error| self.without_tls(&error))?;
-                Link::over(stream, &settings).await
+                let stream = tls::handshake(connector, self.server_name()?, stream).await;
+                let stream = stream.map_err(|error| self.tls_failure(&error))?;
+                Connection::open(stream, &info).await
             }
         };
         opened.map_err(|error| {
-            Failure::of_opening(&self.address, self.access.database, protocol, &error)
+            Failure::of_opening(&self.address, self.settings.database, protocol, &error)
         })
     }
 
-    /// Tries the addresses of the host in turn, each with an equal share of the time.
-    async fn connect(&self, limit: Duration) -> io::Result<TcpStream> {
+    /// Tries the addresses of the host one after the other, each with an equal share of the time.
+    async fn open_socket(&self, limit: Duration) -> io::Result<TcpStream> {
         let addresses: Vec<_> = lookup_host((self.address.host.as_str(), self.address.port))
             .await?
             .collect();
@@ -101,7 +107,7 @@ impl Node {
         for address in addresses {
             match timeout(share, TcpStream::connect(address)).await {
                 Ok(Ok(stream)) => {
-                    tune(&stream)?;
+                    configure_socket(&stream)?;
                     return Ok(stream);
                 }
                 Ok(Err(error)) => failure = error,
@@ -111,37 +117,38 @@ impl Node {
         Err(failure)
     }
 
-    fn settings(&self, protocol: ProtocolVersion) -> RedisConnectionInfo {
-        let mut settings = RedisConnectionInfo::default()
+    fn connection_info(&self, protocol: ProtocolVersion) -> RedisConnectionInfo {
+        let mut info = RedisConnectionInfo::default()
             .set_protocol(protocol)
-            .set_db(self.access.database)
+            .set_db(self.settings.database)
             .set_lib_name(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
-        if let Some(user) = &self.access.login.user {
-            settings = settings.set_username(user);
+        if let Some(user) = &self.settings.credentials.user {
+            info = info.set_username(user);
         }
-        if let Some(password) = &self.access.login.password {
-            settings = settings.set_password(password.reveal());
+        if let Some(password) = &self.settings.credentials.password {
+            info = info.set_password(password.reveal());
         }
-        settings
+        info
     }
 
     fn server_name(&self) -> Result<ServerName<'static>, Failure> {
         ServerName::try_from(self.address.host.clone())
-            .map_err(|_| self.denied("has a host name that TLS cannot check"))
+            .map_err(|_| self.denied("has a host name that TLS cannot verify"))
     }
 
-    fn without_tls(&self, error: &io::Error) -> Failure {
+    fn tls_failure(&self, error: &io::Error) -> Failure {
         match tls::advice(error) {
             Some(advice) => self.denied(advice),
             None => self.unreachable(&error.kind().to_string()),
         }
     }
 
-    /// The server is of another kind than the URL says, or does not let us in.
+    /// A failure that only an operator can resolve: wrong credentials, or a wrong kind of server.
     pub fn denied(&self, reason: &str) -> Failure {
         Failure::Denied(format!("{} {reason}", self.address))
     }
 
+    /// A failure that may pass.
     pub fn unreachable(&self, reason: &str) -> Failure {
         Failure::Unreachable(format!("cannot reach {}: {reason}", self.address))
     }

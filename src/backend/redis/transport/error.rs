@@ -1,6 +1,6 @@
-//! What a failure of the server or of a connection means for the call.
+//! The failures of connections and servers, and their translation into errors of the store.
 //!
-//! No text of the server goes into an error: it may repeat arguments, user names, even a password.
+//! Errors repeat no text of the server, which may contain arguments, user names or a password (C18).
 
 use std::error::Error;
 use std::io;
@@ -10,35 +10,36 @@ use redis::{ErrorKind, ProtocolVersion, RedisError};
 
 use crate::backend::redis::config::address::Address;
 
-/// Why an attempt failed.
+/// The reason why an attempt failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Failure {
-    /// No connection could be opened; it may soon work.
+pub enum Failure {
+    /// No connection could be opened. That may pass.
     Unreachable(String),
-    /// The server does not let us in; only an operator can change that.
+    /// The server refuses the connection. Only an operator can change that.
     Denied(String),
-    /// The server does not speak RESP3.
+    /// The server does not support RESP3.
     NoResp3,
-    /// The server cannot do it now; nothing was done, and it may soon work.
-    NotNow(&'static str),
-    /// Another node of the cluster serves the slot.
+    /// The server refused the call before it did anything, with this code. That may pass.
+    Retryable(&'static str),
+    /// MOVED: another node of the cluster serves the slot.
     Moved(Address),
-    /// The slot is on its way to another node, which has the key.
+    /// ASK: the slot is being migrated, and the key is at another node already.
     Ask(Address),
-    /// The server does not have the script in its cache.
+    /// NOSCRIPT: the server does not have the script in its cache.
     NoScript,
-    /// The connection was lost while the call was under way: done or not done.
-    Lost,
-    /// No answer came in time: done or not done.
+    /// The connection was lost during the call. Its outcome is unknown.
+    ConnectionLost,
+    /// No answer came in time. The outcome of the call is unknown.
     NoAnswer,
-    /// The master has it, but too few of its replicas said so in time.
+    /// The master did the call, but too few replicas confirmed it in time.
     NotReplicated { replicas: i64, wanted: u32 },
-    /// The server's last word.
+    /// The server refused the call. A retry would not help.
     Final(ErrorCode, String),
 }
 
-/// The server refuses the command before it does anything, for a reason that tends to pass.
-const NOT_NOW: [&str; 7] = [
+/// The codes with which a server refuses a command before it does anything, for a reason that usually
+/// passes.
+const RETRYABLE_CODES: [&str; 7] = [
     "LOADING",
     "BUSY",
     "READONLY",
@@ -49,7 +50,7 @@ const NOT_NOW: [&str; 7] = [
 ];
 
 impl Failure {
-    /// Judges an error of the opening words of a connection.
+    /// Classifies an error of the login on a new connection.
     pub fn of_opening(
         address: &Address,
         database: i64,
@@ -64,7 +65,7 @@ impl Failure {
             (ErrorKind::AuthenticationFailed, _) | (_, "WRONGPASS") => {
                 denied("refuses the user name or password")
             }
-            (_, "NOAUTH") => denied("asks for a password"),
+            (_, "NOAUTH") => denied("requires a password"),
             (_, "DENIED") => denied("is in protected mode"),
             (_, "NOPERM") => denied("does not permit the user to connect"),
             (ErrorKind::Io, _) => {
@@ -78,16 +79,16 @@ impl Failure {
                 Self::NoResp3
             }
             _ if detail.contains("DB index") => denied(&format!("has no database {database}")),
-            (_, code) if NOT_NOW.contains(&code) => unreachable(&format!("answers {code}")),
+            (_, code) if RETRYABLE_CODES.contains(&code) => unreachable(&format!("answers {code}")),
             (_, code) => denied(&format!("refuses the connection: {code}")),
         }
     }
 
-    /// Judges an error of a call on an open connection.
+    /// Classifies an error of a call on an open connection.
     pub fn of_call(error: &RedisError) -> Self {
         match error.kind() {
             ErrorKind::Server(_) | ErrorKind::Extension => Self::of_answer(error),
-            _ => Self::Lost,
+            _ => Self::ConnectionLost,
         }
     }
 
@@ -99,26 +100,28 @@ impl Failure {
                 _ => Self::Moved(address),
             };
         }
-        // Of the keys that a script needs some have moved with their slot, and others not yet.
+        // The slot is being migrated: this node has some of the keys of the script, and not others.
         if error
             .detail()
             .is_some_and(|detail| detail.contains("non local key"))
         {
-            return Self::NotNow("TRYAGAIN");
+            return Self::Retryable("TRYAGAIN");
         }
-        if let Some(code) = NOT_NOW.into_iter().find(|known| *known == code) {
-            return Self::NotNow(code);
+        if let Some(code) = RETRYABLE_CODES.into_iter().find(|known| *known == code) {
+            return Self::Retryable(code);
         }
         let unavailable = |reason: &str| Self::Final(ErrorCode::Unavailable, reason.to_owned());
         match code {
             "NOSCRIPT" => Self::NoScript,
-            // Redis checks its memory before the first write of a script, never after it.
+            // Redis checks its memory before the first write of a script, and never after it.
             "OOM" => Self::Final(
                 ErrorCode::RateLimited,
                 "the server is out of memory; nothing was written".to_owned(),
             ),
-            "MISCONF" => unavailable("the server takes no writes: it cannot save them (MISCONF)"),
-            "NOAUTH" | "WRONGPASS" => unavailable("the server asks for another password"),
+            "MISCONF" => {
+                unavailable("the server refuses writes because it cannot save them (MISCONF)")
+            }
+            "NOAUTH" | "WRONGPASS" => unavailable("the server requires another password"),
             "NOPERM" => unavailable("the server does not permit the user to run the command"),
             "CROSSSLOT" => unavailable("the server is a node of a cluster"),
             _ if is_killed(error) => unavailable("the script was killed before it wrote anything"),
@@ -126,46 +129,46 @@ impl Failure {
         }
     }
 
-    /// Whether the next attempt needs another connection.
+    /// Whether the connection must not be used any more.
     pub fn ends_connection(&self) -> bool {
         match self {
-            Self::Lost | Self::NoAnswer => true,
-            // A replica, or a server that was restarted: a new connection may lead to the master.
-            Self::NotNow(code) => matches!(*code, "READONLY" | "MASTERDOWN" | "LOADING"),
+            Self::ConnectionLost | Self::NoAnswer => true,
+            // A replica, or a server that was restarted: a new connection may reach the master.
+            Self::Retryable(code) => matches!(*code, "READONLY" | "MASTERDOWN" | "LOADING"),
             _ => false,
         }
     }
 
-    /// Whether trying again soon is pointless.
+    /// Whether the failure persists until an operator acts.
     pub const fn is_lasting(&self) -> bool {
-        !matches!(self, Self::Unreachable(_) | Self::NotNow(_))
+        !matches!(self, Self::Unreachable(_) | Self::Retryable(_))
     }
 
     pub fn into_error(self) -> GreenticError {
         let (code, message) = match self {
             Self::Unreachable(reason) | Self::Denied(reason) => (ErrorCode::Unavailable, reason),
-            Self::NotNow(answer) => (
+            Self::Retryable(code) => (
                 ErrorCode::Unavailable,
-                format!("the server cannot do it now: {answer}"),
+                format!("the server temporarily refuses the call: {code}"),
             ),
             Self::Moved(_) | Self::Ask(_) => (
                 ErrorCode::Unavailable,
-                "the slot is served by another node; a cluster's URL begins with redis-cluster://"
+                "another node serves the slot; the URL of a cluster begins with redis-cluster://"
                     .to_owned(),
             ),
             Self::NoResp3 | Self::NoScript => (
                 ErrorCode::Internal,
-                "the server does not run scripts as it should".to_owned(),
+                "the server does not run scripts correctly".to_owned(),
             ),
-            Self::Lost => (ErrorCode::Unavailable, "the connection was lost".to_owned()),
+            Self::ConnectionLost => (ErrorCode::Unavailable, "the connection was lost".to_owned()),
             Self::NoAnswer => (
                 ErrorCode::Timeout,
-                "no answer in time; the call was done or not done".to_owned(),
+                "no answer in time; the outcome of the call is unknown".to_owned(),
             ),
             Self::NotReplicated { replicas, wanted } => (
                 ErrorCode::Timeout,
                 format!(
-                    "{replicas} of {wanted} replicas confirmed the call in time: it is done, and \
+                    "{replicas} of {wanted} replicas confirmed the call in time: it took effect, and \
                      may be lost if the master fails; repeat it"
                 ),
             ),
@@ -181,8 +184,9 @@ impl From<RedisError> for Failure {
     }
 }
 
-/// The first word of the server's answer. Before Redis 7 the errors of commands inside scripts
-/// stand behind `ERR Error running script (...): @user_script:3:`, with or without a dash.
+/// The error code, which is the first word of the server's answer. Before Redis 7 the code of a
+/// command inside a script follows `ERR Error running script (...): @user_script:3:`, with or
+/// without a dash.
 fn code_of(error: &RedisError) -> &str {
     let code = error.code().unwrap_or_default();
     let inner = error.detail().filter(|_| code == "ERR").and_then(|detail| {
@@ -199,7 +203,7 @@ fn code_of(error: &RedisError) -> &str {
         .unwrap_or("an error")
 }
 
-/// Where a node sends us.
+/// The address in a MOVED or ASK answer.
 fn redirection(error: &RedisError) -> Option<Address> {
     let (address, _slot) = error.redirect_node()?;
     let (host, port) = address.rsplit_once(':')?;
@@ -209,7 +213,7 @@ fn redirection(error: &RedisError) -> Option<Address> {
     ))
 }
 
-/// A script can be killed only until its first write.
+/// Whether the script was killed. A server kills a script only before its first write.
 fn is_killed(error: &RedisError) -> bool {
     error
         .detail()
@@ -229,7 +233,7 @@ fn script_line(error: &RedisError) -> Option<u32> {
     digits.parse().ok()
 }
 
-/// What the operating system says; it names no argument.
+/// The kind of an I/O error. It contains no argument (C18).
 fn io_text(error: &RedisError) -> String {
     let cause = error
         .source()
@@ -258,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn c17_each_answer_of_the_server_has_its_code() {
+    fn c17_each_error_of_the_server_has_its_code() {
         use ErrorCode::{Internal, RateLimited, Unavailable};
         let table = [
             (
@@ -309,13 +313,13 @@ mod tests {
     }
 
     #[test]
-    fn c17_a_replica_is_left_and_a_busy_server_is_not() {
+    fn c17_a_connection_to_a_replica_is_abandoned_and_one_to_a_busy_server_is_not() {
         assert!(Failure::of_call(&answer("READONLY no")).ends_connection());
         assert!(!Failure::of_call(&answer("BUSY no")).ends_connection());
     }
 
     #[test]
-    fn c18_no_text_of_the_server_is_repeated() {
+    fn c18_errors_repeat_no_text_of_the_server() {
         let lines = [
             "ERR unknown command 'HELLO', with args beginning with: '3' 'AUTH' 'me' 's3cret'",
             "WRONGPASS s3cret",

@@ -1,36 +1,38 @@
-//! What a server says it is.
+//! The kind and role that a server reports in answer to HELLO.
 
 use redis::Value;
 
-use super::connection::Link;
+use super::connection::Connection;
 
-/// A server's answer to HELLO. One that does not know the command says nothing.
+/// A server's answer to HELLO; empty if the server does not know the command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Greeting {
-    pub mode: Option<Mode>,
+pub struct ServerHello {
+    pub mode: Option<ServerMode>,
     pub is_replica: Option<bool>,
 }
 
-/// What a server is part of.
+/// The kind of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mode {
+pub enum ServerMode {
     Standalone,
     Cluster,
     Sentinel,
 }
 
-impl Greeting {
-    /// Asks. A connection that is lost over it shows that soon enough.
-    pub async fn of(link: &Link) -> Self {
-        let answer = link.send(&redis::cmd("HELLO")).await;
-        answer.map(|answer| Self::read(&answer)).unwrap_or_default()
+impl ServerHello {
+    /// Sends HELLO. The answer is empty if that fails: a lost connection fails its first call anyway.
+    pub async fn request(connection: &Connection) -> Self {
+        let answer = connection.send(&redis::cmd("HELLO")).await;
+        answer
+            .map(|answer| Self::parse(&answer))
+            .unwrap_or_default()
     }
 
-    fn read(answer: &Value) -> Self {
+    fn parse(answer: &Value) -> Self {
         let mode = match field(answer, "mode") {
-            Some(b"standalone") => Some(Mode::Standalone),
-            Some(b"cluster") => Some(Mode::Cluster),
-            Some(b"sentinel") => Some(Mode::Sentinel),
+            Some(b"standalone") => Some(ServerMode::Standalone),
+            Some(b"cluster") => Some(ServerMode::Cluster),
+            Some(b"sentinel") => Some(ServerMode::Sentinel),
             _ => None,
         };
         let is_replica = field(answer, "role").map(|role| role != b"master");
@@ -38,7 +40,7 @@ impl Greeting {
     }
 }
 
-/// A field of a map, which is a flat list of pairs in RESP2.
+/// A field of a map. In RESP2 a map is a flat list of pairs.
 fn field<'a>(answer: &'a Value, name: &str) -> Option<&'a [u8]> {
     match answer {
         Value::Map(pairs) => {
@@ -75,16 +77,16 @@ mod tests {
     }
 
     #[test]
-    fn a_greeting_is_read_in_both_protocols() {
+    fn a_hello_answer_is_parsed_in_both_protocols() {
         let pairs = [("proto", "3"), ("mode", "cluster"), ("role", "replica")];
         let map = pairs.map(|(name, value)| (text(name), text(value)));
         let list = map.iter().cloned().flat_map(|(name, value)| [name, value]);
-        let expected = Greeting {
-            mode: Some(Mode::Cluster),
+        let expected = ServerHello {
+            mode: Some(ServerMode::Cluster),
             is_replica: Some(true),
         };
-        assert_eq!(Greeting::read(&Value::Array(list.collect())), expected);
-        assert_eq!(Greeting::read(&Value::Map(map.to_vec())), expected);
-        assert_eq!(Greeting::read(&Value::Nil), Greeting::default());
+        assert_eq!(ServerHello::parse(&Value::Array(list.collect())), expected);
+        assert_eq!(ServerHello::parse(&Value::Map(map.to_vec())), expected);
+        assert_eq!(ServerHello::parse(&Value::Nil), ServerHello::default());
     }
 }

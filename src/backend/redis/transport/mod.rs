@@ -1,4 +1,4 @@
-//! Connections to servers: how one is opened, kept open, and shared by many calls.
+//! Connections to servers: opening, sharing and reopening them.
 
 pub mod backoff;
 pub mod connection;

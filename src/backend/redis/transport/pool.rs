@@ -3,29 +3,31 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::connection::Link;
-use super::connector::Topology;
+use super::connection::Connection;
+use super::connector::Connector;
 use super::error::Failure;
-use super::reconnect::{Patience, Slot};
+use super::reconnect::{ConnectBudget, ReconnectingConnection};
 use super::runtime::Runtime;
 use crate::backend::redis::config::RedisConfig;
 
-/// The connections to one server, which take their turns.
-pub(crate) struct Pool {
-    slots: Box<[Slot]>,
-    /// For calls that wait for replicas: a connection carries nothing else meanwhile.
-    waiting: Box<[Slot]>,
+/// The connections to one server, used round-robin.
+pub struct Pool {
+    connections: Box<[ReconnectingConnection]>,
+    /// The connections for calls that wait for replicas, which block a connection meanwhile.
+    blocking: Box<[ReconnectingConnection]>,
     next: AtomicUsize,
 }
 
 impl Pool {
-    /// Prepares the connections; opens nothing.
-    pub fn new(topology: Topology, config: &RedisConfig) -> Self {
-        let slot = Slot::new(Arc::new(topology), config.connect_timeout);
-        let slots = |count| (0..count).map(|_| slot.another()).collect();
+    /// Prepares the connections; opens none.
+    pub fn new(connector: Connector, config: &RedisConfig) -> Self {
+        let connector = Arc::new(connector);
+        let connection =
+            || ReconnectingConnection::new(Arc::clone(&connector), config.connect_timeout);
+        let connections = |count| (0..count).map(|_| connection()).collect();
         Self {
-            slots: slots(config.connections),
-            waiting: slots(if config.min_replicas > 0 {
+            connections: connections(config.connections),
+            blocking: connections(if config.min_replicas > 0 {
                 config.connections
             } else {
                 0
@@ -34,29 +36,34 @@ impl Pool {
         }
     }
 
-    /// The next connection in turn. A call waits for it to open only where no other is open.
-    pub async fn link(
+    /// The next connection. If it is not open another open one is returned; the call waits for it
+    /// only if none is open.
+    pub async fn connection(
         &self,
         runtime: &Runtime,
-        patience: Patience,
-        waits: bool,
-    ) -> Result<Arc<Link>, Failure> {
-        let slots = if waits { &self.waiting } else { &self.slots };
-        let turn = self.next.fetch_add(1, Ordering::Relaxed) % slots.len();
-        let slot = &slots[turn];
-        if let Some(link) = slot.open_soon(runtime) {
-            return Ok(link);
+        budget: ConnectBudget,
+        blocks: bool,
+    ) -> Result<Arc<Connection>, Failure> {
+        let connections = if blocks {
+            &self.blocking
+        } else {
+            &self.connections
+        };
+        let index = self.next.fetch_add(1, Ordering::Relaxed) % connections.len();
+        let next = &connections[index];
+        if let Some(open) = next.if_open_or_start(runtime) {
+            return Ok(open);
         }
-        if let Some(link) = slots.iter().find_map(Slot::open) {
-            return Ok(link);
+        if let Some(open) = connections.iter().find_map(ReconnectingConnection::if_open) {
+            return Ok(open);
         }
-        slot.link(runtime, patience).await
+        next.get(runtime, budget).await
     }
 
     /// Whether no connection is open.
     #[cfg(test)]
     pub fn is_closed(&self) -> bool {
-        let mut slots = self.slots.iter().chain(&self.waiting);
-        slots.all(|slot| slot.open().is_none())
+        let mut connections = self.connections.iter().chain(&self.blocking);
+        connections.all(|connection| connection.if_open().is_none())
     }
 }

@@ -1,4 +1,4 @@
-//! A place for one connection that opens itself when it is needed.
+//! A lazily opened, self-reconnecting connection.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,61 +8,62 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::backoff::pause;
-use super::connection::Link;
-use super::connector::Topology;
+use super::connection::Connection;
+use super::connector::Connector;
 use super::error::Failure;
 use super::runtime::Runtime;
 
-/// How long a call waits for a connection.
+/// How long a call waits for a connection, and how many failures to open one it tolerates.
 #[derive(Clone, Copy)]
-pub(crate) struct Patience {
-    pub until: Instant,
-    pub persistence: Persistence,
+pub struct ConnectBudget {
+    pub deadline: Instant,
+    pub retry: RetryMode,
 }
 
-/// How a call takes a failure to open a connection.
+/// The reaction to a failed attempt to open a connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Persistence {
-    /// The first one is enough: there may be another way.
-    Once,
-    /// Go on while the server has not been away for longer than the connect timeout.
-    WhileBrief,
-    /// Go on until the time is up.
-    Always,
+pub enum RetryMode {
+    /// Give up: the caller may have another server to go to.
+    Never,
+    /// Try again until connections could not be opened for the connect timeout.
+    DuringShortOutage,
+    /// Try again until the deadline.
+    UntilDeadline,
 }
 
-impl Patience {
-    pub const fn once(until: Instant) -> Self {
+impl ConnectBudget {
+    /// A budget for one attempt.
+    pub const fn one_attempt(deadline: Instant) -> Self {
         Self {
-            until,
-            persistence: Persistence::Once,
+            deadline,
+            retry: RetryMode::Never,
         }
     }
 }
 
-/// A place for one connection.
+/// A connection that is opened when a call needs it, and again after it was lost.
 ///
-/// At most one attempt to open it is under way, as a task of its own: no caller who stops polling
-/// can hold up the others.
+/// At most one attempt to open it runs at a time. It is a task of its own, so a caller that is no
+/// longer polled does not delay the others.
 #[derive(Clone)]
-pub(crate) struct Slot {
-    topology: Arc<Topology>,
+pub struct ReconnectingConnection {
+    connector: Arc<Connector>,
     connect_timeout: Duration,
     state: Arc<Mutex<State>>,
 }
 
 enum State {
-    Open(Arc<Link>),
+    Open(Arc<Connection>),
     Opening(watch::Receiver<Option<Attempt>>),
     Closed(Option<Outage>),
 }
 
-/// Failures to open a connection since one was last open.
+/// A series of failed attempts.
 #[derive(Clone, Copy)]
 struct Outage {
     failures: u32,
     since: Instant,
-    /// No attempt begins before.
+    /// No attempt begins before that.
     pause_until: Instant,
 }
 
@@ -70,78 +71,82 @@ struct Outage {
 #[derive(Clone)]
 struct Attempt {
     began: Instant,
-    /// How long connections could not be opened, and why this one could not.
+    /// The duration of the outage so far, and the failure of this attempt.
     failure: Option<(Duration, Failure)>,
 }
 
-impl Slot {
-    pub fn new(topology: Arc<Topology>, connect_timeout: Duration) -> Self {
+impl ReconnectingConnection {
+    pub fn new(connector: Arc<Connector>, connect_timeout: Duration) -> Self {
         Self {
-            topology,
+            connector,
             connect_timeout,
             state: Arc::new(Mutex::new(State::Closed(None))),
         }
     }
 
-    /// Another place for a connection to the same server.
-    pub fn another(&self) -> Self {
-        Self::new(Arc::clone(&self.topology), self.connect_timeout)
-    }
-
     /// The connection, if it is open.
-    pub fn open(&self) -> Option<Arc<Link>> {
+    pub fn if_open(&self) -> Option<Arc<Connection>> {
         match &*self.state.lock() {
-            State::Open(link) if !link.is_retired() => Some(Arc::clone(link)),
+            State::Open(connection) if connection.is_usable() => Some(Arc::clone(connection)),
             _ => None,
         }
     }
 
-    /// The connection, if it is open; if not, it will be, without anybody waiting for it.
-    pub fn open_soon(&self, runtime: &Runtime) -> Option<Arc<Link>> {
-        self.enter(runtime).ok()
+    /// The connection, if it is open. Otherwise starts to open it in the background.
+    pub fn if_open_or_start(&self, runtime: &Runtime) -> Option<Arc<Connection>> {
+        self.open_or_start(runtime).ok()
     }
 
     /// The connection; opens it if it is not open.
     ///
-    /// At least one attempt is made that begins after this call. Further ones follow only while the
-    /// server has not been away for longer than the connect timeout.
-    pub async fn link(&self, runtime: &Runtime, patience: Patience) -> Result<Arc<Link>, Failure> {
+    /// At least one attempt that begins after this call is waited for. The budget decides about
+    /// further ones.
+    pub async fn get(
+        &self,
+        runtime: &Runtime,
+        budget: ConnectBudget,
+    ) -> Result<Arc<Connection>, Failure> {
         let called = Instant::now();
-        let mut last = None;
+        let mut last_failure = None;
         loop {
-            let mut opening = match self.enter(runtime) {
-                Ok(link) => return Ok(link),
+            let mut opening = match self.open_or_start(runtime) {
+                Ok(connection) => return Ok(connection),
                 Err(opening) => opening,
             };
-            let ended = timeout_at(patience.until, opening.wait_for(Option::is_some)).await;
+            let ended = timeout_at(budget.deadline, opening.wait_for(Option::is_some)).await;
             let Ok(ended) = ended else {
-                let late = || self.topology.unreachable("no connection in time");
-                return Err(last.unwrap_or_else(late));
+                let late = || self.connector.unreachable("no connection in time");
+                return Err(last_failure.unwrap_or_else(late));
             };
-            // A sender that is gone took its attempt along; the next round starts another.
+            // The task of the attempt may have died; the next round starts another.
             let Some(attempt) = ended.ok().and_then(|attempt| attempt.clone()) else {
                 continue;
             };
-            let Some((away, failure)) = attempt.failure else {
+            let Some((outage, failure)) = attempt.failure else {
                 continue;
             };
-            let is_enough = match patience.persistence {
-                Persistence::Once => true,
-                Persistence::WhileBrief => failure.is_lasting() || away >= self.connect_timeout,
-                Persistence::Always => false,
+            let gives_up = match budget.retry {
+                RetryMode::Never => true,
+                RetryMode::DuringShortOutage => {
+                    failure.is_lasting() || outage >= self.connect_timeout
+                }
+                RetryMode::UntilDeadline => false,
             };
-            if attempt.began >= called && is_enough {
+            if attempt.began >= called && gives_up {
                 return Err(failure);
             }
-            last = Some(failure);
+            last_failure = Some(failure);
         }
     }
 
-    /// The open connection, or else the attempt to wait for, which is started if there is none.
-    fn enter(&self, runtime: &Runtime) -> Result<Arc<Link>, watch::Receiver<Option<Attempt>>> {
+    /// The open connection, or else the attempt to wait for; starts one if none runs.
+    fn open_or_start(
+        &self,
+        runtime: &Runtime,
+    ) -> Result<Arc<Connection>, watch::Receiver<Option<Attempt>>> {
         let mut state = self.state.lock();
         let outage = match &*state {
-            State::Open(link) if !link.is_retired() => return Ok(Arc::clone(link)),
+            State::Open(connection) if connection.is_usable() => return Ok(Arc::clone(connection)),
             State::Opening(attempt) if attempt.has_changed().is_ok() => {
                 return Err(attempt.clone());
             }
@@ -150,9 +155,9 @@ impl Slot {
         };
         let (sender, receiver) = watch::channel(None);
         *state = State::Opening(receiver.clone());
-        let slot = self.clone();
+        let this = self.clone();
         runtime.spawn(async move {
-            let attempt = slot.attempt(outage).await;
+            let attempt = this.attempt(outage).await;
             sender.send_replace(Some(attempt));
         });
         Err(receiver)
@@ -163,21 +168,21 @@ impl Slot {
             sleep_until(outage.pause_until).await;
         }
         let began = Instant::now();
-        // It ends before the patience of the call that waits for it, so that the call can say why.
-        let opened = self.topology.open(self.connect_timeout.mul_f32(0.9)).await;
-        let (state, failure) = match opened {
-            Ok(link) => (State::Open(Arc::new(link)), None),
+        // Shorter than the budget of the call that waits for it, so that the call gets the reason.
+        let limit = self.connect_timeout.mul_f32(0.9);
+        let (state, failure) = match self.connector.connect(limit).await {
+            Ok(connection) => (State::Open(Arc::new(connection)), None),
             Err(failure) => {
                 let outage = self.after_failure(outage, began);
-                let away = outage.since.elapsed();
-                (State::Closed(Some(outage)), Some((away, failure)))
+                let duration = outage.since.elapsed();
+                (State::Closed(Some(outage)), Some((duration, failure)))
             }
         };
         *self.state.lock() = state;
         Attempt { began, failure }
     }
 
-    /// A pause is shorter than the patience of a call, so that each call sees an attempt.
+    /// The pause is shorter than the budget of a call, so each call sees an attempt.
     fn after_failure(&self, earlier: Option<Outage>, began: Instant) -> Outage {
         let failures = earlier
             .map_or(0, |outage| outage.failures)

@@ -1,5 +1,6 @@
-//! TLS, by rustls with its own choice of cryptography: what another part of the process has
-//! installed as the default does not matter.
+//! The TLS handshake.
+//!
+//! It uses rustls with the `ring` provider, independent of the process-wide default provider.
 
 use std::io;
 use std::sync::Arc;
@@ -14,22 +15,25 @@ use tokio_rustls::rustls::{
     self, AlertDescription, CertificateError, ClientConfig, RootCertStore, crypto,
 };
 
-use crate::backend::redis::config::tls::{Pem, Tls};
+use crate::backend::redis::config::tls::{Pem, TlsSettings};
 use crate::error::{SessionResult, invalid_input};
 
-/// What opens TLS connections with these settings.
-pub fn connector(settings: &Tls) -> SessionResult<TlsConnector> {
+/// Loads certificates and key.
+///
+/// # Errors
+/// `InvalidInput` if one cannot be read or used.
+pub fn connector(settings: &TlsSettings) -> SessionResult<TlsConnector> {
     let config = ClientConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|_| invalid_input("this build of rustls has no protocol version"))?
+        .map_err(|_| invalid_input("this build of rustls supports no TLS version"))?
         .with_root_certificates(roots(settings)?);
     let config = match (&settings.certificate, &settings.key) {
         (None, None) => config.with_no_client_auth(),
         (Some(certificate), Some(key)) => {
             let (chain, key) = (certificates(certificate)?, private_key(key)?);
-            config.with_client_auth_cert(chain, key).map_err(|_| {
-                invalid_input("the TLS client certificate and its key do not fit together")
-            })?
+            config
+                .with_client_auth_cert(chain, key)
+                .map_err(|_| invalid_input("the TLS client certificate and key do not match"))?
         }
         _ => {
             return Err(invalid_input(
@@ -41,7 +45,7 @@ pub fn connector(settings: &Tls) -> SessionResult<TlsConnector> {
     Ok(Arc::new(config).into())
 }
 
-fn roots(settings: &Tls) -> SessionResult<RootCertStore> {
+fn roots(settings: &TlsSettings) -> SessionResult<RootCertStore> {
     let mut roots = RootCertStore::empty();
     match &settings.authority {
         None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
@@ -70,11 +74,11 @@ fn private_key(pem: &Pem) -> SessionResult<PrivateKeyDer<'static>> {
         .map_err(|_| invalid_input("the TLS client key is not in PEM form"))
 }
 
-/// Agrees on TLS with the server at the other end.
+/// Performs the TLS handshake.
 ///
-/// What it thinks of our certificate it says only when it answers for the first time: so it is asked
-/// something.
-pub(crate) async fn open(
+/// A server reports that it rejects the client certificate only with its first answer. So a PING is
+/// sent, and its answer awaited.
+pub async fn handshake(
     connector: &TlsConnector,
     name: ServerName<'static>,
     stream: TcpStream,
@@ -86,27 +90,27 @@ pub(crate) async fn open(
     Ok(stream)
 }
 
-/// What an operator must change, where TLS says why it ended. It speaks of certificates only.
-pub(crate) fn advice(error: &io::Error) -> Option<&'static str> {
+/// What an operator must change after a TLS error; none for other errors.
+pub fn advice(error: &io::Error) -> Option<&'static str> {
     let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;
     Some(match error {
         rustls::Error::InvalidCertificate(reason) => match reason {
             CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-                "shows a certificate of an authority that is not trusted: name it by tls_ca"
+                "presents a certificate of an authority that is not trusted: name the authority with tls_ca"
             }
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                "shows a certificate that is not for this host name"
+                "presents a certificate that is not for this host name"
             }
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                "shows a certificate that has expired"
+                "presents a certificate that has expired"
             }
-            _ => "shows a certificate that is not valid",
+            _ => "presents a certificate that is not valid",
         },
         rustls::Error::AlertReceived(
             AlertDescription::CertificateRequired | AlertDescription::HandshakeFailure,
-        ) => "wants a client certificate: name it by tls_cert and tls_key",
-        rustls::Error::AlertReceived(_) => "does not accept our client certificate or TLS version",
-        _ => "does not speak TLS as it should: without TLS the scheme is redis, not rediss",
+        ) => "requires a client certificate: set tls_cert and tls_key",
+        rustls::Error::AlertReceived(_) => "rejects the client certificate or the TLS version",
+        _ => "does not answer with TLS: if the server has no TLS the scheme is redis, not rediss",
     })
 }
 
@@ -116,7 +120,7 @@ mod tests {
 
     use super::*;
 
-    fn refused(tls: &Tls) -> String {
+    fn refused(tls: &TlsSettings) -> String {
         let error = connector(tls).err().unwrap();
         assert_eq!(error.code, crate::ErrorCode::InvalidInput);
         error.message
@@ -125,26 +129,26 @@ mod tests {
     #[test]
     fn what_is_no_certificate_is_refused() {
         let text = || Some(Pem::Text(b"hunter2".to_vec()));
-        let none = Tls::default();
+        let none = TlsSettings::default();
         for tls in [
-            Tls {
+            TlsSettings {
                 authority: text(),
                 ..none.clone()
             },
-            Tls {
+            TlsSettings {
                 certificate: text(),
                 key: text(),
                 ..none.clone()
             },
-            Tls {
+            TlsSettings {
                 certificate: text(),
                 ..none.clone()
             },
-            Tls {
+            TlsSettings {
                 key: text(),
                 ..none.clone()
             },
-            Tls {
+            TlsSettings {
                 authority: Some(Pem::from(Path::new("/no/such/file"))),
                 ..none.clone()
             },

@@ -4,28 +4,30 @@ fn shown(url: &str) -> String {
     without_credentials(url)
 }
 
-fn login(url: &str) -> (Option<String>, Option<String>) {
-    let login = RedisUrl::parse(url).unwrap().login;
-    let password = login.password.map(|password| password.reveal().to_owned());
-    (login.user, password)
+fn credentials(url: &str) -> (Option<String>, Option<String>) {
+    let credentials = RedisUrl::parse(url).unwrap().credentials;
+    let password = credentials
+        .password
+        .map(|password| password.reveal().to_owned());
+    (credentials.user, password)
 }
 
 #[test]
-fn one_server_has_defaults() {
+fn a_single_server_url_has_defaults() {
     assert_eq!(shown("redis://localhost"), "redis://localhost:6379/0");
     assert_eq!(shown("redis://[::1]:7000/3"), "redis://[::1]:7000/3");
-    assert_eq!(login("redis://localhost"), (None, None));
+    assert_eq!(credentials("redis://localhost"), (None, None));
 }
 
 #[test]
-fn one_server_with_tls() {
+fn a_single_server_url_with_tls() {
     assert_eq!(shown("rediss://localhost:7/2"), "rediss://localhost:7/2");
-    assert!(RedisUrl::parse("rediss://localhost").unwrap().tls);
-    assert!(!RedisUrl::parse("redis://localhost").unwrap().tls);
+    assert!(RedisUrl::parse("rediss://localhost").unwrap().uses_tls);
+    assert!(!RedisUrl::parse("redis://localhost").unwrap().uses_tls);
 }
 
 #[test]
-fn sentinels_have_a_master() {
+fn a_sentinel_url_names_the_master() {
     let url = "redis-sentinel://a,b:7,[::1]/main/3";
     let full = "redis-sentinel://a:26379,b:7,[::1]:26379/main/3";
     assert_eq!(shown(url), full);
@@ -40,14 +42,16 @@ fn sentinels_have_a_master() {
 }
 
 #[test]
-fn sentinels_with_tls() {
+fn a_sentinel_url_with_tls() {
     let url = RedisUrl::parse("rediss-sentinel://me:pw@a,b/main").unwrap();
-    assert!(url.tls);
-    assert!(matches!(&url.place, Place::Sentinel { sentinels, .. } if sentinels.len() == 2));
+    assert!(url.uses_tls);
+    assert!(
+        matches!(&url.deployment, Deployment::Sentinel { sentinels, .. } if sentinels.len() == 2)
+    );
 }
 
 #[test]
-fn a_cluster_has_seeds() {
+fn a_cluster_url_names_seed_nodes() {
     assert_eq!(
         shown("redis-cluster://a,b:7/"),
         "redis-cluster://a:6379,b:7"
@@ -56,7 +60,7 @@ fn a_cluster_has_seeds() {
 }
 
 #[test]
-fn a_cluster_with_tls() {
+fn a_cluster_url_with_tls() {
     let url = "rediss-cluster://:pw@a:1,b:2?ttl_ms=5";
     assert_eq!(shown(url), "rediss-cluster://a:1,b:2");
     let parameters = RedisUrl::parse(url).unwrap().parameters;
@@ -65,32 +69,32 @@ fn a_cluster_with_tls() {
 
 #[test]
 fn credentials_are_percent_decoded() {
-    let (user, password) = login("redis://m%40e:p%3A%2Fw@[::1]:7000/3");
+    let (user, password) = credentials("redis://m%40e:p%3A%2Fw@[::1]:7000/3");
     assert_eq!(user.as_deref(), Some("m@e"));
     assert_eq!(password.as_deref(), Some("p:/w"));
 }
 
 #[test]
-fn several_servers_share_one_login() {
+fn several_servers_share_the_credentials() {
     for url in [
         "redis-cluster://me:p,w@a,b",
         "redis-sentinel://me:p,w@a,b/main",
     ] {
         let expected = (Some("me".to_owned()), Some("p,w".to_owned()));
-        assert_eq!(login(url), expected);
+        assert_eq!(credentials(url), expected);
     }
 }
 
 #[test]
-fn a_password_needs_no_user() {
+fn a_password_may_come_without_a_user() {
     assert_eq!(
-        login("redis://:pw@localhost"),
+        credentials("redis://:pw@localhost"),
         (None, Some("pw".to_owned()))
     );
 }
 
 #[test]
-fn c18_a_wrong_url_is_refused_and_not_repeated() {
+fn c18_errors_of_wrong_urls_do_not_repeat_them() {
     let wrong = [
         "",
         "hunter2",
@@ -127,7 +131,7 @@ fn c18_a_wrong_url_is_refused_and_not_repeated() {
 }
 
 #[test]
-fn c18_what_is_shown_has_no_credentials() {
+fn c18_a_displayed_url_has_no_credentials() {
     let url = "redis://me:hunter2@localhost/1?sentinel_password=hunter2";
     assert_eq!(shown(url), "redis://localhost:6379/1");
 }

@@ -1,7 +1,8 @@
-//! Who moves the bytes of a connection.
+//! The driver of a connection's I/O.
 //!
-//! The I/O threads do. But to wake one costs a lone call some of its time, so a caller that is alone on a connection sends its
-//! request itself, in the place of the I/O thread. All else, the answer included, comes by the I/O thread.
+//! The I/O threads read and write. Waking one costs a lone call part of its time, so a caller that
+//! is alone on a connection writes its request itself. The I/O thread does everything else, and
+//! reads all answers.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -14,16 +15,16 @@ use std::task::{Context, Poll, Waker};
 use redis::RedisResult;
 use tokio::sync::Notify;
 
-use super::turn::Bell;
+use super::drive_lock::DriveLock;
 use crate::sync::Mutex;
 
 type Io = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// What moves the bytes of one connection, for whoever has the turn.
-pub(crate) struct Driver {
-    /// None once the connection has ended.
+/// Drives the I/O of one connection: reads, writes, and matches answers to requests.
+pub struct Driver {
+    /// None after the connection has ended.
     io: Mutex<Option<Io>>,
-    bell: Arc<Bell>,
+    lock: Arc<DriveLock>,
     callers: Callers,
     ended: Arc<Notify>,
 }
@@ -38,40 +39,44 @@ impl Driver {
         };
         Self {
             io: Mutex::new(Some(Box::pin(io))),
-            bell: Arc::default(),
+            lock: Arc::default(),
             callers: Callers::default(),
             ended,
         }
     }
 
-    /// Moves bytes whenever there are any, until the connection ends.
+    /// Drives the I/O until the connection ends; the task of the I/O thread.
     pub async fn run(&self) {
         loop {
-            match self.bell.turn() {
-                Some(_turn) if self.advance().is_ready() => return,
-                Some(_turn) => {}
-                None => self.bell.ring(), // whoever has the turn passes it on
+            match self.lock.try_lock() {
+                Some(_guard) if self.poll_io().is_ready() => return,
+                Some(_guard) => {}
+                None => self.lock.notify(), // the holder passes it on when it is done
             }
-            self.bell.rung().await;
+            self.lock.notified().await;
         }
     }
 
-    /// Makes a request, and sends it at once if its caller is alone.
+    /// Makes a request; writes it at once if its caller is alone on the connection.
     ///
-    /// A request that is handed over while the connection ends is neither answered nor refused: the
-    /// client's queue keeps it. So the end is an answer to whatever has none by then.
-    pub async fn carry<T>(&self, request: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
+    /// # Errors
+    /// Those of the request, and `BrokenPipe` if the connection ended before it was answered. The
+    /// queue of the client library would keep such a request for ever.
+    pub async fn request<T>(
+        &self,
+        request: impl Future<Output = RedisResult<T>>,
+    ) -> RedisResult<T> {
         let caller = self.callers.enter();
-        let mut sends = caller.is_alone;
+        let mut writes = caller.is_alone;
         let mut ended = pin!(self.ended.notified());
         let mut request = pin!(request);
         poll_fn(|context| {
-            let turn = take(&mut sends).then(|| self.bell.turn()).flatten();
+            let guard = take(&mut writes).then(|| self.lock.try_lock()).flatten();
             let mut answer = request.as_mut().poll(context);
-            if let Some(turn) = turn {
-                turn.hears_all_so_far();
-                if self.advance().is_ready() {
-                    self.bell.ring(); // the I/O thread has nothing to wait for
+            if let Some(guard) = guard {
+                guard.take_wakeups();
+                if self.poll_io().is_ready() {
+                    self.lock.notify(); // the I/O thread must see the end
                 }
             }
             if answer.is_pending() && ended.as_mut().poll(context).is_ready() {
@@ -85,14 +90,15 @@ impl Driver {
         .await
     }
 
-    /// Moves what can be moved now; ready when the connection has ended. Only in turn.
-    fn advance(&self) -> Poll<()> {
+    /// Reads and writes what it can without waiting; ready when the connection has ended. The caller
+    /// holds the lock.
+    fn poll_io(&self) -> Poll<()> {
         let mut io = self.io.lock();
-        // Taken out, so that a panic ends the connection.
+        // Taken out, so that a panic leaves an ended connection.
         let Some(mut running) = io.take() else {
             return Poll::Ready(());
         };
-        let waker = Waker::from(Arc::clone(&self.bell));
+        let waker = Waker::from(Arc::clone(&self.lock));
         let polled = running.as_mut().poll(&mut Context::from_waker(&waker));
         if polled.is_pending() {
             *io = Some(running);
@@ -101,7 +107,7 @@ impl Driver {
     }
 }
 
-/// Tells those who wait for an answer that the connection has ended, for whatever reason.
+/// Wakes all requests when the I/O ends, also by a panic.
 struct End(Arc<Notify>);
 
 impl Drop for End {
@@ -110,12 +116,12 @@ impl Drop for End {
     }
 }
 
-/// Those who wait for an answer.
+/// The callers that wait for an answer.
 #[derive(Default)]
 struct Callers {
     count: AtomicUsize,
-    /// The last one to come was not alone. Of callers who come together the first must not go ahead,
-    /// or one request would be sent alone, and the others after it.
+    /// The last caller was not alone. The next one is then not treated as alone either: it would
+    /// write its request by itself, where the I/O thread writes those of several callers at once.
     crowded: AtomicBool,
 }
 
@@ -151,15 +157,15 @@ mod tests {
 
     use super::*;
 
-    /// A driver, and how often it moved bytes.
+    /// A driver, and how often its I/O was polled.
     fn counted() -> (Driver, Arc<AtomicU32>) {
-        let moved = Arc::new(AtomicU32::new(0));
-        let count = Arc::clone(&moved);
+        let polls = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&polls);
         let io = poll_fn(move |_context| {
             count.fetch_add(1, Ordering::Relaxed);
             Poll::Pending
         });
-        (Driver::new(io), moved)
+        (Driver::new(io), polls)
     }
 
     /// A request that is answered at once.
@@ -168,85 +174,85 @@ mod tests {
     }
 
     #[test]
-    fn a_lone_caller_sends_its_request() {
-        let (driver, moved) = counted();
+    fn a_lone_caller_writes_its_request() {
+        let (driver, polls) = counted();
         for sent in 1..=3 {
-            driver.carry(answered()).now_or_never().unwrap().unwrap();
-            assert_eq!(moved.load(Ordering::Relaxed), sent);
+            driver.request(answered()).now_or_never().unwrap().unwrap();
+            assert_eq!(polls.load(Ordering::Relaxed), sent);
         }
     }
 
     #[test]
-    fn callers_who_come_together_leave_it_to_the_io_thread() {
-        let (driver, moved) = counted();
-        let mut first = Box::pin(driver.carry(pending::<RedisResult<()>>()));
+    fn concurrent_callers_leave_writing_to_the_io_thread() {
+        let (driver, polls) = counted();
+        let mut first = Box::pin(driver.request(pending::<RedisResult<()>>()));
         assert!(first.as_mut().now_or_never().is_none());
-        driver.carry(answered()).now_or_never().unwrap().unwrap();
+        driver.request(answered()).now_or_never().unwrap().unwrap();
         drop(first);
-        driver.carry(answered()).now_or_never().unwrap().unwrap();
-        assert_eq!(moved.load(Ordering::Relaxed), 1, "only the first was alone");
-        driver.carry(answered()).now_or_never().unwrap().unwrap();
-        assert_eq!(moved.load(Ordering::Relaxed), 2, "alone again");
+        driver.request(answered()).now_or_never().unwrap().unwrap();
+        assert_eq!(polls.load(Ordering::Relaxed), 1, "only the first was alone");
+        driver.request(answered()).now_or_never().unwrap().unwrap();
+        assert_eq!(polls.load(Ordering::Relaxed), 2, "alone again");
     }
 
     #[test]
-    fn who_does_not_get_the_turn_leaves_its_request_to_the_io_thread() {
-        let (driver, moved) = counted();
-        let turn = driver.bell.turn();
+    fn a_caller_without_the_lock_leaves_writing_to_the_io_thread() {
+        let (driver, polls) = counted();
+        let guard = driver.lock.try_lock();
         let request = poll_fn(|_context| {
-            driver.bell.ring();
+            driver.lock.notify();
             Poll::Ready(Ok(()))
         });
-        driver.carry(request).now_or_never().unwrap().unwrap();
-        assert_eq!(moved.load(Ordering::Relaxed), 0);
-        drop(turn);
+        driver.request(request).now_or_never().unwrap().unwrap();
+        assert_eq!(polls.load(Ordering::Relaxed), 0);
+        drop(guard);
         assert!(driver.run().now_or_never().is_none());
-        let at_its_start_and_when_told = 2;
-        assert_eq!(moved.load(Ordering::Relaxed), at_its_start_and_when_told);
+        let at_start_and_when_notified = 2;
+        assert_eq!(polls.load(Ordering::Relaxed), at_start_and_when_notified);
     }
 
     #[test]
-    fn the_io_thread_that_comes_during_a_turn_comes_again() {
-        let (driver, moved) = counted();
+    fn the_io_thread_retries_after_the_lock_was_held() {
+        let (driver, polls) = counted();
         let mut io_thread = Box::pin(driver.run());
-        let turn = driver.bell.turn();
+        let guard = driver.lock.try_lock();
         assert!(io_thread.as_mut().now_or_never().is_none());
-        assert_eq!(moved.load(Ordering::Relaxed), 0);
-        drop(turn);
+        assert_eq!(polls.load(Ordering::Relaxed), 0);
+        drop(guard);
         assert!(io_thread.as_mut().now_or_never().is_none());
-        assert_eq!(moved.load(Ordering::Relaxed), 1);
+        assert_eq!(polls.load(Ordering::Relaxed), 1);
     }
 
     #[test]
-    fn c14_the_end_of_the_connection_answers_a_request_that_it_left_behind() {
+    fn c14_a_request_without_an_answer_fails_when_the_connection_ends() {
         let driver = Driver::new(async {});
-        let in_own_turn = driver.carry(pending::<RedisResult<()>>()).now_or_never();
-        assert!(in_own_turn.unwrap().unwrap_err().is_io_error());
+        let by_the_caller = driver.request(pending::<RedisResult<()>>()).now_or_never();
+        assert!(by_the_caller.unwrap().unwrap_err().is_io_error());
 
         let driver = Driver::new(async {});
-        let turn = driver.bell.turn();
-        let mut waiting = Box::pin(driver.carry(pending::<RedisResult<()>>()));
+        let guard = driver.lock.try_lock();
+        let mut waiting = Box::pin(driver.request(pending::<RedisResult<()>>()));
         assert!(waiting.as_mut().now_or_never().is_none());
-        drop(turn);
+        drop(guard);
         driver.run().now_or_never().unwrap();
-        let in_another = waiting.now_or_never();
-        assert!(in_another.unwrap().unwrap_err().is_io_error());
+        let by_the_io_thread = waiting.now_or_never();
+        assert!(by_the_io_thread.unwrap().unwrap_err().is_io_error());
     }
 
     #[test]
-    fn an_answer_that_came_before_the_end_counts() {
+    fn an_answer_before_the_end_of_the_connection_is_returned() {
         let answer = Arc::new(AtomicU32::new(0));
-        let comes = Arc::clone(&answer);
-        let driver = Driver::new(async move { comes.store(1, Ordering::Relaxed) });
+        let set = Arc::clone(&answer);
+        let driver = Driver::new(async move { set.store(1, Ordering::Relaxed) });
         let request = poll_fn(|_context| match answer.load(Ordering::Relaxed) {
             0 => Poll::Pending,
             _ => Poll::Ready(Ok(())),
         });
-        driver.carry(request).now_or_never().unwrap().unwrap();
+        driver.request(request).now_or_never().unwrap().unwrap();
     }
 
     #[test]
-    fn a_connection_that_ends_in_a_callers_turn_ends_the_task() {
+    fn the_task_ends_when_a_caller_finds_the_connection_ended() {
         let mut polled = 0;
         let driver = Driver::new(poll_fn(move |_context| {
             polled += 1;
@@ -258,15 +264,17 @@ mod tests {
         }));
         let mut io_thread = Box::pin(driver.run());
         assert!(io_thread.as_mut().now_or_never().is_none());
-        driver.carry(answered()).now_or_never().unwrap().unwrap();
+        driver.request(answered()).now_or_never().unwrap().unwrap();
         assert!(io_thread.now_or_never().is_some());
     }
 
     #[test]
-    fn a_panic_in_a_callers_turn_ends_the_connection() {
+    fn a_panic_in_the_io_ends_the_connection() {
         let driver = Driver::new(async { panic!("on purpose") });
-        let carried = catch_unwind(AssertUnwindSafe(|| driver.carry(answered()).now_or_never()));
-        assert!(carried.is_err());
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            driver.request(answered()).now_or_never()
+        }));
+        assert!(panicked.is_err());
         assert!(driver.run().now_or_never().is_some());
     }
 }

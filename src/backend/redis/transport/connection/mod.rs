@@ -1,7 +1,7 @@
-//! One open connection, shared by many calls.
+//! One open connection, which many calls share.
 
+mod drive_lock;
 mod driver;
-mod turn;
 
 use std::io;
 use std::sync::Arc;
@@ -17,32 +17,33 @@ use tokio::task::AbortHandle;
 
 use self::driver::Driver;
 
-/// How many calls may be queued on a connection before the next one waits for room. No call should:
-/// one that waits holds its place also while its thread is blocked by another.
-const QUEUE: usize = 1 << 16;
+/// How many calls fit into the queue of a connection. It is large because a call must not wait for
+/// room: while it waits it reserves room even if its thread is blocked by another call.
+const QUEUE_SIZE: usize = 1 << 16;
 
-/// An open connection. It is closed when the last call that uses it has ended.
-pub(crate) struct Link {
-    connection: MultiplexedConnection,
-    /// Set when the connection is lost, or must not be used by further calls.
-    retired: Arc<AtomicBool>,
+/// An open connection. It closes when the last call that uses it has ended.
+pub struct Connection {
+    multiplexed: MultiplexedConnection,
+    /// Set when the connection is lost, or further calls must not use it.
+    unusable: Arc<AtomicBool>,
     driver: Arc<Driver>,
     io_task: AbortHandle,
 }
 
-impl Link {
-    /// Speaks the protocol's opening words over a fresh socket. Must run on the I/O runtime.
-    pub async fn over<S>(stream: S, settings: &RedisConnectionInfo) -> RedisResult<Self>
+impl Connection {
+    /// Opens the Redis protocol on a new stream: logs in and selects the database. Must run on the I/O
+    /// runtime.
+    pub async fn open<S>(stream: S, settings: &RedisConnectionInfo) -> RedisResult<Self>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let config = AsyncConnectionConfig::new()
-            .set_response_timeout(None) // the caller has a deadline over all attempts
-            .set_pipeline_buffer_size(QUEUE);
-        let (connection, io) =
+            .set_response_timeout(None) // the client has a deadline over all attempts
+            .set_pipeline_buffer_size(QUEUE_SIZE);
+        let (multiplexed, io) =
             MultiplexedConnection::new_with_config(settings, stream, config).await?;
-        let retired = Arc::new(AtomicBool::new(false));
-        let end = Retire(Arc::clone(&retired));
+        let unusable = Arc::new(AtomicBool::new(false));
+        let end = MarkUnusable(Arc::clone(&unusable));
         let driver = Arc::new(Driver::new(async move {
             let _end = end;
             io.await;
@@ -50,54 +51,54 @@ impl Link {
         let task = Arc::clone(&driver);
         let io_task = tokio::spawn(async move { task.run().await });
         Ok(Self {
-            connection,
-            retired,
+            multiplexed,
+            unusable,
             driver,
             io_task: io_task.abort_handle(),
         })
     }
 
-    /// Sends a command and waits for its answer, for as long as that takes.
+    /// Sends a command and waits for its answer, without a time limit.
     pub async fn send(&self, command: &Cmd) -> RedisResult<Value> {
-        let mut connection = self.connection.clone();
-        let sent = connection.send_packed_command(command);
-        self.driver.carry(sent).await?.extract_error()
+        let mut multiplexed = self.multiplexed.clone();
+        let sent = multiplexed.send_packed_command(command);
+        self.driver.request(sent).await?.extract_error()
     }
 
-    /// Sends commands at once, and waits for all their answers, which may be errors.
+    /// Sends commands in one write and waits for all their answers, each of which may be an error.
     pub async fn send_all(&self, commands: &Pipeline) -> RedisResult<Vec<Value>> {
-        let mut connection = self.connection.clone();
-        let sent = connection.send_packed_commands(commands, 0, commands.len());
-        self.driver.carry(sent).await
+        let mut multiplexed = self.multiplexed.clone();
+        let sent = multiplexed.send_packed_commands(commands, 0, commands.len());
+        self.driver.request(sent).await
     }
 
-    /// Keeps further calls off this connection; those that are on it go on.
-    pub fn retire(&self) {
-        self.retired.store(true, Ordering::Release);
+    /// Excludes further calls from this connection. Calls that already use it continue.
+    pub fn mark_unusable(&self) {
+        self.unusable.store(true, Ordering::Release);
     }
 
-    pub fn is_retired(&self) -> bool {
-        self.retired.load(Ordering::Acquire)
+    pub fn is_usable(&self) -> bool {
+        !self.unusable.load(Ordering::Acquire)
     }
 }
 
-impl Drop for Link {
+impl Drop for Connection {
     fn drop(&mut self) {
         self.io_task.abort();
     }
 }
 
-/// Retires a connection when its driver ends, for whatever reason.
-struct Retire(Arc<AtomicBool>);
+/// Marks a connection unusable when its driver ends, also by a panic.
+struct MarkUnusable(Arc<AtomicBool>);
 
-impl Drop for Retire {
+impl Drop for MarkUnusable {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Release);
     }
 }
 
-/// Sends small writes at once, and notices a peer that is gone while nothing is sent.
-pub(crate) fn tune(stream: &TcpStream) -> io::Result<()> {
+/// Sends small writes without delay, and detects a lost peer on an idle connection.
+pub fn configure_socket(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let keepalive = TcpKeepalive::new()
         .with_time(Duration::from_secs(15))

@@ -1,42 +1,43 @@
-//! A timer that is earlier than the deadlines of calls, while there are calls.
+//! A periodic timer that keeps the deadlines of calls from waking the I/O thread.
 //!
-//! A new timer that is the earliest of its runtime wakes the I/O thread, which then waits for less
-//! long. The deadline of a lone call always is, and each call would pay for a wake-up that nobody
-//! needs: a twentieth of its time. This one ticks by the second, and ends when calls do.
+//! A new timer that is earlier than all others wakes the I/O thread, which then shortens its wait.
+//! The deadline of a lone call is always such a timer, and the wake-up costs a twentieth of the
+//! call's time. While there are calls this timer fires every second, so their deadlines are later.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-/// Less than a call usually has.
+/// Shorter than the time limit of most calls.
 const PERIOD: Duration = Duration::from_secs(1);
 
 const STOPPED: u8 = 0;
 const UNUSED: u8 = 1;
 const USED: u8 = 2;
 
-pub(crate) struct EarlyTimer(AtomicU8);
+pub struct EarlyTimer(AtomicU8);
 
 impl EarlyTimer {
     pub const fn new() -> Self {
         Self(AtomicU8::new(STOPPED))
     }
 
-    /// Tells of a call. True if nobody runs the timer: the caller has to see to it.
-    pub fn is_needed(&self) -> bool {
+    /// Records a call. True if the timer is stopped; the caller must then start [`EarlyTimer::run`].
+    pub fn record_call(&self) -> bool {
         self.0.load(Ordering::Relaxed) != USED && self.0.swap(USED, Ordering::AcqRel) == STOPPED
     }
 
-    /// Ticks until there was no call for a whole period.
+    /// Fires periodically; ends after a period without a call.
     pub async fn run(&self) {
         loop {
             tokio::time::sleep(PERIOD).await;
-            if self.stops() {
+            if self.stop_if_unused() {
                 return;
             }
         }
     }
 
-    fn stops(&self) -> bool {
+    /// At the end of a period: true if it had no call.
+    fn stop_if_unused(&self) -> bool {
         let stop = |state| Some(if state == UNUSED { STOPPED } else { UNUSED });
         let before = self
             .0
@@ -50,14 +51,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_stops_when_calls_do() {
+    fn it_stops_after_a_period_without_calls() {
         let timer = EarlyTimer::new();
-        assert!(timer.is_needed());
-        assert!(!timer.is_needed(), "it runs");
-        assert!(!timer.stops(), "there were calls");
-        assert!(!timer.is_needed(), "it runs still");
-        assert!(!timer.stops());
-        assert!(timer.stops());
-        assert!(timer.is_needed());
+        assert!(timer.record_call());
+        assert!(!timer.record_call(), "it runs");
+        assert!(!timer.stop_if_unused(), "there were calls");
+        assert!(!timer.record_call(), "it still runs");
+        assert!(!timer.stop_if_unused());
+        assert!(timer.stop_if_unused());
+        assert!(timer.record_call());
     }
 }

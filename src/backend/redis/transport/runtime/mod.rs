@@ -1,7 +1,7 @@
-//! The threads that do the I/O of all Redis stores of the process.
+//! The I/O threads, which all Redis stores of the process share.
 //!
-//! They start with the first call and end with the last store and what it does in the background. Calls themselves run wherever the
-//! caller polls them: on any executor or on none (C19).
+//! They start with the first call, and end with the last store and its background tasks. Calls run
+//! where the caller polls them, on any executor (C19).
 
 mod early_timer;
 
@@ -20,19 +20,19 @@ use self::early_timer::EarlyTimer;
 
 static SHARED: Mutex<Weak<Runtime>> = Mutex::new(Weak::new());
 
-/// A handle on the I/O threads; they live as long as one is held.
-pub(crate) struct Runtime {
-    /// Always there, until drop takes it.
+/// The I/O threads. They end when the last reference is dropped.
+pub struct Runtime {
+    /// None only during drop.
     threads: Option<tokio::runtime::Runtime>,
     handle: Handle,
     early_timer: Arc<EarlyTimer>,
 }
 
 impl Runtime {
-    /// The runtime of the process; starts it if none is running.
+    /// The runtime of the process; starts it if it does not run.
     ///
     /// # Errors
-    /// If the system gives no threads.
+    /// If the operating system refuses threads.
     pub fn shared() -> io::Result<Arc<Self>> {
         let mut shared = SHARED.lock();
         if let Some(running) = shared.upgrade() {
@@ -59,17 +59,17 @@ impl Runtime {
         })
     }
 
-    /// Starts a task on the I/O threads. It goes on by itself; the handle can end it.
+    /// Starts a task on the I/O threads. Dropping the handle does not end it.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
         self.handle.spawn(task).abort_handle()
     }
 
-    /// Gives a future the timers of this runtime, whoever polls it.
+    /// Runs a future on the caller's executor, with the timers of this runtime.
     ///
-    /// It does not count on the caller's task to be polled again before something has come: a task that
-    /// blocks for each of many calls has used up what tokio lets it do in one poll (C19).
-    pub async fn lend<F: Future>(&self, future: F) -> F::Output {
-        if self.early_timer.is_needed() {
+    /// The future is exempt from tokio's cooperative budget. A task that blocks on many calls in one
+    /// poll would exhaust its budget, and the futures would then never be ready (C19).
+    pub async fn with_timers<F: Future>(&self, future: F) -> F::Output {
+        if self.early_timer.record_call() {
             let timer = Arc::clone(&self.early_timer);
             self.spawn(async move { timer.run().await });
         }
@@ -82,17 +82,15 @@ impl Runtime {
     }
 }
 
-/// One I/O thread for every four cores, at most four. What it carries is small, and the callers and a
-/// server on the same machine need the cores more: of two threads on two cores the second only
-/// makes the batches smaller.
+/// One I/O thread for every four cores; at least one, at most four. I/O takes little time, and more
+/// threads take cores from the callers and write smaller batches.
 fn io_threads() -> usize {
     available_parallelism().map_or(1, |cores| (cores.get() / 4).clamp(1, 4))
 }
 
 impl Drop for Runtime {
     fn drop(&mut self) {
-        // The last store may be dropped inside an async context, where waiting for the threads
-        // would panic.
+        // The last store may be dropped in async code, where waiting for the threads would panic.
         if let Some(threads) = self.threads.take() {
             threads.shutdown_background();
         }
@@ -111,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn c19_dropping_it_in_async_code_ends_its_tasks() {
+    fn c19_dropping_the_runtime_in_async_code_ends_its_tasks() {
         let caller = Builder::new_current_thread().build().unwrap();
         let (held, ended) = std::sync::mpsc::channel::<()>();
         caller.block_on(async move {

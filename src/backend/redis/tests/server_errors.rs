@@ -1,19 +1,17 @@
 use std::thread;
 
-use greentic_session_testkit::{RedisServer, Reply as Answer, servers_or_skip, wait_until};
+use greentic_session_testkit::{RedisServer, Reply as Answer, own_servers, require, wait_until};
 
 use super::*;
 use crate::ErrorCode;
 
 #[test]
-fn a_script_that_the_server_forgot_is_sent_again() {
-    if !servers_or_skip("a_script_that_the_server_forgot_is_sent_again") {
-        return;
-    }
+fn a_script_missing_in_the_cache_is_sent_again() {
+    require!(own_servers);
     let server = RedisServer::start();
-    let connections = open(&config(&server.url()));
+    let client = open(&config(&server.url()));
     for expected in 1..=3 {
-        assert_eq!(count(&connections).unwrap(), (expected, false));
+        assert_eq!(count(&client).unwrap(), (expected, false));
         assert_eq!(
             server.command(&["SCRIPT", "FLUSH"]),
             Answer::Status("OK".to_owned())
@@ -22,28 +20,24 @@ fn a_script_that_the_server_forgot_is_sent_again() {
 }
 
 #[test]
-fn a_server_without_resp3_is_spoken_to_in_resp2() {
-    if !servers_or_skip("a_server_without_resp3_is_spoken_to_in_resp2") {
-        return;
-    }
+fn a_server_without_resp3_is_used_with_resp2() {
+    require!(own_servers);
     for password in [None, Some("hunter2")] {
         let mut builder = RedisServer::builder().config("rename-command", "HELLO \"\"");
         if let Some(password) = password {
             builder = builder.password(password);
         }
         let server = builder.start();
-        let connections = open(&config(&format!("{}3", server.url())).connections(2));
+        let client = open(&config(&format!("{}3", server.url())).connections(2));
         for expected in 1..=4 {
-            assert_eq!(count(&connections).unwrap(), (expected, false));
+            assert_eq!(count(&client).unwrap(), (expected, false));
         }
     }
 }
 
 #[test]
-fn c18_a_refused_password_is_said_and_not_shown() {
-    if !servers_or_skip("c18_a_refused_password_is_said_and_not_shown") {
-        return;
-    }
+fn c18_the_error_of_a_wrong_password_does_not_contain_it() {
+    require!(own_servers);
     let old = ("rename-command", "HELLO \"\"");
     for server in [
         RedisServer::builder().password("right").start(),
@@ -54,8 +48,8 @@ fn c18_a_refused_password_is_said_and_not_shown() {
     ] {
         let wrong = format!("redis://:hunter2@{}", server.address());
         for url in [wrong, format!("redis://{}", server.address())] {
-            let connections = open(&config(&url));
-            let error = count(&connections).unwrap_err();
+            let client = open(&config(&url));
+            let error = count(&client).unwrap_err();
             assert_eq!(error.code, ErrorCode::Unavailable);
             assert!(error.message.contains("password"), "{error}");
             assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
@@ -64,10 +58,8 @@ fn c18_a_refused_password_is_said_and_not_shown() {
 }
 
 #[test]
-fn c17_a_database_that_is_not_there_is_unavailable() {
-    if !servers_or_skip("c17_a_database_that_is_not_there_is_unavailable") {
-        return;
-    }
+fn c17_a_missing_database_is_unavailable() {
+    require!(own_servers);
     let server = RedisServer::start();
     let error = count(&open(&config(&format!("{}99", server.url())))).unwrap_err();
     assert_eq!(error.code, ErrorCode::Unavailable);
@@ -75,10 +67,8 @@ fn c17_a_database_that_is_not_there_is_unavailable() {
 }
 
 #[test]
-fn c17_a_server_that_takes_no_writes_now_is_asked_again() {
-    if !servers_or_skip("c17_a_server_that_takes_no_writes_now_is_asked_again") {
-        return;
-    }
+fn c17_a_call_refused_by_a_replica_is_retried() {
+    require!(own_servers);
     let server = RedisServer::start();
     let make_replica = || server.command(&["REPLICAOF", "127.0.0.1", "1"]);
     let _ = make_replica();
@@ -107,39 +97,32 @@ fn refused_calls(server: &RedisServer) -> bool {
 }
 
 #[test]
-fn c17_a_full_server_asks_for_patience() {
-    if !servers_or_skip("c17_a_full_server_asks_for_patience") {
-        return;
-    }
+fn c17_a_server_out_of_memory_is_rate_limited() {
+    require!(own_servers);
     let server = RedisServer::start();
-    let connections = open(&config(&server.url()));
+    let client = open(&config(&server.url()));
     let _ = server.command(&["CONFIG", "SET", "maxmemory", "1"]);
-    assert_eq!(
-        count(&connections).unwrap_err().code,
-        ErrorCode::RateLimited
-    );
+    assert_eq!(count(&client).unwrap_err().code, ErrorCode::RateLimited);
     let _ = server.command(&["CONFIG", "SET", "maxmemory", "0"]);
-    assert_eq!(count(&connections).unwrap(), (1, false));
+    assert_eq!(count(&client).unwrap(), (1, false));
 }
 
 #[test]
-fn c17_data_of_another_kind_is_internal() {
-    if !servers_or_skip("c17_data_of_another_kind_is_internal") {
-        return;
-    }
+fn c17_a_key_of_another_type_is_internal() {
+    require!(own_servers);
     let server = RedisServer::start();
-    let connections = open(&config(&server.url()));
+    let client = open(&config(&server.url()));
     let _ = server.command(&["RPUSH", "counter", "x"]);
-    let error = count(&connections).unwrap_err();
+    let error = count(&client).unwrap_err();
     assert_eq!(error.code, ErrorCode::Internal);
     assert!(error.message.contains("WRONGTYPE"), "{error}");
 }
 
 #[test]
-fn opening_a_store_contacts_no_server() {
-    let connections = open(&config("redis://no-such-host.invalid:1"));
-    assert!(connections.are_closed());
+fn creating_a_client_contacts_no_server() {
+    let client = open(&config("redis://no-such-host.invalid:1"));
+    assert!(client.is_closed());
     let wrong = config("redis://localhost").connections(0);
-    let error = Connections::new(&wrong).err().unwrap();
+    let error = Client::new(&wrong).err().unwrap();
     assert_eq!(error.code, ErrorCode::InvalidInput);
 }

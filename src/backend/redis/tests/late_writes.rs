@@ -1,10 +1,10 @@
-//! Writes that come too late after their pointer.
+//! Writes that reach the owner's node too late.
 
 use std::cell::Cell;
 use std::process::Command;
 use std::time::Instant;
 
-use greentic_session_testkit::{RedisCluster, RedisServer, servers_or_skip, wait_until};
+use greentic_session_testkit::{RedisCluster, RedisServer, own_servers, require, wait_until};
 
 use super::pointers::{ADA, at, create, data, findings, of_ada, pointer, pointers, scope, write};
 use super::*;
@@ -41,12 +41,10 @@ fn elsewhere(cluster: &RedisCluster) -> SessionKey {
     SessionKey::new(keys.next().unwrap())
 }
 
-/// A node that hung carries out what it was sent, also when the caller has given up.
+/// A node that hung executes the requests it received, also after the caller has given up.
 #[test]
-fn c4_a_node_that_hung_writes_no_session_whose_pointer_may_be_gone() {
-    if !servers_or_skip("c4_a_node_that_hung_writes_no_session_whose_pointer_may_be_gone") {
-        return;
-    }
+fn c4_a_node_that_hung_refuses_a_write_after_its_deadline() {
+    require!(own_servers);
     let cluster = RedisCluster::start();
     let timeout = SOON / 4;
     let store = RedisSessionStore::new(at(&cluster).response_timeout(timeout)).unwrap();
@@ -55,7 +53,7 @@ fn c4_a_node_that_hung_writes_no_session_whose_pointer_may_be_gone() {
         let options = CreateOptions::new().key(key.clone());
         wait(store.create(&ctx, data(&ctx), options))
     };
-    // The scripts are there, and so are the connections.
+    // Loads the scripts and opens the connections.
     let (key, session) = (elsewhere(&cluster), session("run"));
     for number in 0..50 {
         let _created = create(&SessionKey::new(format!("before-{number}"))).unwrap();
@@ -79,7 +77,7 @@ fn c4_a_node_that_hung_writes_no_session_whose_pointer_may_be_gone() {
     }
     signal(node, "-CONT");
     assert_eq!(code, ErrorCode::Timeout);
-    wait_until("the node carries out what it was sent", NEVER, || {
+    wait_until("the node executes the request", NEVER, || {
         scripts_run() > before
     });
     assert!(wait(store.get(&key)).unwrap().is_none());
@@ -89,22 +87,22 @@ fn c4_a_node_that_hung_writes_no_session_whose_pointer_may_be_gone() {
     assert_eq!(findings(&store, VerifyMode::Check), []);
 }
 
-/// A process may be stopped between the two steps of a call for as long as it takes a sweep to remove
-/// the pointer, and its fence to end.
+/// A process may be suspended between the two steps of a call until a sweep has removed the pointer and
+/// the fence has expired.
 #[test]
-fn c4_a_process_that_was_stopped_between_two_steps_begins_anew() {
-    if !servers_or_skip("c4_a_process_that_was_stopped_between_two_steps_begins_anew") {
-        return;
-    }
+fn c4_a_call_suspended_between_its_steps_reserves_again() {
+    require!(own_servers);
     let cluster = RedisCluster::start();
     let (pointers, store) = (
         pointers(&cluster),
         RedisSessionStore::new(at(&cluster)).unwrap(),
     );
     let (ada, ben) = (Owner::from_encoded(ADA), Owner::from_encoded(BEN));
-    let late = |reserved: Reservation| Reservation {
-        until: Some(1),
-        ..reserved
+    let late = |reserved: Option<Reservation>| {
+        reserved.map(|reserved| Reservation {
+            write_deadline: 1,
+            ..reserved
+        })
     };
     let fenced = |key: &str| {
         let fence = format!("greentic:session:{{{ADA}}}:fence:{key}");
@@ -114,27 +112,29 @@ fn c4_a_process_that_was_stopped_between_two_steps_begins_anew() {
     for taken in [false, true] {
         let key = SessionKey::new(format!("taken-{taken}"));
         let reserved = wait(pointers.reserve(&ada, &key, FOREVER, None)).unwrap();
-        let stamp = reserved.seal.stamp().unwrap();
-        assert!(wait(pointers.clear_away(&ada, &key, stamp)).unwrap());
+        let stamp = reserved.stamp;
+        assert!(wait(pointers.remove_orphan(&ada, &key, stamp)).unwrap());
         assert!(fenced(key.as_str()));
         if taken {
             let bens = wait(pointers.reserve(&ben, &key, FOREVER, None)).unwrap();
-            assert_eq!(write(&store, &ben, &key, bens), "OK");
+            assert_eq!(write(&store, &ben, &key, Some(bens)), "OK");
         }
-        assert_eq!(write(&store, &ada, &key, late(reserved)), "LATE");
+        assert_eq!(write(&store, &ada, &key, late(Some(reserved))), "LATE");
 
-        let keys = store.homes.keys(&ada);
+        let keys = store.executor.layout.keys(&ada);
         let steps = Cell::new(0);
-        let call = store.bring(&ada, &key, FOREVER, |reserved| {
-            steps.set(steps.get() + 1);
-            let is_stopped = steps.get() == 1;
-            create(
-                &keys,
-                &ada,
-                &key,
-                if is_stopped { late(reserved) } else { reserved },
-            )
-        });
+        let call = store
+            .executor
+            .write_reserving_key(&ada, &key, FOREVER, |reserved| {
+                steps.set(steps.get() + 1);
+                let is_stopped = steps.get() == 1;
+                create(
+                    &keys,
+                    &ada,
+                    &key,
+                    if is_stopped { late(reserved) } else { reserved },
+                )
+            });
         match (taken, wait(call)) {
             (false, Ok(answer)) => assert_eq!((answer.status.as_str(), steps.get()), ("OK", 2)),
             (true, Err(error)) => assert_eq!(error.code, ErrorCode::InvalidInput),
@@ -145,21 +145,23 @@ fn c4_a_process_that_was_stopped_between_two_steps_begins_anew() {
 }
 
 #[test]
-fn c4_a_deadline_is_not_moved_later_long_after_the_pointer_was() {
-    if !servers_or_skip("c4_a_deadline_is_not_moved_later_long_after_the_pointer_was") {
-        return;
-    }
+fn c4_a_late_extend_is_refused() {
+    require!(own_servers);
     let cluster = RedisCluster::start();
     let store = RedisSessionStore::new(at(&cluster)).unwrap();
     let (ada, key) = (Owner::from_encoded(ADA), SessionKey::new("run-1"));
-    let extend = |ttl: u64, reserved: Reservation| -> Answer {
-        let keys = store.homes.keys(&ada);
+    let extend = |ttl: u64, reserved: Option<Reservation>| -> Answer {
+        let keys = store.executor.layout.keys(&ada);
         let args = Args::writing(&keys, &registry::EXTEND, keys.session(&key));
-        let args = args.text("run-1").number(ttl).owned(reserved.text());
-        wait(store.answer(args)).unwrap()
+        let args = args
+            .text("run-1")
+            .number(ttl)
+            .owned(Reservation::argument(reserved));
+        wait(store.executor.answer(args)).unwrap()
     };
     let reserve = |late| {
-        let located = store.homes.locate_for(&key, Ttl(Some(4_000_000)), late);
+        let layout = &store.executor.layout;
+        let located = layout.locate_and_extend(&key, Ttl(Some(4_000_000)), late);
         wait(located).unwrap().unwrap().1
     };
     let (ctx, _) = of_ada();
@@ -169,34 +171,32 @@ fn c4_a_deadline_is_not_moved_later_long_after_the_pointer_was() {
     };
     let _created = create();
     let first = reserve(None);
-    let over = Reservation {
-        until: Some(1),
+    let expired = first.map(|first| Reservation {
+        write_deadline: 1,
         ..first
-    };
-    let mut late = extend(4_000_000, over);
+    });
+    let mut late = extend(4_000_000, expired);
     assert_eq!(late.status, "LATE");
-    assert_eq!(extend(1_000_000, over).status, "OK");
+    assert_eq!(extend(1_000_000, expired).status, "OK");
 
-    // The next attempt goes by the clock of the node that refused the first.
+    // The next write deadline counts from the clock of the node that refused the first.
     let refused = late.number().unwrap();
     let next = reserve(Some(refused));
     let until = refused + u64::try_from((SOON * 2).as_micros()).unwrap();
-    assert_eq!(next.until, Some(until));
+    assert_eq!(next.map(|next| next.write_deadline), Some(until));
     assert_eq!(extend(4_000_000, next).status, "OK");
 
-    // What was meant for a session that is gone does not hit the next one of its key.
+    // A call for a removed session does not change the next session of the key.
     wait(store.remove(&key, RemoveOptions::default())).unwrap();
     let _created = create();
     assert_eq!(extend(4_000_000, next).status, "STALE");
     assert_eq!(extend(4_000_000, reserve(None)).status, "OK");
 }
 
-/// A call may be sent twice, and come a second time when its session was removed.
+/// A request may be sent twice, and arrive a second time after its session was removed.
 #[test]
-fn c4_a_call_that_comes_twice_brings_no_session_back() {
-    if !servers_or_skip("c4_a_call_that_comes_twice_brings_no_session_back") {
-        return;
-    }
+fn c4_a_write_sent_twice_does_not_restore_a_removed_session() {
+    require!(own_servers);
     let cluster = RedisCluster::start();
     let store = RedisSessionStore::new(at(&cluster)).unwrap();
     let (ada, ben) = (Owner::from_encoded(ADA), Owner::from_encoded(BEN));
@@ -216,22 +216,22 @@ fn c4_a_call_that_comes_twice_brings_no_session_back() {
     let calls: [&dyn Fn(&SessionKey); 3] = [&remove, &finish, &clear];
     for (name, end) in ["remove", "finish", "clear"].into_iter().zip(calls) {
         let key = SessionKey::new(name);
-        let sent = wait(store.homes.reserve(&ada, &key, FOREVER, None)).unwrap();
+        let sent = wait(store.executor.layout.reserve(&ada, &key, FOREVER, None)).unwrap();
         assert_eq!(write(&store, &ada, &key, sent), "OK");
         let options = ParkOptions::new();
         let _parked = wait(store.park(&ctx, &user, &scope(), &key, data(&ctx), options)).unwrap();
         end(&key);
-        wait_until("the pointer goes", NEVER, || {
-            wait(pointers(&cluster).locate(&key)).unwrap().is_none()
+        wait_until("the pointer is removed", NEVER, || {
+            wait(pointers(&cluster).find_owner(&key)).unwrap().is_none()
         });
-        let bens = wait(store.homes.reserve(&ben, &key, FOREVER, None)).unwrap();
+        let bens = wait(store.executor.layout.reserve(&ben, &key, FOREVER, None)).unwrap();
         assert_eq!(write(&store, &ben, &key, bens), "OK", "{name}");
         assert_eq!(write(&store, &ada, &key, sent), "STALE", "{name}");
     }
 
-    // A call that was refused takes the pointer along, for which an earlier one may still come.
+    // A refused call removes the pointer, for which an earlier write may still arrive.
     let key = SessionKey::new("refused");
-    let first = wait(store.homes.reserve(&ada, &key, FOREVER, None)).unwrap();
+    let first = wait(store.executor.layout.reserve(&ada, &key, FOREVER, None)).unwrap();
     let holder = SessionKey::new("holder");
     let park = |key: &SessionKey, options| {
         wait(store.park(&ctx, &user, &scope(), key, data(&ctx), options)).unwrap()
@@ -239,8 +239,8 @@ fn c4_a_call_that_comes_twice_brings_no_session_back() {
     let _parked = park(&holder, ParkOptions::new());
     let refused = park(&key, ParkOptions::new().if_absent());
     assert_eq!(refused, ParkOutcome::Exists(holder));
-    wait_until("the pointer goes", NEVER, || {
-        wait(pointers(&cluster).locate(&key)).unwrap().is_none()
+    wait_until("the pointer is removed", NEVER, || {
+        wait(pointers(&cluster).find_owner(&key)).unwrap().is_none()
     });
     assert_eq!(write(&store, &ada, &key, first), "STALE");
     assert_eq!(findings(&store, VerifyMode::Check), []);

@@ -1,21 +1,18 @@
-//! The store itself: which script each operation runs, and with what.
-
-pub mod calls;
+//! The store: the operations of sessions and waits.
 
 use std::fmt;
 use std::sync::Arc;
 
 use greentic_types::{SessionKey, UserId};
 
-use super::client::Connections;
 use super::config::RedisConfig;
-use super::health;
-use super::ownership::Homes;
+use super::executor::Executor;
 use super::ownership::pointer::Reservation;
 use super::ownership::sweep::Sweep;
 use super::script::args::{Args, named, shown};
 use super::script::registry;
 use super::script::reply::{moved, overtaken};
+use super::{claims, health};
 use crate::backend::{Backend, Data, Owned};
 use crate::claim::{ClaimOutcome, ClaimToken};
 use crate::clock::Timestamp;
@@ -27,13 +24,12 @@ use crate::request;
 use crate::scope::ScopeDigest;
 use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
 
-/// The longest message window in milliseconds; more would not fit the server's instants.
-pub(crate) const LONGEST_WINDOW: u64 = 1 << 52;
-
-/// Keeps sessions on a Redis or Valkey server, for any number of processes.
+/// A store on Redis or Valkey, for any number of processes.
 ///
-/// Every operation is one script on the server: atomic, and one round trip. Deadlines are kept by
-/// the clock of the server. Nothing that expires stays behind, and no background job is needed.
+/// Every operation is one script on the server, and atomic. Deadlines follow the clock of the server.
+/// On one server and with sentinels an operation is one round trip, and expired data needs no
+/// background job. On a Cluster some operations take two or three round trips, and a background task
+/// of the store removes what crashed processes left; docs/topologies.md gives the numbers.
 /// docs/redis-layout.md describes the keys.
 ///
 /// ```
@@ -44,32 +40,24 @@ pub(crate) const LONGEST_WINDOW: u64 = 1 << 52;
 /// # Ok::<(), greentic_session::GreenticError>(())
 /// ```
 pub struct RedisSessionStore {
-    pub(crate) connections: Arc<Connections>,
-    pub(crate) homes: Homes,
+    pub(crate) executor: Executor,
     pub(crate) config: RedisConfig,
-    pub(crate) sweep: Option<Sweep>,
 }
 
 impl RedisSessionStore {
-    /// Makes a store; no server is contacted before the first call.
+    /// Creates a store; contacts no server before the first call.
     ///
     /// # Errors
     /// `InvalidInput` if the configuration is wrong.
     pub fn new(config: RedisConfig) -> SessionResult<Self> {
-        let connections = Arc::new(Connections::new(&config)?);
-        let homes = Homes::of(&config, &connections);
-        Ok(Self {
-            sweep: Sweep::of(&homes, &config),
-            homes,
-            connections,
-            config,
-        })
+        let executor = Executor::new(&config)?;
+        Ok(Self { executor, config })
     }
 
-    /// Makes a store from a URL as [`RedisConfig::from_url`] reads it; no server is contacted.
+    /// Creates a store from a URL; see [`RedisConfig::from_url`]. Contacts no server.
     ///
     /// # Errors
-    /// `InvalidInput` if the URL is wrong. The message never repeats user name or password.
+    /// `InvalidInput` if the URL is wrong. The message never repeats the user name or password.
     pub fn from_url(url: impl AsRef<str>) -> SessionResult<Self> {
         Self::new(RedisConfig::from_url(url.as_ref())?)
     }
@@ -86,7 +74,7 @@ impl RedisSessionStore {
     }
 }
 
-/// Shows no user name and no password (C18).
+/// Hides the user name and password (C18).
 impl fmt::Debug for RedisSessionStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisSessionStore")
@@ -107,9 +95,9 @@ impl Backend for RedisSessionStore {
             (None, true) => "-c",
             (None, false) => "-",
         };
-        let (key, keys) = (request.session.key(), self.homes.keys(owner));
+        let (key, keys) = (request.session.key(), self.executor.layout.keys(owner));
         let (operation, data) = (named(request.operation), payload::encode(data)?);
-        let args = |reserved: Reservation| {
+        let args = |reservation: Option<Reservation>| {
             Args::writing(&keys, &registry::CREATE, keys.session(key))
                 .text(owner.as_str())
                 .text(key.as_str())
@@ -117,9 +105,12 @@ impl Backend for RedisSessionStore {
                 .number(request.ttl.0)
                 .text(&operation)
                 .bytes(&data)
-                .owned(reserved.text())
+                .owned(Reservation::argument(reservation))
         };
-        let answer = self.bring(owner, key, request.ttl, args).await?;
+        let answer = self
+            .executor
+            .write_reserving_key(owner, key, request.ttl, args)
+            .await?;
         match answer.status.as_str() {
             "OK" => Ok(CreateOutcome::Created(key.clone())),
             "EXISTS" => Ok(CreateOutcome::Exists),
@@ -133,16 +124,21 @@ impl Backend for RedisSessionStore {
     }
 
     async fn data(&self, key: &SessionKey) -> SessionResult<Option<Data>> {
-        Ok(self.payload(key).await?.map(Box::new).map(Data::Own))
+        Ok(self
+            .executor
+            .payload(key)
+            .await?
+            .map(Box::new)
+            .map(Data::Own))
     }
 
     async fn get_owned(&self, key: &SessionKey) -> SessionResult<Option<Owned>> {
-        let Some(home) = self.locate(key).await? else {
+        let Some(location) = self.executor.locate(key).await? else {
             return Ok(None);
         };
-        let name = home.keys.session(key);
-        let args = Args::reading(&home.keys, &registry::READ, name).text(key.as_str());
-        let mut answer = self.answer(args).await?;
+        let name = location.keys.session(key);
+        let args = Args::reading(&location.keys, &registry::READ, name).text(key.as_str());
+        let mut answer = self.executor.answer(args).await?;
         match answer.status.as_str() {
             "OK" => {
                 let (session, record) = answer.session()?;
@@ -150,7 +146,7 @@ impl Backend for RedisSessionStore {
                 Ok(Some(Owned { owner, session }))
             }
             "NONE" => {
-                self.homes.forget_at(&home, key, None);
+                self.executor.layout.forget_at(&location, key, None);
                 Ok(None)
             }
             _ => answer.unexpected(),
@@ -160,8 +156,8 @@ impl Backend for RedisSessionStore {
     async fn update(&self, request: request::Update) -> SessionResult<u64> {
         let (key, data) = (request.session.key(), request.session.data());
         let identity = Identity::of(&data.tenant_ctx)?;
-        let home = self.locate(key).await?;
-        let keys = home.ok_or_else(|| not_found(key))?.keys;
+        let location = self.executor.locate(key).await?;
+        let keys = location.ok_or_else(|| not_found(key))?.keys;
         let args = Args::writing(&keys, &registry::UPDATE, keys.session(key))
             .text(key.as_str())
             .owned(identity.owner_prefix())
@@ -170,7 +166,7 @@ impl Backend for RedisSessionStore {
             .owned(request.claim.map(shown).unwrap_or_default())
             .owned(named(request.operation))
             .owned(payload::encode(data)?);
-        let (mut answer, repeated) = self.run(args).await?;
+        let (mut answer, repeated) = self.executor.run(args).await?;
         match answer.status.as_str() {
             "OK" => answer.number(),
             "NOT_FOUND" => Err(not_found(key)),
@@ -187,20 +183,22 @@ impl Backend for RedisSessionStore {
     }
 
     async fn remove(&self, request: request::Remove) -> SessionResult<()> {
-        let home = self.locate(&request.key).await?;
-        let home = home.ok_or_else(|| not_found(&request.key))?;
-        let name = home.keys.session(&request.key);
-        let args = Args::writing(&home.keys, &registry::REMOVE, name)
+        let location = self.executor.locate(&request.key).await?;
+        let location = location.ok_or_else(|| not_found(&request.key))?;
+        let name = location.keys.session(&request.key);
+        let args = Args::writing(&location.keys, &registry::REMOVE, name)
             .text(request.key.as_str())
             .number(request.if_revision);
-        let (mut answer, repeated) = self.run(args).await?;
+        let (mut answer, repeated) = self.executor.run(args).await?;
         if matches!(answer.status.as_str(), "OK" | "NOT_FOUND") {
             let stamp = answer.stamp();
-            self.homes.forget_at(&home, &request.key, stamp);
+            self.executor
+                .layout
+                .forget_at(&location, &request.key, stamp);
         }
         match answer.status.as_str() {
             "OK" => Ok(()),
-            // An earlier attempt of this very call removed it (C14).
+            // An earlier attempt of this call removed it (C14).
             "NOT_FOUND" if repeated => Ok(()),
             "NOT_FOUND" => Err(not_found(&request.key)),
             "REVISION_CONFLICT" => Err(moved(request.if_revision, answer.number()?)),
@@ -210,9 +208,9 @@ impl Backend for RedisSessionStore {
 
     async fn park(&self, request: request::Park) -> SessionResult<ParkOutcome> {
         let (owner, data) = (&request.owner, request.session.data());
-        let (key, keys) = (request.session.key(), self.homes.keys(owner));
+        let (key, keys) = (request.session.key(), self.executor.layout.keys(owner));
         let (operation, data) = (named(request.operation), payload::encode(data)?);
-        let args = |reserved: Reservation| {
+        let args = |reservation: Option<Reservation>| {
             Args::writing(&keys, &registry::PARK, keys.session(key))
                 .text(owner.as_str())
                 .text(key.as_str())
@@ -222,9 +220,12 @@ impl Backend for RedisSessionStore {
                 .text(&operation)
                 .text(if request.if_absent { "1" } else { "0" })
                 .bytes(&data)
-                .owned(reserved.text())
+                .owned(Reservation::argument(reservation))
         };
-        let mut answer = self.bring(owner, key, request.ttl, args).await?;
+        let mut answer = self
+            .executor
+            .write_reserving_key(owner, key, request.ttl, args)
+            .await?;
         match answer.status.as_str() {
             "OK" => Ok(ParkOutcome::Registered {
                 revision: answer.number()?,
@@ -244,12 +245,12 @@ impl Backend for RedisSessionStore {
         scope: &ScopeDigest,
         legacy_scope: &ScopeDigest,
     ) -> SessionResult<Option<SessionKey>> {
-        let keys = self.homes.keys(owner);
+        let keys = self.executor.layout.keys(owner);
         let args = Args::reading(&keys, &registry::FIND, keys.route(owner))
             .text(owner.as_str())
             .owned(scope.to_string())
             .owned(legacy_scope.to_string());
-        let mut answer = self.answer(args).await?;
+        let mut answer = self.executor.answer(args).await?;
         match answer.status.as_str() {
             "OK" => answer.session_key().map(Some),
             "NONE" => Ok(None),
@@ -258,9 +259,9 @@ impl Backend for RedisSessionStore {
     }
 
     async fn waits(&self, owner: &Owner) -> SessionResult<Vec<SessionKey>> {
-        let keys = self.homes.keys(owner);
+        let keys = self.executor.layout.keys(owner);
         let args = Args::reading(&keys, &registry::WAITS, keys.route(owner)).text(owner.as_str());
-        let mut answer = self.answer(args).await?;
+        let mut answer = self.executor.answer(args).await?;
         match answer.status.as_str() {
             "OK" => answer.session_keys(),
             _ => answer.unexpected(),
@@ -268,7 +269,7 @@ impl Backend for RedisSessionStore {
     }
 
     async fn latest(&self, owner: &Owner) -> SessionResult<Option<Arc<Session>>> {
-        let keys = self.homes.keys(owner);
+        let keys = self.executor.layout.keys(owner);
         let sees = match self.options().find_by_user {
             FindByUser::WaitsAndCreated => "created",
             FindByUser::WaitsOnly => "waits",
@@ -276,7 +277,7 @@ impl Backend for RedisSessionStore {
         let args = Args::reading(&keys, &registry::LATEST, keys.route(owner))
             .text(owner.as_str())
             .text(sees);
-        let mut answer = self.answer(args).await?;
+        let mut answer = self.executor.answer(args).await?;
         match answer.status.as_str() {
             "OK" => answer.session().map(|(session, _)| Some(session)),
             "NONE" => Ok(None),
@@ -286,16 +287,18 @@ impl Backend for RedisSessionStore {
 
     /// A repeat that finds nothing says so: the wait is gone either way (C11, C14).
     async fn clear(&self, request: request::Clear) -> SessionResult<ClearOutcome> {
-        let keys = self.homes.keys(&request.owner);
+        let keys = self.executor.layout.keys(&request.owner);
         let args = Args::writing(&keys, &registry::CLEAR, keys.route(&request.owner))
             .text(request.owner.as_str())
             .owned(request.scope.to_string())
             .owned(request.legacy_scope.to_string());
-        let mut answer = self.answer(args).await?;
+        let mut answer = self.executor.answer(args).await?;
         match answer.status.as_str() {
             "OK" => {
                 let key = answer.session_key()?;
-                self.homes.forget(&request.owner, &key, answer.stamp());
+                self.executor
+                    .layout
+                    .forget(&request.owner, &key, answer.stamp());
                 Ok(ClearOutcome::Cleared(key))
             }
             "NO_WAIT" => Ok(ClearOutcome::NoWait),
@@ -304,26 +307,25 @@ impl Backend for RedisSessionStore {
     }
 
     async fn claim(&self, request: request::Claim) -> SessionResult<ClaimOutcome> {
-        self.take_claim(request).await
+        claims::claim(&self.executor, request).await
     }
 
     async fn renew(&self, request: request::Renew) -> SessionResult<Timestamp> {
-        self.renew_claim(request).await
+        claims::renew(&self.executor, request).await
     }
 
     async fn release(&self, token: &ClaimToken) -> SessionResult<()> {
-        self.release_claim(token).await
+        claims::release(&self.executor, token).await
     }
 
     async fn commit(&self, request: request::Commit) -> SessionResult<()> {
-        self.commit_claim(request).await
+        claims::commit(&self.executor, self.options(), request).await
     }
 
     async fn health(&self) -> SessionResult<Health> {
-        let mut health = health::ask(&self.connections).await?;
-        health
-            .warnings
-            .extend(self.sweep.as_ref().and_then(Sweep::warning));
+        let mut health = health::health(&self.executor.client).await?;
+        let sweep = self.executor.layout.sweep();
+        health.warnings.extend(sweep.and_then(Sweep::warning));
         Ok(health)
     }
 }

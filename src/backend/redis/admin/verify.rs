@@ -1,0 +1,104 @@
+//! Verification of the stored data (C23): finds contradictions between keys, and repairs them.
+
+use greentic_types::SessionKey;
+
+use super::names::{self, NamePage, RedisKey};
+use crate::admin::{Finding, FindingKind, ScanCursor, VerifyMode, VerifyPage};
+use crate::backend::redis::client::fan_out::fan_out;
+use crate::backend::redis::config::namespace::KINDS;
+use crate::backend::redis::executor::Executor;
+use crate::backend::redis::script::args::Args;
+use crate::backend::redis::script::registry;
+use crate::backend::redis::script::reply::Answer;
+use crate::error::SessionResult;
+
+/// How many names one script checks. Few, because other calls wait behind it.
+const BATCH_SIZE: usize = 50;
+
+/// The next page of a verification.
+pub async fn next_page(
+    executor: &Executor,
+    mode: VerifyMode,
+    after: Option<&ScanCursor>,
+    limit: usize,
+) -> SessionResult<VerifyPage> {
+    let layout = &executor.layout;
+    let page = names::next_page(executor, &layout.pattern_of_all(), after, limit).await?;
+    let NamePage {
+        names,
+        pointers,
+        progress,
+        next,
+    } = page;
+    let mut findings = layout.check_pointers(mode, &pointers).await?;
+    let sessions = names.iter().filter(|name| name.kind == "session");
+    let sessions = sessions.map(|name| (name.keys.clone(), SessionKey::new(&*name.subject)));
+    let sessions: Vec<_> = sessions.collect();
+    findings.extend(layout.check_sessions(mode, &sessions).await?);
+    let owners = names::by_owner(&names).map(|names| check_owner(executor, mode, names));
+    findings.extend(fan_out(owners.collect()).await?.into_iter().flatten());
+    Ok(VerifyPage {
+        checked: (names.len() + pointers.len()) as u64,
+        findings,
+        progress,
+        next,
+    })
+}
+
+/// Checks names that one script can read.
+async fn check_owner(
+    executor: &Executor,
+    mode: VerifyMode,
+    names: &[RedisKey],
+) -> SessionResult<Vec<Finding>> {
+    let mut findings = Vec::new();
+    for batch in names.chunks(BATCH_SIZE) {
+        findings.extend(check_batch(executor, mode, batch).await?);
+    }
+    Ok(findings)
+}
+
+async fn check_batch(
+    executor: &Executor,
+    mode: VerifyMode,
+    names: &[RedisKey],
+) -> SessionResult<Vec<Finding>> {
+    let Some(first) = names.first() else {
+        return Ok(Vec::new());
+    };
+    let repair = mode == VerifyMode::Repair;
+    let name = first.keys.session(&SessionKey::new(&*first.subject));
+    let mut args =
+        Args::writing(&first.keys, &registry::CHECK, name).text(if repair { "1" } else { "0" });
+    for name in names {
+        args = args.text(name.kind).text(&name.subject);
+    }
+    let mut answer = executor.answer(args).await?;
+    let findings = answer.values()?.into_iter();
+    findings
+        .map(|value| match Answer::read(first.keys.clone(), value) {
+            Ok(mut answer) => finding(&mut answer),
+            Err(error) => Ok(Finding::new(
+                FindingKind::Unreadable,
+                "keys",
+                None,
+                error.message,
+            )),
+        })
+        .collect()
+}
+
+fn finding(answer: &mut Answer) -> SessionResult<Finding> {
+    let kind = match answer.status.as_str() {
+        "DANGLING" => FindingKind::Dangling,
+        "MISSING" => FindingKind::Missing,
+        "ORPHAN" => FindingKind::Orphan,
+        _ => return answer.unexpected(),
+    };
+    let (place, key) = (answer.text()?, answer.text()?);
+    let place = KINDS.into_iter().find(|kind| *kind == place);
+    let key = (!key.is_empty()).then(|| SessionKey::new(key));
+    let mut finding = Finding::new(kind, place.unwrap_or("keys"), key, answer.text()?);
+    finding.repaired = answer.number()? == 1;
+    Ok(finding)
+}
