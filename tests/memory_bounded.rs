@@ -89,7 +89,7 @@ fn c13_the_memory_of_expired_sessions_is_freed() {
 }
 
 #[test]
-fn c13_one_busy_owner_sweeps_for_all() {
+fn c13_writes_of_one_owner_remove_expired_sessions_of_all() {
     let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let memory = Memory::open(StoreOptions::new());
     let store = memory.store_itself();

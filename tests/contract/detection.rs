@@ -152,7 +152,7 @@ const FOUND_BY: [(Fault, &[&str]); 29] = [
 ];
 
 #[test]
-fn a_sound_decorator_passes() {
+fn a_correct_decorator_passes() {
     let report = run_filtered(&subject(Fault::None), |_case| true);
     report.assert_complete();
 }
@@ -176,7 +176,7 @@ fn each_fault_is_found() {
 }
 
 #[test]
-fn a_panic_is_told_with_its_message() {
+fn a_panic_is_reported_with_its_message() {
     let report = run_filtered(&subject(Fault::Panics), |case| case.rule() == "c05");
     assert!(
         report.to_string().contains("panicked: the store is broken"),

@@ -45,7 +45,7 @@ const MESSAGES: &str = r#"{
 }"#;
 
 #[test]
-fn c26_a_record_of_today_can_be_read_tomorrow() {
+fn c26_a_checked_in_record_is_read() {
     for text in [SESSION, MESSAGES] {
         let record: ExportRecord = serde_json::from_str(text).unwrap();
         let store = Blocking::new(InMemorySessionStore::new());
@@ -67,7 +67,7 @@ fn c26_a_record_of_today_can_be_read_tomorrow() {
 }
 
 #[test]
-fn c26_waits_that_have_the_same_place_are_told_apart() {
+fn c26_waits_with_equal_order_numbers_are_listed_by_key() {
     let store = Blocking::new(InMemorySessionStore::new());
     let keys: Vec<_> = (0..1_000)
         .map(|number| format!("run-{number:04}"))
@@ -89,7 +89,7 @@ fn c26_waits_that_have_the_same_place_are_told_apart() {
 }
 
 #[test]
-fn c26_what_is_not_there_is_not_written() {
+fn c26_absent_fields_are_not_written() {
     let store = Blocking::new(InMemorySessionStore::new());
     let env = EnvId::try_from("dev").unwrap();
     let user = UserId::try_from("user-7").unwrap();

@@ -279,7 +279,7 @@ fn c16_a_lease_over_the_limit_acts_as_the_limit() {
 }
 
 #[test]
-fn c16_the_work_is_told_when_another_worker_took_over() {
+fn c16_the_watch_reports_that_another_worker_took_over() {
     pollster::block_on(async {
         let clock = Arc::new(ManualClock::default());
         let store = Observed {
@@ -327,7 +327,7 @@ fn c16_renewing_stops_when_the_work_is_dropped() {
 
 /// Work that cannot await renews between its steps, and learns the same.
 #[test]
-fn c16_blocking_work_renews_by_itself() {
+fn c16_blocking_work_can_renew_its_claim_between_steps() {
     let clock = Arc::new(ManualClock::default());
     let inner = InMemorySessionStore::with_clock(StoreOptions::new(), Arc::clone(&clock));
     let inner = Arc::new(inner);
@@ -345,7 +345,7 @@ fn c16_blocking_work_renews_by_itself() {
 }
 
 #[test]
-fn c16_the_work_is_told_when_the_store_cannot_be_reached_for_a_lease() {
+fn c16_the_watch_reports_a_store_unreachable_for_a_lease() {
     pollster::block_on(async {
         let store = Observed::default();
         let claim = claimed(&store).await;

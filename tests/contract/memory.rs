@@ -41,7 +41,7 @@ fn keeps_the_contract(subject: &Subject) {
 }
 
 #[test]
-fn nothing_is_skipped() {
+fn memory_keeps_the_contract_and_no_case_is_skipped() {
     keeps_the_contract(&subject());
 }
 
@@ -52,6 +52,6 @@ fn on_system_clock(options: StoreOptions) -> Subject {
 }
 
 #[test]
-fn the_systems_clock_will_do() {
+fn memory_keeps_the_contract_with_the_system_clock() {
     keeps_the_contract(&on_system_clock(StoreOptions::new()));
 }

@@ -81,13 +81,13 @@ fn scanned<S: AsyncSessionStore>(store: S) -> BTreeMap<String, usize> {
 }
 
 #[test]
-fn c21_the_memory_store_tells_each_session_once() {
+fn c21_a_scan_of_the_memory_store_returns_each_session_once() {
     let found = scanned(InMemorySessionStore::new());
     assert!(found.values().all(|times| *times == 1));
 }
 
 #[test]
-fn c21_the_durable_store_tells_each_session_once() {
+fn c21_a_scan_of_the_durable_store_returns_each_session_once() {
     let scratch = Scratch::new();
     let config = scratch.config();
     let sync_every = Duration::from_secs(1);
@@ -98,7 +98,7 @@ fn c21_the_durable_store_tells_each_session_once() {
 }
 
 #[test]
-fn c21_the_redis_store_tells_each_session() {
+fn c21_a_scan_of_the_redis_store_returns_each_session() {
     let space = require!(Space::shared);
     scanned(space.store());
 }

@@ -8,7 +8,7 @@ use greentic_session::inmemory::InMemorySessionStore;
 use greentic_session::options::StoreOptions;
 
 #[test]
-fn what_is_lacking_is_skipped_by_name_with_the_reason() {
+fn cases_whose_needs_are_not_met_are_skipped_with_the_reason() {
     let clock = Arc::new(ManualClock::default());
     let store = InMemorySessionStore::with_clock(StoreOptions::new(), Arc::clone(&clock));
     let report = run(&Subject::blocking_api(Arc::new(store)).time(Time::Manual(clock)));

@@ -251,7 +251,7 @@ fn linearizable(model: Model, history: &[Recorded]) -> Result<(), String> {
 
 /// The checker itself can say no.
 #[test]
-fn a_history_that_no_order_explains_is_refused() {
+fn a_history_that_is_not_linearizable_is_rejected() {
     let by = Caller {
         ctx: PEOPLE[0],
         user: "ann",

@@ -75,7 +75,7 @@ fn places(findings: &[Finding]) -> BTreeSet<(FindingKind, &'static str)> {
 }
 
 #[test]
-fn c21_a_page_without_sessions_tells_the_time_too() {
+fn c21_a_page_without_sessions_has_the_time() {
     let space = require!(Space::shared);
     let store = Blocking::new(space.store());
     let time = space.command(&["TIME"]).texts();
@@ -187,7 +187,7 @@ fn c23_damage_is_found_and_repaired() {
 }
 
 #[test]
-fn c23_of_two_waits_that_share_scope_and_place_a_repair_leaves_the_one_that_is_routed() {
+fn c23_a_repair_keeps_the_routed_one_of_two_waits_on_a_scope() {
     let space = require!(Space::shared);
     let store = Blocking::new(space.store());
     let import = |name: &str| {
@@ -264,7 +264,7 @@ fn person(name: &str) -> OwnerSelection {
 }
 
 #[test]
-fn c22_no_byte_of_a_person_is_left() {
+fn c22_no_byte_of_an_erased_user_is_left() {
     let space = require!(Space::shared);
     let store = Blocking::new(space.store());
     for who in ["zq-anna", "ben"] {
@@ -294,7 +294,7 @@ fn c22_no_byte_of_a_person_is_left() {
 }
 
 #[test]
-fn c26_what_the_published_release_parked_moves() {
+fn c26_sessions_parked_by_1_2_are_exported_and_imported() {
     let space = require!(Space::shared);
     for number in 0..5 {
         park_published(&space, "anna", &format!("old-{number}"));

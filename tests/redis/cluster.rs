@@ -60,7 +60,7 @@ fn refusal(url: &str) -> String {
 }
 
 #[test]
-fn c17_a_url_of_the_wrong_kind_is_said() {
+fn c17_a_url_of_the_wrong_topology_is_reported() {
     require!(own_servers);
     let (server, shared) = (RedisServer::start(), shared());
     let cluster = alone(&shared);
@@ -124,7 +124,7 @@ fn sessions(cluster: &RedisCluster, index: usize) -> usize {
 }
 
 #[test]
-fn c13_a_pointer_goes_with_its_session_and_with_a_refused_call() {
+fn c13_a_pointer_is_removed_with_its_session_and_after_a_refused_call() {
     require!(own_servers);
     let shared = shared();
     let cluster = alone(&shared);
@@ -203,7 +203,7 @@ fn fail_over(cluster: &RedisCluster, config: RedisConfig) -> (Outcome, Duration)
 }
 
 #[test]
-fn writes_go_on_after_a_failover() {
+fn writes_continue_after_a_failover() {
     require!(own_servers);
     let shared = shared();
     let cluster = alone(&shared);
@@ -239,7 +239,7 @@ fn users(cluster: &RedisCluster, count: usize, is_meant: impl Fn(u16) -> bool) -
 }
 
 #[test]
-fn c17_a_node_that_hangs_delays_its_own_slots_only() {
+fn c17_a_hung_node_delays_only_its_own_slots() {
     require!(own_servers);
     let shared = shared();
     let cluster = alone(&shared);
@@ -282,7 +282,7 @@ fn c17_a_node_that_hangs_delays_its_own_slots_only() {
 }
 
 #[test]
-fn slots_that_move_under_load_lose_nothing() {
+fn slots_that_move_under_load_lose_no_session() {
     require!(own_servers);
     let shared = shared();
     let cluster = alone(&shared);
@@ -313,7 +313,7 @@ fn slots_that_move_under_load_lose_nothing() {
 }
 
 #[test]
-fn c21_a_walk_is_refused_once_slots_have_moved() {
+fn c21_a_walk_is_refused_after_slots_moved() {
     require!(own_servers);
     let shared = shared();
     let cluster = alone(&shared);
@@ -335,7 +335,7 @@ fn c21_a_walk_is_refused_once_slots_have_moved() {
 }
 
 #[test]
-fn c16_each_message_counts_once_also_while_a_master_fails() {
+fn c16_each_message_counts_once_during_a_failover() {
     require!(own_servers);
     let shared = shared();
     let cluster = alone(&shared);

@@ -13,7 +13,7 @@ fn codes(health: &Health) -> Vec<&'static str> {
 }
 
 #[test]
-fn a_good_server_gives_no_cause_to_warn() {
+fn a_well_configured_server_has_no_warnings() {
     require!(own_servers);
     for (name, value) in [("appendonly", "yes"), ("save", "3600 1")] {
         let server = RedisServer::builder().config(name, value).start();
@@ -34,7 +34,7 @@ fn a_good_server_gives_no_cause_to_warn() {
 }
 
 #[test]
-fn a_server_that_forgets_is_warned_of() {
+fn eviction_and_missing_persistence_give_warnings() {
     require!(own_servers);
     let server = RedisServer::builder()
         .config("maxmemory-policy", "allkeys-lru")
@@ -48,7 +48,7 @@ fn a_server_that_forgets_is_warned_of() {
 }
 
 #[test]
-fn memory_that_is_short_is_warned_of() {
+fn low_memory_gives_a_warning() {
     require!(own_servers);
     let server = RedisServer::builder().config("save", "3600 1").start();
     let Reply::Bulk(info) = server.command(&["INFO", "memory"]) else {
@@ -67,7 +67,7 @@ fn memory_that_is_short_is_warned_of() {
 }
 
 #[test]
-fn a_replica_is_warned_of() {
+fn a_replica_gives_a_warning() {
     require!(own_servers);
     let server = RedisServer::builder().config("save", "3600 1").start();
     let _ = server.command(&["REPLICAOF", "127.0.0.1", "1"]).accepted();
@@ -77,7 +77,7 @@ fn a_replica_is_warned_of() {
 }
 
 #[test]
-fn every_master_of_a_cluster_is_looked_at() {
+fn every_master_of_a_cluster_is_checked() {
     require!(own_servers);
     let cluster = RedisCluster::start();
     let masters = cluster.masters();

@@ -122,7 +122,7 @@ fn content(space: &Space, name: &str, kind: &str) -> String {
 
 /// The two keys that people and tools read are exactly what they have always been.
 #[test]
-fn the_documented_keys_of_old_are_plain() {
+fn the_public_keys_hold_what_1_2_wrote() {
     let space = require!(Space::shared);
     let store = space.store();
     let ada = ctx("ada").with_team(Some(TeamId::try_from("support").unwrap()));
@@ -135,7 +135,7 @@ fn the_documented_keys_of_old_are_plain() {
 }
 
 #[test]
-fn c4_two_namespaces_on_one_server_never_meet() {
+fn c4_two_namespaces_on_one_server_are_separate() {
     let space = require!(Space::shared);
     let (one, other) = (space.named("one"), space.named("one:inner"));
     let stores = [one.store(), other.store()];
@@ -161,7 +161,7 @@ fn c4_two_namespaces_on_one_server_never_meet() {
 
 /// Both ways to configure it, as in 1.2.
 #[test]
-fn the_published_configuration_names_the_namespace() {
+fn session_backend_config_sets_the_namespace() {
     let space = require!(Space::shared);
     let store =
         greentic_session::create_session_store(SessionBackendConfig::RedisUrlWithNamespace {

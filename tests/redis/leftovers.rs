@@ -160,7 +160,7 @@ impl Mix {
 }
 
 #[test]
-fn c13_after_any_operations_the_server_is_empty() {
+fn c13_no_key_is_left_after_any_operations() {
     require!(own_servers);
     let server = RedisServer::start();
     for number in 0..12 {
@@ -184,7 +184,7 @@ fn c13_after_any_operations_the_server_is_empty() {
 /// The bound that docs/redis-layout.md states: the index of an owner never holds more waits than
 /// were alive at one moment.
 #[test]
-fn c13_ten_thousand_short_waits_do_not_pile_up() {
+fn c13_ten_thousand_short_waits_do_not_accumulate() {
     require!(own_servers);
     let server = RedisServer::start();
     let mut look = RespClient::connect(&Endpoint::local(server.port())).unwrap();

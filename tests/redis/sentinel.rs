@@ -30,7 +30,7 @@ fn refusal(url: &str) -> String {
 }
 
 #[test]
-fn c17_what_is_wrong_with_a_url_of_sentinels_is_said() {
+fn c17_errors_in_a_sentinel_url_are_reported() {
     require!(own_servers);
     let group = SentinelGroup::start(0);
     let sentinels = group.sentinel_addresses().join(",");
@@ -58,7 +58,7 @@ fn c17_what_is_wrong_with_a_url_of_sentinels_is_said() {
 }
 
 #[test]
-fn sentinels_and_servers_have_passwords_of_their_own() {
+fn sentinels_and_servers_have_separate_passwords() {
     require!(own_servers);
     let group = SentinelGroup::start(0);
     for (servers, password) in [(group.sentinels(), "theirs"), (group.nodes(), "its")] {
@@ -121,7 +121,7 @@ fn fail_over(config: impl FnOnce(RedisConfig) -> RedisConfig) -> (Outcome, Durat
 }
 
 #[test]
-fn writes_go_on_after_a_failover() {
+fn writes_continue_after_a_failover() {
     require!(own_servers);
     let (outcome, recovery) = fail_over(|config| config);
     println!("Sentinel: {outcome}; all writers back {recovery:?} after the promotion");
@@ -141,7 +141,7 @@ fn min_replicas_loses_nothing_in_a_failover() {
 
 /// Also a repeat, which finds its work done and writes nothing.
 #[test]
-fn c17_a_replica_that_is_behind_makes_a_timeout() {
+fn c17_a_replica_that_lags_causes_a_timeout() {
     require!(own_servers);
     let master = RedisServer::start();
     let proxy = FaultProxy::start(&master.address());

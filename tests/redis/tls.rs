@@ -25,7 +25,7 @@ fn ensure_said(config: RedisConfig, advice: &str) {
 }
 
 #[test]
-fn c17_what_is_wrong_with_a_certificate_is_said() {
+fn c17_certificate_errors_are_reported() {
     require!(own_servers);
     let (files, others) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let server = RedisServer::builder()
@@ -51,7 +51,7 @@ fn c17_what_is_wrong_with_a_certificate_is_said() {
 }
 
 #[test]
-fn c17_tls_at_a_server_without_it_is_said() {
+fn c17_tls_to_a_server_without_it_is_reported() {
     require!(own_servers);
     let files = TempDir::new().unwrap();
     let server = RedisServer::builder()
@@ -68,7 +68,7 @@ fn c17_tls_at_a_server_without_it_is_said() {
 }
 
 #[test]
-fn a_user_of_an_access_list_is_let_in() {
+fn a_user_of_the_access_list_is_accepted() {
     require!(own_servers);
     let server = RedisServer::builder()
         .config(

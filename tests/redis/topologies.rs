@@ -15,40 +15,32 @@ use crate::topology::Servers;
 const AT_ONCE: usize = 8;
 
 /// The whole conformance suite's view of a store on these servers.
-fn subject(servers: &Arc<Servers>) -> Subject {
+/// A store in a namespace of its own on these servers.
+fn subject(servers: &Arc<Servers>, options: StoreOptions) -> Subject {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    named(
-        servers,
-        format!("test:{}-{count}", process::id()),
-        StoreOptions::new(),
-    )
+    named(servers, format!("test:{}-{count}", process::id()), options)
 }
 
 fn named(servers: &Arc<Servers>, namespace: String, options: StoreOptions) -> Subject {
     let config = servers.config().namespace(&*namespace).options(options);
     let store = Arc::new(RedisSessionStore::new(config).unwrap());
-    let (counted, made, reopened) = (
-        Arc::clone(servers),
-        Arc::clone(servers),
-        Arc::clone(servers),
-    );
-    let (whole, inner) = (namespace.clone(), namespace);
-    let number = AtomicUsize::new(0);
+    let [counted, made, reopened] = [(); 3].map(|()| Arc::clone(servers));
+    let whole = namespace.clone();
     Subject::both_apis(store)
         .with_leftovers(move || counted.count(&whole))
-        .with_options(move |options| {
-            let number = number.fetch_add(1, Ordering::Relaxed);
-            named(&made, format!("made:{}-{number}", process::id()), options)
+        .with_options(move |options| subject(&made, options))
+        .with_reopen(move |name| {
+            let namespace = format!("{namespace}:{name}");
+            named(&reopened, namespace, StoreOptions::new())
         })
-        .with_reopen(move |name| named(&reopened, format!("{inner}:{name}"), StoreOptions::new()))
         .without(Need::Clock, "it is the server's")
 }
 
 fn keeps_the_contract(name: &str, servers: Servers) {
     let servers = Arc::new(servers);
     let begun = Instant::now();
-    let report = run_parallel(&subject(&servers), AT_ONCE);
+    let report = run_parallel(&subject(&servers, StoreOptions::new()), AT_ONCE);
     let (lines, time) = (report.lines.len(), begun.elapsed().as_secs());
     println!(
         "{name}: {} cases and faces, {} skipped, {time} s",
@@ -59,19 +51,19 @@ fn keeps_the_contract(name: &str, servers: Servers) {
 }
 
 #[test]
-fn one_server_with_tls_and_client_certificates() {
+fn tls_server_keeps_the_contract() {
     require!(own_servers);
     keeps_the_contract(test_name!(), Servers::tls());
 }
 
 #[test]
-fn a_master_that_sentinels_name() {
+fn sentinel_keeps_the_contract() {
     require!(own_servers);
     keeps_the_contract(test_name!(), Servers::sentinel());
 }
 
 #[test]
-fn a_cluster() {
+fn cluster_keeps_the_contract() {
     require!(own_servers);
     keeps_the_contract(test_name!(), Servers::cluster());
 }

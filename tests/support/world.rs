@@ -101,7 +101,7 @@ pub fn content(data: &SessionData) -> u32 {
 }
 
 #[test]
-fn c4_the_scopes_collide_in_the_published_hash() {
+fn c4_the_scopes_collide_in_the_hash_of_1_2() {
     assert_eq!(scope(0).scope_hash(), scope(1).scope_hash());
     assert_eq!(scope(2).scope_hash(), scope(3).scope_hash());
     assert_ne!(scope(0), scope(1));

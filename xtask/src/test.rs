@@ -100,8 +100,8 @@ const ON_VALKEY: [&str; 8] = [
     "layout::",
     "redis::",
     "sentinel::",
-    "topologies::a_cluster",
-    "topologies::a_master",
+    "topologies::cluster",
+    "topologies::sentinel",
     "upgrade::",
 ];
 

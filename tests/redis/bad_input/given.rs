@@ -68,7 +68,7 @@ fn c8_odd_keys_and_scopes_work() {
 }
 
 #[test]
-fn c17_overlong_keys_and_scopes_are_told_the_limit() {
+fn c17_overlong_keys_and_scopes_are_refused_with_the_limit() {
     let space = require!(Space::shared);
     let long = "x".repeat(64 * 1_024 + 1);
     let refused = |session: &str, on: &ReplyScope| {

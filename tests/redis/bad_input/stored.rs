@@ -206,7 +206,7 @@ fn names(error: &GreenticError, broken: &str) -> bool {
 }
 
 #[test]
-fn c17_a_key_of_the_wrong_type_is_named_and_nothing_is_destroyed() {
+fn c17_a_key_of_the_wrong_type_is_reported_and_kept() {
     let space = require!(Space::shared);
     let names_of_keys = World::new(&space).keys();
     assert!(names_of_keys.len() > 8, "{names_of_keys:?}");
@@ -271,7 +271,7 @@ fn refused(world: impl Fn() -> World, session: &str) -> Vec<&'static str> {
 }
 
 #[test]
-fn c17_a_payload_that_is_no_session_is_named_and_stays() {
+fn c17_a_payload_that_is_no_session_is_reported_and_kept() {
     let space = require!(Space::shared);
     for payload in PAYLOADS {
         let broken = || {
@@ -289,7 +289,7 @@ fn c17_a_payload_that_is_no_session_is_named_and_stays() {
 
 /// A session of 1.2 that was not written to its end: no record of ours tells whose it is.
 #[test]
-fn c17_a_half_written_session_of_1_2_is_named_and_stays() {
+fn c17_a_half_written_session_of_1_2_is_reported_and_kept() {
     let space = require!(Space::shared);
     for payload in PAYLOADS {
         let half_written = || {
@@ -323,7 +323,7 @@ fn c17_a_half_written_session_of_1_2_is_named_and_stays() {
 
 /// A route of 1.2 that leads to nothing, and a set that names what is not there, are no waits.
 #[test]
-fn c10_what_1_2_left_behind_is_no_wait() {
+fn c10_dangling_routes_of_1_2_are_no_waits() {
     let space = require!(Space::shared);
     let world = World::new(&space);
     let place = "dev:acme:-:ada";

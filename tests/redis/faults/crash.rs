@@ -76,7 +76,7 @@ fn work(store: &Store, worker: usize, acknowledged: &AtomicUsize, ended: &Atomic
 }
 
 #[test]
-fn c17_what_was_acknowledged_outlives_the_server() {
+fn c17_acknowledged_writes_survive_a_killed_server() {
     require!(own_servers);
     let server = RedisServer::builder().durable().start();
     let config = RedisConfig::from_url(&server.url()).unwrap();
@@ -130,7 +130,7 @@ fn c17_what_was_acknowledged_outlives_the_server() {
 
 /// The cursor of SCAN is of use to the process alone that gave it.
 #[test]
-fn c21_a_walk_over_a_server_that_was_restarted_is_refused() {
+fn c21_a_walk_is_refused_after_the_server_restarted() {
     require!(own_servers);
     let server = RedisServer::builder().durable().start();
     let store = Store::new(RedisSessionStore::from_url(server.url()).unwrap());

@@ -56,7 +56,7 @@ fn cut_and_look(
 }
 
 #[test]
-fn c14_a_call_that_is_cut_at_any_place_is_done_once() {
+fn c14_a_call_whose_connection_breaks_at_any_byte_is_done_once() {
     let space = require!(Space::alone);
     let all: Vec<&Operation> = OPERATIONS.iter().chain([&CREATE_FRESH]).collect();
     thread::scope(|scope| {
@@ -81,7 +81,7 @@ fn c14_a_call_that_is_cut_at_any_place_is_done_once() {
 const REFUSAL: &str = "-NOSCRIPT No matching script. Please use EVAL.\r\n";
 
 #[test]
-fn c14_a_call_whose_script_was_forgotten_is_done_once() {
+fn c14_a_call_whose_script_was_flushed_is_done_once() {
     let space = require!(Space::alone);
     let mut line = Line::new(space, NEVER, WINDOW);
     for operation in OPERATIONS.iter().chain([&CREATE_FRESH]) {

@@ -28,7 +28,7 @@ fn hasty(line: &Line) -> Arc<Store> {
 }
 
 #[test]
-fn c17_every_call_tells_that_the_server_cannot_be_reached() {
+fn c17_every_call_reports_an_unreachable_server() {
     let space = require!(Space::alone);
     thread::scope(|scope| {
         for accept in [Accept::Refuse, Accept::Reset, Accept::BlackHole] {
@@ -67,7 +67,7 @@ fn store_over(proxy: &FaultProxy, space: &Space) -> RedisSessionStore {
 }
 
 #[test]
-fn a_call_waits_for_no_other_call() {
+fn a_call_does_not_wait_for_other_calls() {
     let space = require!(Space::alone);
     let proxy = FaultProxy::start(&address(space.url()));
     let store = store_over(&proxy, &space);
@@ -100,7 +100,7 @@ fn a_call_waits_for_no_other_call() {
 }
 
 #[test]
-fn a_connection_that_is_slow_to_open_delays_no_call() {
+fn a_connection_that_opens_slowly_delays_no_call() {
     let space = require!(Space::alone);
     let proxy = FaultProxy::start(&address(space.url()));
     register(&space.store(), 0); // so that the server knows the script

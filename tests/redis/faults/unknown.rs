@@ -49,7 +49,7 @@ fn can_be_repeated(line: &mut Line, operation: &Operation, expected: &(String, S
 }
 
 #[test]
-fn c14_a_call_without_an_answer_can_be_repeated() {
+fn c14_an_unanswered_call_can_be_repeated() {
     let space = require!(Space::alone);
     thread::scope(|scope| {
         for operation in &OPERATIONS {
@@ -78,7 +78,7 @@ fn c16_a_claim_whose_answer_was_lost_ends_with_its_lease() {
 
 /// The answer is lost, somebody else writes, and then the store's repeat arrives.
 #[test]
-fn c14_an_update_that_was_overtaken_is_no_false_conflict() {
+fn c14_a_repeated_update_after_another_write_is_no_false_conflict() {
     let space = require!(Space::alone);
     let mut line = Line::new(space, NEVER, WINDOW);
     line.undisturbed(&UPDATE_AT_ONE);

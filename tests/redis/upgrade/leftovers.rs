@@ -10,7 +10,7 @@ use crate::samples::{ctx, key};
 
 /// The set of 1.2 has no expiry of its own.
 #[test]
-fn c13_what_expired_leaves_nothing() {
+fn c13_expired_sessions_leave_nothing() {
     let both = require!(Both::new);
     for owner in owners() {
         both.old_wait(&owner, "chat", "short", Some(Duration::from_millis(1)));
@@ -25,7 +25,7 @@ fn c13_what_expired_leaves_nothing() {
 }
 
 #[test]
-fn c13_after_one_write_the_rest_goes_by_itself() {
+fn c13_after_one_write_the_other_keys_expire() {
     let both = require!(Both::new);
     for owner in owners() {
         for (number, ttl) in [MINUTE, 2 * MINUTE, HOUR].into_iter().enumerate() {
@@ -55,7 +55,7 @@ fn c13_after_one_write_the_rest_goes_by_itself() {
 
 /// Only the scope tells the name of the string that leads to the session.
 #[test]
-fn c13_a_string_that_leads_nowhere_goes_when_its_scope_is_looked_up() {
+fn c13_looking_up_a_scope_removes_its_dangling_string() {
     let both = require!(Both::new);
     for owner in owners() {
         both.old_wait(&owner, "chat", "wait", None);
@@ -72,7 +72,7 @@ fn c13_a_string_that_leads_nowhere_goes_when_its_scope_is_looked_up() {
 
 /// A write does not look at all members of a large set; who reads the list does so anyway.
 #[test]
-fn c13_a_large_set_gets_its_expiry_from_a_look_at_the_list() {
+fn c13_listing_waits_sets_the_expiry_of_a_large_set() {
     let both = require!(Both::new);
     let ada = ctx("ada");
     for number in 0..66 {

@@ -10,7 +10,7 @@ use crate::samples::{ctx, data, key, scope, user};
 
 /// Why the two must not write at the same time.
 #[test]
-fn a_mixed_time_misses_waits_and_damages_nothing() {
+fn both_versions_together_miss_waits_and_damage_nothing() {
     let both = require!(Both::new);
     let ada = ctx("ada");
     let options = ParkOptions::new().ttl(HOUR);
@@ -50,7 +50,7 @@ fn a_mixed_time_misses_waits_and_damages_nothing() {
 }
 
 #[test]
-fn going_back_finds_the_sessions_but_not_the_waits() {
+fn a_downgrade_finds_the_sessions_but_not_the_waits() {
     let both = require!(Both::new);
     let ada = ctx("ada");
     both.old_wait(&ada, "chat", "untouched", None);

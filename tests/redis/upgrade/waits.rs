@@ -59,7 +59,7 @@ fn the_only_wait_is_found_by_its_user() {
 }
 
 #[test]
-fn an_updated_wait_goes_on_waiting() {
+fn an_updated_wait_keeps_waiting() {
     let both = require!(Both::new);
     for owner in owners() {
         both.old_wait(&owner, "chat", "wait", Some(HOUR));
@@ -225,7 +225,7 @@ fn c4_no_team_and_a_team_named_dash_keep_their_waits() {
 
 /// A call of 1.2 that was cut half-way leaves such a string behind.
 #[test]
-fn c10_a_wait_that_the_set_does_not_name_is_none() {
+fn c10_a_wait_that_the_set_lacks_is_no_wait() {
     let both = require!(Both::new);
     for owner in owners() {
         both.old_wait(&owner, "chat", "wait", None);
@@ -242,7 +242,7 @@ fn c10_a_wait_that_the_set_does_not_name_is_none() {
 
 /// Two scopes whose published hashes are one share a wait of 1.2, until it is parked anew.
 #[test]
-fn scopes_that_1_2_could_not_tell_apart_stay_one_until_they_are_written() {
+fn scopes_with_one_hash_in_1_2_stay_one_until_they_are_written() {
     let both = require!(Both::new);
     let ada = ctx("ada");
     let plain = scope("chat");

@@ -50,7 +50,7 @@ fn a_durable_server_keeps_its_data_over_a_crash() {
 }
 
 #[test]
-fn any_other_server_forgets() {
+fn any_other_server_loses_its_data() {
     require!(own_servers);
     let server = RedisServer::start();
     assert!(is_ok(&server.command(&["SET", "key", "value"])));
@@ -112,7 +112,7 @@ fn a_dropped_server_leaves_nothing() {
 }
 
 #[test]
-fn urls_are_read() {
+fn urls_are_parsed() {
     let read = |url| Endpoint::parse(url);
     let plain = read("redis://localhost").unwrap();
     assert_eq!((plain.host.as_str(), plain.port), ("localhost", 6379));
