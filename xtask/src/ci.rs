@@ -4,13 +4,14 @@ use std::time::{Duration, Instant};
 
 use crate::Outcome;
 use crate::setup::{self, Install, Program};
-use crate::{dependencies, examples, test, toolchain, tree};
+use crate::{dependencies, examples, lint, test, toolchain, tree};
 
 type Step = (&'static str, fn() -> Outcome);
 
 // The quick ones first.
 const STEPS: &[Step] = &[
     ("format", toolchain::format),
+    ("imports, layers, links", || lint::run(&[])),
     ("dependencies", dependencies::check),
     ("dependency tree", tree::check),
     ("clippy", toolchain::clippy),

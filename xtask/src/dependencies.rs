@@ -3,8 +3,8 @@
 use crate::Outcome;
 use crate::run::{cargo, metadata, must};
 
-/// Checks the dependencies by the rules of deny.toml, and one that cargo-deny has no words for: no
-/// package links SQLite, since a program can hold one only, and the host chooses it.
+/// Checks the dependencies by the rules of deny.toml, and by one that cargo-deny cannot express: no
+/// package links SQLite. A program can link it only once, and the host chooses which.
 pub fn check() -> Outcome {
     let packages = metadata()?.packages;
     let mut sqlite = packages
