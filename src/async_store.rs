@@ -16,13 +16,13 @@ use crate::error::SessionResult;
 use crate::options::{CreateOptions, ParkOptions, RemoveOptions, UpdateOptions};
 use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
 
-/// Stores paused flows, finds the one that a message answers, and lets exactly one worker resume it:
-/// the async API.
+/// Stores paused flows, finds the one that a message answers, and lets exactly one worker resume
+/// it: the async API.
 ///
 /// Every method is atomic, and linearizable for one owner. A call that ended in `Timeout` can be
-/// repeated, under the conditions of C14; give `create` an
-/// [`OperationId`](crate::OperationId) for that. The futures run on any runtime and can be dropped at
-/// any time; a dropped call was carried out or not.
+/// repeated, under the conditions of C14; give `create` an [`OperationId`](crate::OperationId) for
+/// that. The futures run on any runtime and can be dropped at any time; a dropped call was carried
+/// out or not.
 ///
 /// Besides the errors that a method names, it can return those of the backend: `Unavailable`,
 /// `Timeout`, `RateLimited` and `Internal`; see [`error`](crate::error).
@@ -69,8 +69,8 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
     /// Stores a new session and makes it the latest of its user (C6).
     ///
     /// # Errors
-    /// - `InvalidInput`: `ctx` and `data` name different owners (C2) or break the id grammar (C1), a
-    ///   limit is exceeded, or the key belongs to another owner (C4).
+    /// - `InvalidInput`: `ctx` and `data` name different owners (C2) or break the id grammar (C1),
+    ///   a limit is exceeded, or the key belongs to another owner (C4).
     async fn create(
         &self,
         ctx: &TenantCtx,
@@ -87,12 +87,12 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
 
     /// Reads a session by its key, if the caller is its owner (C5).
     ///
-    /// Returns `None` also if the session has another owner. A context without a user does not match a
-    /// session that has one.
+    /// Returns `None` also if the session has another owner. A context without a user does not
+    /// match a session that has one.
     ///
     /// # Errors
-    /// - `InvalidInput`: as for [`get`](Self::get), or the context is contradictory or breaks the id
-    ///   grammar (C1).
+    /// - `InvalidInput`: as for [`get`](Self::get), or the context is contradictory or breaks the
+    ///   id grammar (C1).
     /// - `Internal`: as for [`get`](Self::get).
     async fn get_fenced(
         &self,
@@ -107,8 +107,8 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
     /// Nothing is changed on:
     /// - `NotFound`: there is no such session.
     /// - `InvalidInput`: the data has another owner (C3) or is too large (C8).
-    /// - `Conflict`: the session has another revision than [`UpdateOptions::if_revision`] (C15), or a
-    ///   live claim holds it whose token is not in the options (C16).
+    /// - `Conflict`: the session has another revision than [`UpdateOptions::if_revision`] (C15), or
+    ///   a live claim holds it whose token is not in the options (C16).
     async fn update(
         &self,
         key: &SessionKey,
@@ -120,14 +120,14 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
     ///
     /// # Errors
     /// - `NotFound`: there is no such session.
-    /// - `Conflict`: the session has another revision than [`RemoveOptions::if_revision`] (C15), or a
-    ///   live claim holds it (C16).
+    /// - `Conflict`: the session has another revision than [`RemoveOptions::if_revision`] (C15), or
+    ///   a live claim holds it (C16).
     async fn remove(&self, key: &SessionKey, options: RemoveOptions) -> SessionResult<()>;
 
     /// Stores a session that waits for an answer on a scope, in one atomic step (C9).
     ///
-    /// If the session already waits on another scope, its wait moves. If another session waits on this
-    /// scope, it is displaced: it stays readable by its key, but no longer waits. With
+    /// If the session already waits on another scope, its wait moves. If another session waits on
+    /// this scope, it is displaced: it stays readable by its key, but no longer waits. With
     /// [`ParkOptions::if_absent`] nothing is changed if a session waits on the scope.
     ///
     /// # Errors
@@ -148,8 +148,8 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
     /// Returns the key of the session that waits on a scope (C10).
     ///
     /// # Errors
-    /// - `InvalidInput`: the context is contradictory or breaks the id grammar (C1), or the scope is
-    ///   too long.
+    /// - `InvalidInput`: the context is contradictory or breaks the id grammar (C1), or the scope
+    ///   is too long.
     async fn find(
         &self,
         ctx: &TenantCtx,
@@ -165,12 +165,12 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
 
     /// Returns the session of a user: the one that waits, or else the one created last (C6).
     ///
-    /// A store that sees waits only answers none in the second case: see
-    /// [`FindByUser`](crate::FindByUser).
+    /// If [`FindByUser`](crate::FindByUser) is set to waits only, it returns `None` in the second
+    /// case.
     ///
     /// # Errors
-    /// - `InvalidInput`: more than one session waits (the message contains "multiple waits"), or the
-    ///   context is contradictory or breaks the id grammar (C1).
+    /// - `InvalidInput`: more than one session waits (the message contains "multiple waits"), or
+    ///   the context is contradictory or breaks the id grammar (C1).
     async fn latest(&self, ctx: &TenantCtx, user: &UserId) -> SessionResult<Option<Arc<Session>>>;
 
     /// Removes the session that waits on a scope, with its wait (C11).
@@ -189,8 +189,8 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
     ///
     /// `message_id` is the channel's id of the message. It must be unique for the user.
     ///
-    /// Until the lease ends, every write to the wait without the token is a `Conflict`. After its end
-    /// the wait can be claimed again. A lease of zero means 1 ms; the limit is
+    /// Until the lease ends, every write to the wait without the token is a `Conflict`. After its
+    /// end the wait can be claimed again. A lease of zero means 1 ms; the limit is
     /// [`MAX_LEASE`](crate::options::MAX_LEASE).
     ///
     /// # Errors
@@ -222,7 +222,8 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
     /// Ends a claim: parks the session again or removes it, and remembers the message id, in one
     /// atomic step (C16).
     ///
-    /// A claim whose lease has ended still commits, if no other caller has claimed or changed the wait.
+    /// A claim whose lease has ended still commits, if no other caller has claimed or changed the
+    /// wait.
     ///
     /// # Errors
     /// Nothing is changed on:
@@ -236,16 +237,16 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
     /// - `Unavailable` or `Timeout`: the backend does not answer.
     async fn health(&self) -> SessionResult<Health>;
 
-    /// Reads about `limit` of the stored entries and returns the sessions that match a filter, without
-    /// their payloads (C21).
+    /// Reads about `limit` of the stored entries and returns the sessions that match a filter,
+    /// without their payloads (C21).
     ///
-    /// A session that exists from the first page to the last is on exactly one page. On Redis it can
-    /// be on more than one, while the server resizes its tables. Other calls are not blocked. `limit`
-    /// is at most [`MAX_PAGE`].
+    /// A session that exists from the first page to the last is on exactly one page. On Redis it
+    /// can be on more than one, while the server resizes its tables. Other calls are not blocked.
+    /// `limit` is at most [`MAX_PAGE`].
     ///
     /// # Errors
-    /// - `InvalidInput`: the cursor is of another store, or the filter has an id that no session can
-    ///   have.
+    /// - `InvalidInput`: the cursor is of another store, or the filter has an id that no session
+    ///   can have.
     /// - `Conflict`: the servers changed since the walk began
     ///   ([`Conflict::StaleCursor`](crate::Conflict::StaleCursor)).
     async fn scan(
@@ -278,12 +279,13 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
     /// Reads about `limit` of the stored entries and erases those of the selected owners: sessions,
     /// waits, look-ups and remembered message ids (C22).
     ///
-    /// Each owner is erased in one atomic step. Claims do not prevent it; their tokens become void. Data
-    /// that is stored during the walk may remain: to be certain, walk again until nothing is found.
+    /// Each owner is erased in one atomic step. Claims do not prevent it; their tokens become void.
+    /// Data that is stored during the walk may remain: to be certain, walk again until nothing is
+    /// found.
     ///
     /// # Errors
-    /// - `InvalidInput`: the cursor is of another store, or the selection has an id that no owner can
-    ///   have.
+    /// - `InvalidInput`: the cursor is of another store, or the selection has an id that no owner
+    ///   can have.
     /// - `Conflict`: as for [`scan`](Self::scan).
     async fn erase(
         &self,
@@ -293,8 +295,8 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
         limit: usize,
     ) -> SessionResult<ErasePage>;
 
-    /// Compares about `limit` sessions and index entries with each other, and repairs contradictions
-    /// if `mode` says so (C23).
+    /// Compares about `limit` sessions and index entries with each other, and repairs
+    /// contradictions if `mode` says so (C23).
     ///
     /// # Errors
     /// - `InvalidInput`: the cursor is of another store.
@@ -308,8 +310,8 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
 
     /// Sets the deadline of a session to `ttl` from now, and returns it (C24).
     ///
-    /// `None` means the store's default TTL. The deadlines of its wait and look-ups change in the same
-    /// atomic step; data, revision, wait and claim are kept.
+    /// `None` means the store's default TTL. The deadlines of its wait and look-ups change in the
+    /// same atomic step; data, revision, wait and claim are kept.
     ///
     /// # Errors
     /// - `NotFound`: there is no such session.
@@ -319,10 +321,11 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
         ttl: Option<Duration>,
     ) -> SessionResult<Option<Timestamp>>;
 
-    /// Ends the claim of another worker: its token becomes void, and the wait can be claimed at once
-    /// (C25).
+    /// Ends the claim of another worker: its token becomes void, and the wait can be claimed at
+    /// once (C25).
     ///
-    /// For a worker that hangs with a long lease. The store cannot stop what the worker does elsewhere.
+    /// For a worker that hangs with a long lease. The store cannot stop what the worker does
+    /// elsewhere.
     ///
     /// # Errors
     /// - `NotFound`: there is no such session.
@@ -330,8 +333,8 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
 
     /// Reads about `limit` of the stored entries, to import them into another store (C26).
     ///
-    /// It returns the sessions that [`scan`](Self::scan) finds, with their payloads, and the remembered
-    /// message ids.
+    /// It returns the sessions that [`scan`](Self::scan) finds, with their payloads, and the
+    /// remembered message ids.
     ///
     /// # Errors
     /// - `InvalidInput`: the cursor is of another store.
@@ -340,13 +343,13 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
 
     /// Stores an exported record (C26).
     ///
-    /// Key, owner, data, revision, deadline, scope, attempt and the order of an owner's waits are kept.
-    /// Claims are not imported. Message ids are added to those already remembered.
+    /// Key, owner, data, revision, deadline, scope, attempt and the order of an owner's waits are
+    /// kept. Claims are not imported. Message ids are added to those already remembered.
     ///
     /// # Errors
     /// Nothing is changed on:
-    /// - `InvalidInput`: the record is contradictory or exceeds a limit, or its key belongs to another
-    ///   owner (C4).
+    /// - `InvalidInput`: the record is contradictory or exceeds a limit, or its key belongs to
+    ///   another owner (C4).
     /// - `Conflict`: a live claim holds what would be replaced (C16).
     async fn import(&self, record: ExportRecord, mode: ImportMode) -> SessionResult<ImportOutcome>;
 }

@@ -22,9 +22,9 @@ use crate::store::SessionStore;
 
 /// A blocking wrapper of an [`AsyncSessionStore`], with all its operations.
 ///
-/// The calling thread sleeps until the result arrives. This works on every thread, also inside an async
-/// runtime (C19), because no I/O depends on the calling thread. Each method does the same as the method
-/// of that name of [`AsyncSessionStore`], with the same errors.
+/// The calling thread sleeps until the result arrives. This works on every thread, also inside an
+/// async runtime (C19), because no I/O depends on the calling thread. Each method does the same as
+/// the method of that name of [`AsyncSessionStore`], with the same errors.
 ///
 /// ```
 /// use greentic_session::inmemory::InMemorySessionStore;
@@ -373,8 +373,8 @@ impl<S: AsyncSessionStore + ?Sized> SessionStore for Blocking<S> {
 
 /// Runs a future to its end on the calling thread.
 ///
-/// A future that is ready at its first poll costs nothing more; otherwise the thread sleeps until it is
-/// woken. No runtime is entered, so that the call cannot panic inside one (C19).
+/// A future that is ready at its first poll costs nothing more; otherwise the thread sleeps until
+/// it is woken. No runtime is entered, so that the call cannot panic inside one (C19).
 #[inline]
 pub(crate) fn wait_for<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);

@@ -50,7 +50,8 @@ pub enum SessionBackendConfig {
     RedisUrlWithNamespace {
         /// The URL.
         url: String,
-        /// The prefix of all keys; see [`RedisConfig::namespace`](RedisConfig#structfield.namespace).
+        /// The prefix of all keys; see
+        /// [`RedisConfig::namespace`](RedisConfig#structfield.namespace).
         namespace: String,
     },
     /// A Redis or Valkey server, with all settings.
@@ -68,8 +69,8 @@ impl SessionBackendConfig {
     /// (`waits-and-created` or `waits-only`). A `redis` URL has more.
     ///
     /// # Errors
-    /// - `InvalidInput`: the URL is wrong, or its backend is not part of this build. The message does
-    ///   not contain the user name or the password.
+    /// - `InvalidInput`: the URL is wrong, or its backend is not part of this build. The message
+    ///   does not contain the user name or the password.
     pub fn from_url(url: &str) -> SessionResult<Self> {
         let scheme = url.split_once(':').map(|(scheme, _)| scheme);
         match scheme {

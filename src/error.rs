@@ -43,12 +43,13 @@ pub enum Conflict {
         /// The end of the lease, unless it is renewed.
         until: Timestamp,
     },
-    /// The token no longer holds the wait (C16): another worker claimed it, the claim ended, another
-    /// write changed the session, the session expired, or another claim committed the message.
+    /// The token no longer holds the wait (C16): another worker claimed it, the claim ended,
+    /// another write changed the session, the session expired, or another claim committed the
+    /// message.
     #[error("the claim is no longer held by this token")]
     ClaimLost,
-    /// The cursor of a walk is no longer valid, because a server was restarted or replaced, or slots
-    /// moved. Further pages could leave out sessions; start the walk again (C21).
+    /// The cursor of a walk is no longer valid, because a server was restarted or replaced, or
+    /// slots moved. Further pages could leave out sessions; start the walk again (C21).
     #[error("the servers changed during the walk; start it again")]
     StaleCursor,
 }
@@ -61,9 +62,9 @@ pub trait SessionErrorExt {
     /// Returns true if the same call can be made again and may then succeed: for `Unavailable`,
     /// `Timeout` and `RateLimited`.
     ///
-    /// After a `Timeout` the call was carried out or not. A repeat leads to the requested state if no
-    /// other caller wrote in between (C14). To repeat later, state what you expect, with `if_absent`
-    /// or `if_revision`.
+    /// After a `Timeout` the call was carried out or not. A repeat leads to the requested state if
+    /// no other caller wrote in between (C14). To repeat later, state what you expect, with
+    /// `if_absent` or `if_revision`.
     fn is_safe_to_repeat(&self) -> bool;
 }
 

@@ -1,15 +1,15 @@
-//! The choice of the sessions that a look-up by user sees.
+//! The setting of which sessions a look-up by user returns.
 
 use std::str::FromStr;
 
 use crate::error::{GreenticError, SessionResult, invalid_input};
 
-/// Which sessions `find_by_user` and [`AsyncSessionStore::latest`](crate::AsyncSessionStore::latest)
-/// see (C6).
+/// Which sessions `find_by_user` and
+/// [`AsyncSessionStore::latest`](crate::AsyncSessionStore::latest) return (C6).
 ///
-/// Both values answer the session that waits if exactly one waits, and `InvalidInput` if several
-/// wait. They differ where none waits. Stores with different values can share one keyspace or file:
-/// the value changes what this store answers, and nothing of what it stores.
+/// With both values the result is the session that waits if exactly one waits, and `InvalidInput`
+/// if several wait. They differ if none waits. Stores with different values can share a keyspace or
+/// a file: the value affects what this store returns, and not what it stores.
 ///
 /// ```
 /// use greentic_session::FindByUser;
@@ -20,15 +20,15 @@ use crate::error::{GreenticError, SessionResult, invalid_input};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FindByUser {
-    /// Where none waits, the session that the user created last. In a URL: `waits-and-created`.
+    /// If none waits, the session that the user created last. In a URL: `waits-and-created`.
     WaitsAndCreated,
-    /// Where none waits, no session, as greentic-session 1.2.0 answers. In a URL: `waits-only`.
+    /// If none waits, no session, as in greentic-session 1.2.0. In a URL: `waits-only`.
     WaitsOnly,
 }
 
 impl FindByUser {
-    /// The value of a store that is not given one: [`FindByUser::WaitsAndCreated`], or with the cargo
-    /// feature `compat-1-2` [`FindByUser::WaitsOnly`].
+    /// The default: [`FindByUser::WaitsAndCreated`], or with the
+    /// cargo feature `compat-1-2` [`FindByUser::WaitsOnly`].
     pub const DEFAULT: Self = if cfg!(feature = "compat-1-2") {
         Self::WaitsOnly
     } else {

@@ -25,11 +25,12 @@ impl Claim {
     /// The lease is renewed at once, to end `lease` from then, and again after each third of it. A
     /// lease longer than [`MAX_LEASE`] is cut to it.
     ///
-    /// `work` gets a [`LeaseWatch`], which reports the loss of the claim. The work should then stop:
-    /// another worker may hold the wait, and the commit will be refused.
+    /// `work` gets a [`LeaseWatch`], which reports the loss of the claim. The work should then
+    /// stop: another worker may hold the wait, and the commit will be refused.
     ///
-    /// Work and renewals run in one task, on any runtime. Work that blocks its thread also blocks the
-    /// renewals: move it to a blocking pool, or call [`Blocking::renew`](crate::Blocking::renew) in it.
+    /// Work and renewals run in one task, on any runtime. Work that blocks its thread also blocks
+    /// the renewals: move it to a blocking pool, or call
+    /// [`Blocking::renew`](crate::Blocking::renew) in it.
     ///
     /// ```
     /// # use greentic_session::inmemory::InMemorySessionStore;

@@ -1,9 +1,9 @@
 //! A session store for flow runtimes.
 //!
-//! A runtime pauses a flow to wait for a person, and resumes it when the answer arrives: possibly days
-//! later, more than once, or at two processes at the same time. This crate stores the paused state
-//! ([`SessionData`]), finds the flow that a message answers, lets exactly one worker resume it, and
-//! isolates tenants from each other.
+//! A runtime pauses a flow to wait for a person, and resumes it when the answer arrives: possibly
+//! days later, more than once, or at two processes at the same time. This crate stores the paused
+//! state ([`SessionData`]), finds the flow that a message answers, lets exactly one worker resume
+//! it, and isolates tenants from each other.
 //!
 //! - [`SessionStore`] is the blocking API: the nine methods of greentic-session 1.2.
 //! - [`AsyncSessionStore`] is the async API, with all operations. [`Blocking`] offers the same

@@ -1,8 +1,8 @@
 //! Session keys that a connector derives from the fields of each message (C20).
 //!
-//! A key is the lower-case hex SHA-256 of the joined inputs. The separator `:` and the escape character
-//! `\` are escaped in the inputs, so that different inputs have different keys. Inputs without them have
-//! the same keys as in greentic-session 1.2.
+//! A key is the lower-case hex SHA-256 of the joined inputs. The separator `:` and the escape
+//! character `\` are escaped in the inputs, so that different inputs have different keys. Inputs
+//! without them have the same keys as in greentic-session 1.2.
 
 use std::borrow::Cow;
 

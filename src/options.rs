@@ -14,7 +14,8 @@ pub use crate::find_by_user::FindByUser;
 pub use crate::ids::{MAX_ID_BYTES, MAX_SESSION_KEY_BYTES};
 pub use crate::scope::MAX_SCOPE_BYTES;
 
-/// The latest deadline. If the current time plus the TTL is later, the session has no deadline (C12).
+/// The latest deadline. If the current time plus the TTL is later, the session has no deadline
+/// (C12).
 ///
 /// Lua numbers represent all integers up to this one exactly.
 pub(crate) const LATEST_DEADLINE: u64 = (1 << 53) - 1;
@@ -43,7 +44,7 @@ pub struct StoreOptions {
     /// How many message ids are remembered for one owner; the oldest is forgotten first (C16).
     /// Default: 1,000. 0 means 1.
     pub max_messages: usize,
-    /// Which sessions `find_by_user` sees. Default: [`FindByUser::DEFAULT`].
+    /// Which sessions `find_by_user` returns (C6). Default: [`FindByUser::DEFAULT`].
     pub find_by_user: FindByUser,
 }
 
@@ -104,9 +105,10 @@ impl Default for StoreOptions {
 
 /// The id of one intended change, by which a repeat of it is recognised (C14).
 ///
-/// Give one to a conditional call, or to a `create`, that you may have to repeat after a `Timeout`. The
-/// repeat, with the same id, succeeds if the first call did and no other write to the session followed.
-/// Use a new id for each other change. For repeats that the store makes itself, it uses ids of its own.
+/// Give one to a conditional call, or to a `create`, that you may have to repeat after a `Timeout`.
+/// The repeat, with the same id, succeeds if the first call did and no other write to the session
+/// followed. Use a new id for each other change. For repeats that the store makes itself, it uses
+/// ids of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct OperationId(NonZeroU128);
 
@@ -180,8 +182,8 @@ impl CreateOptions {
 pub struct UpdateOptions {
     /// The revision that the session must have (C15). Default: any.
     pub if_revision: Option<u64>,
-    /// The token of the claim that the caller holds (C16). Default: none; a live claim then refuses the
-    /// call.
+    /// The token of the claim that the caller holds (C16). Default: none; a live claim then refuses
+    /// the call.
     pub claim: Option<ClaimToken>,
     /// The id of this change (C14). Default: none.
     pub operation: Option<OperationId>,

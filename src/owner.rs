@@ -39,7 +39,8 @@ impl<'a> Identity<'a> {
         Ok(identity)
     }
 
-    /// As `of`, without the check of the ids: for a context that is then compared with a checked one.
+    /// As `of`, without the check of the ids: for a context that is then compared with a checked
+    /// one.
     fn reconciled(ctx: &'a TenantCtx) -> SessionResult<Self> {
         agreed("tenant", Some(&ctx.tenant), Some(&ctx.tenant_id))?;
         Ok(Self {
@@ -135,8 +136,8 @@ impl fmt::Debug for OwnerParts {
     }
 }
 
-/// An owner, encoded as `env:tenant:team:user`, or as `env:tenant:team:@key` for a session without a
-/// user. Different owners have different encodings.
+/// An owner, encoded as `env:tenant:team:user`, or as `env:tenant:team:@key` for a session without
+/// a user. Different owners have different encodings.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Owner(Arc<str>);
 
@@ -172,12 +173,14 @@ impl Owner {
         Ok(owner)
     }
 
-    /// The owner that a caller names by a user, for a write. A user of the context must be the same.
+    /// The owner that a caller names by a user, for a write. A user of the context must be the
+    /// same.
     pub fn of_caller(ctx: &TenantCtx, user: &UserId) -> SessionResult<Self> {
         Self::of_lookup(ctx, user)?.ok_or_else(user_not_named)
     }
 
-    /// The owner that a caller names by a user, for a read; `None` if the context names another user (C4).
+    /// The owner that a caller names by a user, for a read; `None` if the context names another
+    /// user (C4).
     pub fn of_lookup(ctx: &TenantCtx, user: &UserId) -> SessionResult<Option<Self>> {
         Self::of_identity(&Identity::of(ctx)?, user)
     }
@@ -261,8 +264,8 @@ impl Owner {
         }
     }
 
-    /// C3: an update changes no part of the identity. `names_user` is true if the stored data names the
-    /// user; data without a user can belong to an owner with one.
+    /// C3: an update changes no part of the identity. `names_user` is true if the stored data names
+    /// the user; data without a user can belong to an owner with one.
     pub fn require_unchanged(&self, names_user: bool, update: &Identity<'_>) -> SessionResult<()> {
         let mut parts = self.0.splitn(4, ':');
         let (env, tenant, team) = (parts.next(), parts.next(), parts.next());

@@ -46,8 +46,8 @@ pub(crate) fn encode(data: &SessionData) -> SessionResult<Vec<u8>> {
 /// Decodes stored bytes.
 ///
 /// # Errors
-/// - `Internal`: the bytes cannot be read. The message names the key and the position, and omits the
-///   text of the parser, which can quote the payload (C18).
+/// - `Internal`: the bytes cannot be read. The message names the key and the position, and omits
+///   the text of the parser, which can quote the payload (C18).
 #[cfg(any(feature = "redis", feature = "durable"))]
 pub(crate) fn decode(key: &SessionKey, bytes: &[u8]) -> SessionResult<SessionData> {
     serde_json::from_slice(bytes).map_err(|error| not_session_data(key, &error))
@@ -152,8 +152,9 @@ fn check_size(data: &SessionData, limit: usize) -> SessionResult<()> {
     Ok(())
 }
 
-// Computing the size requires serializing, so data far below the limit is accepted by an upper bound:
-// a byte is at most six bytes when escaped (\u00XX), and the other fields are bounded together.
+// Computing the size requires serializing, so data far below the limit is accepted by an upper
+// bound: a byte is at most six bytes when escaped (\u00XX), and the other fields are bounded
+// together.
 fn surely_fits(data: &SessionData, limit: usize) -> bool {
     const WORST_ESCAPE: usize = 6;
     const FIELDS: usize = 64 * 1024;

@@ -10,10 +10,11 @@ use crate::error::{SessionResult, invalid_input};
 /// The longest scope, in bytes: the sum of its four fields.
 pub const MAX_SCOPE_BYTES: usize = 64 * 1024;
 
-/// The SHA-256 under which a [`ReplyScope`] is stored. Different scopes have different digests (C4).
+/// The SHA-256 under which a [`ReplyScope`] is stored. Different scopes have different digests
+/// (C4).
 ///
-/// It equals [`ReplyScope::scope_hash`] unless that hash is ambiguous: if a field contains a newline,
-/// or an optional field is present and empty.
+/// It equals [`ReplyScope::scope_hash`] unless that hash is ambiguous: if a field contains a
+/// newline, or an optional field is present and empty.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ScopeDigest([u8; 32]);
 
@@ -48,8 +49,8 @@ impl ScopeDigest {
         Self(Sha256::digest(lines).into())
     }
 
-    // The input of `of_lines` for an unambiguous scope has exactly three newlines. This input starts
-    // with four, so that the two inputs are never equal.
+    // The input of `of_lines` for an unambiguous scope has exactly three newlines. This input
+    // starts with four, so that the two inputs are never equal.
     fn of_length_prefixed(fields: &[Option<&str>; 4]) -> Self {
         let mut hasher = Sha256::new();
         hasher.update(b"\n\n\n\n");

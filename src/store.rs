@@ -8,12 +8,12 @@ use crate::error::SessionResult;
 
 /// Stores paused flows and finds the one that a message answers: the blocking API.
 ///
-/// Every method can be called on any thread, also inside an async runtime (C19). In async code prefer
-/// [`AsyncSessionStore`](crate::AsyncSessionStore): it does not block the thread, and has more
-/// operations. [`Blocking`](crate::Blocking) offers those to blocking callers.
+/// Every method can be called on any thread, also inside an async runtime (C19). In async code
+/// prefer [`AsyncSessionStore`](crate::AsyncSessionStore): it does not block the thread, and has
+/// more operations. [`Blocking`](crate::Blocking) offers those to blocking callers.
 ///
-/// Each call is atomic. A call that ended in `Timeout` can be repeated, except `create_session`: each
-/// repeat of it can store another session (C14).
+/// Each call is atomic. A call that ended in `Timeout` can be repeated, except `create_session`:
+/// each repeat of it can store another session (C14).
 ///
 /// Besides the errors that a method names, it can return those of the backend: `Unavailable`,
 /// `Timeout`, `RateLimited` and `Internal`; see [`error`](crate::error).
@@ -43,12 +43,12 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Stores a new session under a new random key, and returns the key.
     ///
     /// The session becomes the latest of its user, which `find_by_user` returns if none waits (C6),
-    /// unless [`StoreOptions::find_by_user`](crate::StoreOptions#structfield.find_by_user) is set to
-    /// waits only. It gets the store's default TTL.
+    /// unless [`StoreOptions::find_by_user`](crate::StoreOptions#structfield.find_by_user) is set
+    /// to waits only. It gets the store's default TTL.
     ///
     /// # Errors
-    /// - `InvalidInput`: `ctx` and `data` name different owners (C2) or break the id grammar (C1), or
-    ///   the data exceeds the size limit (C8).
+    /// - `InvalidInput`: `ctx` and `data` name different owners (C2) or break the id grammar (C1),
+    ///   or the data exceeds the size limit (C8).
     fn create_session(&self, ctx: &TenantCtx, data: SessionData) -> SessionResult<SessionKey>;
 
     /// Reads a session by its key. Returns `None` if it does not exist or has expired (C5, C12).
@@ -76,11 +76,11 @@ pub trait SessionStore: Send + Sync + 'static {
 
     /// Stores a session that waits for an answer on a scope, in one atomic step (C9).
     ///
-    /// If the session already waits on another scope, its wait moves. If another session waits on this
-    /// scope, it is displaced: it stays readable by its key, but no longer waits.
+    /// If the session already waits on another scope, its wait moves. If another session waits on
+    /// this scope, it is displaced: it stays readable by its key, but no longer waits.
     ///
-    /// The session expires `ttl` from now; `None` means the store's default TTL, and without one the
-    /// session has no deadline. Zero means 1 ms (C12).
+    /// The session expires `ttl` from now; `None` means the store's default TTL, and without one
+    /// the session has no deadline. Zero means 1 ms (C12).
     ///
     /// # Errors
     /// Nothing is changed on:
@@ -100,8 +100,8 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Returns the key of the session that waits on a scope (C10).
     ///
     /// # Errors
-    /// - `InvalidInput`: the context is contradictory or breaks the id grammar (C1), or the scope is
-    ///   too long.
+    /// - `InvalidInput`: the context is contradictory or breaks the id grammar (C1), or the scope
+    ///   is too long.
     fn find_wait_by_scope(
         &self,
         ctx: &TenantCtx,
@@ -137,8 +137,8 @@ pub trait SessionStore: Send + Sync + 'static {
     /// returns `None` in the second case.
     ///
     /// # Errors
-    /// - `InvalidInput`: more than one session waits (the message contains "multiple waits"), or the
-    ///   context is contradictory or breaks the id grammar (C1).
+    /// - `InvalidInput`: more than one session waits (the message contains "multiple waits"), or
+    ///   the context is contradictory or breaks the id grammar (C1).
     #[deprecated(note = "use find_wait_by_scope or list_waits_for_user instead")]
     fn find_by_user(
         &self,

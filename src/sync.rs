@@ -1,5 +1,5 @@
-//! The locks of the stores: `parking_lot`, or under `--cfg shuttle` those of shuttle, which runs tests
-//! with random interleavings of threads.
+//! The locks of the stores: `parking_lot`, or under `--cfg shuttle` those of shuttle, which runs
+//! tests with random interleavings of threads.
 
 #[cfg(not(shuttle))]
 pub(crate) use parking_lot::{Mutex, RwLock};
@@ -115,7 +115,8 @@ mod shuttle_locks {
             self.0.wait(guard).unwrap_or_else(PoisonError::into_inner)
         }
 
-        /// Shuttle has no clock: an `end` within a minute counts as passed, a later one never passes.
+        /// Shuttle has no clock: an `end` within a minute counts as passed, a later one never
+        /// passes.
         pub fn wait_until<'a, T>(
             &self,
             guard: MutexGuard<'a, T>,

@@ -12,9 +12,9 @@ const MAX_CURSOR_BYTES: usize = 16 * 1024;
 
 /// The start of the next page of a walk. It is valid only for the store that returned it.
 ///
-/// It can be printed and parsed, so that another process can continue the walk; a cursor of the memory
-/// store is valid only as long as that store exists. A cursor can contain, encoded, the last session key
-/// or owner of a page, so protect it like the data. `Debug` prints none of it (C18).
+/// It can be printed and parsed, so that another process can continue the walk; a cursor of the
+/// memory store is valid only as long as that store exists. A cursor can contain, encoded, the last
+/// session key or owner of a page, so protect it like the data. `Debug` prints none of it (C18).
 ///
 /// ```
 /// use greentic_session::admin::ScanCursor;

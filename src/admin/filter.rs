@@ -10,7 +10,8 @@ use crate::clock::Timestamp;
 use crate::error::SessionResult;
 use crate::ids::{check_id, check_key};
 
-/// Selects sessions. A session matches if it meets every condition that is set. Default: every session.
+/// Selects sessions. A session matches if it meets every condition that is set. Default: every
+/// session.
 ///
 /// ```
 /// use greentic_session::admin::{ScanFilter, StateKind};
@@ -36,10 +37,11 @@ pub struct ScanFilter {
     pub flow: Option<FlowId>,
     /// The state. Default: any.
     pub state: Option<StateKind>,
-    /// The least age: the time since a waiting session was parked, or since another one was created.
-    /// Default: any. Sessions of unknown age do not match.
+    /// The least age: the time since a waiting session was parked, or since another one was
+    /// created. Default: any. Sessions of unknown age do not match.
     pub older_than: Option<Duration>,
-    /// The greatest time until the deadline. Default: any. Sessions without a deadline do not match.
+    /// The greatest time until the deadline. Default: any. Sessions without a deadline do not
+    /// match.
     pub expires_within: Option<Duration>,
 }
 

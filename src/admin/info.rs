@@ -35,8 +35,8 @@ pub struct SessionInfo {
 }
 
 impl SessionInfo {
-    /// Returns the time since a waiting session was parked, or since another one was created; `None` if
-    /// greentic-session 1.2 stored it.
+    /// Returns the time since a waiting session was parked, or since another one was created;
+    /// `None` if greentic-session 1.2 stored it.
     #[must_use]
     pub fn age(&self, now: Timestamp) -> Option<Duration> {
         let from = match &self.state {
@@ -112,8 +112,8 @@ impl fmt::Display for StateKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ScanPage {
-    /// The sessions that match the filter, in no particular order. A page can be empty before the end
-    /// of a scan.
+    /// The sessions that match the filter, in no particular order. A page can be empty before the
+    /// end of a scan.
     pub sessions: Vec<SessionInfo>,
     /// The sessions that cannot be read (C17), regardless of the filter.
     pub unreadable: Vec<Finding>,

@@ -1,8 +1,8 @@
 //! The types of the operator's operations: scan, count, verify, erase, export and import.
 //!
-//! These operations walk over the store in pages, so that each call does a bounded amount of work. A page
-//! returns the start of the next one as a [`ScanCursor`], which can be printed, stored and parsed. Other
-//! calls are not blocked.
+//! These operations walk over the store in pages, so that each call does a bounded amount of work.
+//! A page returns the start of the next one as a [`ScanCursor`], which can be printed, stored and
+//! parsed. Other calls are not blocked.
 
 mod cursor;
 mod erase;

@@ -5,8 +5,8 @@ const COMPLETE: u32 = 1_000_000;
 /// The part of a walk that is done, in millionths.
 ///
 /// It is an estimate: the memory and the Redis store derive it from the position of the walk among
-/// hashes, the durable store counts rows. It grows from page to page, except on Redis while a server
-/// resizes its tables. It is [`Progress::COMPLETE`] on the last page, and on no other.
+/// hashes, the durable store counts rows. It grows from page to page, except on Redis while a
+/// server resizes its tables. It is [`Progress::COMPLETE`] on the last page, and on no other.
 ///
 /// ```
 /// use greentic_session::admin::{Progress, ScanFilter};
@@ -26,7 +26,7 @@ impl Progress {
     /// The walk is at its end.
     pub const COMPLETE: Self = Self(COMPLETE);
 
-    /// The progress of a walk that goes on: always below [`Progress::COMPLETE`].
+    /// The progress of a walk that is not at its end: always below [`Progress::COMPLETE`].
     pub(crate) fn part(done: f64, of: f64) -> Self {
         let millionths = done / of * f64::from(COMPLETE);
         // The conversion saturates, and turns NaN into 0.

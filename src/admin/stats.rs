@@ -99,8 +99,8 @@ impl Counts {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Histogram {
-    /// The number of durations below each of [`Histogram::BOUNDS`], from the bound before it. The last
-    /// bin has those from the last bound on.
+    /// The number of durations below each of [`Histogram::BOUNDS`], from the bound before it. The
+    /// last bin has those from the last bound on.
     pub bins: [u64; 6],
     /// The number of sessions without such a duration: no deadline, or an unknown age.
     pub none: u64,

@@ -12,8 +12,8 @@ use crate::error::printable;
 pub enum VerifyMode {
     /// Changes nothing.
     Check,
-    /// Removes dangling index entries and orphans, and adds missing index entries. No readable session is
-    /// removed.
+    /// Removes dangling index entries and orphans, and adds missing index entries. No readable
+    /// session is removed.
     Repair,
 }
 

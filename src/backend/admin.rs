@@ -272,8 +272,8 @@ const PAGE_BYTES: usize = 8 * 1024 * 1024;
 /// The number of entries that an export reads first; it grows while the entries are small.
 const FIRST_STEP: usize = 16;
 
-/// C26: returns what is live, in the form that another store imports. A page is read in steps, so that
-/// it is bounded in bytes too.
+/// C26: returns what is live, in the form that another store imports. A page is read in steps, so
+/// that it is bounded in bytes too.
 pub(super) async fn export<B: Backend>(
     backend: &B,
     after: Option<&ScanCursor>,

@@ -50,8 +50,8 @@ impl Data {
 
 /// A backend. All arguments have been checked.
 ///
-/// The futures of a backend without I/O are ready at the first poll, so that they cost blocking callers
-/// nothing.
+/// The futures of a backend without I/O are ready at the first poll, so that they cost blocking
+/// callers nothing.
 pub(crate) trait Backend: Admin {
     fn options(&self) -> &StoreOptions;
 

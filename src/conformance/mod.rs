@@ -53,8 +53,9 @@ pub fn run_filtered(subject: &Subject, filter: impl Fn(&Case) -> bool) -> Report
 
 /// Runs every case on every API of the subject, on `threads` threads.
 ///
-/// This saves time on a store with a clock of its own ([`Time::Real`]), for which many cases wait. A
-/// subject whose clock the cases move is run on one thread. The report is in the order of [`run`].
+/// This saves time on a store with a clock of its own ([`Time::Real`]), for which many cases wait.
+/// A subject whose clock the cases move is run on one thread. The report is in the order of
+/// [`run`].
 pub fn run_parallel(subject: &Subject, threads: usize) -> Report {
     let threads = match subject.time {
         Time::Manual(_) => 1,

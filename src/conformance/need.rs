@@ -13,9 +13,11 @@ pub enum Need {
     Clock,
     /// More stores, with other options: [`Subject::with_options`](super::Subject::with_options).
     Options,
-    /// A count of what the store holds: [`Subject::with_leftovers`](super::Subject::with_leftovers).
+    /// A count of what the store holds:
+    /// [`Subject::with_leftovers`](super::Subject::with_leftovers).
     Leftovers,
-    /// A store that can be closed and opened again: [`Subject::with_reopen`](super::Subject::with_reopen).
+    /// A store that can be closed and opened again:
+    /// [`Subject::with_reopen`](super::Subject::with_reopen).
     Reopen,
 }
 

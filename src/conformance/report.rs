@@ -69,17 +69,17 @@ impl Report {
         assert!(!self.passed().is_empty(), "no case ran");
     }
 
-    fn names(&self, is_meant: impl Fn(&Outcome) -> bool) -> Vec<&'static str> {
-        let meant = self.lines.iter().filter(|line| is_meant(&line.outcome));
-        let mut names: Vec<_> = meant.map(|line| line.case).collect();
+    fn names(&self, is_counted: impl Fn(&Outcome) -> bool) -> Vec<&'static str> {
+        let lines = self.lines.iter().filter(|line| is_counted(&line.outcome));
+        let mut names: Vec<_> = lines.map(|line| line.case).collect();
         names.dedup();
         names
     }
 
-    fn count(&self, is_meant: impl Fn(&Outcome) -> bool) -> usize {
+    fn count(&self, is_counted: impl Fn(&Outcome) -> bool) -> usize {
         self.lines
             .iter()
-            .filter(|line| is_meant(&line.outcome))
+            .filter(|line| is_counted(&line.outcome))
             .count()
     }
 }

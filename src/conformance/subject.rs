@@ -86,16 +86,16 @@ impl Subject {
         self
     }
 
-    /// Sets how to open the store of a given name. It is empty when it is opened first. Opened again,
-    /// after all clones of the first subject are dropped, it holds what it held before.
+    /// Sets how to open the store of a given name. It is empty when it is opened first. Opened
+    /// again, after all clones of the first subject are dropped, it holds what it held before.
     #[must_use]
     pub fn with_reopen(mut self, open: impl Fn(&str) -> Self + Send + Sync + 'static) -> Self {
         self.reopen = Some(Arc::new(open));
         self
     }
 
-    /// Sets which sessions `find_by_user` of the subject sees. Default: [`FindByUser::DEFAULT`], the
-    /// default of the stores of this crate.
+    /// Sets which sessions `find_by_user` of the subject returns. Default: [`FindByUser::DEFAULT`],
+    /// the default of the stores of this crate.
     #[must_use]
     pub fn find_by_user(mut self, sees: FindByUser) -> Self {
         self.find_by_user = sees;

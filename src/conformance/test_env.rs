@@ -57,7 +57,7 @@ impl TestEnv {
         })
     }
 
-    /// Whether `find_by_user` sees sessions that were only created.
+    /// Returns true if `find_by_user` returns sessions that were only created.
     pub fn sees_created(&self) -> bool {
         self.subject.find_by_user == FindByUser::WaitsAndCreated
     }

@@ -190,8 +190,8 @@ impl TestUser<'_> {
         ensure_eq(listed, expected)
     }
 
-    /// Requires that the look-up by user finds this session, which was created last while none of the
-    /// user's sessions waits (C6). A store that sees waits only finds none.
+    /// Requires that the look-up by user finds this session, which was created last while none of
+    /// the user's sessions waits (C6). A store that sees waits only finds none.
     #[track_caller]
     pub fn ensure_latest(&self, key: &SessionKey) -> CaseResult {
         let expected = Some(key).filter(|_| self.sees == FindByUser::WaitsAndCreated);

@@ -57,7 +57,8 @@ impl Time {
         Ok(())
     }
 
-    /// Requires that `count` falls to `expected`: at once, or soon on a store with a clock of its own.
+    /// Requires that `count` falls to `expected`: at once, or soon on a store with a clock of its
+    /// own.
     pub(super) fn ensure_falls_to(
         &self,
         expected: usize,

@@ -1,7 +1,7 @@
 //! Checked calls, which the backends carry out.
 //!
-//! All checks that need no storage are made here, before any I/O: limits, owners and digests (C1 to C4,
-//! C8, C12).
+//! All checks that need no storage are made here, before any I/O: limits, owners and digests (C1 to
+//! C4, C8, C12).
 
 mod admin;
 

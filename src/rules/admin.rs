@@ -29,7 +29,7 @@ pub(crate) fn extend<L: Ledger>(
     Ok(deadline)
 }
 
-/// C25: also ends a claim whose lease has ended, if no other worker has claimed the wait.
+/// C25: also revokes a claim whose lease has ended, if no other worker has claimed the wait.
 pub(crate) fn revoke<L: Ledger>(
     ledger: &mut L,
     now: Timestamp,

@@ -1,7 +1,7 @@
 //! The rules of the contract, for any storage that gives exclusive access to one owner.
 //!
-//! The memory and the durable store run this code. The Redis store runs the same rules as scripts on the
-//! server. The conformance suite tests that all behave the same.
+//! The memory and the durable store run this code. The Redis store runs the same rules as scripts
+//! on the server. The conformance suite tests that all behave the same.
 
 mod admin;
 mod claims;
@@ -136,13 +136,13 @@ impl Head {
     }
 }
 
-/// The reads of a storage. Index entries can lead to expired sessions, and heads are returned as stored:
-/// the rules check the deadline.
+/// The reads of a storage. Index entries can lead to expired sessions, and heads are returned as
+/// stored: the rules check the deadline.
 pub(crate) trait View {
     fn head(&self, key: &SessionKey) -> SessionResult<Option<Head>>;
     fn session(&self, key: &SessionKey) -> SessionResult<Option<Arc<Session>>>;
-    /// Returns the session that the scope is routed to, unless it is `except`, whose head the caller
-    /// has. The head is as [`View::head`] returns it.
+    /// Returns the session that the scope is routed to, unless it is `except`, whose head the
+    /// caller has. The head is as [`View::head`] returns it.
     fn routed(
         &self,
         owner: &Owner,
@@ -164,17 +164,17 @@ pub(crate) trait View {
 
 /// The writes of a storage: exclusive during an operation, and atomic together.
 pub(crate) trait Ledger: View {
-    /// Stores a session and its head. The storage changes the index entries of deadline and wait from
-    /// `old` to `new`, except a route that another session has taken. Fails and changes nothing if
-    /// `old` is `None` and the key is taken.
+    /// Stores a session and its head. The storage changes the index entries of deadline and wait
+    /// from `old` to `new`, except a route that another session has taken. Fails and changes
+    /// nothing if `old` is `None` and the key is taken.
     fn put(&mut self, session: NewSession, old: Option<&Head>, new: Head) -> SessionResult<()>;
     /// As `put`, without changing the data.
     fn put_head(&mut self, key: &SessionKey, old: &Head, new: Head) -> SessionResult<()>;
     /// Removes a session and the index entries of its head.
     fn delete(&mut self, key: &SessionKey, head: &Head) -> SessionResult<()>;
     fn set_latest_created(&mut self, owner: &Owner, key: Option<&SessionKey>) -> SessionResult<()>;
-    /// Returns a number greater than all that the owner was given before. It is at least the time in
-    /// milliseconds, so that it increases even after the owner was erased.
+    /// Returns a number greater than all that the owner was given before. It is at least the time
+    /// in milliseconds, so that it increases even after the owner was erased.
     fn next_number(&mut self, owner: &Owner, now: Timestamp) -> SessionResult<u64>;
     /// Makes all later numbers greater than this one.
     fn skip_numbers(&mut self, number: u64);
@@ -210,7 +210,8 @@ fn live_or_deleted<L: Ledger>(
     }
 }
 
-/// Returns the live session that waits on a scope, unless it is `key`. Deletes one that has expired.
+/// Returns the live session that waits on a scope, unless it is `key`. Deletes one that has
+/// expired.
 fn other_holder<L: Ledger>(
     ledger: &mut L,
     now: Timestamp,

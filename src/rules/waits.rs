@@ -112,8 +112,8 @@ impl NextWait {
         Ok(revision)
     }
 
-    // Returns the session that waits on the scope. It will stay readable by its key, keep its deadline,
-    // and no longer wait.
+    // Returns the session that waits on the scope. It will stay readable by its key, keep its
+    // deadline, and no longer wait.
     fn to_displace<L: Ledger>(
         &self,
         ledger: &mut L,

@@ -1,5 +1,5 @@
-//! The command line arguments. Commands check their values themselves, so that no error of the parser
-//! repeats the password of a URL or a user id.
+//! The command line arguments. Commands check their values themselves, so that no error of the
+//! parser repeats the password of a URL or a user id.
 
 use std::path::PathBuf;
 
@@ -24,8 +24,8 @@ Exit codes:
 
 /// Lists, repairs, erases and migrates the sessions of a store.
 ///
-/// Data goes to stdout; progress, hints and errors go to stderr. Commands that change or remove sessions
-/// only show what they would do, unless --yes is given.
+/// Data goes to stdout; progress, hints and errors go to stderr. Commands that change or remove
+/// sessions only show what they would do, unless --yes is given.
 #[derive(Parser)]
 #[command(name = "greentic-session", version, after_long_help = EXIT_CODES)]
 #[command(

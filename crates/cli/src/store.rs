@@ -71,8 +71,8 @@ impl Location {
         self.file.is_some()
     }
 
-    /// Rewrites the file, so that removed data cannot be read from its free pages. The store must be
-    /// closed.
+    /// Rewrites the file, so that removed data cannot be read from its free pages. The store must
+    /// be closed.
     pub fn rewrite(&self) -> Outcome {
         match &self.file {
             Some(file) => Ok(DurableSessionStore::rewrite(DurableConfig::new(file))?),

@@ -48,7 +48,7 @@ fn answered(actor: &TestUser<'_>, key: &SessionKey, message: &str) -> CaseResult
 
 pub fn c22_erase_leaves_nothing_of_a_tenant(env: &TestEnv) -> CaseResult {
     let env = &env.with_options(StoreOptions::new())?;
-    let nobody = env.ctx("env-a", "tenant-a");
+    let no_user = env.ctx("env-a", "tenant-a");
     let mut sessions = 0;
     for (name, team) in [("anna", None), ("ben", Some("-")), ("cleo", Some("team"))] {
         let user = env.user_in("env-a", "tenant-a", team, name);
@@ -61,8 +61,8 @@ pub fn c22_erase_leaves_nothing_of_a_tenant(env: &TestEnv) -> CaseResult {
         answered(&user, &env.key(&format!("{name}-done")), "message")?;
         sessions += 13;
     }
-    let _created = env.store.create(&nobody, data_of(&nobody, "{}"))?;
-    ensure_erased(env, &tenant(&nobody), (sessions + 1, 3))?;
+    let _created = env.store.create(&no_user, data_of(&no_user, "{}"))?;
+    ensure_erased(env, &tenant(&no_user), (sessions + 1, 3))?;
     env.ensure_nothing_left()
 }
 

@@ -161,8 +161,8 @@ pub fn c02_create_refuses_the_data_of_another_env_tenant_or_team(env: &TestEnv) 
         .ctx
         .clone()
         .with_user(Some(UserId("zq-ben".to_owned())));
-    let nobody = anna.ctx.clone().with_user(None);
-    for caller in [&ben, &nobody] {
+    let no_user = anna.ctx.clone().with_user(None);
+    for caller in [&ben, &no_user] {
         let error = ensure_invalid(env.store.create(caller, anna.data("{}")))?;
         ensure(error.message.contains("user"), "the message names the part")?;
         ensure(!error.message.contains("zq-"), "the message names no user")?;
@@ -185,15 +185,15 @@ pub fn c02_register_refuses_the_data_of_another_owner(env: &TestEnv) -> CaseResu
     }
     let ben = UserId("zq-ben".to_owned());
     let as_ben = anna.ctx.clone().with_user(Some(ben.clone()));
-    let nobody = anna.ctx.clone().with_user(None);
+    let no_user = anna.ctx.clone().with_user(None);
     let mismatches = [
         (&anna.ctx, &anna.user, &as_ben),
-        (&anna.ctx, &anna.user, &nobody),
+        (&anna.ctx, &anna.user, &no_user),
         (&anna.ctx, &ben, &anna.ctx),
         (&anna.ctx, &ben, &as_ben),
         (&as_ben, &anna.user, &anna.ctx),
-        (&nobody, &anna.user, &anna.ctx),
-        (&nobody, &anna.user, &nobody),
+        (&no_user, &anna.user, &anna.ctx),
+        (&no_user, &anna.user, &no_user),
     ];
     for (caller, user, data) in mismatches {
         let error = ensure_invalid(register(caller, user, data))?;
@@ -222,12 +222,12 @@ pub fn c02_data_without_a_user_is_stored_as_given(env: &TestEnv) -> CaseResult {
 
 pub fn c02_data_without_a_user_stays_without(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
-    let nobody = anna.ctx.clone().with_user(None);
-    let key = env.store.create(&anna.ctx, data_of(&nobody, "first"))?;
+    let no_user = anna.ctx.clone().with_user(None);
+    let key = env.store.create(&anna.ctx, data_of(&no_user, "first"))?;
     ensure_invalid(env.store.update(&key, anna.data("named")))?;
     anna.ensure_stored(&key, "first")?;
-    env.store.update(&key, data_of(&nobody, "second"))?;
-    ensure_eq(env.store.get(&key)?, Some(data_of(&nobody, "second")))?;
+    env.store.update(&key, data_of(&no_user, "second"))?;
+    ensure_eq(env.store.get(&key)?, Some(data_of(&no_user, "second")))?;
     anna.ensure_latest(&key)
 }
 
@@ -256,14 +256,14 @@ pub fn c03_update_keeps_every_part_of_the_identity(env: &TestEnv) -> CaseResult 
 }
 
 pub fn c03_update_keeps_an_absent_team_and_user(env: &TestEnv) -> CaseResult {
-    let nobody = env.ctx("env-a", "tenant-a");
-    let key = env.store.create(&nobody, data_of(&nobody, "first"))?;
-    let team = nobody.clone().with_team(Some(TeamId("blue".to_owned())));
-    let dash = nobody.clone().with_team(Some(TeamId("-".to_owned())));
-    let user = nobody.clone().with_user(Some(UserId("anna".to_owned())));
+    let no_user = env.ctx("env-a", "tenant-a");
+    let key = env.store.create(&no_user, data_of(&no_user, "first"))?;
+    let team = no_user.clone().with_team(Some(TeamId("blue".to_owned())));
+    let dash = no_user.clone().with_team(Some(TeamId("-".to_owned())));
+    let user = no_user.clone().with_user(Some(UserId("anna".to_owned())));
     for ctx in [team, dash, user] {
         ensure_invalid(env.store.update(&key, data_of(&ctx, "stolen")))?;
     }
-    env.store.update(&key, data_of(&nobody, "second"))?;
-    ensure_eq(env.store.get(&key)?, Some(data_of(&nobody, "second")))
+    env.store.update(&key, data_of(&no_user, "second"))?;
+    ensure_eq(env.store.get(&key)?, Some(data_of(&no_user, "second")))
 }

@@ -19,10 +19,10 @@ fn empty_store(env: &TestEnv) -> CaseResult<TestEnv> {
 pub fn c13_nothing_is_left_after_removes(env: &TestEnv) -> CaseResult {
     let env = empty_store(env)?;
     let anna = env.user("anna");
-    let nobody = env.ctx("env-a", "tenant-a");
+    let no_user = env.ctx("env-a", "tenant-a");
     let key = env.key("wait");
     anna.register(&scope("chat"), &key)?;
-    let without_user = env.store.create(&nobody, data_of(&nobody, "{}"))?;
+    let without_user = env.store.create(&no_user, data_of(&no_user, "{}"))?;
     let created = [anna.create("first")?, anna.create("second")?, without_user];
     ensure(env.leftovers()? > 0, "the count includes what is stored")?;
     for key in created.iter().chain([&key]) {
@@ -63,14 +63,14 @@ pub fn c13_nothing_is_left_after_expiry(env: &TestEnv) -> CaseResult {
 pub fn c13_nothing_is_left_after_created_sessions_expire(env: &TestEnv) -> CaseResult {
     let env = empty_store(env)?;
     let anna = env.user("anna");
-    let nobody = env.ctx("env-a", "tenant-a");
+    let no_user = env.ctx("env-a", "tenant-a");
     let (named, last) = (env.key("named"), env.key("last"));
     let short = CreateOptions::new().ttl(SHORT);
     let _created = anna.create_with(short.clone().key(named.clone()))?;
-    let data = data_of(&nobody, "{}");
+    let data = data_of(&no_user, "{}");
     let _created = env
         .store
-        .create_with(&nobody, data, short.key(last.clone()))?;
+        .create_with(&no_user, data, short.key(last.clone()))?;
     // On a busy machine the session may expire before it is changed.
     let _in_time = env.store.update(&named, anna.data("changed"));
     env.expire(&last, SHORT)?;

@@ -48,8 +48,8 @@ macro_rules! table {
         /// Makes one `#[test]` for each case and API, in modules `blocking_api` and `async_api`.
         ///
         /// The expression is evaluated in each test and makes its
-        /// [`Subject`](crate::conformance::Subject). A test fails if its case is skipped, unless the
-        /// subject waives what the case needs.
+        /// [`Subject`](crate::conformance::Subject). A test fails if its case is skipped, unless
+        /// the subject waives what the case needs.
         ///
         /// ```
         /// # mod example {

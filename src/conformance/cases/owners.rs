@@ -85,10 +85,10 @@ pub fn c04_a_foreign_key_is_refused_on_create(env: &TestEnv) -> CaseResult {
         ensure_invalid(other.create_with(options.clone()))?;
         ensure_eq(other.find_by_user()?, None)?;
     }
-    let nobody = anna.ctx.clone().with_user(None);
+    let no_user = anna.ctx.clone().with_user(None);
     ensure_invalid(
         env.store
-            .create_with(&nobody, data_of(&nobody, "{}"), options),
+            .create_with(&no_user, data_of(&no_user, "{}"), options),
     )?;
     ensure_eq(anna.session(&key)?.revision, 1)?;
     anna.ensure_stored(&key, "created")
@@ -145,27 +145,30 @@ pub fn c04_a_context_of_another_user_sees_nothing(env: &TestEnv) -> CaseResult {
 
 pub fn c04_a_context_without_a_user_may_name_one(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
-    let nobody = anna.ctx.clone().with_user(None);
+    let no_user = anna.ctx.clone().with_user(None);
     let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register(&chat, &key)?;
     let store = &env.store;
-    ensure_eq(store.find(&nobody, &anna.user, &chat)?.as_ref(), Some(&key))?;
-    ensure_eq(store.list(&nobody, &anna.user)?, vec![key.clone()])?;
-    let found = store.find_by_user(&nobody, &anna.user)?;
+    ensure_eq(
+        store.find(&no_user, &anna.user, &chat)?.as_ref(),
+        Some(&key),
+    )?;
+    ensure_eq(store.list(&no_user, &anna.user)?, vec![key.clone()])?;
+    let found = store.find_by_user(&no_user, &anna.user)?;
     ensure_eq(found.map(|(key, _)| key).as_ref(), Some(&key))?;
-    store.clear(&nobody, &anna.user, &chat)?;
+    store.clear(&no_user, &anna.user, &chat)?;
     anna.ensure_gone(&key)
 }
 
 pub fn c04_sessions_without_a_user_are_owners_of_their_own(env: &TestEnv) -> CaseResult {
-    let nobody = env.ctx("env-a", "tenant-a");
+    let no_user = env.ctx("env-a", "tenant-a");
     let anna = env.user("anna");
     let store = &env.store;
-    let first = store.create(&nobody, data_of(&nobody, "first"))?;
-    let second = store.create(&nobody, data_of(&nobody, "second"))?;
+    let first = store.create(&no_user, data_of(&no_user, "first"))?;
+    let second = store.create(&no_user, data_of(&no_user, "second"))?;
     ensure_eq(anna.find_by_user()?, None)?;
     ensure_invalid(anna.register(&scope("chat"), &first))?;
-    store.update(&first, data_of(&nobody, "changed"))?;
+    store.update(&first, data_of(&no_user, "changed"))?;
     anna.ensure_stored(&first, "changed")?;
     anna.ensure_stored(&second, "second")?;
     store.remove(&first)?;
@@ -206,14 +209,14 @@ pub fn c05_a_fenced_get_returns_none_for_another_owner(env: &TestEnv) -> CaseRes
     let (anna, others) = (&owners[0], &owners[1..]);
     let waiting = env.key("waiting");
     anna.register(&scope("chat"), &waiting)?;
-    let nobody = anna.ctx.clone().with_user(None);
+    let no_user = anna.ctx.clone().with_user(None);
     for key in [anna.create("{}")?, waiting] {
         let own = env.store.get_fenced(&anna.ctx, &key)?;
         ensure_eq(own, Some(anna.session(&key)?))?;
         for other in others {
             ensure_eq(env.store.get_fenced(&other.ctx, &key)?, None)?;
         }
-        ensure_eq(env.store.get_fenced(&nobody, &key)?, None)?;
+        ensure_eq(env.store.get_fenced(&no_user, &key)?, None)?;
     }
     let unknown = env.store.get_fenced(&anna.ctx, &env.key("unknown"))?;
     ensure_eq(unknown, None)
@@ -222,11 +225,11 @@ pub fn c05_a_fenced_get_returns_none_for_another_owner(env: &TestEnv) -> CaseRes
 pub fn c05_a_fenced_get_without_a_user_reads_only_sessions_without_one(
     env: &TestEnv,
 ) -> CaseResult {
-    let nobody = env.ctx("env-a", "tenant-a");
+    let no_user = env.ctx("env-a", "tenant-a");
     let elsewhere = env.ctx("env-b", "tenant-a");
     let anna = env.user("anna");
-    let key = env.store.create(&nobody, data_of(&nobody, "{}"))?;
-    let own = env.store.get_fenced(&nobody, &key)?;
+    let key = env.store.create(&no_user, data_of(&no_user, "{}"))?;
+    let own = env.store.get_fenced(&no_user, &key)?;
     ensure_eq(own, Some(anna.session(&key)?))?;
     ensure_eq(env.store.get_fenced(&elsewhere, &key)?, None)?;
     ensure_eq(env.store.get_fenced(&anna.ctx, &key)?, None)

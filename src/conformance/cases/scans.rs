@@ -30,7 +30,7 @@ fn ensure_found(found: &[SessionInfo], expected: &[&SessionKey]) -> CaseResult {
 }
 
 pub fn c21_a_scan_finds_every_session(env: &TestEnv) -> CaseResult {
-    let nobody = env.ctx("env-a", "tenant-a");
+    let no_user = env.ctx("env-a", "tenant-a");
     let mut expected = Vec::new();
     for name in ["anna", "ben", "cleo"] {
         let user = env.user(name);
@@ -41,8 +41,8 @@ pub fn c21_a_scan_finds_every_session(env: &TestEnv) -> CaseResult {
         }
         expected.push(user.create("{}")?);
     }
-    let data = crate::conformance::test_user::data_of(&nobody, "{}");
-    expected.push(env.store.create(&nobody, data)?);
+    let data = crate::conformance::test_user::data_of(&no_user, "{}");
+    expected.push(env.store.create(&no_user, data)?);
     let expected: Vec<&SessionKey> = expected.iter().collect();
     for limit in [0, 1, 7, 1_000, usize::MAX] {
         let found = env.scan_all(&env.tenant_filter(), limit)?;
@@ -121,7 +121,7 @@ pub fn c21_a_filter_by_key_looks_one_session_up(env: &TestEnv) -> CaseResult {
     ensure_eq(page.sessions.first(), walked)?;
     let idle = ScanFilter::new().key(waiting).state(StateKind::Idle);
     ensure_found(&look(idle)?.sessions, &[])?;
-    let unknown = ScanFilter::new().key(env.key("nobody"));
+    let unknown = ScanFilter::new().key(env.key("unknown"));
     ensure_found(&look(unknown)?.sessions, &[])?;
     ensure_invalid(look(ScanFilter::new().key(SessionKey::new(""))))?;
     Ok(())

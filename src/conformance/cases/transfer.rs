@@ -238,20 +238,20 @@ pub fn c26_committed_messages_move(env: &TestEnv) -> CaseResult {
 
 pub fn c26_idle_sessions_and_look_ups_move(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
-    let nobody = env.ctx("env-a", "tenant-a");
+    let no_user = env.ctx("env-a", "tenant-a");
     let first = anna.create("first")?;
     let second = anna.create("second")?;
-    let plain = env.store.create(&nobody, data_of(&nobody, "plain"))?;
+    let plain = env.store.create(&no_user, data_of(&no_user, "plain"))?;
     // The data can omit the user (C2).
     let ben = env.user("ben");
-    let silent = env.store.create(&ben.ctx, data_of(&nobody, "silent"))?;
+    let silent = env.store.create(&ben.ctx, data_of(&no_user, "silent"))?;
     let target = moved(env)?;
     let there = target.same_user(&anna);
     there.ensure_stored(&first, "first")?;
     there.ensure_stored(&plain, "plain")?;
     there.ensure_latest(&second)?;
     target.same_user(&ben).ensure_latest(&silent)?;
-    ensure_eq(target.store.get_fenced(&nobody, &silent)?, None)?;
+    ensure_eq(target.store.get_fenced(&no_user, &silent)?, None)?;
     target.store.remove(&second)?;
     ensure_eq(there.find_by_user()?, None)
 }

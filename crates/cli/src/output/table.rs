@@ -18,8 +18,8 @@ pub struct Column {
     right: bool,
     /// The column is cut last if the terminal is narrow.
     kept: bool,
-    /// If cutting is not enough, the column with the highest number is omitted first; a column with 0
-    /// is never omitted.
+    /// If cutting is not enough, the column with the highest number is omitted first; a column with
+    /// 0 is never omitted.
     spare: u8,
 }
 

@@ -56,7 +56,8 @@ impl<R: BufRead> ExportReader<R> {
         self.number
     }
 
-    /// Reads the next record; `None` at the end. The counts in the last line must match the records.
+    /// Reads the next record; `None` at the end. The counts in the last line must match the
+    /// records.
     pub fn next_record(&mut self) -> Outcome<Option<ExportRecord>> {
         if self.is_at_end {
             return Ok(None);

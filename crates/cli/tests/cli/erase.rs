@@ -33,7 +33,7 @@ fn populate(store: &Fixture) {
             .claim(&ctx, &user, &scope("secret-2"), "m-9", lease)
             .unwrap();
         let ClaimOutcome::Claimed(claim) = claimed else {
-            panic!("nobody else is here")
+            panic!("the wait exists and is not claimed")
         };
         let next = Commit::park(scope("secret-2"), data(&ctx, "order"), None);
         store.commit(&claim.token, next).unwrap();
@@ -65,7 +65,7 @@ fn c22_nothing_of_the_user_is_left_in_the_bytes_of_the_store() {
             assert!(!raw::holds(store, text), "{text}");
         }
         assert!(!receipt.to_string().contains(SECRET_USER));
-        // Nobody else lost anything.
+        // Other users keep everything.
         let mut left = store.run(&["list", "--json"]).ends_with(0).keys();
         left.sort();
         assert_eq!(left, ["claimed-1", "idle-1", "waiting-1"]);
@@ -109,7 +109,7 @@ fn the_receipt_is_also_written_to_a_file() {
         );
         let kept: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
         assert_eq!(kept, receipt);
-        // The digest tells whose data it was, to whoever knows the person.
+        // The digest identifies the user to a reader who knows the id.
         let digest = receipt["subject"]["user_sha256"].as_str().unwrap();
         assert_eq!(digest.len(), 64);
         // A second erasure finds nothing, and is as good.

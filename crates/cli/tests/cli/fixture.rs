@@ -159,7 +159,8 @@ impl Fixture {
         Run::of(child.wait_with_output().unwrap())
     }
 
-    /// Stores sessions of two tenants: a waiting, a claimed and an idle one, and two of the secret user.
+    /// Stores sessions of two tenants: a waiting, a claimed and an idle one, and two of the secret
+    /// user.
     pub fn populate(&self) {
         self.store(|store| {
             let park = |tenant: &str, user: &str, name: &str, flow: &str, ttl: Duration| {

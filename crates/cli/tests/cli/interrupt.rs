@@ -1,5 +1,5 @@
-//! Ctrl-C and the end of the process during work: the command can be repeated or continued. `migrate`
-//! has tests of its own.
+//! Ctrl-C and the end of the process during work: the command can be repeated or continued.
+//! `migrate` has tests of its own.
 
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,8 +46,8 @@ impl Slow {
         self.behind.server.command(&["DBSIZE"]).int()
     }
 
-    /// Starts the program, waits until it has made progress, sends the signal, and returns the exit code
-    /// and the text on stderr.
+    /// Starts the program, waits until it has made progress, sends the signal, and returns the exit
+    /// code and the text on stderr.
     fn cut(
         &self,
         arguments: &[&str],

@@ -1,5 +1,5 @@
-//! The built program on a real file and a real Redis: its output, its exit codes and its effects on the
-//! store.
+//! The built program on a real file and a real Redis: its output, its exit codes and its effects on
+//! the store.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "../../../../tests/support/space.rs"]
