@@ -1,6 +1,6 @@
-//! The hot paths of the memory store, over few sessions, so that what is seen is the work of the
-//! store and not of the machine's memory. Compare a change with its base:
-//! `cargo bench --bench memory -- --save-baseline base`, then `-- --baseline base`.
+//! Benchmarks of the hot paths of the memory store, with few sessions, so that they measure the
+//! work of the store and not the memory of the machine. Compare a change with its base: `cargo
+//! bench --bench memory -- --save-baseline base`, then `-- --baseline base`.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -82,7 +82,7 @@ fn memory(c: &mut Criterion) {
     c.bench_function("get_shared", |b| {
         b.iter(|| store.get_shared(black_box(&one.key)));
     });
-    // The owner's encoding, the scope's digest and a look that finds nothing.
+    // The encoding of the owner, the digest of the scope, and a look-up that finds nothing.
     c.bench_function("find_wait_by_scope, none", |b| {
         b.iter(|| store.find_wait_by_scope(&stranger.ctx, &stranger.user, &stranger.scope));
     });
@@ -108,7 +108,7 @@ fn claims(c: &mut Criterion) {
     let one = person(7);
     park(&store, &one);
     let number = Cell::new(0);
-    // The owner soon remembers as many messages as it may.
+    // The owner soon remembers the greatest number of messages.
     c.bench_function("claim and commit", |b| {
         b.iter(|| {
             number.set(number.get() + 1);
@@ -116,7 +116,7 @@ fn claims(c: &mut Criterion) {
             let lease = Duration::from_secs(30);
             let claim = store.claim(&one.ctx, &one.user, &one.scope, &message, lease);
             let Ok(ClaimOutcome::Claimed(claim)) = claim else {
-                unreachable!("nobody else is here");
+                unreachable!("the wait exists and is not claimed");
             };
             let next = Commit::park(one.scope.clone(), one.data.clone(), None);
             store.commit(&claim.token, next).unwrap();

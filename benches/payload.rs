@@ -1,4 +1,5 @@
-//! The stored form of a session: what the Redis and the durable store write and read.
+//! Benchmarks of the stored form of a session, which the Redis and the durable store write and
+//! read.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 

@@ -1,5 +1,5 @@
-//! The conformance suite on a store of one's own: here a decorator that counts calls, and has the
-//! nine methods only. Run it with `--features conformance`.
+//! The conformance suite on a custom store: a decorator that counts calls, with the blocking API
+//! only. Run it with `--features conformance`.
 #![allow(clippy::print_stdout, reason = "an example shows what it does")]
 #![allow(deprecated, reason = "find_by_user is one of the nine")]
 
@@ -20,10 +20,10 @@ fn main() -> SessionResult<()> {
         calls: AtomicUsize::new(0),
     });
     let subject = Subject::blocking_api(Arc::clone(&store) as _)
-        .without(Need::AllOperations, "it has the nine methods only")
-        .without(Need::Clock, "its clock is the system's")
+        .without(Need::AllOperations, "it has the blocking API only")
+        .without(Need::Clock, "it uses the system clock")
         .without(Need::Options, "it takes no options")
-        .without(Need::Reopen, "it forgets");
+        .without(Need::Reopen, "it does not persist data");
     let report = run(&subject);
     println!("{report}\n{} calls", store.calls.load(Ordering::Relaxed));
     report.assert_complete();

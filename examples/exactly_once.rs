@@ -1,7 +1,7 @@
 //! One message, delivered twenty times to two workers: the flow resumes once.
 //!
-//! With the feature `redis` and REDIS_URL set, the workers are two processes that meet at the server;
-//! else they are two threads that meet in memory.
+//! With the feature `redis` and REDIS_URL set, the workers are two processes that share a server.
+//! Otherwise they are two threads that share a memory store.
 //!
 //! ```text
 //! cargo run --example exactly_once
@@ -24,7 +24,7 @@ const TTL: Duration = Duration::from_secs(600);
 
 type Store = Blocking<dyn AsyncSessionStore>;
 
-/// A conversation that waits for the answer of one person.
+/// A conversation that waits for the answer of one user.
 struct Conversation {
     ctx: TenantCtx,
     user: UserId,
@@ -79,7 +79,7 @@ impl Conversation {
         Ok(key)
     }
 
-    /// What a worker does with each delivery of the message; tells how often it resumed the flow.
+    /// Handles each delivery of the message, as a worker.
     fn work(&self, store: &Store, worker: &str) -> SessionResult<()> {
         let message = format!("message-{}", self.run);
         for _ in 0..DELIVERIES {
@@ -93,9 +93,11 @@ impl Conversation {
                     )?;
                     println!("{worker}: resumed the flow");
                 }
-                ClaimOutcome::Busy { .. } => println!("{worker}: busy, the other one works on it"),
+                ClaimOutcome::Busy { .. } => {
+                    println!("{worker}: busy, the other worker resumes it")
+                }
                 ClaimOutcome::Duplicate => println!("{worker}: duplicate, dropped"),
-                ClaimOutcome::NoWait => println!("{worker}: nobody waits"),
+                ClaimOutcome::NoWait => println!("{worker}: no session waits"),
             }
         }
         Ok(())
@@ -148,7 +150,7 @@ mod redis {
 
     use super::{Conversation, Store};
 
-    /// Tells a process that it is a worker: its name and the run that it belongs to.
+    /// The environment variables of a worker process: its name and its run.
     const WORKER: &str = "EXACTLY_ONCE_WORKER";
     const RUN: &str = "EXACTLY_ONCE_RUN";
 

@@ -1,6 +1,6 @@
 //! The quickstart of the README: create, get, find, update and remove one session.
 #![allow(clippy::print_stdout, reason = "an example shows what it does")]
-#![allow(deprecated, reason = "find_by_user is what a caller of 1.2 knows")]
+#![allow(deprecated, reason = "callers of 1.2 use find_by_user")]
 
 use greentic_session::{
     ErrorCode, GreenticError, SessionBackendConfig, SessionData, SessionResult,
@@ -24,7 +24,7 @@ fn main() -> SessionResult<()> {
 
     let key = store.create_session(&ctx, paused.clone())?;
     println!(
-        "created a session under a fresh key of {} letters",
+        "created a session under a random key of {} characters",
         key.as_str().len()
     );
 
@@ -48,7 +48,7 @@ fn main() -> SessionResult<()> {
 
     store.remove_session(&key)?;
     println!(
-        "after a remove it is there: {}",
+        "after a remove it exists: {}",
         store.get_session(&key)?.is_some()
     );
     Ok(())

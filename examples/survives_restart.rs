@@ -1,4 +1,4 @@
-//! A flow is parked, its process ends, and the next process resumes it: the store is one file.
+//! A flow is parked in a file, its process ends, and the next process resumes it.
 //!
 //! The program starts itself again for the second part.
 #![allow(clippy::print_stdout, reason = "an example shows what it does")]
@@ -14,7 +14,7 @@ use greentic_session::{
 };
 use greentic_types::{EnvId, FlowId, SessionCursor, TenantCtx, TenantId, UserId};
 
-/// Tells the second process where the store is.
+/// The environment variable with the path of the store, for the second process.
 const STORE: &str = "SURVIVES_RESTART_STORE";
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -33,10 +33,7 @@ fn start() -> Result<(), Box<dyn Error>> {
         path.display()
     );
     park(&path)?;
-    println!(
-        "process {}: starts again, and forgets everything",
-        process::id()
-    );
+    println!("process {}: starts another process", process::id());
     let status = Command::new(env::current_exe()?)
         .env(STORE, &path)
         .status()?;
@@ -46,7 +43,7 @@ fn start() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Once this returns, the flow is on the disk: the process may end in any way.
+/// Once this returns, the flow is on the disk and survives the end of the process.
 fn park(path: &Path) -> SessionResult<()> {
     let store = open(path)?;
     let ctx = ctx()?;
@@ -66,14 +63,14 @@ fn resume(path: &Path) -> Result<(), Box<dyn Error>> {
     let (ctx, user) = (ctx()?, user()?);
     println!("process {}: a message arrives", process::id());
     let Some(run) = store.find_wait_by_scope(&ctx, &user, &chat())? else {
-        return Err("nobody waits for it".into());
+        return Err("no session waits for it".into());
     };
     if let Some(state) = store.get_session(&run)? {
         let (flow, node) = (&state.flow_id, &state.cursor.node_pointer);
         println!("{flow} resumes at {node} with {}", state.context_json);
     }
     store.clear_wait(&ctx, &user, &chat())?;
-    println!("the flow is over, and nothing of it is left");
+    println!("the flow has ended, and nothing of it is left");
     Ok(())
 }
 

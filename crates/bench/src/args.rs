@@ -1,8 +1,8 @@
-//! The command line.
+//! The command line arguments.
 
 use std::time::Duration;
 
-/// How the program is called.
+/// The usage.
 pub const USAGE: &str = "\
 usage: greentic-session-bench SUITE [--json] [--seconds N] [--quick | --full | --smoke] [--only CASE]
        greentic-session-bench report [--seconds N]
@@ -11,10 +11,10 @@ SUITE        memory, redis, durable or all
 report       runs all suites and writes docs/benchmarks.md
 --json       one JSON object per row instead of a table
 --seconds N  how long each row is measured (default 0.4; report 1.2)
---only CASE  the cases whose name has this in it, such as turn/2KB
+--only CASE  the cases whose name contains this, such as turn/2KB
 --quick      a representative row of each case (default)
 --full       every size and every number of callers
---smoke      shows in seconds that every row can be measured; its numbers mean nothing";
+--smoke      checks in seconds that every row can be measured; its numbers are meaningless";
 
 /// One group of cases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl Suite {
     }
 }
 
-/// What the program is to do.
+/// The task of the program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Task {
     Measure {
@@ -46,23 +46,23 @@ pub enum Task {
         json: bool,
     },
     Report,
-    /// Answers to another process of this program; see `resident`.
+    /// Measures one system for another process of this program; see `resident`.
     Resident {
         system: String,
         sessions: usize,
     },
 }
 
-/// The command line, understood.
+/// The parsed arguments.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Args {
     pub task: Task,
     pub effort: Effort,
-    /// The cases whose name has this in it; all if it is empty.
+    /// A part of the names of the cases to measure; empty for all.
     pub only: String,
 }
 
-/// How much is measured, and how long.
+/// The extent and the duration of the measurements.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Effort {
     /// The time of each row, over all rounds.
@@ -70,7 +70,7 @@ pub struct Effort {
     pub scale: Scale,
 }
 
-/// How many rows there are, and over how many sessions.
+/// The number of rows and of sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scale {
     Smoke,
@@ -79,7 +79,7 @@ pub enum Scale {
 }
 
 impl Args {
-    /// Reads the command line without the program's name.
+    /// Parses the arguments, without the name of the program.
     pub fn parse(words: impl IntoIterator<Item = String>) -> Result<Self, String> {
         let mut words = words.into_iter();
         let (mut task, mut json, mut scale, mut seconds) = (None, false, Scale::Quick, None);
@@ -87,22 +87,26 @@ impl Args {
         while let Some(word) = words.next() {
             match word.as_str() {
                 "--json" => json = true,
-                "--only" => only = words.next().ok_or("only which case?")?,
+                "--only" => {
+                    only = words
+                        .next()
+                        .ok_or("--only needs a part of the name of a case")?
+                }
                 "--quick" => scale = Scale::Quick,
                 "--full" => scale = Scale::Full,
                 "--smoke" => scale = Scale::Smoke,
                 "--seconds" => seconds = Some(positive(words.next())?),
                 "resident" => {
-                    let system = words.next().ok_or("resident of which system?")?;
+                    let system = words.next().ok_or("resident needs a system")?;
                     let sessions = words.next().and_then(|word| word.parse().ok());
-                    let sessions = sessions.ok_or("how many sessions?")?;
+                    let sessions = sessions.ok_or("resident needs a number of sessions")?;
                     task = Some(Task::Resident { system, sessions });
                 }
                 name if task.is_none() => task = Some(named(name)?),
-                other => return Err(format!("what is `{other}`?")),
+                other => return Err(format!("unknown argument `{other}`")),
             }
         }
-        let mut task = task.ok_or("which suite?")?;
+        let mut task = task.ok_or("no suite is given")?;
         if let Task::Measure { json: chosen, .. } = &mut task {
             *chosen = json;
         }

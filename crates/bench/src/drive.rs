@@ -1,4 +1,4 @@
-//! The closed loop: so many callers, each starts its next operation when the last has ended.
+//! The closed loop: each of a number of callers starts an operation when its last one has ended.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Barrier};
@@ -11,25 +11,25 @@ use crate::system::{AsyncSystem, BlockingSystem, Failure, System};
 use crate::usage;
 use crate::workload::{Action, Workload};
 
-/// One slice: what was done, and what it cost this process.
+/// The result of one slice: the operations, and their cost to this process.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Slice {
     pub ops: u64,
     pub ops_per_s: f64,
-    /// None of another program.
+    /// `None` for another program.
     pub cpu: Option<Duration>,
 }
 
-/// How long a load runs.
+/// The duration of a load.
 #[derive(Clone, Copy)]
 pub struct Time {
-    /// What comes before the slice and does not count: callers come together, and caches and files get as
-    /// they are after a while of the same work.
+    /// The time before the slice, which does not count: the callers start, and caches and files
+    /// reach a steady state.
     pub warm_up: Duration,
     pub slice: Duration,
 }
 
-/// An action, by so many callers.
+/// An action, and the number of its callers.
 #[derive(Clone)]
 pub struct Load {
     pub action: Action,
@@ -37,7 +37,7 @@ pub struct Load {
     pub workload: Arc<Workload>,
 }
 
-/// Runs a load for a while.
+/// Runs a load for its duration.
 pub fn run(runtime: &Runtime, system: &System, load: &Load, time: Time) -> Result<Slice, Failure> {
     match system {
         System::Blocking(system) => threads(system.as_ref(), load, time),
@@ -109,14 +109,14 @@ fn tasks(
     Ok(slice(&done, usage::process_cpu().saturating_sub(cpu)))
 }
 
-/// Which part of a slice it is.
+/// The phase of a slice.
 struct Phase {
     counts: AtomicBool,
     ended: AtomicBool,
 }
 
 impl Phase {
-    /// Without a warm-up everything counts, from the first operation on.
+    /// Without a warm-up every operation counts.
     fn of(time: Time) -> Self {
         Self {
             counts: AtomicBool::new(time.warm_up.is_zero()),
@@ -124,9 +124,9 @@ impl Phase {
         }
     }
 
-    /// Lets the warm-up and the slice pass. Tells the time of all cores before the slice.
+    /// Waits for the warm-up and the slice. Returns the CPU time of all cores before the slice.
     fn pass(&self, time: Time) -> Duration {
-        // Not a runtime's timer: tasks that never wait would keep it from running.
+        // Not a timer of the runtime, which tasks that never wait would delay.
         thread::sleep(time.warm_up);
         let cpu = usage::process_cpu();
         self.counts.store(true, Ordering::Relaxed);
@@ -136,8 +136,8 @@ impl Phase {
     }
 }
 
-/// What a caller has done in the slice. After a warm-up it counts from the end of the operation on in which
-/// the slice began, to the end of its last.
+/// The operations of a caller in the slice. After a warm-up it counts from the end of the operation
+/// during which the slice began, to the end of its last operation.
 #[derive(Default)]
 struct Tally {
     begun: Option<Instant>,
@@ -145,7 +145,7 @@ struct Tally {
 }
 
 impl Tally {
-    /// Counts an operation that has ended; tells whether there is to be another.
+    /// Counts an ended operation. Returns true if the caller is to start another.
     fn goes_on(&mut self, phase: &Phase) -> bool {
         match self.begun {
             Some(_) => self.done += 1,
@@ -161,8 +161,8 @@ impl Tally {
     }
 }
 
-// Each caller has its own begin and end: the last operation of one may end long after those of the
-// others.
+// Each caller has its own start and end, because the last operation of one may end long after those
+// of the others.
 fn slice(done: &[(u64, Duration)], cpu: Duration) -> Slice {
     let rate = |(ops, time): &(u64, Duration)| *ops as f64 / time.as_secs_f64();
     Slice {
@@ -172,7 +172,7 @@ fn slice(done: &[(u64, Duration)], cpu: Duration) -> Slice {
     }
 }
 
-/// The way of one caller over its share of the workload.
+/// The walk of one caller over its share of the workload.
 pub struct Walk {
     at: usize,
     share: std::ops::Range<usize>,
@@ -181,11 +181,11 @@ pub struct Walk {
 
 impl Walk {
     pub fn of(load: &Load, caller: usize) -> Self {
-        // A number is used once in the whole run, so each walk takes a range of its own.
+        // Each number is used once in the whole run, so each walk takes a range of its own.
         static WALKS: AtomicU64 = AtomicU64::new(1);
         let share = load.workload.share(load.action, caller, load.callers);
         let walk = WALKS.fetch_add(1, Ordering::Relaxed);
-        // A walk begins where no other has just been.
+        // A walk starts where no other walk has just been.
         let length = share.len().max(1);
         let at =
             share.start + usize::try_from(walk.wrapping_mul(7919)).unwrap_or_default() % length;

@@ -1,7 +1,8 @@
-//! Measures greentic-session beside what else one might pick, and beside the physical limit, in one
-//! run on the user's own machine.
+//! Benchmarks of greentic-session against alternatives and the physical limit, in one run on the
+//! user's machine.
 //!
-//! `cargo run --release -p greentic-session-bench -- SUITE`; without arguments it tells how.
+//! Run `cargo run --release -p greentic-session-bench -- SUITE`; without arguments it prints the
+//! usage.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
@@ -67,7 +68,7 @@ fn run(args: &Args) -> Result<(), Failure> {
             for suite in Suite::ALL {
                 rows.extend(measure(&runtime, suite, args)?);
             }
-            println!("{} is written", report::write(&rows)?.display());
+            println!("wrote {}", report::write(&rows)?.display());
         }
         Task::Measure { suites, json } => {
             let runtime = runtime()?;
@@ -84,7 +85,7 @@ fn run(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-// The callers of the async systems; the cores are shared with the server, as they are in use.
+// For the callers of the async systems. They share the cores with the server, as in production.
 fn runtime() -> Result<Runtime, Failure> {
     Ok(Builder::new_multi_thread()
         .worker_threads(2)

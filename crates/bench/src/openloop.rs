@@ -1,7 +1,7 @@
-//! The open loop: operations start by a time-table, whether or not earlier ones have ended.
+//! The open loop: operations start by a schedule, even if earlier ones have not ended.
 //!
-//! The latency of each is counted from the instant at which it was to start, so a stall shows in
-//! every operation that it held up.
+//! A latency counts from the scheduled start, so that a stall shows in every operation that it
+//! delays.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -17,13 +17,13 @@ use crate::system::{AsyncSystem, BlockingSystem, Failure, System};
 /// Latencies in nanoseconds.
 pub type Latencies = Histogram<u64>;
 
-/// The share of the peak rate that is asked for.
+/// The requested share of the peak rate.
 pub const SHARE_OF_PEAK: f64 = 0.5;
 
-/// The highest latency that is told apart; longer ones count as this.
+/// The highest recorded latency; longer ones count as this.
 const HIGHEST: u64 = 60_000_000_000;
 
-/// Runs a load at a fixed rate; none for a program, which has a clock of its own.
+/// Runs a load at a fixed rate. Returns `None` for a program, which has a clock of its own.
 pub fn run(
     runtime: &Runtime,
     system: &System,
@@ -43,7 +43,7 @@ fn histogram() -> Result<Latencies, Failure> {
     Ok(Histogram::new_with_max(HIGHEST, 3)?)
 }
 
-// Each caller has a time-table of its own; together they keep the rate.
+// Each caller has a schedule of its own; together they have the rate.
 fn threads(
     system: &dyn BlockingSystem,
     load: &Load,
@@ -79,7 +79,7 @@ fn threads(
     })
 }
 
-// One thread keeps the time-table and starts a task for each operation, however many are under way.
+// One thread keeps the schedule and starts a task for each operation, even if many are running.
 fn tasks(
     runtime: &Runtime,
     system: &Arc<dyn AsyncSystem>,
@@ -123,8 +123,8 @@ fn tasks(
     Ok(all.clone())
 }
 
-// A sleep ends late by the timer's slack, so the last part of the way is spent awake, unless that
-// would take the core from those who work.
+// A sleep ends late by the slack of the timer, so the last part is spent spinning, unless that
+// would take a core from the callers.
 fn wait_until(due: Instant) {
     const SLACK: Duration = Duration::from_micros(70);
     loop {

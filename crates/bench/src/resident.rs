@@ -1,7 +1,7 @@
 //! The memory that a waiting session takes.
 //!
-//! Each system is filled in a process of its own, which prints how much the process grew. That is all
-//! that the system and the allocator hold, without what an earlier measurement left.
+//! Each system is filled in a process of its own, which prints how much the process grew. That is
+//! all that the system and the allocator hold, without what an earlier measurement left.
 
 use std::env;
 use std::hint::black_box;
@@ -16,7 +16,8 @@ use crate::workload::{Action, Workload};
 const SESSIONS: usize = 100_000;
 const BYTES: usize = 2048;
 
-/// One row for each system; none where the operating system does not report the memory of a process.
+/// One row for each system; none where the operating system does not report the memory of a
+/// process.
 pub fn rows(bench: &Bench<'_>, systems: &[Label]) -> Result<Vec<Row>, Failure> {
     let sessions = bench.sessions(SESSIONS);
     let case = format!("resident/{}/{}", size(BYTES), count(sessions));

@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 use crate::args::Suite;
 use crate::system::Label;
 
-/// What was measured of one system in one case.
+/// The results of one system in one case.
 #[derive(Clone, Debug)]
 pub struct Row {
     pub suite: Suite,
-    /// Action, payload and sessions present, such as `get/2KB/10k`.
+    /// Action, payload and number of sessions, such as `get/2KB/10k`.
     pub case: String,
     pub system: Label,
     pub callers: usize,
@@ -18,11 +18,11 @@ pub struct Row {
     pub bytes_per_session: Option<f64>,
     pub ratio_to_limit: Option<f64>,
     pub ratio_to_published: Option<f64>,
-    /// The time of all cores that this process used for one operation, in microseconds.
+    /// The CPU time of this process for one operation, in microseconds.
     pub cpu_us: Option<f64>,
     /// As `cpu_us`, of the server.
     pub server_cpu_us: Option<f64>,
-    /// The rates of the single rounds, to be compared with those of other rows of the same run.
+    /// The rates of the rounds, for the comparison with other rows of the same run.
     pub rounds: Vec<f64>,
 }
 
@@ -52,7 +52,7 @@ impl Row {
         }
     }
 
-    /// How much faster this row is than another of the same rounds.
+    /// Returns the rate of this row divided by that of another row of the same rounds.
     pub fn over(&self, other: &Self) -> Option<f64> {
         let pairs = self.rounds.iter().zip(&other.rounds);
         median(pairs.map(|(one, other)| one / other).collect())
@@ -79,7 +79,7 @@ impl Row {
     }
 }
 
-/// The middle one; none of none.
+/// Returns the median; `None` for an empty list.
 pub fn median(mut numbers: Vec<f64>) -> Option<f64> {
     numbers.sort_by(f64::total_cmp);
     let upper = numbers.get(numbers.len() / 2)?;

@@ -1,5 +1,5 @@
-//! Session stores as systems: ours and the published one, by the nine methods that both have, and
-//! ours by the async face.
+//! Session stores as systems: this version and 1.2.0 through their nine common methods, and this
+//! version through the async API.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use greentic_types::ReplyScope;
 use crate::system::{AsyncSystem, BlockingSystem, Failure, cannot, missing};
 use crate::workload::{Action, LISTED_PEOPLE, LISTED_WAITS, Person, Workload};
 
-/// How long a claim would last; it is committed at once.
+/// The lease of a claim, which is committed at once.
 const LEASE: Duration = Duration::from_secs(30);
 
-/// Who is there before the action starts.
+/// The users that have sessions before the action starts.
 fn residents(workload: &Workload, action: Action) -> impl Iterator<Item = Result<Person, Failure>> {
     let people = if action.needs_sessions() {
         workload.people.len()
@@ -137,7 +137,7 @@ nine!(
     act_published
 );
 
-/// Ours, for blocking callers.
+/// This version, through the blocking API.
 pub struct Ours<S> {
     nine: Arc<S>,
     all: Blocking<S>,
@@ -207,7 +207,7 @@ impl BlockingSystem for Published {
     }
 }
 
-/// Ours, for async callers. It looks at a store that another system has prepared.
+/// This version, through the async API, on a store that another system has prepared.
 pub struct OursAsync(pub Arc<dyn AsyncSessionStore>);
 
 #[async_trait]
@@ -292,7 +292,7 @@ impl AsyncSystem for OursAsync {
     }
 }
 
-/// An async system whose futures are ready at once, called by threads.
+/// An async system whose futures are ready at the first poll, called by threads.
 pub struct Ready<S>(pub S);
 
 impl<S: AsyncSystem> BlockingSystem for Ready<S> {

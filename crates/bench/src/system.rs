@@ -1,4 +1,4 @@
-//! The systems that are measured.
+//! The measured systems.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -8,26 +8,26 @@ use async_trait::async_trait;
 
 use crate::workload::{Action, Workload};
 
-/// Why something could not be measured.
+/// The reason why a measurement failed.
 pub type Failure = Box<dyn Error + Send + Sync>;
 
-/// What a system is compared as.
+/// The role of a system in a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     Ours,
     Published,
-    /// What one might pick instead.
+    /// An alternative.
     Peer,
-    /// What no store can beat. The first one of a case is what ratios are taken of.
+    /// A limit that no store can exceed. Ratios refer to the first one of a case.
     Limit,
 }
 
-/// What a system is called, and what it does differently.
+/// The name of a system, and the difference of its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Label {
     pub name: &'static str,
     pub role: Role,
-    /// Work that is not the same as ours; empty if it is.
+    /// How its work differs from that of this crate; empty if it does not.
     pub note: &'static str,
 }
 
@@ -39,9 +39,9 @@ impl Label {
 
 /// A system whose callers are threads.
 pub trait BlockingSystem: Send + Sync {
-    /// Makes the workload's population, and what the action needs of the people.
+    /// Stores the population of the workload, and what the action needs of the users.
     fn prepare(&self, workload: &Workload, action: Action) -> Result<(), Failure>;
-    /// Does the action once at a place of the workload; no two calls share a `number`.
+    /// Does the action once at a position of the workload. Each call has a different `number`.
     fn act(
         &self,
         action: Action,
@@ -66,9 +66,9 @@ pub trait AsyncSystem: Send + Sync {
     ) -> Result<(), Failure>;
 }
 
-/// A program of its own, which brings its own callers and its own clock.
+/// A separate program, with its own callers and its own clock.
 pub trait Program: Send + Sync {
-    /// Runs it for about so long, and tells how many operations it did, and how many per second.
+    /// Runs it for about this time, and returns the number of operations and their rate per second.
     fn run(&self, callers: usize, time: Duration) -> Result<(u64, f64), Failure>;
 }
 
@@ -90,12 +90,12 @@ impl System {
     }
 }
 
-/// An action that a system cannot do was asked of it.
+/// The error for an action that a system does not support.
 pub fn cannot(action: Action) -> Failure {
-    format!("this system cannot do {}", action.name()).into()
+    format!("this system does not support {}", action.name()).into()
 }
 
-/// Something was not there that must be.
+/// The error for something that must exist and does not.
 pub fn missing(what: &str) -> Failure {
-    format!("{what} was not there").into()
+    format!("{what} is missing").into()
 }

@@ -1,4 +1,4 @@
-//! Rows for people.
+//! The table of the rows, as text and in Markdown.
 
 use crate::row::Row;
 
@@ -61,7 +61,7 @@ pub fn markdown(rows: &[Row]) -> String {
     text
 }
 
-/// What each system does that is not the same work, once.
+/// Returns the notes on the work of each system, each once.
 pub fn notes(rows: &[Row]) -> Vec<String> {
     let mut notes = Vec::new();
     for row in rows.iter().filter(|row| !row.system.note.is_empty()) {
@@ -73,7 +73,7 @@ pub fn notes(rows: &[Row]) -> Vec<String> {
     notes
 }
 
-/// The cells of a row; empty where nothing was measured.
+/// Returns the cells of a row; a cell without a value is empty.
 pub fn cells(row: &Row) -> [String; 12] {
     let latency = |part: fn(&crate::row::Percentiles) -> f64| row.latency.as_ref().map(part);
     [
@@ -92,7 +92,7 @@ pub fn cells(row: &Row) -> [String; 12] {
     ]
 }
 
-/// Three digits that count.
+/// Formats a number with three significant digits.
 pub fn shown(number: Option<f64>) -> String {
     match number {
         None => String::new(),

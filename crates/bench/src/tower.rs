@@ -11,7 +11,7 @@ use tower_sessions_core::session::{Id, Record};
 use crate::system::{AsyncSystem, Failure, cannot, missing};
 use crate::workload::{Action, Workload};
 
-/// What the rows say of them.
+/// The note of their rows.
 pub const NOTE: &str = "a record by id: no owner check, no routing, no revision";
 
 /// One of the stores.

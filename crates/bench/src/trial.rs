@@ -1,5 +1,5 @@
-//! Systems measured in turn: each round gives every arm a short slice, so that whatever else the
-//! machine does hits all alike.
+//! Measurements in rounds: each round gives every arm a short slice, so that other load on the
+//! machine affects all arms equally.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,20 +64,20 @@ pub fn count(number: usize) -> String {
     }
 }
 
-/// Where and how long arms are measured.
+/// The suite, the runtime and the effort of a measurement.
 #[derive(Clone, Copy)]
 pub struct Bench<'a> {
     pub suite: Suite,
     pub runtime: &'a Runtime,
     pub effort: Effort,
-    /// The cases whose name has this in it.
+    /// A part of the names of the cases to measure.
     pub only: &'a str,
-    /// The time of all cores that the server has used so far.
+    /// Returns the CPU time of the server so far.
     pub server_cpu: Option<&'a dyn Fn() -> Result<Duration, Failure>>,
 }
 
 const ROUNDS: u32 = 9;
-/// A slice must be long enough for every caller to have its turn on a core.
+/// The shortest slice, in which every caller runs on a core.
 const SHORTEST: Duration = Duration::from_millis(8);
 const SHORTEST_OF_CROWDS: Duration = Duration::from_millis(60);
 
@@ -91,12 +91,12 @@ impl Bench<'_> {
         self.effort.scale == Scale::Full
     }
 
-    /// Whether a case is to be measured.
+    /// Returns true if a case is selected.
     pub fn wants(&self, case: &str) -> bool {
         case.contains(self.only)
     }
 
-    /// How many sessions are there where a case asks for so many.
+    /// The number of sessions, for a case that asks for this many.
     pub fn sessions(&self, asked: usize) -> usize {
         match self.effort.scale {
             Scale::Smoke => asked.min(100),
@@ -104,7 +104,8 @@ impl Bench<'_> {
         }
     }
 
-    /// Measures all arms, round by round; those for which `latency` holds also in the open loop.
+    /// Measures all arms in rounds, and those for which `latency` returns true also in the open
+    /// loop.
     pub fn run(
         &self,
         mut arms: Vec<Arm>,
@@ -163,7 +164,7 @@ impl Bench<'_> {
             )
             .into()
         };
-        // The programs that Redis is measured with have none.
+        // Programs have none.
         let warm_up = match self.suite {
             Suite::Redis => Duration::ZERO,
             _ => slice / 2,
@@ -206,7 +207,7 @@ fn percentiles(latencies: &Latencies) -> Percentiles {
     }
 }
 
-// The limit and the published crate of the same case, by the same number of callers.
+// The limit and 1.2.0 in the same case, with the same number of callers.
 fn compare(rows: &mut [Row]) {
     for index in 0..rows.len() {
         let row = &rows[index];

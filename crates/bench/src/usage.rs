@@ -1,4 +1,4 @@
-//! What the process has used.
+//! The CPU time and the memory of this process.
 
 use std::fs;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustix::param::page_size;
 use rustix::time::{ClockId, clock_gettime};
 
-/// The time of all cores that this process has used so far.
+/// Returns the CPU time of this process so far, over all cores.
 pub fn process_cpu() -> Duration {
     let spent = clock_gettime(ClockId::ProcessCPUTime);
     let seconds = u64::try_from(spent.tv_sec).unwrap_or_default();
@@ -14,7 +14,7 @@ pub fn process_cpu() -> Duration {
         + Duration::from_nanos(u64::try_from(spent.tv_nsec).unwrap_or_default())
 }
 
-/// The memory that this process holds now, in bytes; none where the system does not tell.
+/// Returns the resident memory of this process in bytes; `None` if the system does not report it.
 pub fn resident_bytes() -> Option<usize> {
     let text = fs::read_to_string("/proc/self/statm").ok()?;
     let pages: usize = text.split_whitespace().nth(1)?.parse().ok()?;

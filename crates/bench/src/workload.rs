@@ -1,17 +1,17 @@
-//! Who calls, and with what: made from numbers, so that every run and every system sees the same.
+//! The users and sessions of a workload, derived from numbers, so that they are equal in every run.
 
 use greentic_session::SessionResult;
 use greentic_types::{
     EnvId, FlowId, ReplyScope, SessionCursor, SessionData, SessionKey, TenantCtx, TenantId, UserId,
 };
 
-/// What is done once and counted as one operation.
+/// The unit that counts as one operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     Get,
     /// A read that shares the session instead of copying it.
     GetShared,
-    /// A create and a remove: alone, a create would fill the memory.
+    /// A create and a remove; creates alone would fill the memory.
     CreateRemove,
     Update,
     RegisterWait,
@@ -38,7 +38,7 @@ impl Action {
         }
     }
 
-    /// Whether the people of the workload have a session before it starts.
+    /// Returns true if the users of the workload have a session before the action starts.
     pub const fn needs_sessions(self) -> bool {
         matches!(self, Self::Update | Self::RegisterWait | Self::ClaimedTurn)
     }
@@ -54,7 +54,7 @@ pub struct Person {
 }
 
 impl Person {
-    /// The person of a number, with a payload of `bytes`.
+    /// Makes the user of a number, with a payload of `bytes`.
     pub fn new(number: usize, bytes: usize) -> SessionResult<Self> {
         let user = UserId::try_from(format!("user-{number:012}").as_str())?;
         let (env, tenant) = (EnvId::try_from("bench")?, TenantId::try_from("tenant-1")?);
@@ -94,15 +94,15 @@ fn payload(number: usize, bytes: usize) -> String {
     json
 }
 
-/// The sessions that are there, the order in which they are read, and the people who call.
+/// The stored sessions, the order in which they are read, and the calling users.
 pub struct Workload {
-    /// How many sessions are there besides those of the people.
+    /// The number of sessions besides those of the users.
     pub population: usize,
     /// The size of a payload in bytes.
     pub bytes: usize,
     /// Sessions of the population in a random order.
     pub picks: Vec<Pick>,
-    /// Those who take turns. Each caller has its own share of them.
+    /// The users. Each caller has its own share of them.
     pub people: Vec<Person>,
 }
 
@@ -112,18 +112,18 @@ pub struct Pick {
     pub key: SessionKey,
 }
 
-/// So many picks that the sessions behind them do not fit into the caches of a core.
+/// So many reads that their sessions do not fit into the caches of a core.
 const PICKS: usize = 1 << 16;
-/// The people's own data stays below this, in bytes.
+/// The limit of the users' own data, in bytes.
 const PEOPLES_DATA: usize = 24 << 20;
-/// More than a core's caches hold of what a store keeps for each.
+/// More users than those whose entries fit into the caches of a core.
 pub const MOST_PEOPLE: usize = 8192;
-/// Each of as many callers has a share of its own.
+/// The greatest number of callers with a share of their own.
 pub const MOST_CALLERS: usize = 64;
 
 impl Workload {
-    /// A population of sessions of `bytes`, and people: at least one for each caller, and no more
-    /// than some whose data a big cache can hold.
+    /// Makes a population of sessions of `bytes`, and users: at least one for each caller, and no
+    /// more than those whose data fits into a large cache.
     pub fn new(people: usize, population: usize, bytes: usize) -> SessionResult<Self> {
         let people = people.min(PEOPLES_DATA / (bytes + 1024));
         let picks = (0..PICKS.min(population.max(MOST_CALLERS)))
@@ -142,7 +142,7 @@ impl Workload {
         })
     }
 
-    /// Over how many places the callers of an action walk.
+    /// The number of positions over which the callers of an action walk.
     pub fn len(&self, action: Action) -> usize {
         match action {
             Action::Get | Action::GetShared => self.picks.len(),
@@ -151,7 +151,7 @@ impl Workload {
         }
     }
 
-    /// The places of one caller: no two callers share one, except where all only read.
+    /// The positions of one caller. Callers share positions only if all of them only read.
     pub fn share(&self, action: Action, caller: usize, callers: usize) -> std::ops::Range<usize> {
         let all = self.len(action);
         if all < callers {
@@ -162,9 +162,9 @@ impl Workload {
     }
 }
 
-/// How many people have 100 waits each.
+/// The number of users with 100 waits each.
 pub const LISTED_PEOPLE: usize = 16;
-/// How many waits they have.
+/// The number of their waits.
 pub const LISTED_WAITS: usize = 100;
 
 // A fixed order without a pattern that a prefetcher could learn.

@@ -1,20 +1,20 @@
-//! Where the server programs are.
+//! The location of the server programs.
 
 use std::env;
 use std::path::{Path, PathBuf};
 
-/// Which server program to start.
+/// The server program to start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ServerBinary {
-    /// `redis-server`: the file named by `REDIS_SERVER_BIN`, else the one on the `PATH`.
+    /// `redis-server`: the file of `REDIS_SERVER_BIN`, or else the one on the `PATH`.
     #[default]
     Redis,
-    /// `valkey-server`: the file named by `VALKEY_SERVER_BIN`, else the one on the `PATH`.
+    /// `valkey-server`: the file of `VALKEY_SERVER_BIN`, or else the one on the `PATH`.
     Valkey,
 }
 
 impl ServerBinary {
-    /// The program's path; None if it is not installed.
+    /// Returns the path of the program; `None` if it is not installed.
     #[must_use]
     pub fn find(self) -> Option<PathBuf> {
         let (variable, name) = match self {
@@ -28,7 +28,7 @@ impl ServerBinary {
     }
 }
 
-/// The first file called `name` in a directory of `PATH`.
+/// Returns the first file named `name` in a directory of `PATH`.
 pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
     let directories = env::var_os("PATH")?;
     env::split_paths(&directories)

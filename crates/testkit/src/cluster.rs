@@ -1,4 +1,4 @@
-//! A Redis Cluster of three masters with a replica each.
+//! A Redis Cluster of three masters with one replica each.
 
 use std::time::Duration;
 
@@ -11,16 +11,16 @@ const LIMIT: Duration = Duration::from_secs(60);
 const MASTERS: usize = 3;
 const BATCH: &str = "100";
 
-/// Six nodes on this machine. Nodes 0, 1, 2 begin as masters, each with a third of the slots;
-/// nodes 3, 4, 5 begin as their replicas, in this order.
+/// Six nodes on this machine. Nodes 0, 1, 2 start as masters, each with a third of the slots;
+/// nodes 3, 4, 5 start as their replicas, in this order.
 pub struct RedisCluster {
     nodes: Vec<RedisServer>,
     ids: Vec<String>,
 }
 
 impl RedisCluster {
-    /// Starts the nodes, joins them and waits until every node sees every slot served and
-    /// every replica is in step.
+    /// Starts the nodes, joins them, and waits until every node sees every slot served and every
+    /// replica is in sync.
     ///
     /// # Panics
     /// If they cannot be started or do not agree.
@@ -37,7 +37,7 @@ impl RedisCluster {
     }
 
     fn join(&self) {
-        // Different epochs from the start: otherwise nodes first settle who has which.
+        // Different epochs from the start, so that the nodes need not resolve conflicts first.
         for (node, epoch) in self.nodes.iter().zip(1..) {
             ok(node, &["CLUSTER", "SET-CONFIG-EPOCH", &format!("{epoch}")]);
         }
@@ -104,7 +104,7 @@ impl RedisCluster {
     /// Sends one command to the node that serves the slot of `key`.
     ///
     /// # Panics
-    /// If nobody serves it or the node cannot be reached.
+    /// If no node serves it or the node cannot be reached.
     #[must_use]
     pub fn command_for(&self, key: &str, arguments: &[&str]) -> Reply {
         self.command_on(self.slot_owner(self.slot_of(key)), arguments)
@@ -113,21 +113,21 @@ impl RedisCluster {
     /// The slot of `key`.
     ///
     /// # Panics
-    /// If no node runs.
+    /// If no node is running.
     #[must_use]
     pub fn slot_of(&self, key: &str) -> u16 {
         let slot = self.living().command(&["CLUSTER", "KEYSLOT", key]).int();
         u16::try_from(slot).expect("a slot")
     }
 
-    /// The index of the node that serves `slot`, as the first node that runs sees it.
+    /// The index of the node that serves `slot`, according to the first running node.
     ///
     /// # Panics
-    /// If nobody serves it.
+    /// If no node serves it.
     #[must_use]
     pub fn slot_owner(&self, slot: u16) -> usize {
         let port = SlotMap::seen_by(self.living()).owner(slot);
-        self.index_of(port.unwrap_or_else(|| panic!("nobody serves slot {slot}")))
+        self.index_of(port.unwrap_or_else(|| panic!("no node serves slot {slot}")))
     }
 
     /// The indices of the nodes that serve slots.
@@ -147,7 +147,7 @@ impl RedisCluster {
         self.nodes[index].kill();
     }
 
-    /// Waits until every node that runs sees all slots served, and none by node `dead`.
+    /// Waits until every running node sees all slots served, and none by node `dead`.
     ///
     /// # Panics
     /// If that does not happen within a minute.
@@ -176,7 +176,7 @@ impl RedisCluster {
         }
     }
 
-    /// Opens the move of `slot`: from here on `from` answers ASK for keys it does not have.
+    /// Starts the move of `slot`: `from` then answers ASK for keys that it does not have.
     ///
     /// # Panics
     /// If a node refuses.
@@ -209,14 +209,14 @@ impl RedisCluster {
         }
     }
 
-    /// Closes the move of `slot`: all nodes that run learn that `to` serves it.
+    /// Ends the move of `slot`: all running nodes learn that `to` serves it.
     ///
     /// # Panics
     /// If a node refuses.
     pub fn finish_migration(&self, slot: u16, from: usize, to: usize) {
         let slot = slot.to_string();
         let command = ["CLUSTER", "SETSLOT", &slot, "NODE", &self.ids[to]];
-        // The new owner first: with the slot it takes a new epoch, which settles the rest.
+        // The new owner first: it takes a new epoch with the slot, which resolves conflicts.
         ok(&self.nodes[to], &command);
         ok(&self.nodes[from], &command);
         for node in self.running().filter(|node| is_master(node)) {

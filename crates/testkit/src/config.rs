@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::tls::TlsFiles;
 
-/// What a configuration file says besides the ports and the data directory.
+/// The settings of a server besides its ports and its data directory.
 #[derive(Clone, Default)]
 pub(crate) struct ServerConfig {
     pub(crate) lines: Vec<(String, String)>,
@@ -15,7 +15,7 @@ pub(crate) struct ServerConfig {
 }
 
 impl ServerConfig {
-    /// The text of the configuration file.
+    /// Returns the text of the configuration file.
     pub(crate) fn text(&self, ports: &Ports, directory: &Path) -> String {
         let mut lines = vec![
             "bind 127.0.0.1".to_owned(),

@@ -1,24 +1,24 @@
-//! A disk in memory that fails on purpose, for stores on redb.
+//! A disk in memory with injected faults, for stores on redb.
 //!
-//! It keeps apart what the running system sees, what surely outlives a loss of power, and what was
-//! written since the last sync: of that, a loss of power leaves any part, in no order.
+//! It distinguishes what the running system reads, what survives a loss of power, and what was
+//! written since the last sync. Of the last, a loss of power keeps an arbitrary part.
 
 use std::io::{Error, ErrorKind, Result};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use redb::StorageBackend;
 
-/// What a disk writes whole or not at all.
+/// The unit that a disk writes atomically.
 const SECTOR: usize = 512;
 
-/// How an operation fails.
+/// The way in which an operation fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DiskFault {
     /// A write stores a part of its bytes, and fails.
     TornWrite,
-    /// A write, or a change of the length, stores nothing, and fails for want of room.
+    /// A write or a change of the length stores nothing, and fails because the disk is full.
     NoSpace,
-    /// A sync fails, and nothing is known to be safe.
+    /// A sync fails; unsynced data may be lost.
     FailedSync,
     /// A read ends before its end.
     ShortRead,
@@ -64,13 +64,13 @@ impl DiskFault {
 struct Plan {
     fault: DiskFault,
     lasting: Lasting,
-    /// How many operations of the kind go well before.
+    /// The number of operations of this kind that succeed before.
     left: usize,
     has_struck: bool,
 }
 
 impl Plan {
-    /// Whether this operation is the one that fails.
+    /// Returns true if this operation fails.
     fn strikes(&mut self, kind: Kind) -> bool {
         if !self.fault.strikes(kind) {
             return false;
@@ -96,7 +96,7 @@ struct Disk {
     unsynced: Vec<Change>,
     plan: Option<Plan>,
     changes_since_fault: usize,
-    /// Syncs take until this ends.
+    /// Syncs wait until this ends.
     is_stalled: bool,
 }
 
@@ -168,18 +168,18 @@ impl FaultyDisk {
         disk.unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets no sync end until the disk [goes on](Self::go_on).
+    /// Blocks all syncs until [`go_on`](Self::go_on).
     pub fn stall(&self) {
         self.disk().is_stalled = true;
     }
 
-    /// Lets syncs end again.
+    /// Unblocks the syncs.
     pub fn go_on(&self) {
         self.disk().is_stalled = false;
         self.0.goes_on.notify_all();
     }
 
-    /// Lets the operation after `successes` more of the kind fail.
+    /// Makes an operation of this kind fail after `successes` more.
     pub fn fail_after(&self, successes: usize, fault: DiskFault, lasting: Lasting) {
         let mut disk = self.disk();
         disk.changes_since_fault = 0;
@@ -191,26 +191,26 @@ impl FaultyDisk {
         });
     }
 
-    /// Whether the fault has struck.
+    /// Returns true if the fault has occurred.
     #[must_use]
     pub fn has_failed(&self) -> bool {
         self.disk().has_struck()
     }
 
-    /// How many writes, syncs and changes of the length were tried since the fault.
+    /// The number of writes, syncs and changes of the length that were tried since the fault.
     #[must_use]
     pub fn changes_since_fault(&self) -> usize {
         self.disk().changes_since_fault
     }
 
-    /// A disk as the next process finds it when this one ends now: nothing written is lost.
+    /// The disk as the next process finds it if this one ends now: everything written is kept.
     #[must_use]
     pub fn after_crash(&self) -> Self {
         Self::holding(self.disk().seen.clone())
     }
 
-    /// A disk as it is found when the power goes now. What was not synced is there in part: which
-    /// part is drawn from `seed`.
+    /// The disk after a loss of power now. A part of what was not synced is kept; `seed` determines
+    /// which.
     #[must_use]
     pub fn after_power_loss(&self, seed: u64) -> Self {
         let disk = self.disk();
@@ -234,7 +234,7 @@ impl FaultyDisk {
     }
 }
 
-/// Fair draws that come out the same for the same seed.
+/// Random numbers that are determined by a seed.
 struct Draw(u64);
 
 impl Draw {

@@ -1,15 +1,15 @@
-//! Where a server is.
+//! The address and the login of a server.
 
-/// Where a server is and how to log in.
+/// The address and the login of a server.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// Host name or address, without brackets.
     pub host: String,
     /// Port number.
     pub port: u16,
-    /// User name; None for the default user.
+    /// User name; `None` for the default user.
     pub username: Option<String>,
-    /// Password; None for no login.
+    /// Password; `None` for no login.
     pub password: Option<String>,
     /// Number of the database.
     pub database: u16,
@@ -28,8 +28,8 @@ impl Endpoint {
         }
     }
 
-    /// Reads `redis://[[user]:password@]host[:port][/database]`; None for anything else, such
-    /// as `rediss://`, which this client does not speak.
+    /// Parses `redis://[[user]:password@]host[:port][/database]`. Returns `None` for anything else,
+    /// such as `rediss://`, which this client does not support.
     #[must_use]
     pub fn parse(url: &str) -> Option<Self> {
         let rest = url.strip_prefix("redis://")?;

@@ -1,11 +1,11 @@
 //! Real servers, a fault proxy, a faulty disk and helpers for the tests of greentic-session.
 //!
-//! Servers are real processes on free loopback ports, each with a temporary directory of its
-//! own. A server ends when its handle is dropped, and (where util-linux' `setpriv` is there)
-//! also when the test process dies without dropping anything. Whatever cannot be set up is a
-//! panic that says why: this crate is used by tests only.
+//! Servers are real processes on free loopback ports, each with a temporary directory of its own. A
+//! server ends when its handle is dropped and, if `setpriv` of util-linux is installed, also when
+//! the test process dies. A failure of the setup is a panic with the reason: only tests use this
+//! crate.
 //!
-//! Which tests run is decided by two environment variables, see [`skip`].
+//! Two environment variables decide which tests run; see [`skip`].
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -16,13 +16,13 @@
 mod binaries;
 mod cluster;
 mod config;
+mod direction;
 #[cfg(feature = "disk")]
 mod disk;
 mod endpoint;
-mod lane;
-mod link;
 mod ports;
 mod process;
+mod proxied_connection;
 mod proxy;
 mod reply;
 mod resp;
@@ -35,10 +35,10 @@ mod wait;
 
 pub use binaries::ServerBinary;
 pub use cluster::RedisCluster;
+pub use direction::Flow;
 #[cfg(feature = "disk")]
 pub use disk::{DiskFault, FaultyDisk, Lasting};
 pub use endpoint::Endpoint;
-pub use lane::Flow;
 pub use proxy::{Accept, FaultProxy};
 pub use reply::Reply;
 pub use resp::RespClient;

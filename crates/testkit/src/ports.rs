@@ -6,12 +6,12 @@ use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-// Below the range from which systems serve `bind(0)` and outgoing connections: a port stays
-// ours while its server is down between a kill and a restart.
+// Below the range that systems use for `bind(0)` and outgoing connections, so that a port stays
+// free while its server is down between a kill and a restart.
 const FIRST: u16 = 12_000;
 const COUNT: u16 = 20_000;
 
-/// A port that nobody listens on right now, and that is this process's own among those that ask here.
+/// Returns a port on which no process listens, and which no other user of this function has.
 pub(crate) fn free_port() -> u16 {
     static NEXT: OnceLock<AtomicU16> = OnceLock::new();
     let next = NEXT.get_or_init(|| AtomicU16::new(random()));
@@ -21,8 +21,8 @@ pub(crate) fn free_port() -> u16 {
         .expect("no free port on 127.0.0.1")
 }
 
-/// Keeps other processes from taking the port, until this one ends: UDP has ports of its own, and
-/// nothing here speaks it.
+/// Reserves the port against other processes until this one ends, by its UDP port, which is
+/// otherwise unused.
 fn reserve(port: u16) -> bool {
     static RESERVED: Mutex<Vec<UdpSocket>> = Mutex::new(Vec::new());
     let Ok(socket) = UdpSocket::bind(("127.0.0.1", port)) else {
@@ -33,13 +33,13 @@ fn reserve(port: u16) -> bool {
     true
 }
 
-/// Looks by a connection, not by listening: a process that is being started in another thread holds
-/// for a moment what this one has open, and the port would still be taken.
+/// Checks by connecting, not by listening: a process that another thread is starting inherits open
+/// descriptors for a moment, and the port would seem taken.
 fn is_free(port: u16) -> bool {
     TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))).is_err()
 }
 
-// Where to begin differs from process to process, so that test binaries seldom meet.
+// The first port depends on the process, so that test binaries seldom try the same.
 fn random() -> u16 {
     (RandomState::new().build_hasher().finish() % u64::from(COUNT)) as u16
 }

@@ -38,9 +38,9 @@ pub(crate) fn spawn(command: Command) -> io::Result<Child> {
 
 /// A command for `program` that the kernel kills when this process dies.
 ///
-/// Asking for that signal directly takes unsafe code, so util-linux' `setpriv` asks. Where it
-/// is missing the child is a plain one and only a dropped handle ends it. `setpriv` becomes
-/// the program by exec: the child's id is the program's.
+/// Requesting that signal directly requires unsafe code, so `setpriv` of util-linux requests it.
+/// Without `setpriv` only a dropped handle ends the child. `setpriv` becomes the program by exec,
+/// so that the id of the child is that of the program.
 pub(crate) fn tied_to_us(program: &Path) -> Command {
     static SETPRIV: OnceLock<bool> = OnceLock::new();
     if !*SETPRIV.get_or_init(setpriv_works) {
@@ -51,7 +51,7 @@ pub(crate) fn tied_to_us(program: &Path) -> Command {
     command
 }
 
-// Some builds of setpriv do not have the option.
+// Some builds of setpriv lack the option.
 fn setpriv_works() -> bool {
     on_path("setpriv").is_some()
         && Command::new("setpriv")

@@ -1,4 +1,4 @@
-//! A TCP proxy that misbehaves on request.
+//! A TCP proxy with injected faults.
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -7,31 +7,31 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
-use crate::lane::{Flow, Lane};
-use crate::link::{Link, reset_on_close};
+use crate::direction::{Direction, Flow};
 use crate::ports::free_port;
+use crate::proxied_connection::{ProxiedConnection, reset_on_close};
 
 const POLL: Duration = Duration::from_millis(2);
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 const LISTEN_LIMIT: Duration = Duration::from_secs(5);
 
-/// What happens to new connections.
+/// The treatment of new connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Accept {
-    /// They are passed on to the server behind.
+    /// They are forwarded to the server.
     #[default]
     Pass,
-    /// They are accepted, never passed on and never answered.
+    /// They are accepted, and neither forwarded nor answered.
     BlackHole,
     /// They are accepted and reset.
     Reset,
-    /// Nobody listens.
+    /// They are refused: the port is closed.
     Refuse,
 }
 
-/// A proxy on a loopback port of its own. Requests flow to the server behind, replies flow
-/// back; each direction has its own fault, changed at any time and for connections already
-/// open too. All connections end when the handle is dropped.
+/// A proxy on a loopback port of its own. Requests flow to the server, replies flow back. Each
+/// direction has its own fault, which can be changed at any time, also for open connections. All
+/// connections end when the handle is dropped.
 pub struct FaultProxy {
     shared: Arc<Shared>,
     acceptor: Option<JoinHandle<()>>,
@@ -40,25 +40,25 @@ pub struct FaultProxy {
 struct Shared {
     address: SocketAddr,
     upstream: SocketAddr,
-    door: Mutex<Door>,
-    requests: Arc<Lane>,
-    replies: Arc<Lane>,
+    state: Mutex<ListenerState>,
+    requests: Arc<Direction>,
+    replies: Arc<Direction>,
     connections: AtomicU64,
     ended: AtomicBool,
 }
 
-struct Door {
+struct ListenerState {
     accept: Accept,
     listener: Option<TcpListener>,
     held: Vec<TcpStream>,
-    links: Vec<Weak<Link>>,
+    connections: Vec<Weak<ProxiedConnection>>,
 }
 
 impl FaultProxy {
-    /// Listens, and passes everything on to `upstream`, such as `127.0.0.1:6379`.
+    /// Listens, and forwards everything to `upstream`, such as `127.0.0.1:6379`.
     ///
     /// # Panics
-    /// If the address is none or no port is free.
+    /// If the address is invalid or no port is free.
     #[must_use]
     pub fn start(upstream: &str) -> Self {
         let upstream = upstream.parse().expect("not an address with a port");
@@ -66,11 +66,11 @@ impl FaultProxy {
         let shared = Arc::new(Shared {
             address: listener.local_addr().expect("an address"),
             upstream,
-            door: Mutex::new(Door {
+            state: Mutex::new(ListenerState {
                 accept: Accept::Pass,
                 listener: Some(listener),
                 held: Vec::new(),
-                links: Vec::new(),
+                connections: Vec::new(),
             }),
             requests: Arc::default(),
             replies: Arc::default(),
@@ -87,7 +87,7 @@ impl FaultProxy {
         }
     }
 
-    /// Where the proxy listens.
+    /// The address of the proxy.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.shared.address
@@ -99,43 +99,42 @@ impl FaultProxy {
         format!("redis://{}/", self.shared.address)
     }
 
-    /// What happens to requests from here on.
+    /// Sets the treatment of requests.
     pub fn requests(&self, flow: Flow) {
         self.shared.requests.set(flow);
     }
 
-    /// What happens to replies from here on.
+    /// Sets the treatment of replies.
     pub fn replies(&self, flow: Flow) {
         self.shared.replies.set(flow);
     }
 
-    /// What happens to the next requests: once it has happened, requests pass again.
+    /// Sets the treatment of the next requests. After the fault, requests are forwarded again.
     pub fn requests_once(&self, flow: Flow) {
         self.shared.requests.set_once(flow);
     }
 
-    /// What happens to the next replies: once it has happened, replies pass again. So a reply
-    /// is lost and a repeated request succeeds.
+    /// Sets the treatment of the next replies. After the fault, replies are forwarded again, so
+    /// that a reply is lost and a repeated request succeeds.
     pub fn replies_once(&self, flow: Flow) {
         self.shared.replies.set_once(flow);
     }
 
-    /// What happens to new connections from here on; open ones stay.
+    /// Sets the treatment of new connections; open ones stay.
     ///
     /// # Panics
-    /// If the port was given up by [`Accept::Refuse`] and somebody else took it.
+    /// If another process took the port after [`Accept::Refuse`] closed it.
     pub fn accepts(&self, accept: Accept) {
-        let mut door = self.shared.door();
-        door.accept = accept;
+        let mut state = self.shared.state();
+        state.accept = accept;
         if accept == Accept::Refuse {
-            door.listener = None;
-        } else if door.listener.is_none() {
-            door.listener = Some(listen(self.shared.address));
+            state.listener = None;
+        } else if state.listener.is_none() {
+            state.listener = Some(listen(self.shared.address));
         }
     }
 
-    /// Swallows everything in both directions, and accepts new connections without ever
-    /// answering.
+    /// Drops everything in both directions, and accepts new connections without answering.
     ///
     /// # Panics
     /// As [`accepts`](Self::accepts).
@@ -145,8 +144,8 @@ impl FaultProxy {
         self.replies(Flow::Swallow);
     }
 
-    /// Ends all faults. A connection that has lost bytes stays silent, and one that was
-    /// accepted into a black hole stays there: TCP loses nothing in the middle of a stream.
+    /// Ends all faults. A connection that has lost bytes stays silent, and one that was accepted
+    /// without being forwarded is not forwarded later: TCP loses nothing in the middle of a stream.
     ///
     /// # Panics
     /// As [`accepts`](Self::accepts).
@@ -156,30 +155,30 @@ impl FaultProxy {
         self.accepts(Accept::Pass);
     }
 
-    /// Closes all open connections; new ones are welcome.
+    /// Closes all open connections; new ones are accepted.
     pub fn close_all(&self) {
-        self.shared.door().close_all();
+        self.shared.state().close_all();
     }
 
-    /// How many connections were accepted so far.
+    /// The number of accepted connections so far.
     #[must_use]
     pub fn connections(&self) -> u64 {
         self.shared.connections.load(Ordering::SeqCst)
     }
 
-    /// How many bytes of requests reached the server behind.
+    /// The number of request bytes that reached the server.
     #[must_use]
     pub fn request_bytes(&self) -> u64 {
         self.shared.requests.bytes()
     }
 
-    /// How many bytes of replies reached the clients.
+    /// The number of reply bytes that reached the clients.
     #[must_use]
     pub fn reply_bytes(&self) -> u64 {
         self.shared.replies.bytes()
     }
 
-    /// How often a connection was cut, silenced or reset by a flow, in both directions.
+    /// The number of connections that a fault cut, silenced or reset, in both directions.
     #[must_use]
     pub fn faults(&self) -> u64 {
         self.shared.requests.faults() + self.shared.replies.faults()
@@ -197,11 +196,11 @@ impl Drop for FaultProxy {
 }
 
 impl Shared {
-    fn door(&self) -> MutexGuard<'_, Door> {
-        self.door.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, ListenerState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    // It polls, because a blocked accept cannot be woken by closing the listener.
+    // Polling, because closing a listener does not wake a blocked accept.
     fn accept_all(&self) {
         while !self.ended.load(Ordering::SeqCst) {
             if !self.accept_one() {
@@ -211,8 +210,8 @@ impl Shared {
     }
 
     fn accept_one(&self) -> bool {
-        let mut door = self.door();
-        let Some(listener) = &door.listener else {
+        let mut state = self.state();
+        let Some(listener) = &state.listener else {
             return false;
         };
         let client = match listener.accept() {
@@ -220,39 +219,42 @@ impl Shared {
             Err(error) => return error.kind() != ErrorKind::WouldBlock,
         };
         self.connections.fetch_add(1, Ordering::SeqCst);
-        match door.accept {
-            Accept::Pass => self.connect(&mut door, client),
-            Accept::BlackHole => door.held.push(client),
+        match state.accept {
+            Accept::Pass => self.connect(&mut state, client),
+            Accept::BlackHole => state.held.push(client),
             Accept::Reset => reset_on_close(&client),
             Accept::Refuse => {}
         }
         true
     }
 
-    // A client whose server is unreachable is dropped, and so closed.
-    fn connect(&self, door: &mut Door, client: TcpStream) {
+    // If the server is unreachable, the connection of the client is dropped and so closed.
+    fn connect(&self, state: &mut ListenerState, client: TcpStream) {
         let upstream = TcpStream::connect_timeout(&self.upstream, CONNECT_LIMIT);
-        let link = upstream.and_then(|upstream| Link::new(client, upstream));
-        let Ok(link) = link.map(Arc::new) else { return };
-        door.links.retain(|link| link.strong_count() > 0);
-        door.links.push(Arc::downgrade(&link));
-        let (there, back) = (Arc::clone(&link), link);
+        let connection = upstream.and_then(|upstream| ProxiedConnection::new(client, upstream));
+        let Ok(connection) = connection.map(Arc::new) else {
+            return;
+        };
+        let connections = &mut state.connections;
+        connections.retain(|connection| connection.strong_count() > 0);
+        connections.push(Arc::downgrade(&connection));
+        let (there, back) = (Arc::clone(&connection), connection);
         let (requests, replies) = (Arc::clone(&self.requests), Arc::clone(&self.replies));
         thread::spawn(move || there.pump_requests(&requests));
         thread::spawn(move || back.pump_replies(&replies));
     }
 }
 
-impl Door {
+impl ListenerState {
     fn close_all(&mut self) {
         self.held.clear();
-        for link in self.links.drain(..).filter_map(|link| link.upgrade()) {
-            link.close();
+        for connection in self.connections.drain(..).filter_map(|weak| weak.upgrade()) {
+            connection.close();
         }
     }
 }
 
-/// A process that was being started when the port was given up holds it for a moment longer.
+/// A process that was being started when the port was closed can hold it for a moment longer.
 fn listen(address: SocketAddr) -> TcpListener {
     let end = Instant::now() + LISTEN_LIMIT;
     let listener = loop {

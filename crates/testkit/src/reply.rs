@@ -1,6 +1,6 @@
-//! What a server answers.
+//! The replies of a server.
 
-/// What a server answered.
+/// The reply of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// No value.
@@ -33,7 +33,7 @@ impl Reply {
     /// The bytes of a string or a status, as UTF-8.
     ///
     /// # Panics
-    /// If the reply is anything else, or no UTF-8.
+    /// If the reply is anything else, or is not UTF-8.
     #[must_use]
     pub fn text(&self) -> String {
         match self {
@@ -58,22 +58,22 @@ impl Reply {
     /// The list's replies as text.
     ///
     /// # Panics
-    /// If the reply is no list of strings.
+    /// If the reply is not a list of strings.
     #[must_use]
     pub fn texts(&self) -> Vec<String> {
         self.array().iter().map(Self::text).collect()
     }
 
-    /// Whether the server refused.
+    /// Returns true if the reply is an error.
     #[must_use]
     pub fn is_error(&self) -> bool {
         matches!(self, Self::Error(_))
     }
 
-    /// This reply, which must not be an error.
+    /// Returns the reply.
     ///
     /// # Panics
-    /// If the server refused.
+    /// If it is an error.
     #[must_use]
     pub fn accepted(self) -> Self {
         assert!(!self.is_error(), "the server refused: {self:?}");

@@ -1,4 +1,4 @@
-//! A very small RESP2 client, so that tests can look at keys without the library.
+//! A small RESP2 client, with which tests read keys without the library.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -18,7 +18,7 @@ impl RespClient {
     /// Connects, logs in and selects the database.
     ///
     /// # Errors
-    /// When the server cannot be reached or refuses the login.
+    /// If the server cannot be reached or refuses the login.
     pub fn connect(to: &Endpoint) -> io::Result<Self> {
         let stream = TcpStream::connect((to.host.as_str(), to.port))?;
         stream.set_read_timeout(Some(LIMIT))?;
@@ -44,10 +44,10 @@ impl RespClient {
         }
     }
 
-    /// Sends one command and reads its reply; a server's error is a reply.
+    /// Sends one command and reads its reply. An error of the server is a reply.
     ///
     /// # Errors
-    /// When the connection fails, the server says nothing for ten seconds, or no RESP2 comes.
+    /// If the connection fails, the server is silent for ten seconds, or the reply is not RESP2.
     pub fn command(&mut self, arguments: &[impl AsRef<[u8]>]) -> io::Result<Reply> {
         let mut request = format!("*{}\r\n", arguments.len()).into_bytes();
         for argument in arguments.iter().map(AsRef::as_ref) {

@@ -12,18 +12,18 @@ const MASTER: &str = "main";
 const SENTINELS: usize = 3;
 const QUORUM: usize = 2;
 
-/// A replicated server under the eyes of three sentinels, which fail over within seconds.
+/// A replicated server with three sentinels, which fail over within seconds.
 pub struct SentinelGroup {
     nodes: Vec<RedisServer>,
     sentinels: Vec<RedisServer>,
 }
 
 impl SentinelGroup {
-    /// Starts one master, `replicas` replicas and three sentinels, and waits until the
-    /// replicas are in step and every sentinel knows all the others.
+    /// Starts one master, `replicas` replicas and three sentinels, and waits until the replicas are
+    /// in sync and every sentinel knows the others.
     ///
     /// # Panics
-    /// If they cannot be started or do not meet.
+    /// If they cannot be started or do not find each other.
     #[must_use]
     pub fn start(replicas: usize) -> Self {
         let master = RedisServer::builder().config("repl-diskless-sync-delay", "0");
@@ -59,7 +59,7 @@ impl SentinelGroup {
         self.sentinels.iter().map(RedisServer::address).collect()
     }
 
-    /// The sentinels themselves.
+    /// The servers of the sentinels.
     #[must_use]
     pub fn sentinels(&self) -> &[RedisServer] {
         &self.sentinels
@@ -71,20 +71,20 @@ impl SentinelGroup {
         &self.nodes
     }
 
-    /// The port of the master, as the first sentinel that runs sees it.
+    /// The port of the master, according to the first running sentinel.
     ///
     /// # Panics
-    /// If no sentinel runs.
+    /// If no sentinel is running.
     #[must_use]
     pub fn master_port(&self) -> u16 {
         let sentinel = self.sentinels.iter().find(|one| one.is_running());
         master_seen_by(sentinel.expect("no sentinel runs"))
     }
 
-    /// The server that is master now.
+    /// The current master.
     ///
     /// # Panics
-    /// If no sentinel runs.
+    /// If no sentinel is running.
     #[must_use]
     pub fn master(&self) -> &RedisServer {
         let port = self.master_port();
@@ -95,15 +95,15 @@ impl SentinelGroup {
     /// Kills the master and returns it, so that it can be restarted.
     ///
     /// # Panics
-    /// If no sentinel runs.
+    /// If no sentinel is running.
     pub fn kill_master(&self) -> &RedisServer {
         let master = self.master();
         master.kill();
         master
     }
 
-    /// Waits until all sentinels agree on a master other than the one on port `old`, and that
-    /// one takes writes. Returns it.
+    /// Waits until all sentinels agree on a master other than the one on port `old`, and it accepts
+    /// writes. Returns it.
     ///
     /// # Panics
     /// If that does not happen within a minute.
@@ -124,7 +124,7 @@ fn sentinel_of(master_port: u16) -> RedisServer {
             &of_master("monitor"),
             &format!("127.0.0.1 {master_port} {QUORUM}"),
         )
-        // A machine that is busy for a second has lost no master.
+        // A busy machine must not cause a failover.
         .config(&of_master("down-after-milliseconds"), "3000")
         .config(&of_master("failover-timeout"), "3000")
         .config(&of_master("parallel-syncs"), "1");

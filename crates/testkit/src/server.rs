@@ -1,4 +1,4 @@
-//! One real server process.
+//! A server process.
 
 use std::fs::{self, File};
 use std::io;
@@ -22,11 +22,11 @@ use crate::tls::TlsFiles;
 const ATTEMPTS: usize = 5;
 const START_LIMIT: Duration = Duration::from_secs(30);
 
-/// A server of our own on 127.0.0.1.
+/// A server on 127.0.0.1.
 ///
-/// Its data directory lives as long as the handle, so [`kill`](Self::kill) and
-/// [`restart`](Self::restart) are a crash and a recovery. When the handle is dropped during a
-/// panic the server's log goes to stderr.
+/// Its data directory exists as long as the handle, so that [`kill`](Self::kill) and
+/// [`restart`](Self::restart) are a crash and a recovery. If the handle is dropped during a panic,
+/// the log of the server is printed on stderr.
 pub struct RedisServer {
     program: PathBuf,
     sentinel: bool,
@@ -37,7 +37,7 @@ pub struct RedisServer {
 }
 
 impl RedisServer {
-    /// A server with the default options.
+    /// Starts a server with the default options.
     ///
     /// # Panics
     /// If it cannot be started.
@@ -46,7 +46,7 @@ impl RedisServer {
         Self::builder().start()
     }
 
-    /// Options for a server.
+    /// Returns a builder with the default options.
     #[must_use]
     pub fn builder() -> RedisServerBuilder {
         RedisServerBuilder::default()
@@ -117,7 +117,7 @@ impl RedisServer {
         Ok(())
     }
 
-    // Somebody else's server on this port would answer too: the process id tells.
+    // The process id shows that the answer is not from another server on this port.
     fn is_ready(&self) -> bool {
         let Some(pid) = self.pid() else { return false };
         let answers = |command: &[&str]| self.try_command(command).ok();
@@ -172,20 +172,20 @@ impl RedisServer {
         self.directory.path()
     }
 
-    /// All that the server has logged since it was first started.
+    /// The log of the server since its first start.
     #[must_use]
     pub fn log(&self) -> String {
         let bytes = fs::read(self.log_path()).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// The id of the running process; None after [`kill`](Self::kill).
+    /// The id of the running process; `None` after [`kill`](Self::kill).
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.child().as_ref().map(Child::id)
     }
 
-    /// Whether the process runs.
+    /// Returns true if the process is running.
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.child()
@@ -227,7 +227,7 @@ impl RedisServer {
     /// A running one is killed first.
     ///
     /// # Panics
-    /// If it does not come up; the message holds its log.
+    /// If it does not start; the message contains its log.
     pub fn restart(&self) {
         self.kill();
         if let Err(error) = self.launch() {
@@ -245,7 +245,7 @@ impl Drop for RedisServer {
     }
 }
 
-/// How a server is to be started. Default: nothing persists, no password, no TLS.
+/// The options of a server. Default: no persistence, no password, no TLS.
 #[derive(Clone, Default)]
 pub struct RedisServerBuilder {
     binary: ServerBinary,
@@ -253,36 +253,36 @@ pub struct RedisServerBuilder {
 }
 
 impl RedisServerBuilder {
-    /// Which program to start.
+    /// Sets the program to start.
     #[must_use]
     pub fn binary(mut self, binary: ServerBinary) -> Self {
         self.binary = binary;
         self
     }
 
-    /// One line of the server's configuration file, such as `maxmemory-policy`, `noeviction`
-    /// or `user`, `alice on >secret ~* +@all`. A later line wins over an earlier one.
+    /// Adds a line to the configuration file, such as `maxmemory-policy`, `noeviction` or `user`,
+    /// `alice on >secret ~* +@all`. A later line overrides an earlier one.
     #[must_use]
     pub fn config(mut self, name: &str, value: &str) -> Self {
         self.config.lines.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// Every acknowledged write is on disk: it survives [`RedisServer::kill`].
+    /// Makes every acknowledged write durable: it survives [`RedisServer::kill`].
     #[must_use]
     pub fn durable(self) -> Self {
         self.config("appendonly", "yes")
             .config("appendfsync", "always")
     }
 
-    /// The default user's password.
+    /// Sets the password of the default user.
     #[must_use]
     pub fn password(mut self, password: &str) -> Self {
         self.config.password = Some(password.to_owned());
         self
     }
 
-    /// A second port that speaks TLS and asks clients for no certificate.
+    /// Adds a second port with TLS, which requires no client certificate.
     #[must_use]
     pub fn tls(mut self, files: TlsFiles) -> Self {
         self.config.tls = Some(files);
@@ -292,7 +292,7 @@ impl RedisServerBuilder {
     /// Starts the server and waits until it answers.
     ///
     /// # Panics
-    /// If it cannot be started; the message holds its log.
+    /// If it cannot be started; the message contains its log.
     #[must_use]
     pub fn start(self) -> RedisServer {
         let program = self
@@ -307,6 +307,6 @@ impl RedisServerBuilder {
                 Err(error) => panic!("the server did not start: {error}\n{}", server.log()),
             }
         }
-        panic!("every port tried was taken by somebody else");
+        panic!("every port was taken by another process");
     }
 }

@@ -73,7 +73,7 @@ impl From<RedisServer> for TestRedis {
 ///
 /// `$need` is called with the name of the test and gives None after it has reported the test as
 /// skipped: [`any_redis`](crate::any_redis), [`own_servers`](crate::own_servers), or a function
-/// built on them. The macro stands in the test function itself, which returns nothing.
+/// built on them. The macro is called in the test function itself, which returns nothing.
 ///
 /// ```
 /// use greentic_session_testkit::{any_redis, require};
@@ -94,7 +94,7 @@ macro_rules! require {
     }};
 }
 
-/// The name by which the test harness knows the test function that this stands in.
+/// The name of the enclosing test function in the test harness.
 #[macro_export]
 macro_rules! test_name {
     () => {{
@@ -103,7 +103,7 @@ macro_rules! test_name {
     }};
 }
 
-/// The name by which the test harness knows the test function `test`.
+/// The name of the test function `test` in the test harness.
 #[must_use]
 pub fn name_of<T>(_test: T) -> &'static str {
     // The path begins with the name of the binary.
@@ -120,8 +120,8 @@ pub fn name_around<T>(inner: T) -> &'static str {
     name.split("::{{closure}}").next().unwrap_or(name)
 }
 
-/// Any Redis for the test called `name`: the one of `REDIS_URL`, or the one that the process shares.
-/// None if the test is to be skipped, which has been reported.
+/// Any Redis for the test called `name`: the one of `REDIS_URL`, or the one that the process
+/// shares. None if the test is to be skipped, which has been reported.
 ///
 /// # Panics
 /// If a server is wanted and cannot be started.

@@ -1,17 +1,17 @@
-//! Who serves which slot, as one node sees it.
+//! The slots and their masters, according to one node.
 
 use std::ops::RangeInclusive;
 
 use crate::server::RedisServer;
 
-/// How many slots a cluster has.
+/// The number of slots of a cluster.
 pub(crate) const SLOTS: u16 = 16_384;
 
 /// Ranges of slots with the port of their master.
 pub(crate) struct SlotMap(Vec<(RangeInclusive<u16>, u16)>);
 
 impl SlotMap {
-    /// What `node` answers to CLUSTER SLOTS.
+    /// Reads CLUSTER SLOTS of `node`.
     pub(crate) fn seen_by(node: &RedisServer) -> Self {
         let reply = node.command(&["CLUSTER", "SLOTS"]);
         let number = |value: i64| u16::try_from(value).expect("a slot or a port");

@@ -1,4 +1,4 @@
-//! Certificates for servers that speak TLS.
+//! Certificates for servers with TLS.
 
 use std::path::PathBuf;
 
@@ -15,18 +15,19 @@ pub struct TlsFiles {
 
 #[cfg(feature = "tls")]
 impl TlsFiles {
-    /// Writes an authority of its own, and a certificate for `localhost` and `127.0.0.1`
-    /// signed by it, into `directory`. A client may show the certificate too.
+    /// Writes a new authority, and a certificate for `localhost` and `127.0.0.1` signed by it, into
+    /// `directory`. A client can use the certificate too.
     ///
     /// # Panics
-    /// If they cannot be made or written.
+    /// If they cannot be created or written.
     #[must_use]
     pub fn generate(directory: &std::path::Path) -> Self {
         use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
         let key = || KeyPair::generate().expect("a key pair");
         let mut params = CertificateParams::default();
-        // Two names: OpenSSL takes a certificate for its own issuer if they have the same.
+        // Different names, because OpenSSL takes a certificate with the name of its issuer for the
+        // issuer.
         let name = &mut params.distinguished_name;
         name.push(DnType::CommonName, "tests' authority");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

@@ -1,14 +1,14 @@
-//! Bounded waiting for something another process does.
+//! Bounded waiting for a condition in another process.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Asks `done` every few milliseconds until it says yes.
+/// Calls `done` every few milliseconds until it returns true.
 ///
 /// # Panics
-/// When `limit` has passed; the message names `what`.
+/// If it does not within `limit`; the message names `what`.
 pub fn wait_until(what: &str, limit: Duration, mut done: impl FnMut() -> bool) {
     let end = Instant::now() + limit;
     while !done() {

@@ -1,4 +1,4 @@
-//! The suite `durable`: a file on the disk that holds the temporary directory.
+//! The suite `durable`, with a file in the temporary directory.
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
@@ -21,13 +21,13 @@ pub const FSYNC: Label = Label::new(
     "4 KB written to a file and synced, one after the other",
 );
 
-/// How fast the disk confirms that something is on it.
+/// The rate at which the disk confirms synced writes.
 struct Fsync(Mutex<File>);
 
 impl Fsync {
     fn create(directory: &Path) -> Result<Self, Failure> {
         let mut file = File::create(directory.join("fsync"))?;
-        // The file has its size before, so that a sync writes data and nothing about the file.
+        // The file has its final size, so that a sync writes data only.
         file.write_all(&vec![0; BLOCK * BLOCKS])?;
         file.sync_all()?;
         Ok(Self(Mutex::new(file)))

@@ -1,4 +1,4 @@
-//! What no store in memory can beat.
+//! The limits of a store in memory.
 
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -9,8 +9,8 @@ use greentic_session::{SessionData, SessionKey};
 use crate::system::{BlockingSystem, Failure, cannot, missing};
 use crate::workload::{Action, Person, Workload};
 
-/// A plain list of the same sessions: a read is a clone and nothing else. A turn is the two clones that
-/// every store must make: what is registered, and what is read.
+/// A list of the same sessions. A read is a clone. A turn is two clones, which every store must
+/// make: of what is registered, and of what is read.
 pub struct Clones(Box<[SessionData]>);
 
 impl Clones {
@@ -44,7 +44,7 @@ impl BlockingSystem for Clones {
             _ => return Err(cannot(action)),
         }
         let pick = &workload.picks[place];
-        // The callers of a store have the key at hand.
+        // The callers of a store have the key.
         black_box(pick.key.as_str());
         let found = self
             .0

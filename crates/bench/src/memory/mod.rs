@@ -37,7 +37,7 @@ const TOWER_MOKA: Label = Label::new("tower-sessions moka", Role::Peer, tower::N
 
 const KB: usize = 1024;
 
-/// Systems made for one workload and one action; those that cannot do it are left out.
+/// The systems for one workload and one action; those that do not support the action are left out.
 struct Group {
     workload: Arc<Workload>,
     action: Action,
@@ -45,7 +45,7 @@ struct Group {
 }
 
 impl Group {
-    /// None if the case is not to be measured.
+    /// Returns `None` if the case is not selected.
     fn new(
         bench: &Bench<'_>,
         action: Action,
@@ -227,7 +227,7 @@ fn claims_and_lists(
 
 const POPULATIONS: &[usize] = &[1_000, 10_000, 100_000, 1_000_000];
 
-/// From a thousand sessions to a million, all present at once.
+/// From a thousand to a million sessions in the store.
 fn growth(bench: &Bench<'_>) -> Result<Vec<Row>, Failure> {
     let mut rows = Vec::new();
     for action in [Action::Get, Action::Turn] {
@@ -259,7 +259,7 @@ pub fn system(name: &str, workload: &Workload) -> Result<Box<dyn BlockingSystem>
         name if name == TOWER_MEMORY.name => Box::new(Ready(Tower(MemoryStore::default()))),
         name if name == TOWER_MOKA.name => Box::new(Ready(Tower(MokaStore::new(None)))),
         name if name == CLONES.name => Box::new(Clones::new(workload)?),
-        _ => return Err("there is no such system".into()),
+        _ => return Err("unknown system".into()),
     };
     Ok(system)
 }

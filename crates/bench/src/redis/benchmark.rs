@@ -1,4 +1,4 @@
-//! `redis-benchmark` with the very commands that our store sends.
+//! `redis-benchmark`, with the commands that the store sends.
 
 use std::env;
 use std::io::{BufRead, BufReader, Write};
@@ -11,11 +11,11 @@ use greentic_session_testkit::RedisServer;
 
 use crate::system::{Failure, Program};
 
-/// The program with one command; every call of it sends the same.
+/// The program with one command, the same in each of its calls.
 pub struct RedisBenchmark {
     port: u16,
     words: Vec<Vec<u8>>,
-    /// The rate of the last run, so that the next one lasts as long as it should.
+    /// The rate of the last run, from which the number of calls of the next run is computed.
     rate: AtomicU64,
 }
 
@@ -30,7 +30,7 @@ impl RedisBenchmark {
         }
     }
 
-    /// Whether the program is installed.
+    /// Returns true if the program is installed.
     pub fn is_installed() -> bool {
         let path = env::var_os("PATH").unwrap_or_default();
         env::split_paths(&path).any(|directory| directory.join("redis-benchmark").is_file())
@@ -63,7 +63,7 @@ impl Program for RedisBenchmark {
             .args(self.words.iter().map(|word| text(word)));
         let output = command.output()?;
         let answer = String::from_utf8_lossy(&output.stdout);
-        // The last line; its first cell is the command, which may hold commas.
+        // In the last line, the first cell is the command, which may contain commas.
         let cells: Vec<_> = answer
             .lines()
             .last()
@@ -87,14 +87,14 @@ impl Program for RedisBenchmark {
     }
 }
 
-// Our arguments are text.
+// The arguments are text.
 fn text(word: &[u8]) -> String {
     String::from_utf8_lossy(word).into_owned()
 }
 
-/// Tells what a call sends: the last command that the server saw of it.
+/// Returns the command that a call sends: the last one that the server received.
 ///
-/// An operation id, which must differ each time, is replaced by what redis-benchmark counts.
+/// An operation id, which must differ in each call, is replaced by the counter of redis-benchmark.
 pub fn recorded(
     server: &RedisServer,
     call: impl FnOnce() -> Result<(), Failure>,
@@ -112,12 +112,12 @@ pub fn recorded(
     loop {
         line.clear();
         if lines.read_line(&mut line)? == 0 {
-            return Err("the server ended its record".into());
+            return Err("the server closed MONITOR".into());
         }
         if line.contains(END) {
             break;
         }
-        // A command that a script runs is told as the script's.
+        // MONITOR marks the commands of a script.
         if !line.contains(" lua] ") {
             last = Some(words(&line));
         }

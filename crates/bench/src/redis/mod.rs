@@ -1,4 +1,4 @@
-//! The suite `redis`: one server of its own, which nothing else uses.
+//! The suite `redis`, with a server of its own.
 
 mod benchmark;
 mod raw;
@@ -52,7 +52,7 @@ const TOWER: Label = Label::new("tower-sessions redis", Role::Peer, tower::NOTE)
 /// The key of plain commands that redis-benchmark sends.
 const RAW_KEY: &str = "raw:benchmark";
 
-/// The systems, and what they can do.
+/// The systems.
 struct Systems {
     server: RedisServer,
     ours: System,
@@ -94,7 +94,7 @@ impl Systems {
         })
     }
 
-    /// Those that can do an action.
+    /// Returns the systems that support an action.
     fn of(&self, action: Action) -> Result<Vec<(Label, System)>, Failure> {
         let mut systems = vec![
             (OURS, self.ours.clone()),
@@ -164,7 +164,7 @@ impl Systems {
             .register_wait(ctx, user, scope, key, data.clone(), None)?)
     }
 
-    // Ours on the async face sees what ours on the blocking face has stored.
+    // The async API reads what the blocking API has stored.
     fn prepare(
         &self,
         bench: &Bench<'_>,
@@ -185,7 +185,7 @@ impl Systems {
 
     fn cpu(&self) -> Result<Duration, Failure> {
         let Reply::Bulk(text) = self.server.try_command(&["INFO", "cpu"])? else {
-            return Err("the server does not tell what it uses".into());
+            return Err("the server does not report its CPU time".into());
         };
         let text = String::from_utf8_lossy(&text);
         let used = |name: &str| {
@@ -195,7 +195,7 @@ impl Systems {
             line.and_then(|seconds| seconds.parse::<f64>().ok())
         };
         let seconds = used("used_cpu_sys").zip(used("used_cpu_user"));
-        let (system, user) = seconds.ok_or("the server does not tell what it uses")?;
+        let (system, user) = seconds.ok_or("the server does not report its CPU time")?;
         Ok(Duration::from_secs_f64(system + user))
     }
 }
@@ -203,7 +203,7 @@ impl Systems {
 const POPULATION: usize = 1_000;
 const PEOPLE: usize = 256;
 const KB: usize = 1024;
-// The turn comes last: it takes the people's sessions away.
+// The turn is last, because it removes the sessions of the users.
 const ACTIONS: &[Action] = &[
     Action::Get,
     Action::RegisterWait,

@@ -1,4 +1,4 @@
-//! Plain GET and SET through the client that ours uses, with the same settings.
+//! Plain GET and SET through the client library of the store, with the same settings.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -10,11 +10,11 @@ use tokio::runtime::{Builder, Runtime};
 use crate::system::{AsyncSystem, Failure, cannot, missing};
 use crate::workload::{Action, Person, Workload};
 
-/// As many connections as a store of ours has.
+/// The number of connections of a store.
 pub struct Raw {
     connections: Vec<MultiplexedConnection>,
     next: AtomicUsize,
-    /// None: the I/O is done on the threads of the callers.
+    /// `None` if the I/O runs on the threads of the callers.
     _io: Option<Runtime>,
 }
 
@@ -45,7 +45,7 @@ impl Raw {
         })
     }
 
-    /// With a thread of its own for the I/O: no matter what runtime the callers have, or none.
+    /// With an I/O thread of its own, independent of the runtime of the callers.
     pub fn connect_apart(url: &str) -> Result<Self, Failure> {
         let io = Builder::new_multi_thread()
             .worker_threads(1)
@@ -103,7 +103,7 @@ impl AsyncSystem for Raw {
                     _ => Err(missing("a value")),
                 }
             }
-            // Of a claimed turn, which takes two commands, it does one: the unit of the round trip.
+            // For a claimed turn it sends one command instead of two: the unit is the round trip.
             Action::RegisterWait | Action::Update | Action::ClaimedTurn => {
                 self.set(&workload.people[place]).await
             }

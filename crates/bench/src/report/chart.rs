@@ -1,4 +1,4 @@
-//! Line charts that can be read on light and on dark ground.
+//! Line charts, readable on light and dark backgrounds.
 
 use std::path::Path;
 
@@ -12,17 +12,17 @@ pub struct Series {
     pub points: Vec<(f64, f64)>,
 }
 
-/// What a chart shows. Both axes are logarithmic.
+/// A chart. Both axes are logarithmic.
 pub struct Chart<'a> {
     pub title: &'a str,
     pub x: &'a str,
     pub y: &'a str,
-    /// What stands at a place of the x axis.
+    /// The label of a position on the x axis.
     pub tick: fn(f64) -> String,
     pub series: Vec<Series>,
 }
 
-// There is no background, and all colours are of a middle lightness.
+// No background, and colours of medium lightness.
 const INK: RGBColor = RGBColor(128, 128, 128);
 const COLOURS: [RGBColor; 8] = [
     RGBColor(31, 127, 201),

@@ -1,4 +1,4 @@
-//! What the stores are meant to reach, and whether they do in this run.
+//! The performance goals, compared with the results of a run.
 
 use crate::args::Suite;
 use crate::durable;
@@ -8,12 +8,12 @@ use crate::row::Row;
 use crate::system::Label;
 use crate::table::shown;
 
-/// One goal with what was measured.
+/// A goal with the measured value.
 pub struct Goal {
     pub text: &'static str,
     bound: Bound,
     measured: Option<f64>,
-    /// What the plain limit reaches by the same measure.
+    /// The value of the plain limit by the same measure.
     limit: Option<f64>,
 }
 
@@ -217,7 +217,7 @@ pub fn of(rows: &[Row]) -> Vec<Goal> {
     ]
 }
 
-/// How fast the disk is, one write after the other.
+/// The rate of the disk for sequential synced writes.
 pub fn fsyncs_per_s(rows: &[Row]) -> Option<f64> {
     rows.iter()
         .find(|row| row.system == durable::FSYNC && row.callers == 1)?

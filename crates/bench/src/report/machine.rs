@@ -1,4 +1,4 @@
-//! Where and with what the numbers were made.
+//! The machine and the versions of a run.
 
 use std::fs;
 use std::process::Command;
@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 const LOCK: &str = include_str!("../../../../Cargo.lock");
 
-/// Packages whose versions the report names.
+/// The packages whose versions the report names.
 const PACKAGES: &[&str] = &[
     "greentic-session",
     "greentic-types",

@@ -1,4 +1,4 @@
-//! `docs/benchmarks.md`, written from one run of all suites.
+//! The report `docs/benchmarks.md`, written from one run of all suites.
 
 mod chart;
 mod goals;
@@ -39,7 +39,7 @@ const MEANING: &str = "\
 - `resident` is the growth of the process per waiting session.
 ";
 
-/// Where the report stands, from the root of the repository.
+/// The path of the report, relative to the root of the repository.
 const DOCUMENT: &str = "docs/benchmarks.md";
 const CHARTS: &str = "docs/benchmarks";
 
@@ -157,7 +157,7 @@ fn file(root: &Path, suite: Suite, action: Action, kind: &str) -> PathBuf {
         .join(format!("{}-{}-{kind}.svg", suite.name(), action.name()))
 }
 
-/// One line for each system, with the point of each of its rows.
+/// Returns a line for each system, with a point for each of its rows.
 fn series(rows: &[&Row], point: impl Fn(&Row) -> Option<(f64, f64)>) -> Vec<Series> {
     let mut all: Vec<Series> = Vec::new();
     for row in rows {
@@ -186,7 +186,7 @@ fn percentiles(rows: &[&Row]) -> Vec<Series> {
     stores.filter_map(line).collect()
 }
 
-/// The number of sessions at the end of a case's name.
+/// Parses the number of sessions at the end of the name of a case.
 fn present(case: &str) -> Option<f64> {
     let last = case.rsplit('/').next()?;
     let (digits, unit) = match last.strip_suffix('k') {

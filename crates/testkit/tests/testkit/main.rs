@@ -1,4 +1,4 @@
-//! The tests of the tools for tests: servers, groups of servers, the fault proxy, and skips.
+//! The tests of the testkit: servers, Sentinel and Cluster groups, the fault proxy, and skips.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 #[cfg(target_os = "linux")]

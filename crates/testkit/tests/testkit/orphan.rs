@@ -1,4 +1,4 @@
-//! A test process that dies leaves no server behind. This binary runs itself.
+//! The end of servers when the test process dies. This binary runs itself.
 
 use std::env;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use greentic_session_testkit::{RedisServer, name_of, own_servers, require, wait_until};
 
-// Does nothing unless the test below asks.
+// Does nothing unless the test below starts it.
 #[test]
 fn subject() {
     if env::var("ORPHAN_TEST_SUBJECT").is_ok() {
@@ -21,7 +21,7 @@ fn subject() {
 #[test]
 fn a_server_ends_with_the_process_that_started_it() {
     require!(own_servers);
-    // Nothing is promised without it.
+    // Without it servers may stay.
     if Command::new("setpriv").arg("--version").output().is_err() {
         return;
     }

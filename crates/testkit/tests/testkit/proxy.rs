@@ -1,4 +1,4 @@
-//! The fault proxy, in front of a server that echoes.
+//! The fault proxy in front of an echo server.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};

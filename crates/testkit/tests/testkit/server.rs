@@ -1,4 +1,4 @@
-//! Servers of our own: start, crash, recovery.
+//! Servers: start, crash and recovery.
 
 use std::panic::catch_unwind;
 use std::process::Command;
@@ -74,8 +74,8 @@ fn options_reach_the_server() {
     let mut client = RespClient::connect(&alice).unwrap();
     let name = client.command(&["ACL", "WHOAMI"]).unwrap();
     assert_eq!(name.text(), "alice");
-    let nobody = Endpoint::local(server.port());
-    let mut client = RespClient::connect(&nobody).unwrap();
+    let endpoint = Endpoint::local(server.port());
+    let mut client = RespClient::connect(&endpoint).unwrap();
     assert!(client.command(&["DBSIZE"]).unwrap().is_error());
     assert!(Endpoint::parse(&server.url()).is_some());
 }
@@ -127,7 +127,7 @@ fn urls_are_parsed() {
 
 #[cfg(feature = "tls")]
 #[test]
-fn a_server_speaks_tls_with_certificates_of_our_own() {
+fn a_server_with_tls_uses_generated_certificates() {
     use greentic_session_testkit::TlsFiles;
 
     require!(own_servers);

@@ -1,4 +1,4 @@
-//! The rule of skipping, seen from outside: this binary runs itself.
+//! Skipped tests, observed from another process: this binary runs itself.
 
 use std::env;
 use std::fs;
@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use greentic_session_testkit::{any_redis, name_of, own_servers, require, skip};
 
-// Does nothing unless `run` asks.
+// Does nothing unless `run` starts it.
 #[test]
 fn subject() {
     match env::var("SKIP_TEST_SUBJECT").as_deref() {
@@ -37,7 +37,7 @@ fn run(subject_of: &str, threads: &str, variables: &[(&str, &str)]) -> (Output, 
 fn a_skipped_test_is_reported_by_the_name_that_the_harness_prints() {
     let expected = "SKIPPED skip::subject: ";
     for subject in ["redis", "servers", "closure", "skip"] {
-        // The harness names its threads after the tests, but not if there is only one.
+        // The harness names its threads after the tests, except with a single thread.
         for threads in ["1", "2"] {
             let (output, log) = run(subject, threads, &[]);
             assert!(output.status.success());
@@ -58,7 +58,7 @@ fn with_a_url_nothing_is_skipped_or_started() {
 }
 
 #[test]
-fn a_server_that_is_wanted_and_missing_is_a_failure() {
+fn a_missing_server_is_a_failure_where_servers_are_required() {
     let (output, log) = run(
         "redis",
         "2",

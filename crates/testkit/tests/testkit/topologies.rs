@@ -1,4 +1,4 @@
-//! A sentinel group and a cluster, with a failover each.
+//! A Sentinel group and a Cluster, each with a failover.
 
 use greentic_session_testkit::{RedisCluster, Reply, SentinelGroup, own_servers, require};
 
@@ -28,7 +28,7 @@ fn a_cluster_moves_slots_and_fails_over() {
     fails_over(&cluster);
 }
 
-// A key in slot `slot`, found by trying.
+// Returns a key in slot `slot`.
 fn key_in(cluster: &RedisCluster, slot: u16) -> String {
     let mut keys = (0..).map(|number| format!("key:{number}"));
     keys.find(|key| cluster.slot_of(key) == slot).unwrap()
@@ -40,7 +40,7 @@ fn set(cluster: &RedisCluster, key: &str) {
 }
 
 fn moves_slots_with_their_keys(cluster: &RedisCluster) {
-    // Slot 5 among the first ten, which node 0 has.
+    // Slot 5 is among the first ten, which node 0 serves.
     let key = key_in(cluster, 5);
     set(cluster, &key);
     cluster.migrate_slots(0, 1, 10);

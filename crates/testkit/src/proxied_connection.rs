@@ -7,22 +7,22 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-use crate::lane::{Lane, Progress, Verdict};
+use crate::direction::{Direction, Progress, Treatment};
 
 const PIECE: usize = 64 * 1024;
 
-/// A client's connection and the one behind it. Each is one descriptor, never duplicated: a
-/// reset is sent when the last one closes.
-pub(crate) struct Link {
+/// The connection of a client and the one to the server. Each is one descriptor, never duplicated,
+/// because a reset is sent when the last one closes.
+pub(crate) struct ProxiedConnection {
     client: TcpStream,
     upstream: TcpStream,
     closed: Mutex<bool>,
     closing: Condvar,
 }
 
-impl Link {
+impl ProxiedConnection {
     pub(crate) fn new(client: TcpStream, upstream: TcpStream) -> io::Result<Self> {
-        // The listener polls; some systems hand that down to what it accepts.
+        // On some systems accepted connections inherit the non-blocking mode of the listener.
         client.set_nonblocking(false)?;
         client.set_nodelay(true)?;
         upstream.set_nodelay(true)?;
@@ -34,17 +34,17 @@ impl Link {
         })
     }
 
-    pub(crate) fn pump_requests(&self, lane: &Lane) {
-        let _ = self.pump(&self.client, &self.upstream, lane);
+    pub(crate) fn pump_requests(&self, direction: &Direction) {
+        let _ = self.pump(&self.client, &self.upstream, direction);
         self.close();
     }
 
-    pub(crate) fn pump_replies(&self, lane: &Lane) {
-        let _ = self.pump(&self.upstream, &self.client, lane);
+    pub(crate) fn pump_replies(&self, direction: &Direction) {
+        let _ = self.pump(&self.upstream, &self.client, direction);
         self.close();
     }
 
-    /// Closes both sides and wakes whoever waits on them.
+    /// Closes both sides and wakes the threads that wait on them.
     pub(crate) fn close(&self) {
         if self.mark_closed() {
             let _ = self.client.shutdown(Shutdown::Both);
@@ -55,7 +55,7 @@ impl Link {
     fn reset(&self) {
         if self.mark_closed() {
             reset_on_close(&self.client);
-            // Wakes the reader without sending the client a proper end.
+            // Wakes the reader without sending FIN to the client.
             let _ = self.client.shutdown(Shutdown::Read);
             let _ = self.upstream.shutdown(Shutdown::Both);
         }
@@ -67,7 +67,12 @@ impl Link {
         !std::mem::replace(&mut *closed, true)
     }
 
-    fn pump(&self, mut from: &TcpStream, mut to: &TcpStream, lane: &Lane) -> io::Result<()> {
+    fn pump(
+        &self,
+        mut from: &TcpStream,
+        mut to: &TcpStream,
+        direction: &Direction,
+    ) -> io::Result<()> {
         let mut buffer = vec![0; PIECE];
         let mut progress = Progress::default();
         loop {
@@ -75,22 +80,22 @@ impl Link {
             if length == 0 {
                 return Ok(());
             }
-            let pass = match lane.judge(&mut progress, length) {
-                Verdict::Pass => length,
-                Verdict::Delay(time) if self.sleep(time) => length,
-                Verdict::Delay(_) => return Ok(()),
-                Verdict::Cut { pass } => {
-                    lane.add_bytes(pass);
+            let pass = match direction.treat(&mut progress, length) {
+                Treatment::Pass => length,
+                Treatment::Delay(time) if self.sleep(time) => length,
+                Treatment::Delay(_) => return Ok(()),
+                Treatment::Cut { pass } => {
+                    direction.add_bytes(pass);
                     return to.write_all(&buffer[..pass]);
                 }
-                Verdict::Mute => return discard(from, &mut buffer),
-                Verdict::Reset => {
+                Treatment::Mute => return discard(from, &mut buffer),
+                Treatment::Reset => {
                     self.reset();
                     return Ok(());
                 }
             };
-            // Counted first: whoever has the answer to a call finds all its bytes counted.
-            lane.add_bytes(pass);
+            // Counted first, so that a caller with a reply finds all its bytes counted.
+            direction.add_bytes(pass);
             to.write_all(&buffer[..pass])?;
         }
     }

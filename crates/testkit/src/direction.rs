@@ -1,30 +1,30 @@
-//! One direction of a proxy: what happens to its bytes, and how many passed.
+//! One direction of a proxy: its fault, and its byte counts.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// What happens to bytes of one direction.
+/// The treatment of the bytes of one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Flow {
-    /// They are passed on.
+    /// They are forwarded.
     #[default]
     Pass,
-    /// They are passed on, each piece this much later.
+    /// They are forwarded, each piece after this delay.
     Delay(Duration),
-    /// This many more bytes of each connection are passed on, then it is closed.
+    /// This many more bytes of each connection are forwarded, then it is closed.
     CutAfter(u64),
-    /// They are lost and the connection stays open, silent in this direction for good.
+    /// They are dropped. The connection stays open, and this direction stays silent.
     Swallow,
-    /// They are lost and the connection is closed.
+    /// They are dropped, and the connection is closed.
     SwallowThenClose,
-    /// They are lost and the connection is reset (RST).
+    /// They are dropped, and the connection is reset (RST).
     Reset,
 }
 
 /// The state shared by all connections of one direction.
 #[derive(Default)]
-pub(crate) struct Lane {
+pub(crate) struct Direction {
     state: Mutex<State>,
     bytes: AtomicU64,
     faults: AtomicU64,
@@ -38,15 +38,15 @@ struct State {
     change: u64,
 }
 
-/// What a connection remembers between two pieces.
+/// The state of a connection between two pieces.
 #[derive(Default)]
 pub(crate) struct Progress {
     change: u64,
     passed: u64,
 }
 
-/// What becomes of one piece.
-pub(crate) enum Verdict {
+/// The treatment of one piece.
+pub(crate) enum Treatment {
     Pass,
     Delay(Duration),
     Cut { pass: usize },
@@ -54,7 +54,7 @@ pub(crate) enum Verdict {
     Reset,
 }
 
-impl Lane {
+impl Direction {
     pub(crate) fn set(&self, flow: Flow) {
         self.change(flow, false);
     }
@@ -75,8 +75,8 @@ impl Lane {
         self.faults.load(Ordering::SeqCst)
     }
 
-    /// What becomes of the next `length` bytes of a connection.
-    pub(crate) fn judge(&self, progress: &mut Progress, length: usize) -> Verdict {
+    /// Determines the treatment of the next `length` bytes of a connection.
+    pub(crate) fn treat(&self, progress: &mut Progress, length: usize) -> Treatment {
         let mut state = self.state();
         if progress.change != state.change {
             *progress = Progress {
@@ -84,22 +84,22 @@ impl Lane {
                 passed: 0,
             };
         }
-        let verdict = match state.flow {
-            Flow::Pass => return Verdict::Pass,
-            Flow::Delay(time) => Verdict::Delay(time),
+        let treatment = match state.flow {
+            Flow::Pass => return Treatment::Pass,
+            Flow::Delay(time) => Treatment::Delay(time),
             Flow::CutAfter(limit) => {
                 let left = limit - progress.passed;
                 progress.passed += (length as u64).min(left);
                 if (length as u64) < left {
-                    return Verdict::Pass;
+                    return Treatment::Pass;
                 }
-                Verdict::Cut {
+                Treatment::Cut {
                     pass: usize::try_from(left).map_or(length, |left| left.min(length)),
                 }
             }
-            Flow::Swallow => Verdict::Mute,
-            Flow::SwallowThenClose => Verdict::Cut { pass: 0 },
-            Flow::Reset => Verdict::Reset,
+            Flow::Swallow => Treatment::Mute,
+            Flow::SwallowThenClose => Treatment::Cut { pass: 0 },
+            Flow::Reset => Treatment::Reset,
         };
         if state.once {
             *state = State {
@@ -107,10 +107,10 @@ impl Lane {
                 ..State::default()
             };
         }
-        if !matches!(verdict, Verdict::Delay(_)) {
+        if !matches!(treatment, Treatment::Delay(_)) {
             self.faults.fetch_add(1, Ordering::SeqCst);
         }
-        verdict
+        treatment
     }
 
     fn change(&self, flow: Flow, once: bool) {
