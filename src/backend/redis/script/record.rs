@@ -53,7 +53,7 @@ record! {
     /// `-`, then flags: `u` the data names its user, `c` the session was created, `p` the set of 1.2
     /// may still contain it. On a Cluster the stamp of its pointer is last.
     flags: Word,
-    /// The id of the operation that wrote the session last.
+    /// The id of the last create, update, park or import; a commit keeps it.
     operation: Word,
     /// The scope where it waits.
     scope: Word,
