@@ -29,7 +29,7 @@ pub(crate) fn claim<L: Ledger>(
         Some(lease) if lease.secret == request.secret => {
             return claimed(ledger, request, key, wait.attempt, lease);
         }
-        Some(lease) if now < lease.until => {
+        Some(lease) if lease.is_live(now) => {
             return Ok(ClaimOutcome::Busy { until: lease.until });
         }
         _ => {}

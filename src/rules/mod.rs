@@ -5,6 +5,7 @@
 
 mod admin;
 mod claims;
+mod lease;
 mod reads;
 mod sessions;
 mod waits;
@@ -23,6 +24,7 @@ use crate::session::{NewSession, Session};
 
 pub(crate) use admin::{Erased, erase_owner, extend, import, import_messages, revoke};
 pub(crate) use claims::{claim, commit, release, renew};
+pub(crate) use lease::Lease;
 #[cfg(feature = "redis")]
 pub(crate) use reads::multiple_waits;
 pub(crate) use reads::{find, latest, waits};
@@ -64,14 +66,6 @@ impl Wait {
     }
 }
 
-/// The lease of a claim. It is live until its end, and void after a write without its token.
-#[derive(Clone)]
-pub(crate) struct Lease {
-    pub secret: TokenSecret,
-    pub until: Timestamp,
-    pub fencing: u64,
-}
-
 /// A committed message id. `secret` distinguishes a repeat of the commit from another one (C14).
 #[derive(Clone)]
 pub(crate) struct Remembered {
@@ -102,7 +96,7 @@ impl Head {
     fn require_unclaimed(&self, now: Timestamp) -> SessionResult<()> {
         let lease = self.wait.as_ref().and_then(|wait| wait.lease.as_ref());
         match lease {
-            Some(lease) if now < lease.until => {
+            Some(lease) if lease.is_live(now) => {
                 Err(conflict(Conflict::Claimed { until: lease.until }))
             }
             _ => Ok(()),

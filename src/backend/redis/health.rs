@@ -6,7 +6,7 @@ use redis::Value;
 
 use super::client::Client;
 use super::client::info::{Info, text_of};
-use super::client::routing::Route;
+use super::client::topology::Route;
 use super::script::reply::unexpected;
 use crate::error::SessionResult;
 use crate::session::{Health, HealthWarning};

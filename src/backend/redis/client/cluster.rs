@@ -91,15 +91,14 @@ impl Cluster {
         self.0.pool(&mut self.0.state.lock(), address)
     }
 
-    /// Learns from the failure of an attempt. MOVED changes the master of the slot at once; MOVED and
-    /// failures of a node start a refresh.
-    pub fn record_failure(&self, runtime: &Arc<Runtime>, slot: u16, failure: &Failure) {
-        match failure {
-            Failure::Moved(address) => self.0.state.lock().map.set_moved(slot, address.clone()),
-            Failure::Unreachable(_) | Failure::ConnectionLost | Failure::NoAnswer => {}
-            Failure::Retryable("CLUSTERDOWN" | "READONLY" | "MASTERDOWN" | "LOADING") => {}
-            _ => return,
-        }
+    /// Sets the master of a slot, and reads the whole map anew in the background.
+    pub fn set_master(&self, runtime: &Arc<Runtime>, slot: u16, master: Address) {
+        self.0.state.lock().map.set_moved(slot, master);
+        self.refresh_in_background(runtime);
+    }
+
+    /// Reads the slot map anew in the background.
+    pub fn refresh_in_background(&self, runtime: &Arc<Runtime>) {
         let _running = self.start_refresh(runtime);
     }
 

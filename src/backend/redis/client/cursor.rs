@@ -1,6 +1,6 @@
 //! The position of a walk over all keys, and its encoding as a cursor.
 
-use super::routing::{Masters, Route};
+use super::topology::{Masters, Route};
 use crate::admin::{Progress, ScanCursor, unknown_cursor};
 use crate::error::{Conflict, SessionResult, conflict};
 

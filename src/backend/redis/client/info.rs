@@ -6,7 +6,7 @@ use std::time::Duration;
 use redis::Value;
 
 use super::Client;
-use super::routing::Route;
+use super::topology::Route;
 use crate::backend::redis::script::reply::unexpected;
 use crate::error::SessionResult;
 

@@ -5,11 +5,12 @@ mod cursor;
 pub mod fan_out;
 pub mod hash_slot;
 pub mod info;
+mod redirect;
 mod replication;
 mod retry;
-pub mod routing;
 pub mod scan;
 mod slot_map;
+pub mod topology;
 
 use std::sync::{Arc, OnceLock};
 
@@ -17,9 +18,10 @@ use greentic_types::{ErrorCode, GreenticError};
 use redis::{Cmd, Pipeline};
 use tokio::time::{Instant, sleep, timeout_at};
 
+use self::redirect::{Target, route_after};
 use self::replication::Replication;
 use self::retry::{RetryState, Timeouts};
-use self::routing::{Masters, Route, Topology};
+use self::topology::{Masters, Route, Topology};
 use super::config::RedisConfig;
 use super::script::{Call, Reply};
 use super::transport::error::Failure;
@@ -159,7 +161,12 @@ impl Client {
                 }
                 Err(failure) => failure,
             };
-            self.topology.record_failure(runtime, slot, &failure);
+            let target = Target {
+                slot,
+                route: &request.route,
+                has_one_key: request.has_one_key,
+            };
+            let next_route = route_after(&failure, &self.topology, runtime, &target);
             if failure == Failure::NoScript
                 && let Some(call) = request.script.take()
             {
@@ -167,10 +174,7 @@ impl Client {
                 continue;
             }
             retry.outcome_unknown |= request.mutating && failure == Failure::ConnectionLost;
-            retry.route = match &failure {
-                Failure::Ask(address) if request.has_one_key => Route::AskTarget(address.clone()),
-                _ => request.route.clone(),
-            };
+            retry.route = next_route;
             match retry.pause_after(&failure) {
                 Some(pause) => sleep(pause).await,
                 None => return Err(retry.into_error(failure)),

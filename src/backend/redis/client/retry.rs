@@ -5,7 +5,7 @@ use std::time::Duration;
 use greentic_types::{ErrorCode, GreenticError};
 use tokio::time::Instant;
 
-use super::routing::Route;
+use super::topology::Route;
 use crate::backend::redis::transport::backoff::pause;
 use crate::backend::redis::transport::error::Failure;
 use crate::backend::redis::transport::reconnect::{ConnectBudget, RetryMode};

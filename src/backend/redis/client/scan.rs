@@ -5,7 +5,7 @@ use redis::Value;
 use super::Client;
 use super::cursor::{ScanPosition, stale_cursor};
 use super::info::run_id;
-use super::routing::Route;
+use super::topology::Route;
 use crate::admin::{Progress, ScanCursor};
 use crate::backend::redis::script::reply::unexpected;
 use crate::error::SessionResult;

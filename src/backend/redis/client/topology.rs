@@ -1,4 +1,4 @@
-//! The servers of a store, and the routing of calls to them.
+//! The servers of a store, and the routes to them.
 
 use std::sync::Arc;
 
@@ -132,13 +132,6 @@ impl Topology {
                     fingerprint,
                 })
             }
-        }
-    }
-
-    /// Learns from the failure of an attempt: on a cluster the slot map may be out of date.
-    pub fn record_failure(&self, runtime: &Arc<Runtime>, slot: u16, failure: &Failure) {
-        if let Self::Cluster(cluster) = self {
-            cluster.record_failure(runtime, slot, failure);
         }
     }
 
