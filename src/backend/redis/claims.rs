@@ -7,9 +7,10 @@ use tokio::time::Instant;
 
 use super::executor::{Executor, Refusal};
 use super::ownership::KeyLayout;
-use super::script::args::{Args, shown};
+use super::script::args::{MessageLimits, OwnerCall};
 use super::script::registry;
 use super::script::reply::Answer;
+use super::script::status::Status;
 use crate::claim::{Claim, ClaimOutcome, ClaimToken};
 use crate::clock::{Timestamp, whole_millis};
 use crate::error::SessionResult;
@@ -19,22 +20,24 @@ use crate::request::{self, Next};
 
 pub async fn claim(executor: &Executor, request: request::Claim) -> SessionResult<ClaimOutcome> {
     let keys = executor.layout.keys(&request.owner);
-    let args = Args::writing(&keys, &registry::CLAIM, keys.route(&request.owner))
-        .text(request.owner.as_str())
-        .owned(request.scope.to_string())
-        .owned(request.legacy_scope.to_string())
-        .owned(hex::encode(request.message.0))
-        .owned(shown(request.secret))
-        .number(request.lease_millis);
-    let mut answer = executor.answer(args).await?;
-    match answer.status.as_str() {
-        "OK" => {}
-        "BUSY" => {
+    let arguments = registry::Claim {
+        owner: &request.owner,
+        scope: request.scope,
+        legacy_scope: request.legacy_scope,
+        message: request.message,
+        secret: request.secret,
+        lease: request.lease_millis,
+    };
+    let call = OwnerCall::new(&keys, keys.route(&request.owner), arguments);
+    let mut answer = executor.answer(call).await?;
+    match answer.status {
+        Status::Ok => {}
+        Status::Busy => {
             let until = answer.timestamp()?;
             return Ok(ClaimOutcome::Busy { until });
         }
-        "DUPLICATE" => return Ok(ClaimOutcome::Duplicate),
-        "NO_WAIT" => return Ok(ClaimOutcome::NoWait),
+        Status::Duplicate => return Ok(ClaimOutcome::Duplicate),
+        Status::NoWait => return Ok(ClaimOutcome::NoWait),
         _ => return answer.unexpected(),
     }
     let stored = answer.stored()?;
@@ -68,12 +71,16 @@ pub async fn claim(executor: &Executor, request: request::Claim) -> SessionResul
 pub async fn renew(executor: &Executor, request: request::Renew) -> SessionResult<Timestamp> {
     let token = &request.token;
     let keys = executor.layout.keys(&token.owner);
-    let args = Args::of_token(&keys, &registry::RENEW, token)
-        .owned(shown(token.secret))
-        .number(request.lease_millis);
-    let mut answer = executor.answer(args).await?;
-    match answer.status.as_str() {
-        "OK" => {
+    let arguments = registry::Renew {
+        owner: &token.owner,
+        key: &token.key,
+        secret: token.secret,
+        lease: request.lease_millis,
+    };
+    let call = OwnerCall::new(&keys, keys.session(&token.key), arguments);
+    let mut answer = executor.answer(call).await?;
+    match answer.status {
+        Status::Ok => {
             let until = answer.timestamp()?;
             let lease = Duration::from_millis(request.lease_millis);
             executor.layout.renew_claim(token, lease, until);
@@ -85,10 +92,15 @@ pub async fn renew(executor: &Executor, request: request::Renew) -> SessionResul
 
 pub async fn release(executor: &Executor, token: &ClaimToken) -> SessionResult<()> {
     let keys = executor.layout.keys(&token.owner);
-    let args = Args::of_token(&keys, &registry::RELEASE, token).owned(shown(token.secret));
-    let answer = executor.answer(args).await?;
-    match answer.status.as_str() {
-        "OK" => {
+    let arguments = registry::Release {
+        owner: &token.owner,
+        key: &token.key,
+        secret: token.secret,
+    };
+    let call = OwnerCall::new(&keys, keys.session(&token.key), arguments);
+    let answer = executor.answer(call).await?;
+    match answer.status {
+        Status::Ok => {
             executor.layout.release_claim(token);
             Ok(())
         }
@@ -103,11 +115,18 @@ pub async fn commit(
 ) -> SessionResult<()> {
     let token = &request.token;
     let keys = executor.layout.keys(&token.owner);
-    let args = || {
-        Args::of_token(&keys, &registry::COMMIT, token)
-            .owned(hex::encode(token.message.0))
-            .owned(shown(token.secret))
-            .message_limits(options)
+    let MessageLimits { window, limit } = MessageLimits::new(options);
+    let call = |park| {
+        let arguments = registry::Commit {
+            owner: &token.owner,
+            key: &token.key,
+            message: token.message,
+            secret: token.secret,
+            window,
+            limit,
+            park,
+        };
+        OwnerCall::new(&keys, keys.session(&token.key), arguments)
     };
     let answer = match &request.next {
         Next::Park {
@@ -116,41 +135,42 @@ pub async fn commit(
             session,
             ttl,
         } => {
-            let data = payload::encode(session.data())?;
-            let args = |later_until: Option<u64>| {
-                args()
-                    .owned(scope.to_string())
-                    .owned(legacy_scope.to_string())
-                    .number(ttl.0)
-                    .number(later_until)
-                    .bytes(&data)
+            let payload = payload::encode(session.data())?;
+            let call = |later_until| {
+                call(Some(registry::ParkAgain {
+                    scope: *scope,
+                    legacy_scope: *legacy_scope,
+                    ttl: *ttl,
+                    later_until,
+                    payload: &payload,
+                }))
             };
-            commit_and_park(executor, token, *ttl, args).await?
+            commit_and_park(executor, token, *ttl, call).await?
         }
         Next::Finish => {
-            let mut answer = executor.answer(args()).await?;
-            if answer.status == "OK" {
+            let mut answer = executor.answer(call(None)).await?;
+            if answer.status == Status::Ok {
                 executor.layout.finish_claim(token, answer.stamp());
             }
             answer
         }
     };
-    match answer.status.as_str() {
-        "OK" => Ok(()),
+    match answer.status {
+        Status::Ok => Ok(()),
         _ => answer.unexpected(),
     }
 }
 
-/// Runs the script of a commit that parks again. `args` takes the instant up to which the script may
+/// Runs the script of a commit that parks again. `call` takes the instant up to which the script may
 /// set a later deadline, in milliseconds: none without pointers, 0 for never.
 async fn commit_and_park<'a>(
     executor: &Executor,
     token: &ClaimToken,
     ttl: Ttl,
-    args: impl Fn(Option<u64>) -> Args<'a>,
+    call: impl Fn(Option<u64>) -> OwnerCall<'a>,
 ) -> SessionResult<Answer> {
     let KeyLayout::Clustered(clustered) = &executor.layout else {
-        return executor.answer(args(None)).await;
+        return executor.answer(call(None)).await;
     };
     let (pointers, settler) = (&clustered.pointers, &clustered.settler);
     let (owner, key) = (&token.owner, &token.key);
@@ -159,8 +179,8 @@ async fn commit_and_park<'a>(
         && let Some(awaited) = extension.clone().awaited().await
         && let Some(until) = extension.covers(ttl, Instant::now())
     {
-        let answer = executor.answer(args(Some(until))).await?;
-        if answer.status != "LATE" {
+        let answer = executor.answer(call(Some(until))).await?;
+        if answer.status != Status::Late {
             clustered.extensions.forget(token.secret);
             settler.settle_after_claim(owner, key, ready(Some(awaited)));
             return Ok(answer);
@@ -168,8 +188,8 @@ async fn commit_and_park<'a>(
     }
     // Most sessions without an extension have no deadline, and a pointer without an expiry.
     if extension.is_none() {
-        let answer = executor.answer(args(Some(0))).await?;
-        if answer.status != "LATE" {
+        let answer = executor.answer(call(Some(0))).await?;
+        if answer.status != Status::Late {
             if ttl.0.is_some() {
                 settler.settle(owner, key, None);
             }
@@ -187,7 +207,7 @@ async fn commit_and_park<'a>(
             .as_ref()
             .map(|extended| refused_at.unwrap_or(extended.extended_at));
         let until = from.map(|from| Duration::from_micros(pointers.write_deadline(from)));
-        let answer = executor.answer(args(until.map(whole_millis))).await;
+        let answer = executor.answer(call(until.map(whole_millis))).await;
         if answer.is_err() {
             settler.settle(owner, key, None);
         }

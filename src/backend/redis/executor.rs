@@ -10,8 +10,9 @@ use super::client::Client;
 use super::config::RedisConfig;
 use super::ownership::pointer::{FencedPointer, Reservation};
 use super::ownership::{KeyLayout, Location};
-use super::script::args::Args;
+use super::script::args::OwnerCall;
 use super::script::reply::{Answer, unexpected};
+use super::script::status::Status;
 use crate::error::SessionResult;
 use crate::options::Ttl;
 use crate::owner::Owner;
@@ -34,16 +35,16 @@ impl Executor {
 
     /// Runs a script. Returns its answer, and whether an earlier attempt of this call may have been
     /// done.
-    pub async fn run(&self, args: Args<'_>) -> SessionResult<(Answer, bool)> {
+    pub async fn run(&self, call: OwnerCall<'_>) -> SessionResult<(Answer, bool)> {
         self.begin_sweep();
-        let keys = args.keys.clone();
-        let reply = self.client.run(args.call()).await?;
+        let OwnerCall { keys, call } = call;
+        let reply = self.client.run(call).await?;
         Ok((Answer::read(keys, reply.value)?, reply.repeated))
     }
 
     /// As [`Executor::run`], for a script whose repeat has the same answer.
-    pub async fn answer(&self, args: Args<'_>) -> SessionResult<Answer> {
-        self.run(args).await.map(|(answer, _repeated)| answer)
+    pub async fn answer(&self, call: OwnerCall<'_>) -> SessionResult<Answer> {
+        self.run(call).await.map(|(answer, _repeated)| answer)
     }
 
     /// The location of the session with a key. None if no owner has the key.
@@ -59,12 +60,12 @@ impl Executor {
         owner: &Owner,
         key: &SessionKey,
         ttl: Ttl,
-        args: impl Fn(Option<Reservation>) -> Args<'a>,
+        call: impl Fn(Option<Reservation>) -> OwnerCall<'a>,
     ) -> SessionResult<Answer> {
         let mut fenced = None;
         loop {
             let reservation = self.layout.reserve(owner, key, ttl, fenced).await?;
-            let mut answer = self.answer(args(reservation)).await;
+            let mut answer = self.answer(call(reservation)).await;
             fenced = fenced_pointer(reservation, &mut answer)?;
             if fenced.is_none() {
                 self.layout.settle(owner, key, reservation, &answer);
@@ -122,9 +123,9 @@ impl Refusal {
     /// # Errors
     /// `Internal` if the answer has another form.
     pub fn of(answer: &mut Answer) -> SessionResult<Option<Self>> {
-        match answer.status.as_str() {
-            "LATE" => answer.number().map(Self::Late).map(Some),
-            "STALE" => answer.number().map(Self::Stale).map(Some),
+        match answer.status {
+            Status::Late => answer.number().map(Self::Late).map(Some),
+            Status::Stale => answer.number().map(Self::Stale).map(Some),
             _ => Ok(None),
         }
     }

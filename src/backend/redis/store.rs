@@ -9,15 +9,16 @@ use super::config::RedisConfig;
 use super::executor::Executor;
 use super::ownership::pointer::Reservation;
 use super::ownership::sweep::Sweep;
-use super::script::args::{Args, named, shown};
+use super::script::args::OwnerCall;
 use super::script::registry;
-use super::script::reply::{moved, overtaken};
+use super::script::reply::{outcome_unknown, revision_conflict};
+use super::script::status::Status;
 use super::{claims, health};
 use crate::backend::{Backend, Data, Owned};
 use crate::claim::{ClaimOutcome, ClaimToken};
 use crate::clock::Timestamp;
 use crate::error::{SessionResult, not_found};
-use crate::options::{FindByUser, StoreOptions};
+use crate::options::{FindByUser, OperationId, StoreOptions};
 use crate::owner::{Identity, Owner};
 use crate::payload;
 use crate::request;
@@ -96,24 +97,27 @@ impl Backend for RedisSessionStore {
             (None, false) => "-",
         };
         let (key, keys) = (request.session.key(), self.executor.layout.keys(owner));
-        let (operation, data) = (named(request.operation), payload::encode(data)?);
-        let args = |reservation: Option<Reservation>| {
-            Args::writing(&keys, &registry::CREATE, keys.session(key))
-                .text(owner.as_str())
-                .text(key.as_str())
-                .text(flags)
-                .number(request.ttl.0)
-                .text(&operation)
-                .bytes(&data)
-                .owned(Reservation::argument(reservation))
+        let operation = request.operation.unwrap_or_else(OperationId::random);
+        let payload = payload::encode(data)?;
+        let call = |reservation: Option<Reservation>| {
+            let arguments = registry::Create {
+                owner,
+                key,
+                flags,
+                ttl: request.ttl,
+                operation,
+                payload: &payload,
+                reservation: Reservation::argument(reservation),
+            };
+            OwnerCall::new(&keys, keys.session(key), arguments)
         };
         let answer = self
             .executor
-            .write_reserving_key(owner, key, request.ttl, args)
+            .write_reserving_key(owner, key, request.ttl, call)
             .await?;
-        match answer.status.as_str() {
-            "OK" => Ok(CreateOutcome::Created(key.clone())),
-            "EXISTS" => Ok(CreateOutcome::Exists),
+        match answer.status {
+            Status::Ok => Ok(CreateOutcome::Created(key.clone())),
+            Status::Exists => Ok(CreateOutcome::Exists),
             _ => answer.unexpected(),
         }
     }
@@ -137,15 +141,15 @@ impl Backend for RedisSessionStore {
             return Ok(None);
         };
         let name = location.keys.session(key);
-        let args = Args::reading(&location.keys, &registry::READ, name).text(key.as_str());
-        let mut answer = self.executor.answer(args).await?;
-        match answer.status.as_str() {
-            "OK" => {
+        let call = OwnerCall::new(&location.keys, name, registry::Read { key });
+        let mut answer = self.executor.answer(call).await?;
+        match answer.status {
+            Status::Ok => {
                 let (session, record) = answer.session()?;
                 let owner = record.owner;
                 Ok(Some(Owned { owner, session }))
             }
-            "NONE" => {
+            Status::None => {
                 self.executor.layout.forget_at(&location, key, None);
                 Ok(None)
             }
@@ -158,26 +162,31 @@ impl Backend for RedisSessionStore {
         let identity = Identity::of(&data.tenant_ctx)?;
         let location = self.executor.locate(key).await?;
         let keys = location.ok_or_else(|| not_found(key))?.keys;
-        let args = Args::writing(&keys, &registry::UPDATE, keys.session(key))
-            .text(key.as_str())
-            .owned(identity.owner_prefix())
-            .text(identity.user.map_or("", UserId::as_str))
-            .number(request.if_revision)
-            .owned(request.claim.map(shown).unwrap_or_default())
-            .owned(named(request.operation))
-            .owned(payload::encode(data)?);
-        let (mut answer, repeated) = self.executor.run(args).await?;
-        match answer.status.as_str() {
-            "OK" => answer.number(),
-            "NOT_FOUND" => Err(not_found(key)),
-            "OWNER" => {
+        let payload = payload::encode(data)?;
+        let arguments = registry::Update {
+            key,
+            owner_prefix: identity.owner_prefix(),
+            user: identity.user.map_or("", UserId::as_str),
+            revision: request.if_revision,
+            claim: request.claim,
+            operation: request.operation.unwrap_or_else(OperationId::random),
+            payload: &payload,
+        };
+        let call = OwnerCall::new(&keys, keys.session(key), arguments);
+        let (mut answer, repeated) = self.executor.run(call).await?;
+        match answer.status {
+            Status::Ok => answer.number(),
+            Status::NotFound => Err(not_found(key)),
+            Status::Owner => {
                 let owner = Owner::from_encoded(&answer.text()?);
                 let names_user = answer.number()? == 1;
                 owner.require_unchanged(names_user, &identity)?;
                 answer.unexpected()
             }
-            "REVISION_CONFLICT" if repeated => Err(overtaken()),
-            "REVISION_CONFLICT" => Err(moved(request.if_revision, answer.number()?)),
+            Status::RevisionConflict if repeated => Err(outcome_unknown()),
+            Status::RevisionConflict => {
+                Err(revision_conflict(request.if_revision, answer.number()?))
+            }
             _ => answer.unexpected(),
         }
     }
@@ -186,22 +195,26 @@ impl Backend for RedisSessionStore {
         let location = self.executor.locate(&request.key).await?;
         let location = location.ok_or_else(|| not_found(&request.key))?;
         let name = location.keys.session(&request.key);
-        let args = Args::writing(&location.keys, &registry::REMOVE, name)
-            .text(request.key.as_str())
-            .number(request.if_revision);
-        let (mut answer, repeated) = self.executor.run(args).await?;
-        if matches!(answer.status.as_str(), "OK" | "NOT_FOUND") {
+        let arguments = registry::Remove {
+            key: &request.key,
+            revision: request.if_revision,
+        };
+        let call = OwnerCall::new(&location.keys, name, arguments);
+        let (mut answer, repeated) = self.executor.run(call).await?;
+        if matches!(answer.status, Status::Ok | Status::NotFound) {
             let stamp = answer.stamp();
             self.executor
                 .layout
                 .forget_at(&location, &request.key, stamp);
         }
-        match answer.status.as_str() {
-            "OK" => Ok(()),
+        match answer.status {
+            Status::Ok => Ok(()),
             // An earlier attempt of this call removed it (C14).
-            "NOT_FOUND" if repeated => Ok(()),
-            "NOT_FOUND" => Err(not_found(&request.key)),
-            "REVISION_CONFLICT" => Err(moved(request.if_revision, answer.number()?)),
+            Status::NotFound if repeated => Ok(()),
+            Status::NotFound => Err(not_found(&request.key)),
+            Status::RevisionConflict => {
+                Err(revision_conflict(request.if_revision, answer.number()?))
+            }
             _ => answer.unexpected(),
         }
     }
@@ -209,28 +222,31 @@ impl Backend for RedisSessionStore {
     async fn park(&self, request: request::Park) -> SessionResult<ParkOutcome> {
         let (owner, data) = (&request.owner, request.session.data());
         let (key, keys) = (request.session.key(), self.executor.layout.keys(owner));
-        let (operation, data) = (named(request.operation), payload::encode(data)?);
-        let args = |reservation: Option<Reservation>| {
-            Args::writing(&keys, &registry::PARK, keys.session(key))
-                .text(owner.as_str())
-                .text(key.as_str())
-                .owned(request.scope.to_string())
-                .owned(request.legacy_scope.to_string())
-                .number(request.ttl.0)
-                .text(&operation)
-                .text(if request.if_absent { "1" } else { "0" })
-                .bytes(&data)
-                .owned(Reservation::argument(reservation))
+        let operation = request.operation.unwrap_or_else(OperationId::random);
+        let payload = payload::encode(data)?;
+        let call = |reservation: Option<Reservation>| {
+            let arguments = registry::Park {
+                owner,
+                key,
+                scope: request.scope,
+                legacy_scope: request.legacy_scope,
+                ttl: request.ttl,
+                operation,
+                if_absent: request.if_absent,
+                payload: &payload,
+                reservation: Reservation::argument(reservation),
+            };
+            OwnerCall::new(&keys, keys.session(key), arguments)
         };
         let mut answer = self
             .executor
-            .write_reserving_key(owner, key, request.ttl, args)
+            .write_reserving_key(owner, key, request.ttl, call)
             .await?;
-        match answer.status.as_str() {
-            "OK" => Ok(ParkOutcome::Registered {
+        match answer.status {
+            Status::Ok => Ok(ParkOutcome::Registered {
                 revision: answer.number()?,
             }),
-            "EXISTS" => answer.session_key().map(ParkOutcome::Exists),
+            Status::Exists => answer.session_key().map(ParkOutcome::Exists),
             _ => answer.unexpected(),
         }
     }
@@ -246,24 +262,26 @@ impl Backend for RedisSessionStore {
         legacy_scope: &ScopeDigest,
     ) -> SessionResult<Option<SessionKey>> {
         let keys = self.executor.layout.keys(owner);
-        let args = Args::reading(&keys, &registry::FIND, keys.route(owner))
-            .text(owner.as_str())
-            .owned(scope.to_string())
-            .owned(legacy_scope.to_string());
-        let mut answer = self.executor.answer(args).await?;
-        match answer.status.as_str() {
-            "OK" => answer.session_key().map(Some),
-            "NONE" => Ok(None),
+        let arguments = registry::Find {
+            owner,
+            scope: *scope,
+            legacy_scope: *legacy_scope,
+        };
+        let call = OwnerCall::new(&keys, keys.route(owner), arguments);
+        let mut answer = self.executor.answer(call).await?;
+        match answer.status {
+            Status::Ok => answer.session_key().map(Some),
+            Status::None => Ok(None),
             _ => answer.unexpected(),
         }
     }
 
     async fn waits(&self, owner: &Owner) -> SessionResult<Vec<SessionKey>> {
         let keys = self.executor.layout.keys(owner);
-        let args = Args::reading(&keys, &registry::WAITS, keys.route(owner)).text(owner.as_str());
-        let mut answer = self.executor.answer(args).await?;
-        match answer.status.as_str() {
-            "OK" => answer.session_keys(),
+        let call = OwnerCall::new(&keys, keys.route(owner), registry::Waits { owner });
+        let mut answer = self.executor.answer(call).await?;
+        match answer.status {
+            Status::Ok => answer.session_keys(),
             _ => answer.unexpected(),
         }
     }
@@ -274,34 +292,33 @@ impl Backend for RedisSessionStore {
             FindByUser::WaitsAndCreated => "created",
             FindByUser::WaitsOnly => "waits",
         };
-        let args = Args::reading(&keys, &registry::LATEST, keys.route(owner))
-            .text(owner.as_str())
-            .text(sees);
-        let mut answer = self.executor.answer(args).await?;
-        match answer.status.as_str() {
-            "OK" => answer.session().map(|(session, _)| Some(session)),
-            "NONE" => Ok(None),
+        let call = OwnerCall::new(&keys, keys.route(owner), registry::Latest { owner, sees });
+        let mut answer = self.executor.answer(call).await?;
+        match answer.status {
+            Status::Ok => answer.session().map(|(session, _)| Some(session)),
+            Status::None => Ok(None),
             _ => answer.unexpected(),
         }
     }
 
     /// A repeat that finds nothing says so: the wait is gone either way (C11, C14).
     async fn clear(&self, request: request::Clear) -> SessionResult<ClearOutcome> {
-        let keys = self.executor.layout.keys(&request.owner);
-        let args = Args::writing(&keys, &registry::CLEAR, keys.route(&request.owner))
-            .text(request.owner.as_str())
-            .owned(request.scope.to_string())
-            .owned(request.legacy_scope.to_string());
-        let mut answer = self.executor.answer(args).await?;
-        match answer.status.as_str() {
-            "OK" => {
+        let owner = &request.owner;
+        let keys = self.executor.layout.keys(owner);
+        let arguments = registry::Clear {
+            owner,
+            scope: request.scope,
+            legacy_scope: request.legacy_scope,
+        };
+        let call = OwnerCall::new(&keys, keys.route(owner), arguments);
+        let mut answer = self.executor.answer(call).await?;
+        match answer.status {
+            Status::Ok => {
                 let key = answer.session_key()?;
-                self.executor
-                    .layout
-                    .forget(&request.owner, &key, answer.stamp());
+                self.executor.layout.forget(owner, &key, answer.stamp());
                 Ok(ClearOutcome::Cleared(key))
             }
-            "NO_WAIT" => Ok(ClearOutcome::NoWait),
+            Status::NoWait => Ok(ClearOutcome::NoWait),
             _ => answer.unexpected(),
         }
     }

@@ -8,14 +8,16 @@ use greentic_types::SessionKey;
 
 use super::executor::Refusal;
 use super::ownership::pointer::Reservation;
-use super::script::args::{Args, named};
+use super::script::args::{MessageLimits, OwnerCall};
 use super::script::registry;
 use super::script::reply::Answer;
+use super::script::status::Status;
 use super::store::RedisSessionStore;
 use crate::admin::{ImportMode, ImportOutcome, RevokeOutcome, ScanCursor, VerifyMode, VerifyPage};
 use crate::backend::{Admin, Backend, Depth, WalkPage};
 use crate::clock::Timestamp;
 use crate::error::{SessionResult, invalid_input, not_found};
+use crate::options::OperationId;
 use crate::owner::{Identity, Owner};
 use crate::payload;
 use crate::request;
@@ -41,18 +43,17 @@ impl Admin for RedisSessionStore {
         request: request::EraseOwner,
     ) -> SessionResult<Erased> {
         let keys = self.executor.layout.keys(owner);
-        let mut args = Args::writing(&keys, &registry::FORGET, keys.route(owner))
-            .text(owner.as_str())
-            .number(request.keys.len() as u64);
-        for key in &request.keys {
-            args = args.text(key.as_str());
-        }
-        for scope in &request.legacy_scopes {
-            args = args.owned(scope.to_string());
-        }
-        let mut answer = self.executor.answer(args).await?;
-        match answer.status.as_str() {
-            "OK" => {
+        let arguments = registry::EraseOwner {
+            owner,
+            keys_and_scopes: registry::KeysAndScopes {
+                keys: &request.keys,
+                legacy_scopes: &request.legacy_scopes,
+            },
+        };
+        let call = OwnerCall::new(&keys, keys.route(owner), arguments);
+        let mut answer = self.executor.answer(call).await?;
+        match answer.status {
+            Status::Ok => {
                 let (sessions, messages) = (answer.number()?, answer.number()?);
                 for removed in answer.values()? {
                     let mut removed = Answer::read(keys.clone(), removed)?;
@@ -82,11 +83,13 @@ impl Admin for RedisSessionStore {
             let found = layout.locate_and_extend(key, ttl, refused_at).await?;
             let (location, reservation) = found.ok_or_else(|| not_found(key))?;
             let name = location.keys.session(key);
-            let args = Args::writing(&location.keys, &registry::EXTEND, name)
-                .text(key.as_str())
-                .number(ttl.0)
-                .owned(Reservation::argument(reservation));
-            let answer = self.executor.answer(args).await;
+            let arguments = registry::Extend {
+                key,
+                ttl,
+                reservation: Reservation::argument(reservation),
+            };
+            let call = OwnerCall::new(&location.keys, name, arguments);
+            let answer = self.executor.answer(call).await;
             if let Some(owner) = &location.owner {
                 layout.settle(owner, key, reservation, &answer);
             }
@@ -96,13 +99,13 @@ impl Admin for RedisSessionStore {
                 Some(refusal) => refused_at = refusal.refused_at(),
             }
         };
-        match answer.status.as_str() {
-            "OK" => Ok(match answer.number()? {
+        match answer.status {
+            Status::Ok => Ok(match answer.number()? {
                 0 => None,
                 deadline => Some(Timestamp::from_millis(deadline)),
             }),
-            "NOT_FOUND" => Err(not_found(&request.key)),
-            "LEGACY" => Err(invalid_input(
+            Status::NotFound => Err(not_found(&request.key)),
+            Status::Legacy => Err(invalid_input(
                 "greentic-session 1.2 parked the session; its deadline stays until it is parked again",
             )),
             _ => answer.unexpected(),
@@ -113,17 +116,20 @@ impl Admin for RedisSessionStore {
     async fn revoke(&self, key: &SessionKey) -> SessionResult<RevokeOutcome> {
         let location = self.executor.locate(key).await?;
         let keys = location.ok_or_else(|| not_found(key))?.keys;
-        let args = Args::writing(&keys, &registry::REVOKE, keys.session(key))
-            .text(key.as_str())
-            .owned(named(None));
-        let mut answer = self.executor.answer(args).await?;
-        match answer.status.as_str() {
-            "OK" => Ok(RevokeOutcome::Revoked {
+        let operation = OperationId::random();
+        let call = OwnerCall::new(
+            &keys,
+            keys.session(key),
+            registry::Revoke { key, operation },
+        );
+        let mut answer = self.executor.answer(call).await?;
+        match answer.status {
+            Status::Ok => Ok(RevokeOutcome::Revoked {
                 until: answer.timestamp()?,
                 attempt: u32::try_from(answer.number()?).unwrap_or(u32::MAX),
             }),
-            "NOT_CLAIMED" => Ok(RevokeOutcome::NotClaimed),
-            "NOT_FOUND" => Err(not_found(key)),
+            Status::NotClaimed => Ok(RevokeOutcome::NotClaimed),
+            Status::NotFound => Err(not_found(key)),
             _ => answer.unexpected(),
         }
     }
@@ -137,31 +143,30 @@ impl Admin for RedisSessionStore {
             (false, true) => "-c",
             (false, false) => "-",
         };
-        let if_absent = request.mode == ImportMode::IfAbsent;
         let (owner, key) = (&request.owner, request.session.key());
         let keys = self.executor.layout.keys(owner);
-        let (operation, data) = (named(None), payload::encode(data)?);
-        let args = |reservation: Option<Reservation>| {
-            let args = Args::writing(&keys, &registry::IMPORT, keys.session(key))
-                .text(owner.as_str())
-                .text(key.as_str())
-                .text(flags)
-                .number(request.revision)
-                .number(request.created.map(Timestamp::as_millis))
-                .number(request.deadline.map(Timestamp::as_millis))
-                .number(request.fencing)
-                .text(if if_absent { "1" } else { "0" })
-                .text(&operation)
-                .bytes(&data)
-                .owned(Reservation::argument(reservation));
-            match &request.wait {
-                None => args,
-                Some(wait) => args
-                    .owned(wait.scope.to_string())
-                    .number(wait.order)
-                    .number(wait.since.map(Timestamp::as_millis))
-                    .number(u64::from(wait.attempt)),
-            }
+        let (operation, payload) = (OperationId::random(), payload::encode(data)?);
+        let call = |reservation: Option<Reservation>| {
+            let arguments = registry::Import {
+                owner,
+                key,
+                flags,
+                revision: request.revision,
+                created: request.created,
+                deadline: request.deadline,
+                fencing: request.fencing,
+                if_absent: request.mode == ImportMode::IfAbsent,
+                operation,
+                payload: &payload,
+                reservation: Reservation::argument(reservation),
+                wait: request.wait.as_ref().map(|wait| registry::ImportedWait {
+                    scope: wait.scope,
+                    order: wait.order,
+                    since: wait.since,
+                    attempt: wait.attempt,
+                }),
+            };
+            OwnerCall::new(&keys, keys.session(key), arguments)
         };
         let ttl = self
             .executor
@@ -170,31 +175,30 @@ impl Admin for RedisSessionStore {
             .await?;
         let answer = self
             .executor
-            .write_reserving_key(owner, key, ttl, args)
+            .write_reserving_key(owner, key, ttl, call)
             .await?;
-        match answer.status.as_str() {
-            "OK" => Ok(ImportOutcome::Imported),
-            "EXISTS" => Ok(ImportOutcome::Exists),
-            "EXPIRED" => Ok(ImportOutcome::Expired),
+        match answer.status {
+            Status::Ok => Ok(ImportOutcome::Imported),
+            Status::Exists => Ok(ImportOutcome::Exists),
+            Status::Expired => Ok(ImportOutcome::Expired),
             _ => answer.unexpected(),
         }
     }
 
     async fn import_messages(&self, request: request::ImportMessages) -> SessionResult<()> {
-        let keys = self.executor.layout.keys(&request.owner);
-        let mut args = Args::writing(
-            &keys,
-            &registry::IMPORT_MESSAGES,
-            keys.route(&request.owner),
-        )
-        .text(request.owner.as_str())
-        .message_limits(self.options());
-        for (message, until) in &request.messages {
-            args = args.owned(hex::encode(message.0)).number(until.as_millis());
-        }
-        let answer = self.executor.answer(args).await?;
-        match answer.status.as_str() {
-            "OK" => Ok(()),
+        let owner = &request.owner;
+        let keys = self.executor.layout.keys(owner);
+        let MessageLimits { window, limit } = MessageLimits::new(self.options());
+        let arguments = registry::ImportMessages {
+            owner,
+            window,
+            limit,
+            messages: request.messages,
+        };
+        let call = OwnerCall::new(&keys, keys.route(owner), arguments);
+        let answer = self.executor.answer(call).await?;
+        match answer.status {
+            Status::Ok => Ok(()),
             _ => answer.unexpected(),
         }
     }

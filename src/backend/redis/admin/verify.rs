@@ -7,9 +7,10 @@ use crate::admin::{Finding, FindingKind, ScanCursor, VerifyMode, VerifyPage};
 use crate::backend::redis::client::fan_out::fan_out;
 use crate::backend::redis::config::namespace::KINDS;
 use crate::backend::redis::executor::Executor;
-use crate::backend::redis::script::args::Args;
+use crate::backend::redis::script::args::OwnerCall;
 use crate::backend::redis::script::registry;
 use crate::backend::redis::script::reply::Answer;
+use crate::backend::redis::script::status::Status;
 use crate::error::SessionResult;
 
 /// How many names one script checks. Few, because other calls wait behind it.
@@ -66,14 +67,14 @@ async fn check_batch(
     let Some(first) = names.first() else {
         return Ok(Vec::new());
     };
-    let repair = mode == VerifyMode::Repair;
+    let entries = names.iter().map(|name| (name.kind, &*name.subject));
+    let arguments = registry::Check {
+        repair: mode == VerifyMode::Repair,
+        entries: entries.collect(),
+    };
     let name = first.keys.session(&SessionKey::new(&*first.subject));
-    let mut args =
-        Args::writing(&first.keys, &registry::CHECK, name).text(if repair { "1" } else { "0" });
-    for name in names {
-        args = args.text(name.kind).text(&name.subject);
-    }
-    let mut answer = executor.answer(args).await?;
+    let call = OwnerCall::new(&first.keys, name, arguments);
+    let mut answer = executor.answer(call).await?;
     let findings = answer.values()?.into_iter();
     findings
         .map(|value| match Answer::read(first.keys.clone(), value) {
@@ -89,10 +90,10 @@ async fn check_batch(
 }
 
 fn finding(answer: &mut Answer) -> SessionResult<Finding> {
-    let kind = match answer.status.as_str() {
-        "DANGLING" => FindingKind::Dangling,
-        "MISSING" => FindingKind::Missing,
-        "ORPHAN" => FindingKind::Orphan,
+    let kind = match answer.status {
+        Status::Dangling => FindingKind::Dangling,
+        Status::Missing => FindingKind::Missing,
+        Status::Orphan => FindingKind::Orphan,
         _ => return answer.unexpected(),
     };
     let (place, key) = (answer.text()?, answer.text()?);

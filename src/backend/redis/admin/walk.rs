@@ -10,10 +10,11 @@ use crate::admin::{FindingKind, ScanCursor};
 use crate::backend::redis::client::Client;
 use crate::backend::redis::client::fan_out::fan_out;
 use crate::backend::redis::executor::Executor;
-use crate::backend::redis::script::args::Args;
+use crate::backend::redis::script::args::OwnerCall;
 use crate::backend::redis::script::record::head;
 use crate::backend::redis::script::registry;
 use crate::backend::redis::script::reply::{Answer, unexpected};
+use crate::backend::redis::script::status::Status;
 use crate::backend::{Depth, Detail, Entry, OwnerEntry, WalkPage};
 use crate::claim::{MessageDigest, TokenSecret};
 use crate::clock::Timestamp;
@@ -128,19 +129,20 @@ async fn read_entries(
         return Ok((0, Vec::new()));
     };
     let name = first.keys.session(&SessionKey::new(&*first.subject));
-    let mut args = Args::reading(&first.keys, &registry::READ_ENTRIES, name).text(match depth {
-        Depth::Summary if prefix_only => "summary",
-        Depth::Heads => "heads",
-        Depth::Summary | Depth::Full => "full",
+    let entries = names.iter().map(|name| match name.kind {
+        "waits:scope" => ("scope", &*name.subject),
+        kind => (kind, &*name.subject),
     });
-    for name in names {
-        let kind = match name.kind {
-            "waits:scope" => "scope",
-            kind => kind,
-        };
-        args = args.text(kind).text(&name.subject);
-    }
-    let mut answer = executor.answer(args).await?;
+    let arguments = registry::ReadEntries {
+        depth: match depth {
+            Depth::Summary if prefix_only => "summary",
+            Depth::Heads => "heads",
+            Depth::Summary | Depth::Full => "full",
+        },
+        entries: entries.collect(),
+    };
+    let call = OwnerCall::new(&first.keys, name, arguments);
+    let mut answer = executor.answer(call).await?;
     walked.now = answer.timestamp()?;
     let entries = answer.values()?;
     let (read, mut cut) = (entries.len(), Vec::new());
@@ -164,17 +166,17 @@ fn add_entry(
     mut entry: Answer,
     walked: &mut WalkPage,
 ) -> SessionResult<()> {
-    match entry.status.as_str() {
-        "SESSION" => {
+    match entry.status {
+        Status::Session => {
             let session = session_entry(depth, name, &mut entry)?;
             walked.sessions.extend(session);
         }
-        "DONE" => {
+        Status::Done => {
             let messages = messages(&entry.values()?);
             let owner = Owner::from_encoded(&name.subject);
             walked.owners.push(OwnerEntry::new(owner, messages));
         }
-        "NONE" => {}
+        Status::None => {}
         _ => return entry.unexpected(),
     }
     Ok(())

@@ -76,7 +76,7 @@ impl Client {
             key: call.key(),
             route: Route::Master,
             has_one_key: call.has_one_key,
-            mutating: call.mutating,
+            mutating: call.mutating(),
             script: Some(&call),
         };
         self.send(call.by_sha1(), request).await

@@ -62,6 +62,7 @@ mod tests {
             "my:app",
             "session",
             "a::b",
+            "a:due",
             "tests:550e8400-e29b-41d4-a716-446655440000",
         ] {
             assert!(check(namespace).is_ok(), "{namespace}");
@@ -85,6 +86,8 @@ mod tests {
             "greentic",
             "a:session",
             "a:user:b",
+            "a:expiry",
+            "greentic:session:expiry:b",
             "greentic:session:session",
             "greentic:user",
             &long,

@@ -23,6 +23,7 @@ use super::config::RedisConfig;
 use super::config::url::Deployment;
 use super::script::keys::Keys;
 use super::script::reply::Answer;
+use super::script::status::Status;
 use crate::admin::{Finding, VerifyMode};
 use crate::claim::ClaimToken;
 use crate::clock::{Timestamp, whole_millis};
@@ -160,7 +161,9 @@ impl KeyLayout {
         let (Self::Clustered(clustered), Some(reservation)) = (self, reservation) else {
             return;
         };
-        let is_written = answer.as_ref().is_ok_and(|answer| answer.status == "OK");
+        let is_written = answer
+            .as_ref()
+            .is_ok_and(|answer| answer.status == Status::Ok);
         if reservation.outlives || !is_written {
             // A write that was answered cannot come later; one without an answer can.
             let settled = answer.is_ok().then(|| reservation.exclusive_stamp());

@@ -129,9 +129,8 @@ pub struct ExtendedPointer {
 
 /// The TTL of a pointer as an argument of a script: that of its session plus the time in which the
 /// session may be written. Empty for no expiry.
-pub fn pointer_ttl(Ttl(session): Ttl, write: Duration) -> String {
-    let ttl = session.map(|ttl| ttl.saturating_add(whole_millis(write)));
-    ttl.map(|ttl| ttl.to_string()).unwrap_or_default()
+pub fn pointer_ttl(Ttl(session): Ttl, write: Duration) -> Option<u64> {
+    session.map(|ttl| ttl.saturating_add(whole_millis(write)))
 }
 
 #[cfg(test)]

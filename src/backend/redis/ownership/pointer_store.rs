@@ -20,10 +20,11 @@ use super::pointer::{
 };
 use crate::backend::redis::client::Client;
 use crate::backend::redis::config::RedisConfig;
-use crate::backend::redis::script::args::Args;
+use crate::backend::redis::script::args::{OwnerCall, ScriptArguments};
 use crate::backend::redis::script::keys::Keys;
 use crate::backend::redis::script::reply::{Answer, unexpected};
-use crate::backend::redis::script::{Call, Script, registry};
+use crate::backend::redis::script::status::Status;
+use crate::backend::redis::script::{Call, registry};
 use crate::clock::{Timestamp, whole_millis};
 use crate::error::SessionResult;
 use crate::options::Ttl;
@@ -101,18 +102,18 @@ impl PointerStore {
         let refused_at = fenced.and_then(|fenced| fenced.refused_at);
         let deadline = Instant::now() + self.response_timeout;
         loop {
-            let args = [
-                owner.as_str().to_owned(),
-                pointer_ttl(ttl, self.write_time()),
-                fenced.map_or_else(String::new, |fenced| fenced.stamp.to_string()),
-                fenced.map_or(0, |fenced| fenced.fence).to_string(),
-            ];
-            let mut answer = self.run(&registry::RESERVE_POINTER, key, &args).await?;
+            let arguments = registry::ReservePointer {
+                new_owner: owner,
+                ttl: pointer_ttl(ttl, self.write_time()),
+                replaced: fenced.map(|fenced| fenced.stamp),
+                above: fenced.map_or(0, |fenced| fenced.fence),
+            };
+            let mut answer = self.run(key, arguments).await?;
             let stamp = answer.number()?;
-            let kind = match answer.status.as_str() {
-                "CREATED" => Some(ReservationKind::Created),
-                "EXISTING" => Some(ReservationKind::Existing),
-                "OTHER" => None,
+            let kind = match answer.status {
+                Status::Created => Some(ReservationKind::Created),
+                Status::Existing => Some(ReservationKind::Existing),
+                Status::Other => None,
                 _ => return answer.unexpected(),
             };
             if let Some(kind) = kind {
@@ -153,21 +154,21 @@ impl PointerStore {
         ttl: Ttl,
         lease: Duration,
     ) -> SessionResult<Option<ExtendedPointer>> {
-        let args = [
-            owner.map_or("", Owner::as_str).to_owned(),
-            pointer_ttl(ttl, self.write_time()),
-            whole_millis(lease).to_string(),
-        ];
-        let mut answer = self.run(&registry::EXTEND_POINTER, key, &args).await?;
-        match answer.status.as_str() {
-            "OK" => Ok(Some(ExtendedPointer {
+        let arguments = registry::ExtendPointer {
+            expected_owner: owner,
+            ttl: pointer_ttl(ttl, self.write_time()),
+            lease: whole_millis(lease),
+        };
+        let mut answer = self.run(key, arguments).await?;
+        match answer.status {
+            Status::Ok => Ok(Some(ExtendedPointer {
                 owner: Owner::from_encoded(&answer.text()?),
                 outlives: answer.number()? == 1,
                 awaited: answer.number()?,
                 extended_at: answer.number()?,
                 stamp: answer.number()?,
             })),
-            "GONE" => Ok(None),
+            Status::Gone => Ok(None),
             _ => answer.unexpected(),
         }
     }
@@ -183,16 +184,16 @@ impl PointerStore {
         quiet_period: Duration,
         ended: Option<u64>,
     ) -> SessionResult<Option<Duration>> {
-        let args = [
-            pointer.owner.as_str().to_owned(),
-            pointer.stamp.to_string(),
-            pointer_ttl(session, self.write_time()),
-            whole_millis(quiet_period).to_string(),
-            ended.map_or_else(String::new, |ended| ended.to_string()),
-        ];
-        let mut answer = self.run(&registry::SET_POINTER_EXPIRY, key, &args).await?;
-        match answer.status.as_str() {
-            "WAIT" => Ok(Some(Duration::from_millis(answer.number()?))),
+        let arguments = registry::SetPointerExpiry {
+            expected_owner: &pointer.owner,
+            expected_stamp: pointer.stamp,
+            ttl: pointer_ttl(session, self.write_time()),
+            quiet_period: whole_millis(quiet_period),
+            ended,
+        };
+        let mut answer = self.run(key, arguments).await?;
+        match answer.status {
+            Status::Wait => Ok(Some(Duration::from_millis(answer.number()?))),
             _ => Ok(None),
         }
     }
@@ -206,10 +207,13 @@ impl PointerStore {
         stamp: u64,
         session: Ttl,
     ) -> SessionResult<bool> {
-        let ttl = pointer_ttl(session, self.write_time());
-        let args = [owner.as_str().to_owned(), stamp.to_string(), ttl];
-        let answer = self.run(&registry::RESTORE_POINTER, key, &args).await?;
-        Ok(answer.status == "OK")
+        let arguments = registry::RestorePointer {
+            expected_owner: owner,
+            new_stamp: stamp,
+            ttl: pointer_ttl(session, self.write_time()),
+        };
+        let answer = self.run(key, arguments).await?;
+        Ok(answer.status == Status::Ok)
     }
 
     /// Removes the pointer of a stamp.
@@ -219,11 +223,14 @@ impl PointerStore {
         key: &SessionKey,
         stamp: u64,
     ) -> SessionResult<Removal> {
-        let args = [owner.as_str().to_owned(), stamp.to_string()];
-        let answer = self.run(&registry::DELETE_POINTER, key, &args).await?;
-        match answer.status.as_str() {
-            "OK" => Ok(Removal::Removed),
-            "OTHER" => Ok(Removal::OtherStamp),
+        let arguments = registry::DeletePointer {
+            expected_owner: owner,
+            expected_stamp: stamp,
+        };
+        let answer = self.run(key, arguments).await?;
+        match answer.status {
+            Status::Ok => Ok(Removal::Removed),
+            Status::Other => Ok(Removal::OtherStamp),
             _ => Ok(Removal::Missing),
         }
     }
@@ -243,12 +250,10 @@ impl PointerStore {
     /// False if the session exists.
     async fn fence(&self, owner: &Owner, key: &SessionKey, stamp: u64) -> SessionResult<bool> {
         let keys = self.keys(owner);
-        let args = Args::writing(&keys, &registry::FENCE, keys.session(key))
-            .text(key.as_str())
-            .number(stamp);
-        let reply = self.client.run(args.call()).await?;
+        let call = OwnerCall::new(&keys, keys.session(key), registry::Fence { key, stamp });
+        let reply = self.client.run(call.call).await?;
         // If the fence cannot be read, the key stays with its owner.
-        Ok(Answer::read(keys, reply.value).is_ok_and(|answer| answer.status == "NONE"))
+        Ok(Answer::read(keys, reply.value).is_ok_and(|answer| answer.status == Status::None))
     }
 
     /// The pointer of a session key.
@@ -271,19 +276,16 @@ impl PointerStore {
     /// # Errors
     /// `Internal` if the stored value is not a pointer.
     pub async fn inspect(&self, key: &SessionKey) -> SessionResult<Option<PointerState>> {
-        let name = self.name(key);
-        let mut answer = self
-            .run_on(&registry::INSPECT_POINTER, &name, &[], false)
-            .await?;
-        match answer.status.as_str() {
-            "OK" => Ok(Some(PointerState {
+        let mut answer = self.run(key, registry::InspectPointer {}).await?;
+        match answer.status {
+            Status::Ok => Ok(Some(PointerState {
                 owner: Owner::from_encoded(&answer.text()?),
                 stamp: answer.number()?,
                 // -1, for no expiry, is not a number here.
                 expires_in: answer.number().ok().map(Duration::from_millis),
                 quiet: Duration::from_millis(answer.number()?),
             })),
-            "GONE" => Ok(None),
+            Status::Gone => Ok(None),
             _ => answer.unexpected(),
         }
     }
@@ -359,30 +361,21 @@ impl PointerStore {
         format!("{}:owner:{key}", self.namespace)
     }
 
-    async fn run(
+    async fn run<'a>(
         &self,
-        script: &'static Script,
         key: &SessionKey,
-        args: &[String],
+        arguments: impl ScriptArguments<'a>,
     ) -> SessionResult<Answer> {
-        self.run_on(script, &self.name(key), args, true).await
+        self.run_on(self.name(key), arguments).await
     }
 
     /// Runs a script that uses one key.
-    pub async fn run_on(
+    pub async fn run_on<'a>(
         &self,
-        script: &'static Script,
-        name: &str,
-        args: &[String],
-        mutating: bool,
+        name: String,
+        arguments: impl ScriptArguments<'a>,
     ) -> SessionResult<Answer> {
-        let call = Call {
-            script,
-            keys: vec![name.as_bytes().into()],
-            args: args.iter().map(|arg| arg.as_bytes().into()).collect(),
-            has_one_key: true,
-            mutating,
-        };
+        let call = Call::on_key(name, arguments);
         let reply = self.client.run(call).await?;
         Answer::read(Keys::new(&self.namespace), reply.value)
     }

@@ -18,6 +18,7 @@ use crate::backend::redis::client::fan_out::fan_out;
 use crate::backend::redis::client::scan::scan_master;
 use crate::backend::redis::client::topology::Route;
 use crate::backend::redis::script::registry;
+use crate::backend::redis::script::status::Status;
 use crate::backend::redis::transport::backoff::jittered;
 use crate::clock::whole_millis;
 use crate::error::SessionResult;
@@ -144,11 +145,12 @@ impl Sweeper {
     }
 
     async fn set_lease(&self, lease: &SweepLease, time: Duration) -> SessionResult<bool> {
-        let time = whole_millis(time).max(1).to_string();
-        let args = [lease.token.clone(), time];
-        let script = &registry::SWEEP_LEASE;
-        let answer = self.pointers.run_on(script, &lease.name, &args, true);
-        Ok(answer.await?.status == "OK")
+        let arguments = registry::SweepLease {
+            token: &lease.token,
+            time: whole_millis(time).max(1),
+        };
+        let answer = self.pointers.run_on(lease.name.clone(), arguments);
+        Ok(answer.await?.status == Status::Ok)
     }
 
     /// Removes the orphans of all masters.

@@ -1,92 +1,226 @@
-//! The arguments of a script, in the order that the head of its file tells.
+//! The arguments of scripts: one type for the arguments of each script, and their form on the wire.
 
 use std::borrow::Cow;
 
+use greentic_types::SessionKey;
+
 use super::keys::Keys;
 use super::{Call, Script};
-use crate::claim::{ClaimToken, TokenSecret};
-use crate::clock::whole_millis;
-use crate::options::{OperationId, StoreOptions};
+use crate::claim::{MessageDigest, TokenSecret};
+use crate::clock::{Timestamp, whole_millis};
+use crate::options::{OperationId, StoreOptions, Ttl};
+use crate::owner::Owner;
+use crate::scope::ScopeDigest;
 
 /// The longest message window in milliseconds; with a longer one instants would exceed the numbers of Lua.
 const MAX_MESSAGE_WINDOW: u64 = 1 << 52;
 
-/// A call in the making. The first argument of every script is how all keys begin.
-pub struct Args<'a> {
-    pub keys: Keys,
-    call: Call<'a>,
+/// The arguments of a call, in the form of the wire.
+pub type List<'a> = Vec<Cow<'a, [u8]>>;
+
+/// One argument, or several that belong together.
+pub trait Argument<'a> {
+    fn append_to(self, list: &mut List<'a>);
 }
 
-impl<'a> Args<'a> {
-    /// A call that reads. `key` is the one key that a router needs to know; the script names it and
-    /// all others of the same owner itself.
-    pub fn reading(keys: &Keys, script: &'static Script, key: String) -> Self {
-        let call = Call {
-            script,
-            keys: vec![Cow::Owned(key.into_bytes())],
-            args: vec![Cow::Owned(keys.base().as_bytes().to_vec())],
-            has_one_key: false,
-            mutating: false,
-        };
+/// Arguments with names, or the rest of a script's arguments.
+pub trait Arguments<'a> {
+    /// Their names in the script; none of arguments that the script reads by their position.
+    #[cfg(test)]
+    const NAMES: &'static [&'static str];
+
+    /// The names of the arguments behind these, as far as they have names.
+    #[cfg(test)]
+    const REST: &'static [&'static str] = &[];
+
+    fn append_to(self, list: &mut List<'a>);
+}
+
+/// The arguments of a script that exists.
+pub trait ScriptArguments<'a>: Arguments<'a> {
+    fn script() -> &'static Script;
+}
+
+/// A struct whose fields are the arguments of a script, in their order. What stands behind `..` is appended.
+macro_rules! arguments {
+    (
+        $(#[$meta:meta])*
+        $name:ident $(<$lifetime:lifetime>)? {
+            $($field:ident: $type:ty,)*
+            $(..$rest:ident: $rest_type:ty,)?
+        }
+    ) => {
+        $(#[$meta])*
+        pub struct $name $(<$lifetime>)? {
+            $(pub $field: $type,)*
+            $(pub $rest: $rest_type,)?
+        }
+
+        impl<'a> $crate::backend::redis::script::args::Arguments<'a> for $name $(<$lifetime>)? {
+            #[cfg(test)]
+            const NAMES: &'static [&'static str] = &[$(stringify!($field)),*];
+
+            $(#[cfg(test)]
+            const REST: &'static [&'static str] = <$rest_type as Arguments<'a>>::NAMES;)?
+
+            fn append_to(self, _list: &mut $crate::backend::redis::script::args::List<'a>) {
+                $(Argument::append_to(self.$field, _list);)*
+                $(Arguments::append_to(self.$rest, _list);)?
+            }
+        }
+    };
+}
+pub(super) use arguments;
+
+/// For how long the messages of an owner are remembered, in milliseconds, and how many.
+pub struct MessageLimits {
+    pub window: u64,
+    pub limit: u64,
+}
+
+impl MessageLimits {
+    pub fn new(options: &StoreOptions) -> Self {
+        Self {
+            window: whole_millis(options.message_window).min(MAX_MESSAGE_WINDOW),
+            limit: u64::try_from(options.max_messages.max(1)).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+/// A call of a script on the keys of one owner.
+pub struct OwnerCall<'a> {
+    pub keys: Keys,
+    pub call: Call<'a>,
+}
+
+impl<'a> OwnerCall<'a> {
+    /// `key` is the key that decides on the slot. The script builds it and all other names by itself, from
+    /// the beginning of the names, which is the first argument of every such script.
+    pub fn new<A: ScriptArguments<'a>>(keys: &Keys, key: String, arguments: A) -> Self {
+        let mut args = vec![Cow::Owned(keys.base().as_bytes().to_vec())];
+        arguments.append_to(&mut args);
         Self {
             keys: keys.clone(),
-            call,
+            call: Call {
+                script: A::script(),
+                keys: vec![Cow::Owned(key.into_bytes())],
+                args,
+                has_one_key: false,
+            },
         }
-    }
-
-    /// A call that writes.
-    pub fn writing(keys: &Keys, script: &'static Script, key: String) -> Self {
-        let mut args = Self::reading(keys, script, key);
-        args.call.mutating = true;
-        args
-    }
-
-    /// A call that writes to what a token has claimed.
-    pub fn of_token(keys: &Keys, script: &'static Script, token: &'a ClaimToken) -> Self {
-        Self::writing(keys, script, keys.session(&token.key))
-            .text(token.owner.as_str())
-            .text(token.key.as_str())
-    }
-
-    pub fn text(self, text: &'a str) -> Self {
-        self.bytes(text.as_bytes())
-    }
-
-    pub fn bytes(mut self, bytes: &'a [u8]) -> Self {
-        self.call.args.push(Cow::Borrowed(bytes));
-        self
-    }
-
-    pub fn owned(mut self, value: impl Into<Vec<u8>>) -> Self {
-        self.call.args.push(Cow::Owned(value.into()));
-        self
-    }
-
-    /// A number, or empty for none.
-    pub fn number(self, number: impl Into<Option<u64>>) -> Self {
-        match number.into() {
-            Some(number) => self.owned(number.to_string()),
-            None => self.text(""),
-        }
-    }
-
-    /// For how long messages are remembered, and how many of an owner.
-    pub fn message_limits(self, options: &StoreOptions) -> Self {
-        self.number(whole_millis(options.message_window).min(MAX_MESSAGE_WINDOW))
-            .number(u64::try_from(options.max_messages.max(1)).unwrap_or(u64::MAX))
-    }
-
-    pub fn call(self) -> Call<'a> {
-        self.call
     }
 }
 
-/// An operation id for every write, so that an attempt finds what an earlier one did (C14).
-pub fn named(operation: Option<OperationId>) -> String {
-    let operation = operation.unwrap_or_else(OperationId::random);
-    format!("{:032x}", operation.as_u128())
+impl<'a> Call<'a> {
+    /// A call of a script on one key.
+    pub fn on_key<A: ScriptArguments<'a>>(key: String, arguments: A) -> Self {
+        let mut args = Vec::new();
+        arguments.append_to(&mut args);
+        Self {
+            script: A::script(),
+            keys: vec![Cow::Owned(key.into_bytes())],
+            args,
+            has_one_key: true,
+        }
+    }
 }
 
-pub fn shown(secret: TokenSecret) -> String {
-    format!("{:032x}", secret.0)
+impl<'a> Argument<'a> for &'a str {
+    fn append_to(self, list: &mut List<'a>) {
+        list.push(Cow::Borrowed(self.as_bytes()));
+    }
+}
+
+impl<'a> Argument<'a> for &'a [u8] {
+    fn append_to(self, list: &mut List<'a>) {
+        list.push(Cow::Borrowed(self));
+    }
+}
+
+impl<'a> Argument<'a> for String {
+    fn append_to(self, list: &mut List<'a>) {
+        list.push(Cow::Owned(self.into_bytes()));
+    }
+}
+
+impl<'a> Argument<'a> for &'a Owner {
+    fn append_to(self, list: &mut List<'a>) {
+        self.as_str().append_to(list);
+    }
+}
+
+impl<'a> Argument<'a> for &'a SessionKey {
+    fn append_to(self, list: &mut List<'a>) {
+        self.as_str().append_to(list);
+    }
+}
+
+/// Empty for none.
+impl<'a, A: Argument<'a>> Argument<'a> for Option<A> {
+    fn append_to(self, list: &mut List<'a>) {
+        match self {
+            Some(argument) => argument.append_to(list),
+            None => "".append_to(list),
+        }
+    }
+}
+
+impl<'a, A: Argument<'a>, B: Argument<'a>> Argument<'a> for (A, B) {
+    fn append_to(self, list: &mut List<'a>) {
+        self.0.append_to(list);
+        self.1.append_to(list);
+    }
+}
+
+impl<'a> Argument<'a> for bool {
+    fn append_to(self, list: &mut List<'a>) {
+        if self { "1" } else { "0" }.append_to(list);
+    }
+}
+
+/// Arguments that are written as text.
+macro_rules! as_text {
+    ($($value:ident: $type:ty => $text:expr;)+) => {
+        $(impl<'a> Argument<'a> for $type {
+            fn append_to(self, list: &mut List<'a>) {
+                let $value = self;
+                $text.append_to(list);
+            }
+        })+
+    };
+}
+
+as_text! {
+    number: u32 => number.to_string();
+    number: u64 => number.to_string();
+    number: usize => number.to_string();
+    ttl: Ttl => ttl.0;
+    instant: Timestamp => instant.as_millis();
+    scope: ScopeDigest => scope.to_string();
+    message: MessageDigest => hex::encode(message.0);
+    secret: TokenSecret => format!("{:032x}", secret.0);
+    operation: OperationId => format!("{:032x}", operation.as_u128());
+}
+
+/// Arguments that a script may get, or not.
+impl<'a, A: Arguments<'a>> Arguments<'a> for Option<A> {
+    #[cfg(test)]
+    const NAMES: &'static [&'static str] = A::NAMES;
+
+    fn append_to(self, list: &mut List<'a>) {
+        if let Some(arguments) = self {
+            arguments.append_to(list);
+        }
+    }
+}
+
+impl<'a, A: Argument<'a>> Arguments<'a> for Vec<A> {
+    #[cfg(test)]
+    const NAMES: &'static [&'static str] = &[];
+
+    fn append_to(self, list: &mut List<'a>) {
+        for argument in self {
+            argument.append_to(list);
+        }
+    }
 }

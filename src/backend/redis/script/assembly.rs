@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn every_include_resolves_without_a_cycle() {
-        let scripts = ALL.iter().flat_map(|(_, _, script)| includes(script));
+        let scripts = ALL.iter().flat_map(|script| includes(script.file));
         for path in scripts.chain(FILES.iter().map(|(path, _)| *path)) {
             check_for_cycles(path, &mut Vec::new());
         }
@@ -154,10 +154,10 @@ mod tests {
 
     #[test]
     fn every_file_is_a_script_or_included() {
-        let files = ALL.iter().map(|(_, _, script)| *script);
+        let files = ALL.iter().map(|script| script.file);
         let files = files.chain(FILES.iter().map(|(_, file)| *file));
         let included: Vec<_> = files.flat_map(includes).collect();
-        let scripts: Vec<_> = ALL.iter().map(|(_, path, _)| *path).collect();
+        let scripts: Vec<_> = ALL.iter().map(|script| script.path).collect();
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/backend/redis/script/lua");
         let mut count = 0;
         for folder in fs::read_dir(&root).unwrap() {
@@ -174,8 +174,8 @@ mod tests {
 
     #[test]
     fn a_file_is_in_a_script_once() {
-        for (name, _, script) in ALL {
-            let text = assemble(script);
+        for script in ALL {
+            let (name, text) = (script.path, assemble(script.file));
             assert!(!text.contains("@include"), "{name}");
             for (path, file) in FILES {
                 let first = file.lines().next().unwrap();
@@ -189,8 +189,8 @@ mod tests {
 
     #[test]
     fn every_word_of_a_table_is_replaced() {
-        for (name, _, script) in ALL {
-            let text = assemble(script);
+        for script in ALL {
+            let (name, text) = (script.path, assemble(script.file));
             let mut rest = text.split('$').skip(1);
             let is_word = |rest: &str| rest.starts_with(|letter: char| letter.is_ascii_uppercase());
             assert!(!rest.any(is_word), "{name}");

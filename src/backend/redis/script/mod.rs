@@ -9,6 +9,7 @@ mod line;
 pub mod record;
 pub mod registry;
 pub mod reply;
+pub mod status;
 
 use std::borrow::Cow;
 use std::sync::OnceLock;
@@ -21,6 +22,7 @@ use self::assembly::assemble;
 pub struct Script {
     /// The file of the script, without what it includes.
     file: &'static str,
+    writes: bool,
     assembled: OnceLock<Assembled>,
 }
 
@@ -31,9 +33,20 @@ struct Assembled {
 }
 
 impl Script {
-    pub const fn new(file: &'static str) -> Self {
+    /// A script that reads.
+    pub const fn reads(file: &'static str) -> Self {
         Self {
             file,
+            writes: false,
+            assembled: OnceLock::new(),
+        }
+    }
+
+    /// A script that writes.
+    pub const fn writes(file: &'static str) -> Self {
+        Self {
+            file,
+            writes: true,
             assembled: OnceLock::new(),
         }
     }
@@ -52,13 +65,16 @@ pub struct Call<'a> {
     pub script: &'static Script,
     pub keys: Vec<Cow<'a, [u8]>>,
     pub args: Vec<Cow<'a, [u8]>>,
-    /// Whether the script touches the first key only.
+    /// Whether the script uses the first key only.
     pub has_one_key: bool,
-    /// Whether the script writes.
-    pub mutating: bool,
 }
 
 impl Call<'_> {
+    /// Whether the script writes.
+    pub const fn mutating(&self) -> bool {
+        self.script.writes
+    }
+
     /// The key that decides where the call goes.
     pub fn key(&self) -> &[u8] {
         self.keys.first().map(AsRef::as_ref).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! The scripts. Each is one atomic step on the server.
+//! The scripts, and the arguments of each. A script is one atomic step on the server.
 //!
 //! Some scripts begin with a fast path: straight code without functions, for their most frequent case. The
 //! server creates the functions of a script anew in each run, which costs more than most of what they do. A
@@ -6,51 +6,320 @@
 //! full path; otherwise it leaves the call to the full path, and has written nothing.
 //! docs/decisions/0029-inlined-fast-paths-in-hot-scripts.md says what that gains.
 
+use greentic_types::SessionKey;
+
 use super::Script;
+use super::args::{Argument, Arguments, List, ScriptArguments, arguments};
+use crate::claim::{MessageDigest, TokenSecret};
+use crate::clock::Timestamp;
+use crate::options::{OperationId, Ttl};
+use crate::owner::Owner;
+use crate::scope::ScopeDigest;
 
 macro_rules! scripts {
-    ($($name:ident = $path:literal;)+) => {
-        $(pub static $name: Script = Script::new(include_str!(concat!("lua/", $path, ".lua")));)+
+    ($(
+        $(#[$meta:meta])*
+        $mode:ident $path:literal $name:ident $(<$lifetime:lifetime>)? {
+            $($field:ident: $type:ty,)*
+            $(..$rest:ident: $rest_type:ty,)?
+        }
+    )+) => {
+        $(
+            arguments! {
+                $(#[$meta])*
+                $name $(<$lifetime>)? {
+                    $($field: $type,)*
+                    $(..$rest: $rest_type,)?
+                }
+            }
 
-        /// The name, the path and the file of each script.
+            impl<'a> ScriptArguments<'a> for $name $(<$lifetime>)? {
+                fn script() -> &'static Script {
+                    static SCRIPT: Script =
+                        Script::$mode(include_str!(concat!("lua/", $path, ".lua")));
+                    &SCRIPT
+                }
+            }
+        )+
+
         #[cfg(test)]
-        pub const ALL: &[(&str, &str, &str)] = &[$((
-            stringify!($name),
-            $path,
-            include_str!(concat!("lua/", $path, ".lua")),
-        )),+];
+        pub const ALL: &[Entry] = &[$(Entry {
+            path: $path,
+            file: include_str!(concat!("lua/", $path, ".lua")),
+            names: <$name as Arguments>::NAMES,
+            rest: <$name as Arguments>::REST,
+        }),+];
     };
 }
 
+/// A script, for tests.
+#[cfg(test)]
+pub struct Entry {
+    pub path: &'static str,
+    pub file: &'static str,
+    /// The names of its arguments.
+    pub names: &'static [&'static str],
+    /// The names of the arguments behind these.
+    pub rest: &'static [&'static str],
+}
+
 scripts! {
-    READ = "ops/read";
-    CREATE = "ops/create";
-    UPDATE = "ops/update";
-    REMOVE = "ops/remove";
-    PARK = "ops/park";
-    FIND = "ops/find";
-    WAITS = "ops/waits";
-    LATEST = "ops/latest";
-    CLEAR = "ops/clear";
-    CLAIM = "ops/claim";
-    RENEW = "ops/renew";
-    RELEASE = "ops/release";
-    COMMIT = "ops/commit";
+    reads "ops/read" Read<'a> {
+        key: &'a SessionKey,
+    }
 
-    READ_ENTRIES = "admin/read_entries";
-    CHECK = "admin/check";
-    EXTEND = "admin/extend";
-    REVOKE = "admin/revoke";
-    FORGET = "admin/forget";
-    IMPORT = "admin/import";
-    IMPORT_MESSAGES = "admin/import_messages";
+    writes "ops/create" Create<'a> {
+        owner: &'a Owner,
+        key: &'a SessionKey,
+        flags: &'a str,
+        ttl: Ttl,
+        operation: OperationId,
+        payload: &'a [u8],
+        reservation: String,
+    }
 
-    RESERVE_POINTER = "pointer/reserve";
-    EXTEND_POINTER = "pointer/extend";
-    SET_POINTER_EXPIRY = "pointer/set_expiry";
-    DELETE_POINTER = "pointer/delete";
-    INSPECT_POINTER = "pointer/inspect";
-    RESTORE_POINTER = "pointer/restore";
-    FENCE = "pointer/fence";
-    SWEEP_LEASE = "pointer/sweep_lease";
+    writes "ops/update" Update<'a> {
+        key: &'a SessionKey,
+        owner_prefix: String,
+        user: &'a str,
+        revision: Option<u64>,
+        claim: Option<TokenSecret>,
+        operation: OperationId,
+        payload: &'a [u8],
+    }
+
+    writes "ops/remove" Remove<'a> {
+        key: &'a SessionKey,
+        revision: Option<u64>,
+    }
+
+    writes "ops/park" Park<'a> {
+        owner: &'a Owner,
+        key: &'a SessionKey,
+        scope: ScopeDigest,
+        legacy_scope: ScopeDigest,
+        ttl: Ttl,
+        operation: OperationId,
+        if_absent: bool,
+        payload: &'a [u8],
+        reservation: String,
+    }
+
+    reads "ops/find" Find<'a> {
+        owner: &'a Owner,
+        scope: ScopeDigest,
+        legacy_scope: ScopeDigest,
+    }
+
+    reads "ops/waits" Waits<'a> {
+        owner: &'a Owner,
+    }
+
+    reads "ops/latest" Latest<'a> {
+        owner: &'a Owner,
+        sees: &'a str,
+    }
+
+    writes "ops/clear" Clear<'a> {
+        owner: &'a Owner,
+        scope: ScopeDigest,
+        legacy_scope: ScopeDigest,
+    }
+
+    writes "ops/claim" Claim<'a> {
+        owner: &'a Owner,
+        scope: ScopeDigest,
+        legacy_scope: ScopeDigest,
+        message: MessageDigest,
+        secret: TokenSecret,
+        lease: u64,
+    }
+
+    writes "ops/renew" Renew<'a> {
+        owner: &'a Owner,
+        key: &'a SessionKey,
+        secret: TokenSecret,
+        lease: u64,
+    }
+
+    writes "ops/release" Release<'a> {
+        owner: &'a Owner,
+        key: &'a SessionKey,
+        secret: TokenSecret,
+    }
+
+    writes "ops/commit" Commit<'a> {
+        owner: &'a Owner,
+        key: &'a SessionKey,
+        message: MessageDigest,
+        secret: TokenSecret,
+        window: u64,
+        limit: u64,
+        ..park: Option<ParkAgain<'a>>,
+    }
+
+    reads "admin/read_entries" ReadEntries<'a> {
+        depth: &'a str,
+        ..entries: Vec<(&'a str, &'a str)>,
+    }
+
+    writes "admin/check" Check<'a> {
+        repair: bool,
+        ..entries: Vec<(&'a str, &'a str)>,
+    }
+
+    writes "admin/extend" Extend<'a> {
+        key: &'a SessionKey,
+        ttl: Ttl,
+        reservation: String,
+    }
+
+    writes "admin/revoke" Revoke<'a> {
+        key: &'a SessionKey,
+        operation: OperationId,
+    }
+
+    writes "admin/erase_owner" EraseOwner<'a> {
+        owner: &'a Owner,
+        ..keys_and_scopes: KeysAndScopes<'a>,
+    }
+
+    writes "admin/import" Import<'a> {
+        owner: &'a Owner,
+        key: &'a SessionKey,
+        flags: &'a str,
+        revision: u64,
+        created: Option<Timestamp>,
+        deadline: Option<Timestamp>,
+        fencing: u64,
+        if_absent: bool,
+        operation: OperationId,
+        payload: &'a [u8],
+        reservation: String,
+        ..wait: Option<ImportedWait>,
+    }
+
+    writes "admin/import_messages" ImportMessages<'a> {
+        owner: &'a Owner,
+        window: u64,
+        limit: u64,
+        ..messages: Vec<(MessageDigest, Timestamp)>,
+    }
+
+    writes "pointer/reserve" ReservePointer<'a> {
+        new_owner: &'a Owner,
+        ttl: Option<u64>,
+        replaced: Option<u64>,
+        above: u64,
+    }
+
+    writes "pointer/extend" ExtendPointer<'a> {
+        expected_owner: Option<&'a Owner>,
+        ttl: Option<u64>,
+        lease: u64,
+    }
+
+    writes "pointer/set_expiry" SetPointerExpiry<'a> {
+        expected_owner: &'a Owner,
+        expected_stamp: u64,
+        ttl: Option<u64>,
+        quiet_period: u64,
+        ended: Option<u64>,
+    }
+
+    writes "pointer/delete" DeletePointer<'a> {
+        expected_owner: &'a Owner,
+        expected_stamp: u64,
+    }
+
+    reads "pointer/inspect" InspectPointer {}
+
+    writes "pointer/restore" RestorePointer<'a> {
+        expected_owner: &'a Owner,
+        new_stamp: u64,
+        ttl: Option<u64>,
+    }
+
+    writes "pointer/fence" Fence<'a> {
+        key: &'a SessionKey,
+        stamp: u64,
+    }
+
+    writes "pointer/sweep_lease" SweepLease<'a> {
+        token: &'a str,
+        time: u64,
+    }
+}
+
+arguments! {
+    /// A session that is parked again with a commit.
+    ParkAgain<'a> {
+        scope: ScopeDigest,
+        legacy_scope: ScopeDigest,
+        ttl: Ttl,
+        later_until: Option<u64>,
+        payload: &'a [u8],
+    }
+}
+
+arguments! {
+    /// The wait of a session that is imported.
+    ImportedWait {
+        scope: ScopeDigest,
+        order: u64,
+        since: Option<Timestamp>,
+        attempt: u32,
+    }
+}
+
+/// What else to look at when an owner is erased: session keys, and scopes under which 1.2 stored waits.
+pub struct KeysAndScopes<'a> {
+    pub keys: &'a [SessionKey],
+    pub legacy_scopes: &'a [ScopeDigest],
+}
+
+impl<'a> Arguments<'a> for KeysAndScopes<'a> {
+    #[cfg(test)]
+    const NAMES: &'static [&'static str] = &["key_count"];
+
+    fn append_to(self, list: &mut List<'a>) {
+        self.keys.len().append_to(list);
+        for key in self.keys {
+            key.append_to(list);
+        }
+        for scope in self.legacy_scopes {
+            scope.append_to(list);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::redis::script::assembly::assemble;
+
+    /// The names of the line `local first, second = unpack(ARGV, …)`, and what stands behind `ARGV`.
+    fn head(file: &str) -> Option<(Vec<&str>, &str)> {
+        let (before, after) = file.split_once(" = unpack(ARGV")?;
+        let (_, names) = before.rsplit_once("local ")?;
+        let names = names.split(',').map(str::trim).collect();
+        Some((names, after.split_once(')')?.0))
+    }
+
+    #[test]
+    fn the_arguments_of_a_script_are_those_of_its_head() {
+        for entry in ALL {
+            let declared = [entry.names, entry.rest].concat();
+            let Some((names, range)) = head(entry.file) else {
+                assert!(declared.is_empty(), "{}", entry.path);
+                continue;
+            };
+            assert_eq!(names, declared, "{}", entry.path);
+            // The first argument of a script on an owner's keys is how they begin.
+            let has_base = assemble(entry.file).contains("base = ARGV[1]");
+            let first = if has_base { ", 2" } else { "" };
+            let all = format!("{first}, {}", declared.len() + usize::from(has_base));
+            assert!(range == first || range == all, "{}: {range}", entry.path);
+        }
+    }
 }

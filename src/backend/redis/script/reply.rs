@@ -1,4 +1,4 @@
-//! What the scripts answer: a status word, and what belongs to it.
+//! The answers of scripts: a status, and the fields that belong to it.
 
 use std::str;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use redis::Value;
 
 use super::keys::Keys;
 use super::record::Record;
+use super::status::Status;
 use crate::clock::Timestamp;
 use crate::error::{Conflict, SessionResult, conflict};
 use crate::owner::foreign_key;
@@ -16,36 +17,41 @@ use crate::payload;
 use crate::rules::multiple_waits;
 use crate::session::Session;
 
-/// An answer that is no refusal of a kind that all operations share.
+/// An answer of a script, unless it is a refusal that is the same error for all operations.
 pub struct Answer {
     keys: Keys,
-    pub status: String,
+    pub status: Status,
     fields: vec::IntoIter<Value>,
 }
 
 impl Answer {
-    /// Reads an answer; refusals become the errors that the rules name.
+    /// Reads an answer.
     ///
     /// # Errors
-    /// `Conflict`, `InvalidInput` or `Internal`, as the script says.
+    /// `Conflict` or `InvalidInput` if the script refused the call, `Internal` if a key or the answer cannot be
+    /// read.
     pub fn read(keys: Keys, value: Value) -> SessionResult<Self> {
         let Value::Array(fields) = value else {
             return Err(unexpected());
         };
+        let mut fields = fields.into_iter();
+        let Some(Value::BulkString(word)) = fields.next() else {
+            return Err(unexpected());
+        };
+        let status = Status::parse(&word).ok_or_else(unexpected)?;
         let mut answer = Self {
             keys,
-            status: String::new(),
-            fields: fields.into_iter(),
+            status,
+            fields,
         };
-        answer.status = answer.text()?;
-        match answer.status.as_str() {
-            "CLAIMED" => Err(conflict(Conflict::Claimed {
+        match status {
+            Status::Claimed => Err(conflict(Conflict::Claimed {
                 until: answer.timestamp()?,
             })),
-            "LOST" => Err(conflict(Conflict::ClaimLost)),
-            "FOREIGN" => Err(foreign_key()),
-            "MANY" => Err(multiple_waits()),
-            "UNREADABLE" => {
+            Status::Lost => Err(conflict(Conflict::ClaimLost)),
+            Status::Foreign => Err(foreign_key()),
+            Status::Many => Err(multiple_waits()),
+            Status::Unreadable => {
                 let (name, reason) = (answer.bytes()?, answer.text()?);
                 Err(answer.keys.unreadable(&name, &reason))
             }
@@ -53,7 +59,7 @@ impl Answer {
         }
     }
 
-    /// The error of a status that the operation does not know.
+    /// The error of a status that the operation does not expect.
     pub fn unexpected<T>(&self) -> SessionResult<T> {
         Err(unexpected())
     }
@@ -112,7 +118,7 @@ impl Answer {
         Ok((stored.session()?, stored.record))
     }
 
-    /// A session whose payload is still to be read.
+    /// A session whose payload is not decoded yet.
     pub fn stored(&mut self) -> SessionResult<Stored> {
         let (key, payload, record) = (self.session_key()?, self.bytes()?, self.text()?);
         let record = Record::parse(&self.keys, key.as_str(), &record)?;
@@ -151,7 +157,7 @@ impl Stored {
     }
 }
 
-/// A script of another version, or a server that is none.
+/// The error of an answer that no script of this version gives.
 pub fn unexpected() -> GreenticError {
     GreenticError::new(
         ErrorCode::Internal,
@@ -159,17 +165,17 @@ pub fn unexpected() -> GreenticError {
     )
 }
 
-/// C15: the session is at another revision than the caller saw.
-pub fn moved(expected: Option<u64>, current: u64) -> GreenticError {
+/// C15: the session has another revision than the caller expects.
+pub fn revision_conflict(expected: Option<u64>, current: u64) -> GreenticError {
     let expected = expected.unwrap_or_default();
     conflict(Conflict::RevisionMismatch { expected, current })
 }
 
-/// C14: the session has moved since an attempt of this call that was done or not done.
-pub fn overtaken() -> GreenticError {
+/// C14: an earlier attempt of this call may have written the session, and the session has changed since.
+pub fn outcome_unknown() -> GreenticError {
     GreenticError::new(
         ErrorCode::Timeout,
-        "the connection was lost, and the update was done or not done; the session has moved since",
+        "the connection was lost, and the update was done or not done; the session has changed since",
     )
 }
 

@@ -17,7 +17,7 @@ use crate::backend::redis::script::registry::ALL;
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// A call of a script: its name, and its arguments behind the first.
+    /// A call of a script: its path, and its arguments behind the first.
     Script(&'static str, Vec<String>),
     /// A command on a key, which is given without its namespace.
     Command(Vec<String>),
@@ -32,8 +32,8 @@ fn owned(words: &[&str]) -> Vec<String> {
     words.iter().map(|&word| word.to_owned()).collect()
 }
 
-fn script(name: &'static str, args: &[&str]) -> Step {
-    Step::Script(name, owned(args))
+fn script(path: &'static str, args: &[&str]) -> Step {
+    Step::Script(path, owned(args))
 }
 
 fn command(words: &[&str]) -> Step {
@@ -44,13 +44,13 @@ fn command(words: &[&str]) -> Step {
 fn park(owner: &str, key: &str, scope: &str, operation: &str) -> Step {
     let old = format!("0{scope}");
     let args = [owner, key, scope, &old, "", operation, "0", "data", ""];
-    script("PARK", &args)
+    script("ops/park", &args)
 }
 
 /// A park on a Cluster.
 fn park_reserved(reservation: &str) -> Step {
     script(
-        "PARK",
+        "ops/park",
         &[
             ADA,
             "one",
@@ -67,7 +67,7 @@ fn park_reserved(reservation: &str) -> Step {
 
 fn claim(scope: &str, message: &str) -> Step {
     let old = format!("0{scope}");
-    script("CLAIM", &[ADA, scope, &old, message, "s", HOUR])
+    script("ops/claim", &[ADA, scope, &old, message, "s", HOUR])
 }
 
 /// Parks again on the same scope. Two messages are remembered.
@@ -76,11 +76,11 @@ fn commit(key: &str, scope: &str, message: &str) -> Step {
     let args = [
         ADA, key, message, "s", HOUR, "2", scope, &old, "", "", "next",
     ];
-    script("COMMIT", &args)
+    script("ops/commit", &args)
 }
 
-fn on_scope(name: &'static str, owner: &str, scope: &str) -> Step {
-    script(name, &[owner, scope, &format!("0{scope}")])
+fn on_scope(path: &'static str, owner: &str, scope: &str) -> Step {
+    script(path, &[owner, scope, &format!("0{scope}")])
 }
 
 fn any_owner() -> impl Strategy<Value = &'static str> {
@@ -126,7 +126,7 @@ fn any_park() -> impl Strategy<Value = Step> {
             "data",
             reservation,
         ];
-        script("PARK", &args)
+        script("ops/park", &args)
     })
 }
 
@@ -151,8 +151,8 @@ fn any_resume() -> impl Strategy<Value = Vec<Step>> {
         let parks = [next, &next_old, ttl, until, "next"];
         let parks: &[&str] = if is_over { &[] } else { &parks };
         let commit = [&[owner, key, message, by, HOUR, "2"], parks].concat();
-        let claim = script("CLAIM", &[owner, scope, old, message, claimed_by, HOUR]);
-        let commit = script("COMMIT", &commit);
+        let claim = script("ops/claim", &[owner, scope, old, message, claimed_by, HOUR]);
+        let commit = script("ops/commit", &commit);
         vec![park, claim, commit]
     })
 }
@@ -181,9 +181,9 @@ fn any_command() -> impl Strategy<Value = Step> {
 
 fn any_steps() -> impl Strategy<Value = Vec<Step>> {
     let at = || (any_owner(), any_scope());
-    let find = at().prop_map(|(owner, scope)| on_scope("FIND", owner, scope));
-    let clear = at().prop_map(|(owner, scope)| on_scope("CLEAR", owner, scope));
-    let read = any_key().prop_map(|key| script("READ", &[key]));
+    let find = at().prop_map(|(owner, scope)| on_scope("ops/find", owner, scope));
+    let clear = at().prop_map(|(owner, scope)| on_scope("ops/clear", owner, scope));
+    let read = any_key().prop_map(|key| script("ops/read", &[key]));
     let alone = |step| vec![step];
     let some = prop_oneof![
         24 => any_park().prop_map(alone),
@@ -235,8 +235,8 @@ impl Lab {
     }
 
     fn run(&mut self, step: &Step) -> [Reply; 2] {
-        let (name, args) = match step {
-            Step::Script(name, args) => (name, args),
+        let (path, args) = match step {
+            Step::Script(path, args) => (path, args),
             Step::Command(words) => {
                 return ["fast:", "full:"].map(|base| {
                     let key = format!("{base}{}", words[1]);
@@ -246,7 +246,7 @@ impl Lab {
                 });
             }
         };
-        let (_, _, script) = ALL.iter().find(|script| script.0 == *name).unwrap();
+        let script = ALL.iter().find(|script| script.path == *path).unwrap().file;
         let (fast, full) = (fast_path(script).unwrap(), full_path(script));
         let before = self.keys("fast:");
         let mut answer = self.eval(&fast, "fast:", args);
@@ -254,7 +254,7 @@ impl Lab {
             assert_eq!(self.keys("fast:"), before, "{step:?} declined, and wrote");
             answer = self.eval(&full, "fast:", args);
         } else {
-            *self.hits.entry(name).or_default() += 1;
+            *self.hits.entry(path).or_default() += 1;
         }
         [answer, self.eval(&full, "full:", args)]
     }
@@ -340,8 +340,11 @@ fn a_fast_path_does_what_the_full_path_does() {
     });
     outcome.unwrap();
     let hits = &lab.borrow().hits;
-    for (name, ..) in ALL.iter().filter(|script| fast_path(script.2).is_some()) {
-        assert!(hits.get(name).is_some_and(|hits| *hits > 5), "{hits:?}");
+    for script in ALL.iter().filter(|script| fast_path(script.file).is_some()) {
+        assert!(
+            hits.get(script.path).is_some_and(|hits| *hits > 5),
+            "{hits:?}"
+        );
     }
 }
 
@@ -368,11 +371,11 @@ fn a_fast_path_declines_other_cases() {
             one(),
             command(&["DEL", "session:one"]),
             command(&["RPUSH", "session:one", "x"]),
-            on_scope("FIND", ADA, "aa"),
+            on_scope("ops/find", ADA, "aa"),
             park(ADA, "one", "aa", "y"),
             claim("aa", "m"),
             commit("one", "aa", "m"),
-            on_scope("CLEAR", ADA, "aa"),
+            on_scope("ops/clear", ADA, "aa"),
         ],
         // The same, while it is claimed.
         vec![
@@ -405,15 +408,15 @@ fn a_fast_path_declines_other_cases() {
             one(),
             two(),
             command(&["ZREM", &format!("expiry:{ADA}"), "bb"]),
-            on_scope("CLEAR", ADA, "aa"),
+            on_scope("ops/clear", ADA, "aa"),
         ],
         // An entry with an order that the session had before.
         vec![
             one(),
             command(&["HSET", &route, "aa", "5:one"]),
-            on_scope("FIND", ADA, "aa"),
+            on_scope("ops/find", ADA, "aa"),
             claim("aa", "m"),
-            on_scope("CLEAR", ADA, "aa"),
+            on_scope("ops/clear", ADA, "aa"),
         ],
     ];
     let mut lab = Lab::start();

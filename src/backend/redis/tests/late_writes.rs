@@ -10,9 +10,10 @@ use super::pointers::{ADA, at, create, data, findings, of_ada, pointer, pointers
 use super::*;
 use crate::admin::VerifyMode;
 use crate::backend::redis::ownership::pointer::Reservation;
-use crate::backend::redis::script::args::Args;
+use crate::backend::redis::script::args::OwnerCall;
 use crate::backend::redis::script::registry;
 use crate::backend::redis::script::reply::Answer;
+use crate::backend::redis::script::status::Status;
 use crate::options::Ttl;
 use crate::owner::Owner;
 use crate::{
@@ -117,9 +118,12 @@ fn c4_a_call_suspended_between_its_steps_reserves_again() {
         assert!(fenced(key.as_str()));
         if taken {
             let bens = wait(pointers.reserve(&ben, &key, FOREVER, None)).unwrap();
-            assert_eq!(write(&store, &ben, &key, Some(bens)), "OK");
+            assert_eq!(write(&store, &ben, &key, Some(bens)), Status::Ok);
         }
-        assert_eq!(write(&store, &ada, &key, late(Some(reserved))), "LATE");
+        assert_eq!(
+            write(&store, &ada, &key, late(Some(reserved))),
+            Status::Late
+        );
 
         let keys = store.executor.layout.keys(&ada);
         let steps = Cell::new(0);
@@ -136,7 +140,7 @@ fn c4_a_call_suspended_between_its_steps_reserves_again() {
                 )
             });
         match (taken, wait(call)) {
-            (false, Ok(answer)) => assert_eq!((answer.status.as_str(), steps.get()), ("OK", 2)),
+            (false, Ok(answer)) => assert_eq!((answer.status, steps.get()), (Status::Ok, 2)),
             (true, Err(error)) => assert_eq!(error.code, ErrorCode::InvalidInput),
             (_, answer) => panic!("{:?}", answer.map(|answer| answer.status)),
         }
@@ -152,12 +156,13 @@ fn c4_a_late_extend_is_refused() {
     let (ada, key) = (Owner::from_encoded(ADA), SessionKey::new("run-1"));
     let extend = |ttl: u64, reserved: Option<Reservation>| -> Answer {
         let keys = store.executor.layout.keys(&ada);
-        let args = Args::writing(&keys, &registry::EXTEND, keys.session(&key));
-        let args = args
-            .text("run-1")
-            .number(ttl)
-            .owned(Reservation::argument(reserved));
-        wait(store.executor.answer(args)).unwrap()
+        let arguments = registry::Extend {
+            key: &key,
+            ttl: Ttl(Some(ttl)),
+            reservation: Reservation::argument(reserved),
+        };
+        let call = OwnerCall::new(&keys, keys.session(&key), arguments);
+        wait(store.executor.answer(call)).unwrap()
     };
     let reserve = |late| {
         let layout = &store.executor.layout;
@@ -176,21 +181,21 @@ fn c4_a_late_extend_is_refused() {
         ..first
     });
     let mut late = extend(4_000_000, expired);
-    assert_eq!(late.status, "LATE");
-    assert_eq!(extend(1_000_000, expired).status, "OK");
+    assert_eq!(late.status, Status::Late);
+    assert_eq!(extend(1_000_000, expired).status, Status::Ok);
 
     // The next write deadline counts from the clock of the node that refused the first.
     let refused = late.number().unwrap();
     let next = reserve(Some(refused));
     let until = refused + u64::try_from((SOON * 2).as_micros()).unwrap();
     assert_eq!(next.map(|next| next.write_deadline), Some(until));
-    assert_eq!(extend(4_000_000, next).status, "OK");
+    assert_eq!(extend(4_000_000, next).status, Status::Ok);
 
     // A call for a removed session does not change the next session of the key.
     wait(store.remove(&key, RemoveOptions::default())).unwrap();
     let _created = create();
-    assert_eq!(extend(4_000_000, next).status, "STALE");
-    assert_eq!(extend(4_000_000, reserve(None)).status, "OK");
+    assert_eq!(extend(4_000_000, next).status, Status::Stale);
+    assert_eq!(extend(4_000_000, reserve(None)).status, Status::Ok);
 }
 
 /// A request may be sent twice, and arrive a second time after its session was removed.
@@ -217,7 +222,7 @@ fn c4_a_write_sent_twice_does_not_restore_a_removed_session() {
     for (name, end) in ["remove", "finish", "clear"].into_iter().zip(calls) {
         let key = SessionKey::new(name);
         let sent = wait(store.executor.layout.reserve(&ada, &key, FOREVER, None)).unwrap();
-        assert_eq!(write(&store, &ada, &key, sent), "OK");
+        assert_eq!(write(&store, &ada, &key, sent), Status::Ok);
         let options = ParkOptions::new();
         let _parked = wait(store.park(&ctx, &user, &scope(), &key, data(&ctx), options)).unwrap();
         end(&key);
@@ -225,8 +230,8 @@ fn c4_a_write_sent_twice_does_not_restore_a_removed_session() {
             wait(pointers(&cluster).find_owner(&key)).unwrap().is_none()
         });
         let bens = wait(store.executor.layout.reserve(&ben, &key, FOREVER, None)).unwrap();
-        assert_eq!(write(&store, &ben, &key, bens), "OK", "{name}");
-        assert_eq!(write(&store, &ada, &key, sent), "STALE", "{name}");
+        assert_eq!(write(&store, &ben, &key, bens), Status::Ok, "{name}");
+        assert_eq!(write(&store, &ada, &key, sent), Status::Stale, "{name}");
     }
 
     // A refused call removes the pointer, for which an earlier write may still arrive.
@@ -242,6 +247,6 @@ fn c4_a_write_sent_twice_does_not_restore_a_removed_session() {
     wait_until("the pointer is removed", NEVER, || {
         wait(pointers(&cluster).find_owner(&key)).unwrap().is_none()
     });
-    assert_eq!(write(&store, &ada, &key, first), "STALE");
+    assert_eq!(write(&store, &ada, &key, first), Status::Stale);
     assert_eq!(findings(&store, VerifyMode::Check), []);
 }

@@ -22,8 +22,8 @@ use super::config::RedisConfig;
 use super::script::{Call, Reply, Script};
 use crate::error::SessionResult;
 
-static ECHO: Script = Script::new("return ARGV[1]");
-static COUNT: Script = Script::new("return redis.call('INCR', KEYS[1])");
+static ECHO: Script = Script::writes("return ARGV[1]");
+static COUNT: Script = Script::writes("return redis.call('INCR', KEYS[1])");
 
 /// A time limit that no call reaches.
 const NEVER: Duration = Duration::from_secs(600);
@@ -48,7 +48,6 @@ fn call<'a>(script: &'static Script, argument: &'a str) -> Call<'a> {
         keys: vec![Cow::Borrowed(b"counter")],
         args: vec![Cow::Borrowed(argument.as_bytes())],
         has_one_key: true,
-        mutating: true,
     }
 }
 

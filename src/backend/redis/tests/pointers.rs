@@ -8,10 +8,11 @@ use crate::admin::{Finding, FindingKind, VerifyMode};
 use crate::backend::redis::ownership::pointer::{Reservation, ReservationKind};
 use crate::backend::redis::ownership::pointer_store::PointerStore;
 use crate::backend::redis::ownership::settle::Settler;
-use crate::backend::redis::script::args::Args;
+use crate::backend::redis::script::args::OwnerCall;
 use crate::backend::redis::script::keys::Keys;
 use crate::backend::redis::script::registry;
-use crate::options::Ttl;
+use crate::backend::redis::script::status::Status;
+use crate::options::{OperationId, Ttl};
 use crate::owner::Owner;
 use crate::{AsyncSessionStore, ErrorCode, RedisSessionStore, SessionKey};
 
@@ -103,15 +104,17 @@ pub(super) fn create<'a>(
     owner: &'a Owner,
     key: &'a SessionKey,
     reserved: Option<Reservation>,
-) -> Args<'a> {
-    Args::writing(keys, &registry::CREATE, keys.session(key))
-        .text(owner.as_str())
-        .text(key.as_str())
-        .text("-uc")
-        .text("")
-        .text("-")
-        .text("{}")
-        .owned(Reservation::argument(reserved))
+) -> OwnerCall<'a> {
+    let arguments = registry::Create {
+        owner,
+        key,
+        flags: "-uc",
+        ttl: Ttl(None),
+        operation: OperationId::from_u128(1),
+        payload: b"{}",
+        reservation: Reservation::argument(reserved),
+    };
+    OwnerCall::new(keys, keys.session(key), arguments)
 }
 
 /// Writes a session for a reservation, and returns the status.
@@ -120,9 +123,9 @@ pub(super) fn write(
     owner: &Owner,
     key: &SessionKey,
     reserved: Option<Reservation>,
-) -> String {
-    let args = create(&store.executor.layout.keys(owner), owner, key, reserved);
-    wait(store.executor.answer(args)).unwrap().status
+) -> Status {
+    let call = create(&store.executor.layout.keys(owner), owner, key, reserved);
+    wait(store.executor.answer(call)).unwrap().status
 }
 
 /// However late a node executes a write, no other owner has the key meanwhile.
@@ -137,9 +140,9 @@ fn c4_a_write_is_refused_after_another_owner_took_the_key() {
 
     let late = reserve(&ada, None).unwrap();
     let taken = reserve(&ben, None).unwrap();
-    assert_eq!(write(&store, &ada, &key, Some(late)), "STALE");
-    assert_eq!(write(&store, &ben, &key, Some(taken)), "OK");
-    assert_eq!(write(&store, &ada, &key, Some(late)), "STALE");
+    assert_eq!(write(&store, &ada, &key, Some(late)), Status::Stale);
+    assert_eq!(write(&store, &ben, &key, Some(taken)), Status::Ok);
+    assert_eq!(write(&store, &ada, &key, Some(late)), Status::Stale);
     assert_eq!(
         reserve(&ada, None).unwrap_err().code,
         ErrorCode::InvalidInput
@@ -154,8 +157,11 @@ fn c4_a_write_is_refused_after_another_owner_took_the_key() {
     let late = reserve().unwrap();
     let stamp = late.stamp;
     assert!(wait(pointers.remove_orphan(&ada, &key, stamp)).unwrap());
-    assert_eq!(write(&store, &ada, &key, Some(late)), "STALE");
-    assert_eq!(write(&store, &ada, &key, Some(reserve().unwrap())), "OK");
+    assert_eq!(write(&store, &ada, &key, Some(late)), Status::Stale);
+    assert_eq!(
+        write(&store, &ada, &key, Some(reserve().unwrap())),
+        Status::Ok
+    );
     assert!(!wait(pointers.remove_orphan(&ada, &key, u64::MAX)).unwrap());
 }
 
@@ -184,7 +190,7 @@ fn c23_verify_restores_missing_pointers() {
     ] {
         let key = SessionKey::new(name);
         let reserved = wait(store.executor.layout.reserve(&ada, &key, Ttl(None), None)).unwrap();
-        assert_eq!(write(&store, &ada, &key, reserved), "OK");
+        assert_eq!(write(&store, &ada, &key, reserved), Status::Ok);
         let pointer = pointer(name);
         let value = cluster.command_for(&pointer, &["GET", &pointer]).text();
         assert_eq!(findings(&store, VerifyMode::Repair), []);
@@ -200,7 +206,7 @@ fn c23_verify_restores_missing_pointers() {
                 stamp: 17,
                 ..reserved
             });
-            assert_eq!(write(&store, &ben, &key, bens), "OK");
+            assert_eq!(write(&store, &ben, &key, bens), Status::Ok);
         }
         for (mode, repaired) in [
             (VerifyMode::Check, false),

@@ -17,7 +17,7 @@ repeat
   local micros = time[1] * 1000000 + time[2]
   local now = math.floor(micros / 1000)
   local is_later = record_deadline ~= '0' and (ttl == '' or now + ttl > tonumber(record_deadline))
-  if not answer or is_later and extend_until ~= '' and now > tonumber(extend_until) then
+  if not answer or is_later and later_until ~= '' and now > tonumber(later_until) then
     break
   end
   local instant, entry = format('%.0f', now), record_order .. ':' .. key

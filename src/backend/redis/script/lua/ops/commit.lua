@@ -1,21 +1,12 @@
 -- Commits a message: the session waits again, or is removed, and the message is remembered (C16).
 
 --- @include "lib/keys"
--- The arguments from `scope` on are missing if the session is to be removed. `extend_until` is the instant
--- until which the deadline may become a later one, empty for no limit.
-local owner, key, message, secret, window, limit, scope, legacy_scope, ttl, extend_until, payload = unpack(ARGV, 2)
+-- The arguments from `scope` on are missing if the session is to be removed. `later_until` is the instant
+-- up to which the script may set a later deadline, empty for no limit.
+local owner, key, message, secret, window, limit, scope, legacy_scope, ttl, later_until, payload = unpack(ARGV, 2)
 --- @include "fast/commit"
 --- @include "lib/register"
 --- @include "lib/messages"
-
--- `newest` is the field `#`: when the last message is forgotten, and the key expires.
-local function remember(done, newest)
-  local ends = math.min(now + window, 9007199254740991)
-  newest = math.max(tonumber(newest or 0), ends)
-  call('HSET', done, message, text(ends) .. ' ' .. text(micros) .. ' ' .. secret, '#', text(newest))
-  forget(done, tonumber(limit))
-  call('PEXPIREAT', done, expiry_of(newest))
-end
 
 return run(function()
   local done = name('done', owner)
@@ -31,7 +22,7 @@ return run(function()
     return {'LOST'}
   end
   if scope then
-    if extend_until ~= '' and now > tonumber(extend_until) and deadline_of(ttl) > head.deadline then
+    if later_until ~= '' and now > tonumber(later_until) and deadline_of(ttl) > head.deadline then
       return {'LATE', text(micros)} -- its pointer may expire earlier
     end
     -- The operation stays: a late repeat of the call that parked the session must not undo the commit.
@@ -45,6 +36,11 @@ return run(function()
   else
     delete_session(head)
   end
-  remember(done, known[2])
+  -- The field `#` is when the last message is forgotten, and the key expires.
+  local forgotten = math.min(now + window, 9007199254740991)
+  local newest = math.max(tonumber(known[2] or 0), forgotten)
+  call('HSET', done, message, text(forgotten) .. ' ' .. text(micros) .. ' ' .. secret, '#', text(newest))
+  forget(done, tonumber(limit))
+  call('PEXPIREAT', done, expiry_of(newest))
   return {'OK', stamp_of(head)}
 end)

@@ -3,21 +3,22 @@
 --- @include "lib/delete_session"
 
 -- C3: env, tenant, team and user stay as they are.
-local function is_same_owner(head, place, user)
+local function is_same_owner(head, owner_prefix, user)
   if user ~= '' then
-    return has_flag(head, 'u') and head.owner == place .. user
+    return has_flag(head, 'u') and head.owner == owner_prefix .. user
   end
-  return not has_flag(head, 'u') and string.sub(head.owner, 1, #place) == place
+  return not has_flag(head, 'u') and string.sub(head.owner, 1, #owner_prefix) == owner_prefix
 end
 
 return run(function()
-  -- `place` is the owner without its user; `revision` and `claim` are empty if they are not to be checked.
-  local key, place, user, revision, claim, operation, payload = unpack(ARGV, 2)
+  -- `owner_prefix` is the owner without its user; `revision` and `claim` are empty if they are not to be
+  -- checked.
+  local key, owner_prefix, user, revision, claim, operation, payload = unpack(ARGV, 2)
   local head = load(key)
   if not head then
     return {'NOT_FOUND'}
   end
-  if not is_same_owner(head, place, user) then
+  if not is_same_owner(head, owner_prefix, user) then
     return {'OWNER', head.owner, has_flag(head, 'u') and 1 or 0}
   end
   if head.operation == operation then

@@ -2,9 +2,9 @@
 
 --- @include "pointer/pointer"
 
-local expected, expected_stamp = unpack(ARGV)
+local expected_owner, expected_stamp = unpack(ARGV)
 
-if owner ~= expected then
+if owner ~= expected_owner then
   return {'GONE'}
 end
 if stamp ~= expected_stamp then

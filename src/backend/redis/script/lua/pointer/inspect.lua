@@ -1,4 +1,4 @@
--- Reads a pointer for a check: owner, stamp, the lifetime that is left or -1, and the time since the last
+-- Reads a pointer for a check: owner, stamp, the TTL that is left or -1, and the time since the last
 -- announcement.
 
 --- @include "pointer/pointer"

@@ -16,9 +16,9 @@ local function millis()
   return math.floor(micros() / 1000)
 end
 
--- The instant after a lifetime in milliseconds; an empty one has no end.
-local function end_of(life)
-  local ends = life ~= '' and millis() + life or NEVER
+-- The instant at which a TTL in milliseconds ends; an empty TTL has no end.
+local function end_of(ttl)
+  local ends = ttl ~= '' and millis() + ttl or NEVER
   return ends < 9007199254740992 and ends or NEVER
 end
 
@@ -33,10 +33,10 @@ local function is_held()
   return awaited ~= nil and tonumber(awaited) > micros()
 end
 
--- Writes the pointer for a call that is about to write the session, or may do so for `hold` milliseconds.
+-- Writes the pointer for a call that is about to write the session, or may do so for `lease` milliseconds.
 -- `awaited` grows with each call: if it is unchanged, there was no other call.
-local function write_pointer(new_stamp, new_owner, ends, hold)
-  local instant = string.format('%.0f', math.max(micros() + hold * 1000, (awaited or 0) + 1))
+local function write_pointer(new_stamp, new_owner, ends, lease)
+  local instant = string.format('%.0f', math.max(micros() + lease * 1000, (awaited or 0) + 1))
   local value = new_stamp .. ' ' .. instant .. ' ' .. new_owner
   if ends == NEVER then
     redis.call('SET', pointer, value)

@@ -3,15 +3,15 @@
 
 --- @include "pointer/pointer"
 
--- `life` is the least lifetime of the pointer. A pointer with the stamp `replaced` is replaced; it is empty
+-- `ttl` is the least TTL of the pointer. A pointer with the stamp `replaced` is replaced; it is empty
 -- for none. A new stamp is above `above`.
-local new_owner, life, replaced, above = unpack(ARGV)
+local new_owner, ttl, replaced, above = unpack(ARGV)
 
 local stays = owner and stamp ~= replaced
 if stays and owner ~= new_owner then
   return {'OTHER', stamp, owner}
 end
-local asked = math.max(end_of(life), millis() + 1)
+local asked = math.max(end_of(ttl), millis() + 1)
 local ends = owner == new_owner and math.max(asked, expires_at()) or asked
 local new_stamp = stays and stamp or string.format('%.0f', math.max(micros(), (stamp or 0) + 1, above + 1))
 if owner ~= new_owner then

@@ -1,18 +1,18 @@
--- Gives the pointer the lifetime that its session was seen to have. It is shortened only if no call can be
+-- Gives the pointer the TTL that its session was seen to have. It is shortened only if no call can be
 -- about to write the session; otherwise the answer is how long to wait.
 
 --- @include "pointer/pointer"
 
--- For `quiet` milliseconds there must have been no announcement. `ended` is the value of `awaited` that an
+-- For `quiet_period` milliseconds there must have been no announcement. `ended` is the value of `awaited` that an
 -- ended claim left, or empty: it is no announcement.
-local expected, expected_stamp, life, quiet, ended = unpack(ARGV)
+local expected_owner, expected_stamp, ttl, quiet_period, ended = unpack(ARGV)
 
-if owner ~= expected or stamp ~= expected_stamp then
+if owner ~= expected_owner or stamp ~= expected_stamp then
   return {'GONE'}
 end
-local ends = end_of(life)
+local ends = end_of(ttl)
 local is_ended = awaited == ended
-local wait = quiet - math.floor((micros() - awaited) / 1000)
+local wait = quiet_period - math.floor((micros() - awaited) / 1000)
 if ends < expires_at() and not is_ended and wait > 0 then
   return {'WAIT', wait}
 end

@@ -1,0 +1,110 @@
+//! The first word of a script's answer.
+
+macro_rules! statuses {
+    ($($(#[$meta:meta])* $name:ident = $word:literal,)+) => {
+        /// What a script did, found, or refused.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Status {
+            $($(#[$meta])* $name,)+
+        }
+
+        impl Status {
+            pub fn parse(word: &[u8]) -> Option<Self> {
+                $(if word == $word.as_bytes() {
+                    return Some(Self::$name);
+                })+
+                None
+            }
+
+            #[cfg(test)]
+            const WORDS: &[&str] = &[$($word),+];
+        }
+    };
+}
+
+statuses! {
+    /// Done, or found.
+    Ok = "OK",
+    /// Nothing was found.
+    None = "NONE",
+    NotFound = "NOT_FOUND",
+    /// The session exists, or another one waits on the scope.
+    Exists = "EXISTS",
+    /// The key is another owner's.
+    Foreign = "FOREIGN",
+    /// The new data has another owner.
+    Owner = "OWNER",
+    RevisionConflict = "REVISION_CONFLICT",
+    /// A live claim keeps the call from writing.
+    Claimed = "CLAIMED",
+    /// The claim was taken over or is over.
+    Lost = "LOST",
+    /// Another worker has claimed the wait.
+    Busy = "BUSY",
+    /// The message was committed.
+    Duplicate = "DUPLICATE",
+    NoWait = "NO_WAIT",
+    NotClaimed = "NOT_CLAIMED",
+    /// The owner has several waits.
+    Many = "MANY",
+    /// The deadline has passed.
+    Expired = "EXPIRED",
+    /// A wait of 1.2, whose deadline stays.
+    Legacy = "LEGACY",
+    /// A key has a value that cannot be read.
+    Unreadable = "UNREADABLE",
+    /// The reservation of the session key has ended.
+    Late = "LATE",
+    /// The pointer of the session key is not valid.
+    Stale = "STALE",
+    /// A pointer was created.
+    Created = "CREATED",
+    /// The pointer existed.
+    Existing = "EXISTING",
+    /// The pointer or the sweep lease is another's.
+    Other = "OTHER",
+    /// The pointer is missing.
+    Gone = "GONE",
+    /// A call may be about to write the session.
+    Wait = "WAIT",
+    /// An entry of a walk is a session.
+    Session = "SESSION",
+    /// An entry of a walk is the messages of an owner.
+    Done = "DONE",
+    /// A fault: an entry leads to nothing.
+    Dangling = "DANGLING",
+    /// A fault: nothing leads to an entry.
+    Missing = "MISSING",
+    /// A fault: a record without a session.
+    Orphan = "ORPHAN",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::redis::script::assembly::assemble;
+    use crate::backend::redis::script::registry::ALL;
+
+    /// The words in quotes that are a status by their place: the first of a table, or a choice of two.
+    fn words(text: &str) -> impl Iterator<Item = &str> {
+        let is_word = |word: &str| word.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+        let quoted = text.split('\'').zip(text.split('\'').skip(1));
+        quoted.filter_map(move |(before, word)| {
+            let is_first = ["{", " and ", " or ", "report("]
+                .iter()
+                .any(|end| before.ends_with(end));
+            (is_first && word.len() > 1 && is_word(word) && word != "PXAT").then_some(word)
+        })
+    }
+
+    #[test]
+    fn scripts_answer_the_words_of_the_enum() {
+        let texts: Vec<_> = ALL.iter().map(|entry| assemble(entry.file)).collect();
+        let mut used: Vec<_> = texts.iter().flat_map(|text| words(text)).collect();
+        used.sort_unstable();
+        used.dedup();
+        let mut known = Status::WORDS.to_vec();
+        known.sort_unstable();
+        assert_eq!(used, known);
+    }
+}
