@@ -15,7 +15,7 @@ use greentic_session_testkit::{RedisServer, own_servers, require, wait_until};
 
 use samples::{ctx, data, key};
 
-/// A limit that must not be what ends a wait.
+/// An upper bound for waiting that is not reached.
 const LIMIT: Duration = Duration::from_secs(60);
 
 fn io_threads() -> usize {

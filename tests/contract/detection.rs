@@ -1,4 +1,4 @@
-//! The conformance suite can fail: each broken store makes the cases red that are there to find it.
+//! The conformance suite can fail: each faulty store fails the cases that must find its fault.
 
 use greentic_session::conformance::run_filtered;
 
@@ -165,7 +165,7 @@ fn each_fault_is_found() {
         assert_eq!(failed.len(), expected.len(), "{fault:?}: {report}");
         assert!(
             passed.is_empty(),
-            "{fault:?} is found on both faces: {report}"
+            "{fault:?} is found with both APIs: {report}"
         );
         assert_eq!(
             report.lines.len(),

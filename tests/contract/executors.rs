@@ -1,4 +1,4 @@
-//! C19: the blocking face works inside every kind of runtime, and the async face in each too.
+//! C19: both APIs work inside every kind of runtime.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use greentic_session::inmemory::InMemorySessionStore;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::LocalSet;
 
-/// Cases that make every published method and every verb run.
+/// Cases that call every method of the sync API and every operation.
 fn passes_here() {
     passes(&Subject::both_apis(Arc::new(InMemorySessionStore::new())));
     #[cfg(feature = "durable")]

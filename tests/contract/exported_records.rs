@@ -8,7 +8,7 @@ use greentic_session::{Blocking, ClaimOutcome, ParkOptions, ReplyScope, SessionD
 use greentic_types::{EnvId, FlowId, SessionCursor, TenantCtx, TenantId, UserId};
 use serde_json::{Value, json};
 
-/// What a store of this version wrote once.
+/// Records that a store of this format version wrote.
 const SESSION: &str = r#"{
     "kind": "session",
     "key": "run-1",
@@ -58,7 +58,7 @@ fn c26_a_checked_in_record_is_read() {
             match field.as_str() {
                 // The data has fields that this record leaves to their defaults.
                 "data" => assert_eq!(again["data"]["context_json"], value["context_json"]),
-                // A greater number is as good: the store has given numbers of its own.
+                // A greater number is allowed: the store has given numbers of its own.
                 "fencing" => assert!(again["fencing"].as_u64() >= value.as_u64()),
                 field => assert_eq!(again[field], *value, "{field}"),
             }

@@ -1,5 +1,5 @@
-//! C16: a claim that is kept while the work on it runs. The store is a decorator that counts the
-//! renewals, and refuses them when told to.
+//! C16: a claim that is renewed while the work on it runs. The store is a decorator that counts the
+//! renewals, and refuses them on request.
 
 use std::future::{Future, pending, poll_fn};
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use greentic_session::{
 };
 use greentic_types::{EnvId, FlowId, SessionCursor, TenantCtx, TenantId, UserId};
 
-/// Short where the lease is to end; long where it must not, whatever else the machine does.
+/// `SHORT` for leases that are to end; `LONG` for leases that must not, however loaded the machine is.
 const SHORT: Duration = Duration::from_millis(60);
 const LONG: Duration = Duration::from_secs(4);
 
@@ -231,7 +231,7 @@ async fn claim_as(store: &dyn AsyncSessionStore, message: &str) -> Claim {
     let claimed = store.claim(&ctx, &user, &scope, message, LONG);
     match claimed.await.unwrap() {
         ClaimOutcome::Claimed(claim) => claim,
-        other => unreachable!("nobody else is here: {other:?}"),
+        other => unreachable!("no other worker claims it: {other:?}"),
     }
 }
 
@@ -292,7 +292,7 @@ fn c16_the_watch_reports_that_another_worker_took_over() {
                 clock.advance(LONG);
                 let other = claim_as(&store, "message-2").await;
                 assert_eq!(other.attempt, 2);
-                assert!(!watch.is_lost(), "nobody has told yet");
+                assert!(!watch.is_lost(), "the watch cannot know yet");
                 watch.lost().await;
             })
             .await;
@@ -325,7 +325,7 @@ fn c16_renewing_stops_when_the_work_is_dropped() {
     });
 }
 
-/// Work that cannot await renews between its steps, and learns the same.
+/// Work that cannot await renews the lease between its steps.
 #[test]
 fn c16_blocking_work_can_renew_its_claim_between_steps() {
     let clock = Arc::new(ManualClock::default());

@@ -1,4 +1,4 @@
-//! The contract, on the memory and the durable store: the conformance suite, the published API, and
+//! The contract on the memory and the durable store: the conformance suite, the API of 1.2, and
 //! records that other programs read.
 #![allow(
     clippy::unwrap_used,

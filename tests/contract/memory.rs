@@ -35,9 +35,9 @@ greentic_session::conformance_tests!(memory, subject());
 fn keeps_the_contract(subject: &Subject) {
     let report = run_parallel(subject, 8);
     report.assert_complete();
-    let told: Vec<_> = report.lines.iter().map(|line| line.case).collect();
+    let reported: Vec<_> = report.lines.iter().map(|line| line.case).collect();
     let known: Vec<_> = cases().iter().flat_map(|case| [case.name(); 2]).collect();
-    assert_eq!(told, known, "the report is in order");
+    assert_eq!(reported, known, "the report is in order");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! C21 with writers beside the scan: on every backend, each session that is there all along is found.
+//! C21 with concurrent writers: on every backend, a scan finds each session that exists all along.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,7 +25,7 @@ fn park(store: &Blocking<impl AsyncSessionStore>, who: &str, name: &str) {
     let _registered = parked.unwrap();
 }
 
-/// Grows the store, changes what is stable, and shrinks it again, until told to stop.
+/// Grows the store, updates the stable sessions, and shrinks it again, until it is stopped.
 fn disturb(store: &Blocking<impl AsyncSessionStore>, stop: &AtomicBool) {
     let mut passing = Vec::new();
     for round in 0.. {
@@ -49,7 +49,7 @@ fn disturb(store: &Blocking<impl AsyncSessionStore>, stop: &AtomicBool) {
     }
 }
 
-/// How often each session was found, with writers beside.
+/// How often each session was found, with concurrent writers.
 fn scanned<S: AsyncSessionStore>(store: S) -> BTreeMap<String, usize> {
     let store = Blocking::new(store);
     for number in 0..STABLE {

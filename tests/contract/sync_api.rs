@@ -1,4 +1,4 @@
-//! A decorator that has the nine methods only is tested as far as they go.
+//! The conformance suite on a decorator that has only the nine methods.
 
 use std::sync::Arc;
 

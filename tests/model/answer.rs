@@ -1,4 +1,4 @@
-//! What a call answers, in the words of the small world: comparable between a store and the model.
+//! The answer to a call, comparable between a store and the model.
 
 use greentic_session::{Conflict, ErrorCode, GreenticError, SessionErrorExt};
 
@@ -80,8 +80,8 @@ impl Failure {
 }
 
 impl Answer {
-    /// What the published face, which has no outcomes, makes of this answer.
-    pub fn on_published_face(self) -> Self {
+    /// This answer as the sync API gives it, which has no outcomes.
+    pub fn for_sync_api(self) -> Self {
         match self {
             Self::Revision(_) | Self::Cleared(_) | Self::NothingToClear => Self::Done,
             Self::Session(found) => Self::Session(found.map(|seen| Seen {

@@ -1,4 +1,4 @@
-//! Random sequences of calls on a store and on the model: both must answer the same, and show the
+//! Random sequences of calls on a store and on the model: both must give the same answers, and show the
 //! same, all along.
 
 use std::thread;
@@ -10,7 +10,7 @@ use proptest::test_runner::{Config, FileFailurePersistence, TestCaseResult, Test
 
 use super::answer::{Answer, Tick};
 use super::driver::Driver;
-use super::op::{Caller, Face, Op, Spread};
+use super::op::{Api, Caller, Op, Spread};
 use super::reference::{Limits, Model};
 use crate::harness::{Harness, NEVER};
 use crate::world::{PEOPLE, SCOPES};
@@ -31,7 +31,7 @@ pub struct Plan {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Call(Face, Op),
+    Call(Api, Op),
     /// Makes an earlier call once more: the one so many steps ago (C14).
     Again(usize),
     Advance(Tick),
@@ -39,9 +39,9 @@ enum Step {
 }
 
 fn step(spread: &Spread, time: bool) -> BoxedStrategy<Step> {
-    let face = prop_oneof![Just(Face::Async), Just(Face::Published)];
+    let api = prop_oneof![Just(Api::Async), Just(Api::Sync)];
     let step = prop_oneof![
-        14 => (face, spread.op()).prop_map(|(face, op)| Step::Call(face, op)),
+        14 => (api, spread.op()).prop_map(|(api, op)| Step::Call(api, op)),
         2 => (1..4_usize).prop_map(Step::Again),
         1 => Just(Step::Reopen),
     ];
@@ -142,11 +142,11 @@ impl<H: Harness> Run<H> {
     fn all(&mut self, steps: &[Step], plan: &Plan) -> TestCaseResult {
         for (index, step) in steps.iter().enumerate() {
             match step {
-                Step::Call(face, op) => self.call(*face, op)?,
+                Step::Call(api, op) => self.call(*api, op)?,
                 Step::Again(back) => {
                     let earlier = index.checked_sub(*back).map(|earlier| &steps[earlier]);
-                    if let Some(Step::Call(face, op)) = earlier {
-                        self.call(*face, op)?;
+                    if let Some(Step::Call(api, op)) = earlier {
+                        self.call(*api, op)?;
                     }
                 }
                 Step::Advance(ticks) => self.advance(*ticks),
@@ -160,19 +160,19 @@ impl<H: Harness> Run<H> {
         if plan.time { self.empty() } else { Ok(()) }
     }
 
-    fn call(&mut self, face: Face, op: &Op) -> TestCaseResult {
+    fn call(&mut self, api: Api, op: &Op) -> TestCaseResult {
         if !self.can_be_named(op) {
             return Ok(());
         }
-        let told_less = face == Face::Published && Driver::is_published(op);
+        let loses_outcome = api == Api::Sync && Driver::is_in_sync_api(op);
         let expected = self.model.apply(op);
-        let expected = if told_less {
-            expected.on_published_face()
+        let expected = if loses_outcome {
+            expected.for_sync_api()
         } else {
             expected
         };
-        let answer = self.driver.call(face, op);
-        prop_assert_eq!(answer, expected, "{:?} on the {:?} face", op, face);
+        let answer = self.driver.call(api, op);
+        prop_assert_eq!(answer, expected, "{:?} on the {:?} API", op, api);
         Ok(())
     }
 
@@ -195,12 +195,12 @@ impl<H: Harness> Run<H> {
         self.model.advance(ticks);
     }
 
-    /// Compares all that anybody can see.
+    /// Compares everything that is visible.
     fn observe(&mut self) -> TestCaseResult {
         for key in 0..self.model.keys() {
-            self.call(Face::Async, &Op::Get(key))?;
+            self.call(Api::Async, &Op::Get(key))?;
             for by in PEOPLE {
-                self.call(Face::Async, &Op::GetFenced(by, key))?;
+                self.call(Api::Async, &Op::GetFenced(by, key))?;
             }
         }
         for ctx in PEOPLE {
@@ -208,10 +208,10 @@ impl<H: Harness> Run<H> {
                 ctx,
                 user: ctx.user.unwrap_or("ann"),
             };
-            self.call(Face::Async, &Op::Waits(by))?;
-            self.call(Face::Async, &Op::Latest(by))?;
+            self.call(Api::Async, &Op::Waits(by))?;
+            self.call(Api::Async, &Op::Latest(by))?;
             for scope in 0..SCOPES {
-                self.call(Face::Async, &Op::Find(by, scope))?;
+                self.call(Api::Async, &Op::Find(by, scope))?;
             }
         }
         Ok(())
@@ -225,10 +225,10 @@ impl<H: Harness> Run<H> {
                 key,
                 if_revision: None,
             };
-            self.call(Face::Async, &remove)?;
+            self.call(Api::Async, &remove)?;
         }
         for key in 0..self.model.keys() {
-            let gone = self.driver.call(Face::Async, &Op::Get(key));
+            let gone = self.driver.call(Api::Async, &Op::Get(key));
             prop_assert_eq!(gone, Answer::Session(None));
         }
         prop_assert_eq!(self.harness.leftovers(), 0, "something stayed behind");

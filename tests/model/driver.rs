@@ -12,30 +12,30 @@ use greentic_session::{
 };
 
 use super::answer::{Answer, Failure, Key, Seen, Tick};
-use super::op::{Face, Op, Slot};
+use super::op::{Api, Op, Slot};
 use crate::harness::Harness;
 use crate::world::{KEYS, content, ctx, data, scope, user};
 
 /// One caller, with the claims that it won.
 pub struct Driver {
     /// None while the store is closed.
-    faces: Option<Faces>,
+    apis: Option<Apis>,
     keys: Vec<SessionKey>,
     tokens: HashMap<Slot, ClaimToken>,
     started: Timestamp,
     tick: Duration,
 }
 
-struct Faces {
+struct Apis {
     store: Arc<dyn AsyncSessionStore>,
-    published: Arc<dyn SessionStore>,
+    sync_store: Arc<dyn SessionStore>,
 }
 
-impl Faces {
+impl Apis {
     fn of<H: Harness>(harness: &H) -> Self {
         Self {
             store: harness.store(),
-            published: harness.published(),
+            sync_store: harness.sync_store(),
         }
     }
 }
@@ -43,7 +43,7 @@ impl Faces {
 impl Driver {
     pub fn new<H: Harness>(harness: &H, started: Timestamp, tick: Duration) -> Self {
         Self {
-            faces: Some(Faces::of(harness)),
+            apis: Some(Apis::of(harness)),
             keys: (0..KEYS)
                 .map(|index| SessionKey::new(format!("key-{index}")))
                 .collect(),
@@ -63,22 +63,22 @@ impl Driver {
 
     /// Closes the store and goes on with it once it is open again.
     pub fn reopen<H: Harness>(&mut self, harness: &mut H) {
-        self.faces = None;
+        self.apis = None;
         harness.reopen();
-        self.faces = Some(Faces::of(harness));
+        self.apis = Some(Apis::of(harness));
     }
 
-    fn faces(&self) -> &Faces {
-        self.faces.as_ref().expect("the store is open")
+    fn apis(&self) -> &Apis {
+        self.apis.as_ref().expect("the store is open")
     }
 
-    pub fn call(&mut self, face: Face, op: &Op) -> Answer {
-        let store = Arc::clone(&self.faces().store);
-        let result = match face {
-            Face::Async => pollster::block_on(self.ask(store.as_ref(), op)),
-            Face::Published => match self.ask_published(op) {
+    pub fn call(&mut self, api: Api, op: &Op) -> Answer {
+        let store = Arc::clone(&self.apis().store);
+        let result = match api {
+            Api::Async => pollster::block_on(self.ask(store.as_ref(), op)),
+            Api::Sync => match self.ask_sync(op) {
                 Some(result) => result,
-                None => return self.call(Face::Async, op),
+                None => return self.call(Api::Async, op),
             },
         };
         result.unwrap_or_else(|error| {
@@ -86,8 +86,8 @@ impl Driver {
         })
     }
 
-    /// Whether the published face has this call.
-    pub fn is_published(op: &Op) -> bool {
+    /// Whether the sync API has this call.
+    pub fn is_in_sync_api(op: &Op) -> bool {
         match op {
             Op::Create {
                 key,
@@ -266,11 +266,11 @@ impl Driver {
     }
 
     #[allow(deprecated)]
-    fn ask_published(&mut self, op: &Op) -> Option<SessionResult<Answer>> {
-        if !Self::is_published(op) {
+    fn ask_sync(&mut self, op: &Op) -> Option<SessionResult<Answer>> {
+        if !Self::is_in_sync_api(op) {
             return None;
         }
-        let store = Arc::clone(&self.faces().published);
+        let store = Arc::clone(&self.apis().sync_store);
         Some(match op {
             &Op::Create {
                 by, of, content, ..
@@ -279,7 +279,7 @@ impl Driver {
                 .map(|key| Answer::Created(self.number(key, None))),
             &Op::Get(key) => store
                 .get_session(self.key(key))
-                .map(|found| Answer::Session(found.map(|data| published(key, &data)))),
+                .map(|found| Answer::Session(found.map(|data| seen_by_sync_api(key, &data)))),
             &Op::Update {
                 key, of, content, ..
             } => store
@@ -309,7 +309,9 @@ impl Driver {
             Op::Latest(by) => {
                 let found = store.find_by_user(&ctx(by.ctx), &user(by.user));
                 found.map(|found| {
-                    Answer::Session(found.map(|(key, data)| published(self.number_of(&key), &data)))
+                    Answer::Session(
+                        found.map(|(key, data)| seen_by_sync_api(self.number_of(&key), &data)),
+                    )
                 })
             }
             &Op::Clear(by, on) => store
@@ -341,7 +343,7 @@ impl Driver {
         Seen {
             revision: session.revision,
             deadline,
-            ..published(self.number_of(&session.key), &session.data)
+            ..seen_by_sync_api(self.number_of(&session.key), &session.data)
         }
     }
 
@@ -355,8 +357,8 @@ impl Driver {
     }
 }
 
-/// What the published face tells of a session.
-fn published(key: Key, data: &SessionData) -> Seen {
+/// A session as the sync API returns it.
+fn seen_by_sync_api(key: Key, data: &SessionData) -> Seen {
     Seen {
         key,
         content: content(data),

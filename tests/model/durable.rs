@@ -39,7 +39,7 @@ impl Durable {
     }
 }
 
-/// No disk is put to the proof here: a file system in memory will do, where there is one.
+/// The disk is not tested here: a file system in memory is used where there is one.
 fn directory() -> std::io::Result<tempfile::TempDir> {
     let memory = Path::new("/dev/shm");
     match memory.is_dir() {
@@ -65,7 +65,7 @@ impl Harness for Durable {
         Arc::clone(self.store_itself()) as _
     }
 
-    fn published(&self) -> Arc<dyn SessionStore> {
+    fn sync_store(&self) -> Arc<dyn SessionStore> {
         Arc::clone(self.store_itself()) as _
     }
 

@@ -32,7 +32,7 @@ pub fn torture(lease: Duration, open: Open<'_>, pass: Pass<'_>, disturb: Disturb
     tally
 }
 
-/// Time is injected: who waits moves the clock, and lets others go first.
+/// Time is injected: a worker that waits moves the clock, and yields.
 pub fn torture_under_a_clock<H: Harness>() {
     let harness = H::open(StoreOptions::new());
     let pass = |step| {

@@ -13,7 +13,7 @@ use stateright::semantics::{ConsistencyTester, LinearizabilityTester, Sequential
 
 use super::answer::{Answer, Tick};
 use super::driver::Driver;
-use super::op::{Caller, Face, Op, Parked, Slot, Spread};
+use super::op::{Api, Caller, Op, Parked, Slot, Spread};
 use super::reference::{Limits, Model};
 use crate::harness::{Harness, NEVER};
 use crate::world::{MESSAGES, PEOPLE};
@@ -129,7 +129,7 @@ fn run<H: Harness>(play: Play, scripts: Vec<Vec<Event>>, tick: Duration) -> (Mod
     let mut first = Driver::new(harness.as_ref(), harness.now(), tick);
     let claim = (play == Play::Contest).then(claim_of_all);
     for op in PRELUDE.into_iter().map(parked_at).chain(claim) {
-        assert_eq!(first.call(Face::Async, &op), model.apply(&op));
+        assert_eq!(first.call(Api::Async, &op), model.apply(&op));
     }
     let first = Arc::new(first);
     let order = Arc::new(AtomicU64::new(0));
@@ -204,7 +204,7 @@ fn record<H: Harness>(
     let answer = match &event {
         Event::Call(op) => {
             let _turn = harness.turns().map(|turns| turns.read().unwrap());
-            driver.call(Face::Async, op)
+            driver.call(Api::Async, op)
         }
         Event::Advance(ticks) => {
             let _turn = harness.turns().map(|turns| turns.write().unwrap());

@@ -1,4 +1,4 @@
-//! The calls that the proofs make, and how they are drawn.
+//! The calls of the tests, and how they are generated.
 
 use proptest::prelude::*;
 
@@ -8,14 +8,14 @@ use crate::world::{KEYS, MESSAGES, PEOPLE, SCOPES, WITH_USER, Who};
 /// Names a claim: the last one that was won under this number.
 pub type Slot = usize;
 
-/// The face a call is made on, where both have it.
+/// The API that a call is made with, if both have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Face {
+pub enum Api {
     Async,
-    Published,
+    Sync,
 }
 
-/// Who calls, naming which user.
+/// The caller, and the user that it names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Caller {
     pub ctx: Who,
@@ -81,7 +81,7 @@ pub struct Parked {
     pub ttl: Option<Tick>,
 }
 
-/// How wide the calls spread.
+/// How far the calls spread.
 #[derive(Clone, Debug)]
 pub struct Spread {
     /// How many people call; most calls are the first one's.
@@ -104,7 +104,7 @@ impl Spread {
         }
     }
 
-    /// One owner, and so little room that calls meet all the time.
+    /// One owner, and so few keys that calls collide all the time.
     pub const fn narrow() -> Self {
         Self {
             people: 1,
@@ -300,7 +300,7 @@ fn revision() -> impl Strategy<Value = Option<u64>> {
     prop::option::weighted(0.3, 1..4_u64)
 }
 
-// Ids never meet by chance: the only repeats are those that a case makes on purpose.
+// Ids are never equal by chance: the only repeats are those that a case makes on purpose.
 fn operation() -> impl Strategy<Value = Option<u64>> {
     prop::option::of(any::<u64>())
 }

@@ -17,7 +17,7 @@ use super::history::{Play, check_play};
 use crate::harness::Harness;
 use crate::space::Space;
 
-/// Makes up for what the clock of the server and the one of `sleep` differ by.
+/// Covers the difference between the server's clock and the one of `sleep`.
 const SPARE: Duration = Duration::from_millis(1);
 
 pub struct Redis {
@@ -44,7 +44,7 @@ impl Harness for Redis {
         Arc::clone(&self.store) as _
     }
 
-    fn published(&self) -> Arc<dyn SessionStore> {
+    fn sync_store(&self) -> Arc<dyn SessionStore> {
         Arc::clone(&self.store) as _
     }
 
@@ -61,7 +61,7 @@ impl Harness for Redis {
         *self.slept.lock().unwrap() += step;
     }
 
-    // By the server's clock, which deadlines go by: it can be set while a case runs.
+    // Measured with the server's clock, which decides deadlines: it can be set while a case runs.
     fn drift(&self) -> Duration {
         let slept = u64::try_from(self.slept.lock().unwrap().as_millis()).unwrap();
         let expected = self.opened.as_millis() + slept;
@@ -122,7 +122,7 @@ fn c16_concurrent_claims_are_linearizable() {
     check_play::<Redis>(Play::Contest, 800, 8, false);
 }
 
-/// Every worker is a process of its own, as far as the server can tell, and their lines break.
+/// Every worker has a store of its own, and their connections break.
 #[test]
 fn c16_each_message_counts_once_on_redis_while_connections_break() {
     let space = require!(Space::alone);

@@ -1,4 +1,4 @@
-//! The contract as the simplest program that obeys it: one flat map, searched from end to end.
+//! The reference model: the contract as a flat map that is searched linearly.
 //!
 //! It is written from the contract's text and shares no code with the stores.
 

@@ -60,7 +60,7 @@ fn answered(store: &Blocking<RedisSessionStore>, who: &str, name: &str) {
     park(store, who, name, None);
     let claimed = store.claim(&ctx(who), &user(who), &scope(name), name, LONG);
     let ClaimOutcome::Claimed(claim) = claimed.unwrap() else {
-        panic!("nobody else is here")
+        panic!("no other worker claims it")
     };
     store.commit(&claim.token, Commit::Finish).unwrap();
 }

@@ -1,4 +1,4 @@
-//! A real cluster: what goes where, and what happens when nodes fail or slots move.
+//! A Redis Cluster: the distribution of keys, failovers, and slots that move.
 
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,7 +46,7 @@ fn config(cluster: &RedisCluster) -> RedisConfig {
     RedisConfig::from_url(&cluster_url(cluster)).unwrap()
 }
 
-/// The name of the tag of a user of the tests' tenant.
+/// The hash tag of a user of the tests' tenant.
 fn tag(name: &str) -> String {
     format!("{NAMESPACE}:{{dev:acme:-:{name}}}:")
 }
@@ -72,7 +72,7 @@ fn c17_a_url_of_the_wrong_topology_is_reported() {
     drop(server);
     let gone = refusal(&format!("redis-cluster://{address}"));
     assert!(gone.contains(&address), "{gone}");
-    // A seed that is gone holds up nothing as long as another is there.
+    // An unreachable seed does no harm as long as another one answers.
     let url = format!("redis-cluster://{address},{}", cluster.nodes()[4].address());
     let store = RedisSessionStore::from_url(url).unwrap();
     assert_eq!(store.get_session(&SessionKey::new("any")).unwrap(), None);
@@ -180,7 +180,7 @@ fn recover(cluster: &RedisCluster) {
     });
 }
 
-/// Kills a master under load. Tells what became of the calls, and how long after the promotion all
+/// Kills a master under load. Returns the outcome of the calls, and how long after the promotion all
 /// writers had succeeded again.
 fn fail_over(cluster: &RedisCluster, config: RedisConfig) -> (Outcome, Duration) {
     recover(cluster);
@@ -194,7 +194,7 @@ fn fail_over(cluster: &RedisCluster, config: RedisConfig) -> (Outcome, Duration)
     });
     let promoted = Instant::now();
     cluster.wait_for_failover(master);
-    // It comes back as a replica, which min_replicas waits for.
+    // The killed node returns as a replica, which min_replicas waits for.
     recover(cluster);
     sleep(WARM);
     let outcome = load.end();
@@ -330,7 +330,7 @@ fn c21_a_walk_is_refused_after_slots_moved() {
         let page = store.scan(&filter, Some(&next), 10);
         page.is_err_and(|error| error.conflict() == Some(&Conflict::StaleCursor))
     };
-    // Until the node that answers first has heard of it.
+    // Until the node that is asked knows the new slots.
     wait_until("the walk is refused", LIMIT, refused);
 }
 

@@ -1,4 +1,4 @@
-//! docs/redis-layout.md tells every key that there is on a Cluster, and none that there is not.
+//! docs/redis-layout.md lists exactly the keys that a Cluster holds.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::topology::cluster_url;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const MINUTE: Duration = Duration::from_secs(60);
-/// Long enough for a look at the keys before the next.
+/// Long enough to list the keys before the next step.
 const SWEEP: Duration = Duration::from_secs(20);
 
 /// A sample of all that the store keeps. Takes a session away by hand, and brings its key anew.
@@ -69,17 +69,17 @@ fn keys(cluster: &RedisCluster, namespace: &str) -> Vec<String> {
     cluster.masters().into_iter().flat_map(of_node).collect()
 }
 
-/// The rows that tell the key, of which the namespace is cut.
-fn told<'a>(rows: &'a [Row], own: &'a [Row], rest: &str) -> Vec<&'a Row> {
+/// The rows that match the key, given without the namespace.
+fn matching<'a>(rows: &'a [Row], own: &'a [Row], rest: &str) -> Vec<&'a Row> {
     let tagged = rest
         .strip_prefix('{')
         .and_then(|rest| rest.split_once("}:"));
     match tagged {
-        None => own.iter().filter(|row| row.tells(rest)).collect(),
+        None => own.iter().filter(|row| row.matches(rest)).collect(),
         Some((_owner, rest)) => {
-            let behind_tag = own.iter().filter(|row| row.tells_behind_tag(rest));
+            let behind_tag = own.iter().filter(|row| row.matches_behind_tag(rest));
             rows.iter()
-                .filter(|row| row.tells(rest))
+                .filter(|row| row.matches(rest))
                 .chain(behind_tag)
                 .collect()
         }
@@ -98,9 +98,9 @@ fn every_key_on_a_cluster_is_documented_and_every_documented_key_occurs() {
         let mut seen = Vec::new();
         for key in keys(&cluster, namespace) {
             let rest = key.strip_prefix(&format!("{namespace}:")).unwrap();
-            let told = told(&rows, &own, rest);
-            let [row] = told[..] else {
-                panic!("{rest} is told by {} rows of the document", told.len())
+            let matching = matching(&rows, &own, rest);
+            let [row] = matching[..] else {
+                panic!("{rest} matches {} rows of the document", matching.len())
             };
             let kind = cluster.command_for(&key, &["TYPE", &key]).text();
             assert_eq!(kind, row.kind, "{rest}");

@@ -1,4 +1,4 @@
-//! The Redis store keeps the whole contract, on both faces.
+//! The conformance suite on the Redis store, with both APIs.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use greentic_session_testkit::require;
 
 use crate::space::Space;
 
-/// So many cases at once, as most of them wait for the server or for a deadline.
+/// Cases that run in parallel: most of them wait for the server or for a deadline.
 const AT_ONCE: usize = 8;
 
 fn subject(space: Space, options: StoreOptions) -> Subject {

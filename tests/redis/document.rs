@@ -27,18 +27,18 @@ pub fn keys_of(heading: &str) -> Vec<Row> {
 }
 
 impl Row {
-    /// Whether the pattern tells this key, of which the namespace is cut.
-    pub fn tells(&self, rest: &str) -> bool {
+    /// Whether the pattern matches this key, given without the namespace.
+    pub fn matches(&self, rest: &str) -> bool {
         matches(self.pattern.strip_prefix("{ns}:").unwrap(), rest)
     }
 
-    /// The same for a key on a Cluster, of which the owner's tag is cut too.
-    pub fn tells_behind_tag(&self, rest: &str) -> bool {
+    /// Whether the pattern matches this key of a Cluster, given without the namespace and the owner's tag.
+    pub fn matches_behind_tag(&self, rest: &str) -> bool {
         let behind = self.pattern.strip_prefix("{ns}:{<owner>}:");
         behind.is_some_and(|pattern| matches(pattern, rest))
     }
 
-    /// What stands in the column for keys that end with their sessions.
+    /// Whether the key expires, by the column "expires", given whether its sessions do.
     pub fn ends(&self, sessions_end: bool) -> bool {
         match self.expires {
             "with the session" | "with the last wait" | "after the session" => sessions_end,
@@ -52,7 +52,7 @@ impl Row {
     }
 }
 
-/// `{key}` and `{owner}` stand for anything, every other name for a part without a colon.
+/// `{key}` and `{owner}` match anything, every other name a part without a colon.
 fn matches(pattern: &str, text: &str) -> bool {
     let Some((literal, rest)) = pattern.split_once('{') else {
         return pattern == text;

@@ -31,19 +31,19 @@ fn two_processes_resume_the_flow_once() {
     let redis = require!(any_redis);
     let mut example = Command::new(exactly_once());
     let output = example.env("REDIS_URL", redis.url()).output().unwrap();
-    let told = String::from_utf8(output.stdout).unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
     let trouble = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{told}{trouble}");
+    assert!(output.status.success(), "{printed}{trouble}");
     for process in ["process A: ", "process B: "] {
-        let deliveries = told.lines().filter(|line| line.starts_with(process));
-        assert_eq!(deliveries.count(), 10, "{told}");
+        let deliveries = printed.lines().filter(|line| line.starts_with(process));
+        assert_eq!(deliveries.count(), 10, "{printed}");
     }
-    let resumed = told
+    let resumed = printed
         .lines()
         .filter(|line| line.ends_with("resumed the flow"));
-    assert_eq!(resumed.count(), 1, "{told}");
+    assert_eq!(resumed.count(), 1, "{printed}");
     assert!(
-        told.ends_with("the flow was resumed 1 time(s) by 20 deliveries\n"),
-        "{told}"
+        printed.ends_with("the flow was resumed 1 time(s) by 20 deliveries\n"),
+        "{printed}"
     );
 }

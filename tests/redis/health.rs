@@ -1,4 +1,4 @@
-//! What an operator is told of a real server.
+//! The health report of real servers.
 
 use greentic_session::{Blocking, Health, RedisSessionStore};
 use greentic_session_testkit::{RedisCluster, RedisServer, Reply, own_servers, require};

@@ -1,4 +1,4 @@
-//! docs/redis-layout.md tells every key that there is, and none that there is not.
+//! docs/redis-layout.md lists exactly the keys that one server holds.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ fn create_options(name: &str, ttl: Option<Duration>) -> CreateOptions {
     options
 }
 
-/// A sample of all that the store keeps, and of what 1.2 left.
+/// A sample of everything that the store keeps, and of what 1.2 left.
 fn sample(space: &Space, ttl: Option<Duration>) {
     let old = published::SessionBackendConfig::RedisUrlWithNamespace {
         url: space.url().to_owned(),
@@ -84,11 +84,11 @@ fn every_key_is_documented_and_every_documented_key_occurs() {
         let mut seen = vec![0; rows.len()];
         for name in space.keys() {
             let rest = name.strip_prefix(&space.name("")).unwrap();
-            let told: Vec<_> = (0..rows.len())
-                .filter(|row| rows[*row].tells(rest))
+            let matching: Vec<_> = (0..rows.len())
+                .filter(|row| rows[*row].matches(rest))
                 .collect();
-            let [row] = told[..] else {
-                panic!("{rest} is told by {} rows of the document", told.len())
+            let [row] = matching[..] else {
+                panic!("{rest} matches {} rows of the document", matching.len())
             };
             seen[row] += 1;
             let kind = space.command(&["TYPE", &name]).text();
@@ -120,7 +120,7 @@ fn content(space: &Space, name: &str, kind: &str) -> String {
     }
 }
 
-/// The two keys that people and tools read are exactly what they have always been.
+/// The two keys that other programs read are as 1.2 wrote them.
 #[test]
 fn the_public_keys_hold_what_1_2_wrote() {
     let space = require!(Space::shared);

@@ -1,4 +1,4 @@
-//! C13: what expired or went leaves nothing, without any further call; and it does not pile up.
+//! C13: expired and removed sessions leave no keys, without a further call, and dead entries do not accumulate.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use greentic_types::{SessionKey, TenantCtx, UserId};
 
 use crate::samples::{ctx, ctx_without_user, data, key, scope, user};
 
-/// A limit that must not be what ends a wait.
+/// An upper bound for waiting that is not reached.
 const LIMIT: Duration = Duration::from_secs(120);
 
 fn store(server: &RedisServer) -> RedisSessionStore {
@@ -28,7 +28,7 @@ fn store(server: &RedisServer) -> RedisSessionStore {
     .unwrap()
 }
 
-/// Numbers that look random, the same ones in every run.
+/// Pseudo-random numbers, the same in every run.
 struct Dice(u64);
 
 impl Dice {
@@ -41,7 +41,7 @@ impl Dice {
     }
 }
 
-/// One user's operations: any of them, in any order, on few keys and scopes so that they meet.
+/// Random operations of one user on few keys and scopes, so that they collide.
 struct Mix {
     store: Blocking<RedisSessionStore>,
     dice: Dice,
@@ -142,7 +142,7 @@ impl Mix {
         };
     }
 
-    /// Removes what has no deadline; what has one is left to end by itself.
+    /// Removes the sessions without a deadline; the others expire.
     fn remove_the_rest(self) {
         let named = (0..6).map(|number| key(&format!("{}-{number}", self.user.as_str())));
         for key in named.chain(self.created) {
@@ -190,7 +190,7 @@ fn c13_ten_thousand_short_waits_do_not_accumulate() {
     let mut look = RespClient::connect(&Endpoint::local(server.port())).unwrap();
     let (store, ada) = (store(&server), ctx("ada"));
     let ttl = Duration::from_millis(5);
-    // The clock of the server and ours run alike; a deadline is rounded to milliseconds.
+    // The server's clock and ours run at the same speed; a deadline is rounded to milliseconds.
     let longest = ttl + Duration::from_millis(2);
     // When each registration ended that may still be alive; the bound is the most there ever were.
     let (mut alive, mut bound, mut most) = (VecDeque::new(), 0, 0);

@@ -12,7 +12,7 @@ use greentic_session_testkit::{RedisServer, Reply, own_servers, require};
 
 use crate::samples::{ctx, data, key, scope, user};
 
-/// How often the server ran a command, the ones that scripts run included.
+/// How often the server ran a command, including those that scripts run.
 fn calls(server: &RedisServer, command: &str) -> u64 {
     let Reply::Bulk(stats) = server.command(&["INFO", "commandstats"]) else {
         panic!("no statistics");
@@ -49,7 +49,7 @@ fn token(outcome: ClaimOutcome) -> ClaimToken {
     }
 }
 
-/// Every operation that is a script, on both faces.
+/// Every operation that is a script, with both APIs.
 fn every_operation(store: &Arc<RedisSessionStore>, counter: &Counter<'_>) {
     let (ada, who, chat, wait) = (ctx("ada"), user("ada"), scope("chat"), key("wait"));
     let stored = || data(&ada, "{}");
@@ -115,7 +115,7 @@ fn every_operation_is_one_script() {
     let server = RedisServer::start();
     let config = RedisConfig::from_url(&server.url()).unwrap();
     let store = Arc::new(RedisSessionStore::new(config).unwrap());
-    // The first round tells the server the scripts; from then on it knows them by their hashes.
+    // The first round loads the scripts; later rounds call them by their hashes.
     let (server, expected) = (&server, None);
     every_operation(&store, &Counter { server, expected });
     let sent = calls(server, "eval");

@@ -1,4 +1,4 @@
-//! The master that sentinels name: failover, durability, and what is said when nobody names one.
+//! Sentinel: failover, durability, and errors without a master.
 
 use std::sync::Arc;
 use std::thread::sleep;
@@ -92,7 +92,7 @@ fn is_master(server: &RedisServer) -> bool {
     matches!(role, Ok(Reply::Array(fields)) if fields[0].text() == "master")
 }
 
-/// Kills the master under load. Tells what became of the calls, and how long after the promotion
+/// Kills the master under load. Returns the outcome of the calls, and how long after the promotion
 /// the first one succeeded.
 fn fail_over(config: impl FnOnce(RedisConfig) -> RedisConfig) -> (Outcome, Duration) {
     let group = SentinelGroup::start(1);
@@ -104,7 +104,7 @@ fn fail_over(config: impl FnOnce(RedisConfig) -> RedisConfig) -> (Outcome, Durat
     let replica = &group.nodes()[1];
     wait_until("the replica is promoted", LIMIT, || is_master(replica));
     let promoted = Instant::now();
-    // It comes back as a replica, which min_replicas waits for.
+    // The killed node returns as a replica, which min_replicas waits for.
     group.wait_for_failover(old.port());
     old.restart();
     wait_until("one follows the other", LIMIT, || {

@@ -11,10 +11,9 @@ use greentic_session_testkit::{own_servers, require, test_name};
 
 use crate::topology::Servers;
 
-/// So many cases at once, as most of them wait for the server or for a deadline.
+/// Cases that run in parallel: most of them wait for the server or for a deadline.
 const AT_ONCE: usize = 8;
 
-/// The whole conformance suite's view of a store on these servers.
 /// A store in a namespace of its own on these servers.
 fn subject(servers: &Arc<Servers>, options: StoreOptions) -> Subject {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
@@ -43,7 +42,7 @@ fn keeps_the_contract(name: &str, servers: Servers) {
     let report = run_parallel(&subject(&servers, StoreOptions::new()), AT_ONCE);
     let (lines, time) = (report.lines.len(), begun.elapsed().as_secs());
     println!(
-        "{name}: {} cases and faces, {} skipped, {time} s",
+        "{name}: {} cases and APIs, {} skipped, {time} s",
         lines,
         report.skipped().len()
     );

@@ -1,4 +1,4 @@
-//! What a backend gives to be put to the proofs.
+//! The interface of a backend to the tests.
 #![allow(dead_code, clippy::unwrap_used)]
 
 use std::sync::{Arc, RwLock};
@@ -11,7 +11,7 @@ use greentic_session::{AsyncSessionStore, SessionStore, StoreOptions};
 /// An empty store of its own, and its time.
 ///
 /// Time goes in ticks: the model knows no other. Where time cannot be injected, a tick must be longer
-/// than all calls of one case take together; [`drift`](Harness::drift) tells whether it was.
+/// than all calls of one case take together; [`drift`](Harness::drift) shows whether it was.
 pub trait Harness: Send + Sync + 'static {
     fn open(options: StoreOptions) -> Self
     where
@@ -19,8 +19,8 @@ pub trait Harness: Send + Sync + 'static {
 
     fn store(&self) -> Arc<dyn AsyncSessionStore>;
 
-    /// The same store on the face of greentic-session 1.2.
-    fn published(&self) -> Arc<dyn SessionStore>;
+    /// The same store with the API of greentic-session 1.2.
+    fn sync_store(&self) -> Arc<dyn SessionStore>;
 
     /// The length of a tick, where time passes at all.
     fn tick() -> Duration
@@ -39,13 +39,13 @@ pub trait Harness: Send + Sync + 'static {
     /// Lets `step` pass: moves the clock, or sleeps.
     fn advance(&self, step: Duration);
 
-    /// How much time has passed beside what `advance` was asked for. Once that is a tick, the ticks
-    /// of the store and of the model have come apart, and what the case shows proves nothing.
+    /// The time that has passed beside what `advance` was asked for. Once that is a tick, the ticks
+    /// of the store and of the model differ, and the case proves nothing.
     fn drift(&self) -> Duration {
         Duration::ZERO
     }
 
-    /// Closes the store and opens it again, where it outlives that. Nobody else holds it.
+    /// Closes the store and opens it again, if it survives that. No other handle exists.
     fn reopen(&mut self) {}
 
     /// How much is stored, after whatever clean-up the backend promises; 0 if nothing stayed
@@ -84,7 +84,7 @@ impl Harness for Memory {
         self.store.clone()
     }
 
-    fn published(&self) -> Arc<dyn SessionStore> {
+    fn sync_store(&self) -> Arc<dyn SessionStore> {
         self.store.clone()
     }
 

@@ -1,4 +1,4 @@
-//! What the tests of the durable store share.
+//! A durable store in a temporary directory.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::samples::{self, ctx};
 
 pub const MINUTE: Duration = Duration::from_secs(60);
 
-/// A directory that goes with the test.
+/// A directory that is removed after the test.
 pub struct Scratch {
     directory: tempfile::TempDir,
 }

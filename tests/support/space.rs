@@ -1,4 +1,4 @@
-//! A namespace of its own on a test's Redis.
+//! A namespace for one test on a Redis server.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::process;
@@ -9,11 +9,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use greentic_session::{RedisConfig, RedisSessionStore, StoreOptions};
 use greentic_session_testkit::{RedisServer, Reply, TestRedis, any_redis, own_servers};
 
-/// A namespace that no other test uses; its keys go when it is dropped.
+/// A namespace that no other test uses; its keys are removed when it is dropped.
 pub struct Space {
     redis: Arc<TestRedis>,
     pub namespace: String,
-    /// A space under another one: its keys go with that one's.
+    /// A namespace inside another one, which removes its keys.
     inner: bool,
 }
 

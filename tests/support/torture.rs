@@ -45,15 +45,15 @@ pub struct Torture<'a> {
 pub struct Tally {
     pub messages: usize,
     pub deliveries: usize,
-    /// Deliveries that were made again because nobody had answered for them.
+    /// Deliveries that were repeated because no worker had answered them.
     pub redeliveries: usize,
-    /// Claims on a wait that another worker's lease had ended on.
+    /// Claims on a wait after another worker's lease had ended.
     pub takeovers: usize,
     /// Commits that were refused because the claim was taken over.
     pub refused: usize,
     pub duplicates: usize,
     pub commits: usize,
-    /// Calls whose outcome nobody told: they were made again.
+    /// Calls with an unknown outcome, which were repeated.
     pub unanswered: usize,
     pub crashes_after_commit: usize,
     pub lost: usize,
@@ -80,7 +80,7 @@ impl fmt::Display for Tally {
 }
 
 impl Tally {
-    /// Each message was counted once, and every further delivery was told so.
+    /// Each message was counted once, and every further delivery was reported as a duplicate.
     pub fn assert_exact(&self) {
         assert_eq!((self.lost, self.doubled), (0, 0), "{self}");
         assert_eq!(self.commits, self.messages, "{self}");
@@ -103,13 +103,13 @@ struct Message {
 struct Run<'a> {
     torture: &'a Torture<'a>,
     queue: Mutex<VecDeque<Message>>,
-    /// Deliveries that nobody has answered for yet.
+    /// Deliveries that no worker has answered yet.
     open: AtomicUsize,
     tally: Mutex<Tally>,
     ended: AtomicBool,
 }
 
-/// One that fails ends all.
+/// A worker that fails ends all.
 struct EndOnPanic<'a>(&'a AtomicBool);
 
 impl Drop for EndOnPanic<'_> {
@@ -312,7 +312,7 @@ fn data(flow: usize, state: String) -> SessionData {
     }
 }
 
-/// Chance that is the same in each run (xorshift).
+/// Pseudo-random numbers, the same in each run (xorshift).
 struct Dice(u64);
 
 impl Dice {

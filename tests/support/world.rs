@@ -1,11 +1,11 @@
-//! The small world that the proofs play in: few owners, keys, scopes and message ids, chosen so that
-//! they collide wherever a store could mix them up.
+//! Few owners, keys, scopes and message ids, chosen so that
+//! they collide wherever a store could confuse them.
 #![allow(dead_code, clippy::unwrap_used)]
 
 use greentic_session::{ReplyScope, SessionData};
 use greentic_types::{EnvId, FlowId, SessionCursor, TeamId, TenantCtx, TenantId, UserId};
 
-/// Who somebody says to be.
+/// The context and the user that a caller gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Who {
     pub env: &'static str,
@@ -28,7 +28,7 @@ const fn who(
     }
 }
 
-/// No team meets a team named `-`; each owner differs from the first in one part.
+/// Includes no team beside a team named `-`; each owner differs from the first in one part.
 pub const PEOPLE: [Who; 7] = [
     who("dev", "acme", None, Some("ann")),
     who("dev", "acme", Some("-"), Some("ann")),
@@ -51,7 +51,7 @@ pub const MESSAGES: [&str; 3] = ["m-1", "m-2", "m-3"];
 /// How many scopes [`scope`] knows.
 pub const SCOPES: usize = 4;
 
-/// Two pairs of scopes that share their published hash.
+/// Two pairs of scopes that share the hash of 1.2.
 pub fn scope(index: usize) -> ReplyScope {
     let (conversation, thread) = match index {
         0 => ("chat", None),
@@ -90,7 +90,7 @@ pub fn data(who: Who, content: u32) -> SessionData {
     }
 }
 
-/// The number again.
+/// The number in the data.
 pub fn content(data: &SessionData) -> u32 {
     let digits: String = data
         .context_json

@@ -44,6 +44,6 @@ pub use reply::Reply;
 pub use resp::RespClient;
 pub use sentinel::SentinelGroup;
 pub use server::{RedisServer, RedisServerBuilder};
-pub use skip::{TestRedis, any_redis, name_of, own_servers, servers_or_skip};
+pub use skip::{TestRedis, any_redis, name_of, own_servers};
 pub use tls::TlsFiles;
 pub use wait::wait_until;

@@ -149,12 +149,6 @@ pub fn own_servers(name: &str) -> Option<()> {
     wanted.then_some(())
 }
 
-/// As [`own_servers`]; false if the test is to be skipped.
-#[must_use]
-pub fn servers_or_skip(name: &str) -> bool {
-    own_servers(name).is_some()
-}
-
 /// Says that the test called `name` is skipped, and why.
 ///
 /// # Panics

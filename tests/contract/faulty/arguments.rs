@@ -1,4 +1,4 @@
-//! What the decorator makes of what it is given, and of errors.
+//! The faults in arguments and errors.
 
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ impl Faulty {
     }
 
     /// Makes errors worse.
-    pub(super) fn told<T>(&self, result: SessionResult<T>, user: &str) -> SessionResult<T> {
+    pub(super) fn reported<T>(&self, result: SessionResult<T>, user: &str) -> SessionResult<T> {
         result.map_err(|error| match self.fault {
             Fault::ErrorsNameTheUser => {
                 GreenticError::new(error.code, format!("{}: {user}", error.message))

@@ -1,4 +1,4 @@
-//! What can be wrong.
+//! The faults.
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {

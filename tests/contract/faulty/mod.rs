@@ -63,7 +63,7 @@ struct Faulty {
     seen: Mutex<Seen>,
 }
 
-/// What a fault remembers, and should not.
+/// The state of a fault.
 #[derive(Default)]
 struct Seen {
     listed: HashMap<String, Vec<SessionKey>>,
@@ -86,9 +86,9 @@ impl AsyncSessionStore for Faulty {
             .inner()
             .create(&self.ctx(ctx), self.data(data), options)
             .await;
-        let created = self.told(created, &user)?;
+        let created = self.reported(created, &user)?;
         if self.has(Fault::LeavesSomethingBehind) {
-            let nobody = TenantCtx::new(ctx.env.clone(), ctx.tenant.clone());
+            let context = TenantCtx::new(ctx.env.clone(), ctx.tenant.clone());
             let mut left = self.data(
                 self.inner
                     .get(&key_of(&created))
@@ -97,10 +97,10 @@ impl AsyncSessionStore for Faulty {
                     .data
                     .clone(),
             );
-            left.tenant_ctx = nobody.clone();
+            left.tenant_ctx = context.clone();
             let _left = self
                 .inner()
-                .create(&nobody, left, CreateOptions::new())
+                .create(&context, left, CreateOptions::new())
                 .await?;
         }
         Ok(created)
@@ -108,7 +108,7 @@ impl AsyncSessionStore for Faulty {
 
     async fn get(&self, key: &SessionKey) -> SessionResult<Option<Arc<Session>>> {
         assert!(!self.has(Fault::Panics), "the store is broken");
-        self.told(self.inner().get(key).await, "")
+        self.reported(self.inner().get(key).await, "")
     }
 
     async fn get_fenced(
@@ -134,7 +134,7 @@ impl AsyncSessionStore for Faulty {
         let user = user_of(&data);
         let data = self.data(data);
         let updated = self.inner().update(key, data.clone(), options).await;
-        let updated = self.told(updated, &user)?;
+        let updated = self.reported(updated, &user)?;
         if self.has(Fault::UpdateDropsTheDeadline) {
             self.inner().remove(key, RemoveOptions::new()).await?;
             let again = CreateOptions::new().key(key.clone());
@@ -150,7 +150,7 @@ impl AsyncSessionStore for Faulty {
         if self.has(Fault::IgnoresRevisions) {
             options.if_revision = None;
         }
-        self.told(self.inner().remove(key, options).await, "")
+        self.reported(self.inner().remove(key, options).await, "")
     }
 
     async fn park(
@@ -168,7 +168,7 @@ impl AsyncSessionStore for Faulty {
         let parked = self
             .inner()
             .park(&place, user, &routed, key, self.data(data), options);
-        let parked = self.told(parked.await, user.as_str())?;
+        let parked = self.reported(parked.await, user.as_str())?;
         let mut seen = self.seen.lock().unwrap();
         let listed = seen
             .listed
@@ -188,7 +188,7 @@ impl AsyncSessionStore for Faulty {
     ) -> SessionResult<Option<SessionKey>> {
         let scope = self.scope(scope);
         let found = self.inner().find(&self.ctx(ctx), user, &scope).await;
-        let found = self.told(found, user.as_str())?;
+        let found = self.reported(found, user.as_str())?;
         if self.has(Fault::MoveKeepsTheOldRoute) {
             let seen = self.seen.lock().unwrap();
             let old = seen.routed.get(&(format!("{}{user}", ctx.tenant), scope));
@@ -213,7 +213,7 @@ impl AsyncSessionStore for Faulty {
 
     async fn latest(&self, ctx: &TenantCtx, user: &UserId) -> SessionResult<Option<Arc<Session>>> {
         let latest = self.inner().latest(&self.ctx(ctx), user).await;
-        self.told(latest, user.as_str())
+        self.reported(latest, user.as_str())
     }
 
     async fn clear(
@@ -230,7 +230,7 @@ impl AsyncSessionStore for Faulty {
         if let Some(key) = waiting.filter(|_| self.has(Fault::ClearKeepsTheSession)) {
             return Ok(ClearOutcome::Cleared(key));
         }
-        self.told(self.inner().clear(&ctx, user, &scope).await, user.as_str())
+        self.reported(self.inner().clear(&ctx, user, &scope).await, user.as_str())
     }
 
     async fn claim(
@@ -278,7 +278,7 @@ impl AsyncSessionStore for Faulty {
         if self.has(Fault::StaleTokensCommit) {
             return Ok(());
         }
-        self.told(committed, "zq-nobody")
+        self.reported(committed, "zq-nobody")
     }
 
     async fn health(&self) -> SessionResult<Health> {

@@ -1,4 +1,4 @@
-//! Input at the edge of what is allowed: it works, or is refused with the limit.
+//! Input at the limits: it is accepted, or refused with the limit.
 
 use greentic_session::{ErrorCode, ReplyScope, SessionResult, SessionStore};
 use greentic_session_testkit::require;
@@ -6,7 +6,7 @@ use greentic_session_testkit::require;
 use crate::samples::{ctx, data, key, scope, user};
 use crate::space::Space;
 
-/// What could be mistaken for a part of a key, of a script's argument or of the protocol.
+/// Text that could be mistaken for a part of a key, of a script's argument or of the protocol.
 const ODD: [&str; 10] = [
     " ",
     "a b",

@@ -1,4 +1,4 @@
-//! Stored data that is not as it should be, and input at the edge of what is allowed (C8, C17).
+//! Damaged data, and input at the limits (C8, C17).
 
 mod given;
 mod stored;

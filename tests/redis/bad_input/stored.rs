@@ -1,4 +1,4 @@
-//! Stored data that is not as it should be: it is named, nothing is destroyed, and others go on.
+//! Damaged data: it is reported, nothing is destroyed, and other sessions are not affected.
 
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ impl World {
             .collect()
     }
 
-    /// All that is stored.
+    /// Everything that is stored.
     fn dump(&self) -> Vec<(String, Reply)> {
         let keys = self.space.keys().into_iter();
         keys.map(|key| (key.clone(), self.space.command(&["DUMP", &key])))
@@ -70,7 +70,7 @@ impl World {
         }
     }
 
-    /// Whoever shares the server with what is broken goes on.
+    /// Sessions beside the damaged data are not affected.
     fn assert_other_user_goes_on(&self) {
         let found = self
             .store
@@ -84,7 +84,7 @@ impl World {
     }
 }
 
-/// What stood at a key that was broken.
+/// The content of a key before it was damaged.
 struct Saved<'a> {
     space: &'a Space,
     key: String,
@@ -231,11 +231,11 @@ fn c17_a_key_of_the_wrong_type_is_reported_and_kept() {
             make(&world).expect(&case);
             refused += 1;
         }
-        assert!(refused > 0, "nobody looks at {broken}");
+        assert!(refused > 0, "no call reads {broken}");
     }
 }
 
-/// What a session's key may hold that is no session.
+/// Payloads that are no session.
 const PAYLOADS: [&str; 8] = [
     "",
     "no JSON",
@@ -244,7 +244,7 @@ const PAYLOADS: [&str; 8] = [
     "{\"tenant_ctx\":null}",
     "{\"tenant_ctx\":{\"env\":\"dev\"}}",
     "{\"tenant_ctx\":{\"env\":5,\"tenant\":\"acme\",\"tenant_id\":\"acme\"}}",
-    // Enough to tell whose it is, and no more.
+    // Enough to name the owner, and no more.
     "{\"tenant_ctx\":{\"env\":\"dev\",\"tenant\":\"acme\",\"tenant_id\":\"acme\",\"user\":\"ada\",\"user_id\":\"ada\"}}",
 ];
 
@@ -260,7 +260,7 @@ fn refused(world: impl Fn() -> World, session: &str) -> Vec<&'static str> {
         assert!(error.message.contains(session), "{call}: {error}");
         // A claim is won before its payload is read, and then given back.
         if call == "claim" {
-            assert!(make(&world).is_err(), "nobody holds it");
+            assert!(make(&world).is_err(), "the claim was not given back");
         } else {
             assert_eq!(world.dump(), before, "{call}");
         }
@@ -287,7 +287,7 @@ fn c17_a_payload_that_is_no_session_is_reported_and_kept() {
     }
 }
 
-/// A session of 1.2 that was not written to its end: no record of ours tells whose it is.
+/// A partly written session of 1.2: no record of ours names its owner.
 #[test]
 fn c17_a_half_written_session_of_1_2_is_reported_and_kept() {
     let space = require!(Space::shared);
@@ -321,7 +321,7 @@ fn c17_a_half_written_session_of_1_2_is_reported_and_kept() {
     }
 }
 
-/// A route of 1.2 that leads to nothing, and a set that names what is not there, are no waits.
+/// A dangling route of 1.2, and a set that names missing sessions, are no waits.
 #[test]
 fn c10_dangling_routes_of_1_2_are_no_waits() {
     let space = require!(Space::shared);

@@ -1,4 +1,4 @@
-//! A server that is killed and comes back, under load.
+//! A server that is killed and restarted under load.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -17,7 +17,7 @@ use crate::samples::{ctx, data, key};
 
 const WORKERS: usize = 4;
 const KILLS: usize = 3;
-/// How many calls are acknowledged between two kills.
+/// The number of acknowledged calls between two kills.
 const CALLS: usize = 150;
 
 /// What a worker knows about its sessions.
@@ -25,7 +25,7 @@ const CALLS: usize = 150;
 struct Known {
     /// Acknowledged.
     there: Vec<SessionKey>,
-    /// Said to be not done.
+    /// Reported as not done.
     missing: Vec<SessionKey>,
     /// How often its counter was updated: acknowledged, and at most.
     updates: (u64, u64),
@@ -128,7 +128,7 @@ fn c17_acknowledged_writes_survive_a_killed_server() {
     }
 }
 
-/// The cursor of SCAN is of use to the process alone that gave it.
+/// A SCAN cursor is valid only for the server process that issued it.
 #[test]
 fn c21_a_walk_is_refused_after_the_server_restarted() {
     require!(own_servers);

@@ -1,4 +1,4 @@
-//! A connection that breaks under a call: the store makes the call again, and nobody notices.
+//! Connections that break during a call: the store repeats the call, and the caller sees one answer.
 
 use std::thread;
 use std::time::Duration;
@@ -6,12 +6,12 @@ use std::time::Duration;
 use greentic_session_testkit::{Flow, require};
 
 use super::line::{Cut, Length, Line, NEVER};
-use super::trial::{CREATE_FRESH, OPERATIONS, Operation, Trial, told};
+use super::trial::{CREATE_FRESH, OPERATIONS, Operation, Trial, text_of};
 use crate::space::Space;
 
 const WINDOW: Duration = Duration::from_secs(5);
 
-/// Up to here each byte of a request or reply is a place to cut at; beyond, one in so many.
+/// Each byte of a request or reply up to here is cut at; beyond, only one in so many.
 const EACH: u64 = 48;
 const ONE_IN: usize = 24;
 
@@ -46,10 +46,10 @@ fn cut_and_look(
     let case = format!("{}, {cut:?}", operation.name);
     let faults = line.proxy.faults();
     line.cut(cut);
-    let answer = told((operation.call)(trial));
+    let answer = text_of((operation.call)(trial));
     assert_eq!(line.proxy.faults(), faults + 1, "{case}: nothing happened");
     assert_eq!(trial.look(), expected.1, "{case}");
-    // A clear that finds nothing the second time cannot tell which session it was.
+    // A repeated clear finds nothing, so it cannot name the session.
     let cleared = operation.name == "clear" && Some(&*answer) == operation.repeated;
     assert!(answer == expected.0 || cleared, "{case}: {answer}");
     trial.clean();

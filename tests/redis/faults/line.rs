@@ -1,4 +1,4 @@
-//! A line to a server that fails on request, and a good one beside it.
+//! A connection to a server that fails on request, and a second one that does not.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use greentic_session::{FindByUser, RedisConfig, RedisSessionStore, StoreOptions};
 use greentic_session_testkit::{FaultProxy, Flow, wait_until};
 
-use super::trial::{Operation, Store, Trial, told};
+use super::trial::{Operation, Store, Trial, text_of};
 use crate::space::Space;
 
 /// No test takes that long.
@@ -35,7 +35,7 @@ pub struct Length {
 }
 
 impl Line {
-    /// A line that waits for an answer for that long. Messages are remembered for `window`: longer
+    /// A connection with this response timeout. Messages are remembered for `window`: longer
     /// than a trial takes, and short enough to wait for.
     pub fn new(space: Space, response_timeout: Duration, window: Duration) -> Self {
         let proxy = FaultProxy::start(&address(space.url()));
@@ -72,20 +72,20 @@ impl Line {
         trial
     }
 
-    /// What the call does where nothing fails: its answer and what is to be seen afterwards.
+    /// The outcome of the call without a fault: its answer and the state afterwards.
     pub fn undisturbed(&mut self, operation: &Operation) -> (String, String) {
         let trial = self.trial(operation);
-        let answer = told((operation.call)(&trial));
+        let answer = text_of((operation.call)(&trial));
         let seen = trial.look();
         trial.clean();
         (answer, seen)
     }
 
-    /// Measures a call whose script the server knows.
+    /// Measures a call whose script is loaded.
     pub fn measure(&mut self, operation: &Operation) -> Length {
         let trial = self.trial(operation);
         let (requests, replies) = (self.proxy.request_bytes(), self.proxy.reply_bytes());
-        told((operation.call)(&trial));
+        text_of((operation.call)(&trial));
         trial.clean();
         Length {
             request: self.proxy.request_bytes() - requests,

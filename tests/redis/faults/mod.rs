@@ -1,4 +1,4 @@
-//! The Redis store on lines and servers that fail: whatever happens to a call, it is done or not
+//! Connections and servers that fail: whatever happens to a call, it is done or not
 //! done, and making it again brings the promised state (C14, C17).
 
 mod crash;

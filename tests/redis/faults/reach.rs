@@ -1,4 +1,4 @@
-//! Servers that cannot be reached, and callers that are in each other's way no more than needed.
+//! Servers that cannot be reached, and calls that share connections without delaying each other.
 
 use std::sync::{Arc, Barrier};
 use std::thread;
@@ -14,10 +14,10 @@ use crate::space::Space;
 
 const SOON: Duration = Duration::from_millis(300);
 
-/// Where a call is not to wait for a connection, it fails after that long.
+/// The timeout of calls that must not wait for a connection.
 const LATE: Duration = Duration::from_secs(60);
 
-/// A new store, which has no connection, and none in the making that opens once the server is back.
+/// A new store: without a connection, open or being opened.
 fn hasty(line: &Line) -> Arc<Store> {
     let config = RedisConfig::from_url(&line.proxy.url()).unwrap();
     let config = config
@@ -71,7 +71,7 @@ fn a_call_does_not_wait_for_other_calls() {
     let space = require!(Space::alone);
     let proxy = FaultProxy::start(&address(space.url()));
     let store = store_over(&proxy, &space);
-    // Both connections are open, and the script is known.
+    // Both connections are open, and the script is loaded.
     register(&store, 0);
     register(&store, 0);
     wait_until("both are open", NEVER, || proxy.connections() == 2);
@@ -90,7 +90,7 @@ fn a_call_does_not_wait_for_other_calls() {
             let store = &store;
             scope.spawn(move || register(store, worker));
         }
-        // Nobody has an answer yet.
+        // No call has an answer yet.
         wait_until("all calls are with the server", NEVER, || {
             done() == before + 20
         });

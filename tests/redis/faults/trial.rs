@@ -1,4 +1,4 @@
-//! Every call that writes, on an owner of its own, over a line that fails.
+//! Every call that writes, each on an owner of its own, over a connection that fails.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ const FRESH: &str = "fresh";
 const SCOPES: [&str; 2] = ["one", "two"];
 const MESSAGE: &str = "message";
 
-/// One owner with sessions of its own. It is made ready and looked at beside the line that fails.
+/// One owner with sessions of its own. It is prepared and inspected over the second connection.
 pub struct Trial {
     pub store: Arc<Store>,
     pub beside: Arc<Store>,
@@ -149,7 +149,7 @@ impl Trial {
         committed.map(|()| "done".to_owned())
     }
 
-    /// All that can be seen of the owner; reads and refused writes only.
+    /// Everything that is visible of the owner, by reads and refused writes only.
     pub fn look(&self) -> String {
         let waits = self.beside.waits(&self.ctx(), &self.user()).unwrap();
         let waits: Vec<_> = waits.iter().map(|key| self.called(key)).collect();
@@ -188,7 +188,7 @@ impl Trial {
         )
     }
 
-    /// A write that is refused tells why.
+    /// The reason of a refused write.
     fn is_claimed(&self, name: &str) -> bool {
         let never = RemoveOptions::new().if_revision(u64::MAX);
         let refused = self.beside.remove(&self.key(name), never).unwrap_err();
@@ -199,7 +199,7 @@ impl Trial {
         }
     }
 
-    /// Removes all that the trial may have left.
+    /// Removes everything that the trial may have left.
     pub fn clean(&self) {
         if let Some(claim) = &*self.claim.borrow() {
             let _ = self.beside.release(&claim.token);
@@ -220,7 +220,7 @@ impl Trial {
         }
     }
 
-    /// Asks for the claim until nobody else has it.
+    /// Repeats the claim until no other worker has it.
     pub fn claim_in_the_end(&self) -> String {
         loop {
             let answer = self.claim_through(&self.beside, LEASE).unwrap();
@@ -236,14 +236,14 @@ impl Trial {
 pub struct Operation {
     pub name: &'static str,
     pub prepare: fn(&Trial),
-    /// Makes the call through the line that fails.
+    /// Makes the call over the connection that fails.
     pub call: fn(&Trial) -> SessionResult<String>,
     /// What the table "Repeating a call" promises to a caller who makes the call again after it was
     /// done; none for the first answer once more.
     pub repeated: Option<&'static str>,
 }
 
-/// Every call that writes, and what it must not mix up: another wait on the scope, another session.
+/// Every call that writes, beside a rival: another wait on the scope, another session.
 pub const OPERATIONS: [Operation; 15] = [
     operation(
         "create",
@@ -293,7 +293,7 @@ pub const OPERATIONS: [Operation; 15] = [
         |trial| trial.park("one", ParkOptions::new().if_absent()),
     ),
     Operation {
-        repeated: Some("nobody waits"),
+        repeated: Some("no wait"),
         ..operation(
             "clear",
             |trial| {
@@ -306,7 +306,7 @@ pub const OPERATIONS: [Operation; 15] = [
                     .clear(&trial.ctx(), &trial.user(), &scope("one"));
                 cleared.map(|outcome| match outcome {
                     ClearOutcome::Cleared(key) => format!("cleared {}", trial.called(&key)),
-                    ClearOutcome::NoWait => "nobody waits".to_owned(),
+                    ClearOutcome::NoWait => "no wait".to_owned(),
                 })
             },
         )
@@ -364,7 +364,7 @@ const fn operation(
 }
 
 /// An answer in words; only what a repeat may be refused with is no failure.
-pub fn told(answer: SessionResult<String>) -> String {
+pub fn text_of(answer: SessionResult<String>) -> String {
     match answer {
         Ok(answer) => answer,
         Err(error) if error.code == ErrorCode::NotFound => "not found".to_owned(),

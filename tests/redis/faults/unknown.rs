@@ -1,4 +1,4 @@
-//! A call that nobody answers: the caller does not know what became of it, and makes it again.
+//! Calls without an answer: the caller does not know their outcome, and repeats them.
 
 use std::thread;
 use std::time::Duration;
@@ -7,14 +7,14 @@ use greentic_session::{ErrorCode, UpdateOptions};
 use greentic_session_testkit::{Accept, Flow, require, wait_until};
 
 use super::line::{Cut, Line, NEVER};
-use super::trial::{CLAIM, OPERATIONS, Operation, UPDATE_AT_ONE, told};
+use super::trial::{CLAIM, OPERATIONS, Operation, UPDATE_AT_ONE, text_of};
 use crate::space::Space;
 
-/// The deadline that these calls run into; others end long before.
+/// The response timeout of these calls; all others end long before it.
 const SOON: Duration = Duration::from_secs(2);
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// How a call comes to nothing, and whether it was done.
+/// How a call loses its answer, and whether it was done.
 const LOSSES: [(Cut, Accept, bool); 4] = [
     (Cut::Request(Flow::Swallow), Accept::Pass, false),
     (Cut::Request(Flow::SwallowThenClose), Accept::Reset, false),
@@ -35,7 +35,7 @@ fn can_be_repeated(line: &mut Line, operation: &Operation, expected: &(String, S
         assert_eq!(trial.look(), *became, "{case}: it was done or not done");
 
         line.proxy.heal();
-        let answer = told((operation.call)(&trial));
+        let answer = text_of((operation.call)(&trial));
         let promised = operation.repeated.filter(|_| done).unwrap_or(&expected.0);
         assert_eq!(answer, promised, "{case}");
         assert_eq!(trial.look(), expected.1, "{case}: after the repeat");
@@ -63,7 +63,7 @@ fn c14_an_unanswered_call_can_be_repeated() {
     });
 }
 
-/// Nobody has the token; the lease alone frees the wait.
+/// No worker has the token, so only the end of the lease frees the wait.
 #[test]
 fn c16_a_claim_whose_answer_was_lost_ends_with_its_lease() {
     let space = require!(Space::alone);
@@ -76,7 +76,7 @@ fn c16_a_claim_whose_answer_was_lost_ends_with_its_lease() {
     assert_eq!(trial.claim_in_the_end(), "claimed, attempt 2");
 }
 
-/// The answer is lost, somebody else writes, and then the store's repeat arrives.
+/// The answer is lost, another client writes, and then the store's repeat arrives.
 #[test]
 fn c14_a_repeated_update_after_another_write_is_no_false_conflict() {
     let space = require!(Space::alone);

@@ -1,4 +1,4 @@
-//! Workers who claim the same waits, and count each commit in the session.
+//! Workers that claim the same waits, and count each commit in the session.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ const WORKERS: usize = 2;
 const LEASE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// One user's wait, and who holds it now.
+/// One user's wait, and the number of workers that hold it now.
 struct Wait {
     name: String,
     holders: AtomicUsize,
@@ -88,7 +88,7 @@ impl Claims {
     }
 }
 
-/// What became of the claims.
+/// The outcome of the claims.
 #[derive(Default)]
 pub struct ClaimsOutcome {
     committed: usize,
@@ -119,7 +119,7 @@ fn key_of(name: &str) -> SessionKey {
     SessionKey::new(format!("counter-{name}"))
 }
 
-/// Tells how often another worker held the wait too.
+/// Returns how often another worker held the wait at the same time.
 fn work(
     store: &Blocking<RedisSessionStore>,
     wait: &Wait,

@@ -1,4 +1,4 @@
-//! Writers that go on while servers fail, and what became of their calls.
+//! Writers that continue while servers fail, and the outcome of their calls.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use greentic_session::{RedisConfig, RedisSessionStore, SessionKey};
 use crate::samples::{ctx, data, scope, user};
 
 pub const WRITERS: usize = 16;
-/// Between two calls of a writer, so that the machine keeps up.
+/// The pause between two calls of a writer, so that the machine keeps up.
 const PAUSE: Duration = Duration::from_millis(5);
 
 struct Call {
@@ -88,7 +88,7 @@ fn write(store: &RedisSessionStore, writer: usize, name: &str, ended: &AtomicBoo
     calls
 }
 
-/// What became of the calls.
+/// The outcome of the calls.
 pub struct Outcome {
     calls: Vec<Call>,
     /// Sessions that were acknowledged and are not there.

@@ -1,4 +1,4 @@
-//! Redis in each of its topologies, as real processes.
+//! Redis in each topology, as real processes.
 #![allow(dead_code)]
 
 pub mod claims;

@@ -12,7 +12,7 @@ use crate::space::Space;
 
 pub const HOUR: Duration = Duration::from_secs(3600);
 pub const MINUTE: Duration = Duration::from_secs(60);
-/// A limit that must not be what ends a wait.
+/// An upper bound for waiting that is not reached.
 pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// The same namespace, seen by 1.2 and by us.

@@ -53,7 +53,7 @@ fn c13_after_one_write_the_other_keys_expire() {
     }
 }
 
-/// Only the scope tells the name of the string that leads to the session.
+/// The name of the string that leads to the session follows only from the scope.
 #[test]
 fn c13_looking_up_a_scope_removes_its_dangling_string() {
     let both = require!(Both::new);

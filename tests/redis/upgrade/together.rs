@@ -39,7 +39,7 @@ fn both_versions_together_miss_waits_and_damage_nothing() {
     // What is stored stays readable, and waits.
     assert_eq!(both.state("wait"), "past the claim");
     assert_eq!(both.waits(&ada), ["wait"]);
-    // What 1.2 removes leaves records, which are seen by nobody and go with the next write.
+    // What 1.2 removes leaves records, which are invisible and removed by the next write.
     both.old.remove_session(&key("wait")).unwrap();
     assert!(!both.space.keys().is_empty());
     assert_eq!(both.find(&ada, "chat"), None);

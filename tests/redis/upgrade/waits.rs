@@ -166,7 +166,7 @@ fn a_session_is_parked_again_and_moved() {
         both.park(&owner, "new chat", "moves");
         assert_eq!(both.waits(&owner), ["stays", "moves"]);
         assert_eq!(both.find(&owner, "new chat"), Some(key("moves")));
-        // The string of 1.2 is not known to whoever moves the session: a look-up takes it away.
+        // Moving the session does not find the string of 1.2; a look-up removes it.
         assert_eq!(both.find(&owner, "old chat"), None);
         both.clear(&owner, "chat");
         both.clear(&owner, "new chat");

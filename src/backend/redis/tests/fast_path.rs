@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::slice;
 
-use greentic_session_testkit::{RedisServer, Reply, servers_or_skip};
+use greentic_session_testkit::{RedisServer, Reply, own_servers, require};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -323,9 +323,7 @@ fn without_instants(text: &str) -> String {
 
 #[test]
 fn a_fast_path_does_what_the_full_path_does() {
-    if !servers_or_skip("a_fast_path_does_what_the_full_path_does") {
-        return;
-    }
+    require!(own_servers);
     let lab = RefCell::new(Lab::start());
     let config = Config {
         cases: 80,
@@ -351,9 +349,7 @@ fn a_fast_path_does_what_the_full_path_does() {
 /// Cases that random steps seldom meet.
 #[test]
 fn a_fast_path_declines_other_cases() {
-    if !servers_or_skip("a_fast_path_declines_other_cases") {
-        return;
-    }
+    require!(own_servers);
     let (one, two) = (
         || park(ADA, "one", "aa", "x"),
         || park(ADA, "two", "bb", "y"),
