@@ -16,7 +16,8 @@ use crate::error::{GreenticError, SessionResult, invalid_input};
 /// use greentic_session::options::StoreOptions;
 ///
 /// let options = StoreOptions::new().find_by_user(FindByUser::WaitsOnly);
-/// assert_eq!("waits-only".parse(), Ok(options.find_by_user));
+/// assert_eq!("waits-only".parse::<FindByUser>()?, options.find_by_user);
+/// # Ok::<(), greentic_session::GreenticError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FindByUser {
