@@ -94,7 +94,7 @@ impl Conversation {
                     println!("{worker}: resumed the flow");
                 }
                 ClaimOutcome::Busy { .. } => {
-                    println!("{worker}: busy, the other worker resumes it")
+                    println!("{worker}: busy, the other worker resumes it");
                 }
                 ClaimOutcome::Duplicate => println!("{worker}: duplicate, dropped"),
                 ClaimOutcome::NoWait => println!("{worker}: no session waits"),

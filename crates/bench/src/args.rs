@@ -90,7 +90,7 @@ impl Args {
                 "--only" => {
                     only = words
                         .next()
-                        .ok_or("--only needs a part of the name of a case")?
+                        .ok_or("--only needs a part of the name of a case")?;
                 }
                 "--quick" => scale = Scale::Quick,
                 "--full" => scale = Scale::Full,
