@@ -34,6 +34,7 @@ const FILES: &[(&str, &str)] = files![
     "fast/wait",
     "lib/deadline",
     "lib/delete_session",
+    "lib/expires_at",
     "lib/fence",
     "lib/index",
     "lib/keys",

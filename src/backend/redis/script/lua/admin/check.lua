@@ -1,5 +1,6 @@
 -- Compares what is stored under some names with what it leads to, and repairs it if asked to (C23).
 
+--- @include "lib/expires_at"
 --- @include "lib/index"
 
 local repair = unpack(ARGV, 2, 2) -- behind it stands for each name its kind and what it belongs to

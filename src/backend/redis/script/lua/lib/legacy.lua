@@ -30,6 +30,9 @@ local function legacy()
   end
   functions = {}
 
+  -- Few scripts need it, so it is created here, unless the script includes it too.
+  --- @include "lib/expires_at"
+
   local function string_or_nil(value)
     return type(value) == 'string' and value or nil
   end

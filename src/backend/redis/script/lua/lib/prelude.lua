@@ -44,21 +44,6 @@ local function read_clock()
   now = math.floor(micros / 1000)
 end
 
--- The instant at which a key expires; -1 for never, -2 if the key does not exist. Redis 6 has no
--- PEXPIRETIME.
-local function expires_at(key)
-  local at = redis.pcall('PEXPIRETIME', key)
-  if type(at) == 'number' then
-    return at
-  end
-  local left = call('PTTL', key)
-  if left < 0 then
-    return left
-  end
-  read_clock()
-  return now + left
-end
-
 -- Runs the body of a script. A table that it throws is its answer.
 local function run(main)
   local ok, answer = pcall(main)
