@@ -106,8 +106,15 @@ const ON_VALKEY: [&str; 8] = [
 ];
 
 fn on_valkey(program: &Path) -> Leg {
-    let mut command = cargo(&["test", "--all-features", "--locked", "--no-fail-fast"]);
-    command.args(["--test", "model", "--test", "redis"]);
+    let mut command = cargo(&["test", "--workspace", "--all-features"]);
+    command.args([
+        "--locked",
+        "--no-fail-fast",
+        "--test",
+        "model",
+        "--test",
+        "redis",
+    ]);
     command.env("REDIS_SERVER_BIN", program);
     command.env_remove("REDIS_URL");
     Leg::new(command, &ON_VALKEY)

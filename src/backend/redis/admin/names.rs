@@ -8,6 +8,7 @@ use crate::backend::redis::executor::Executor;
 use crate::backend::redis::ownership::KeyLayout;
 use crate::backend::redis::script::keys::Keys;
 use crate::backend::redis::script::record::scope_of;
+use crate::clock::Timestamp;
 use crate::error::SessionResult;
 use crate::owner::Owner;
 use crate::scope::ScopeDigest;
@@ -90,6 +91,8 @@ pub struct NamePage {
     pub names: Vec<RedisKey>,
     /// The session keys of pointers, if the pattern matches pointers.
     pub pointers: Vec<SessionKey>,
+    /// The time of the master that was read.
+    pub now: Timestamp,
     pub progress: Progress,
     pub next: Option<ScanCursor>,
 }
@@ -119,6 +122,7 @@ pub async fn next_page(
     Ok(NamePage {
         names,
         pointers,
+        now: page.now,
         progress: page.progress,
         next: page.next,
     })

@@ -30,6 +30,7 @@ pub async fn next_page(
         pointers,
         progress,
         next,
+        now: _,
     } = page;
     let mut findings = layout.check_pointers(mode, &pointers).await?;
     let sessions = names.iter().filter(|name| name.kind == "session");

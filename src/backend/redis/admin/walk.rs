@@ -3,17 +3,16 @@
 use std::sync::Arc;
 
 use greentic_types::SessionKey;
-use redis::{FromRedisValue, Value};
+use redis::Value;
 
 use super::names::{self, RedisKey};
 use crate::admin::{FindingKind, ScanCursor};
-use crate::backend::redis::client::Client;
 use crate::backend::redis::client::fan_out::fan_out;
 use crate::backend::redis::executor::Executor;
 use crate::backend::redis::script::args::OwnerCall;
 use crate::backend::redis::script::record::head;
 use crate::backend::redis::script::registry;
-use crate::backend::redis::script::reply::{Answer, unexpected};
+use crate::backend::redis::script::reply::Answer;
 use crate::backend::redis::script::status::Status;
 use crate::backend::{Depth, Detail, Entry, OwnerEntry, WalkPage};
 use crate::claim::{MessageDigest, TokenSecret};
@@ -40,7 +39,7 @@ pub async fn next_page(
         Depth::Heads | Depth::Full => "",
     });
     let page = names::next_page(executor, &pattern, after, limit).await?;
-    let walked = read_names(executor, depth, page.names).await?;
+    let walked = read_names(executor, depth, page.names, page.now).await?;
     Ok(WalkPage {
         progress: page.progress,
         next: page.next,
@@ -54,42 +53,34 @@ pub async fn look_up(
     depth: Depth,
     key: &SessionKey,
 ) -> SessionResult<WalkPage> {
-    let location = executor.layout.locate(key).await?;
-    let name = location.map(|location| RedisKey {
+    let Some(location) = executor.layout.locate(key).await? else {
+        return Ok(WalkPage::new(executor.client.time(b"").await?));
+    };
+    let name = RedisKey {
         keys: location.keys,
         kind: "session",
         subject: key.as_str().to_owned(),
-    });
-    read_names(executor, depth, Vec::from_iter(name)).await
+    };
+    read_owner(executor, depth, &[name]).await
 }
 
 async fn read_names(
     executor: &Executor,
     depth: Depth,
     names: Vec<RedisKey>,
+    now: Timestamp,
 ) -> SessionResult<WalkPage> {
-    let mut walked = WalkPage::new(Timestamp::from_millis(0));
+    let mut walked = WalkPage::new(now);
     let (read, others): (Vec<RedisKey>, Vec<RedisKey>) =
         names.into_iter().partition(|name| is_read(depth, name));
     if depth == Depth::Heads {
         walked.owners = others.iter().flat_map(owner_entries).collect();
-    }
-    if read.is_empty() {
-        walked.now = server_time(&executor.client).await?;
     }
     let owners = names::by_owner(&read).map(|names| read_owner(executor, depth, names));
     for page in fan_out(owners.collect()).await? {
         walked.extend(page);
     }
     Ok(walked)
-}
-
-/// The time of a server, for a page on which no script returns it.
-async fn server_time(client: &Client) -> SessionResult<Timestamp> {
-    let reply = client.command(redis::cmd("TIME"), b"").await?;
-    let time = <(u64, u64)>::from_redis_value(reply.value);
-    let (seconds, micros) = time.map_err(|_| unexpected())?;
-    Ok(Timestamp::from_millis(seconds * 1_000 + micros / 1_000))
 }
 
 /// Reads names that one script can read.

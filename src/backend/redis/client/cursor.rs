@@ -13,7 +13,7 @@ pub struct ScanPosition {
     cursor: u64,
     fingerprint: String,
     /// The run id of the process that issued the cursor; none at the beginning of a master.
-    pub run_id: Option<String>,
+    run_id: Option<String>,
 }
 
 impl ScanPosition {
@@ -51,6 +51,15 @@ impl ScanPosition {
     /// `Conflict` if other masters serve the slots since the walk began.
     pub fn require_unchanged(&self, masters: &Masters) -> SessionResult<()> {
         match self.fingerprint == masters.fingerprint {
+            true => Ok(()),
+            false => Err(stale_cursor()),
+        }
+    }
+
+    /// # Errors
+    /// `Conflict` if another process issued the cursor.
+    pub fn require_process(&self, run_id: &str) -> SessionResult<()> {
+        match self.run_id.as_ref().is_none_or(|issuer| issuer == run_id) {
             true => Ok(()),
             false => Err(stale_cursor()),
         }

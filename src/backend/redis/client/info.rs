@@ -1,14 +1,11 @@
-//! The answer of a server to INFO.
+//! The answers of a server to INFO and TIME.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use redis::Value;
+use redis::{FromRedisValue, Value};
 
-use super::Client;
-use super::topology::Route;
-use crate::backend::redis::script::reply::unexpected;
-use crate::error::SessionResult;
+use crate::clock::Timestamp;
 
 /// The fields of INFO.
 pub struct Info<'a>(HashMap<&'a str, &'a str>);
@@ -38,17 +35,18 @@ impl<'a> Info<'a> {
     }
 }
 
-/// The run id of a server process. It changes with a restart, and with a failover.
-///
-/// # Errors
-/// As [`Client::command_at`].
-pub(super) async fn run_id(client: &Client, route: &Route) -> SessionResult<String> {
-    let mut command = redis::cmd("INFO");
-    command.arg("server");
-    let reply = client.command_at(route, command).await?;
-    let text = text_of(&reply.value).unwrap_or_default();
-    let run_id = Info::parse(&text).get("run_id").map(str::to_owned);
-    run_id.ok_or_else(unexpected)
+/// The run id of a server process, from its answer to INFO. It changes with a restart, and with a
+/// failover.
+pub(super) fn run_id(info: &Value) -> Option<String> {
+    Info::parse(&text_of(info)?)
+        .get("run_id")
+        .map(str::to_owned)
+}
+
+/// The time, from a server's answer to TIME.
+pub(super) fn time(value: Value) -> Option<Timestamp> {
+    let (seconds, micros) = <(u64, u64)>::from_redis_value(value).ok()?;
+    Some(Timestamp::from_millis(seconds * 1_000 + micros / 1_000))
 }
 
 /// A reply as text.

@@ -15,7 +15,7 @@ pub mod topology;
 use std::sync::{Arc, OnceLock};
 
 use greentic_types::{ErrorCode, GreenticError};
-use redis::{Cmd, Pipeline};
+use redis::{Cmd, Pipeline, Value};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use self::redirect::{Target, route_after};
@@ -23,9 +23,11 @@ use self::replication::Replication;
 use self::retry::{RetryState, Timeouts};
 use self::topology::{Masters, Route, Topology};
 use super::config::RedisConfig;
+use super::script::reply::unexpected;
 use super::script::{Call, Reply};
 use super::transport::error::Failure;
 use super::transport::runtime::Runtime;
+use crate::clock::Timestamp;
 use crate::error::SessionResult;
 
 #[cfg(test)]
@@ -79,7 +81,7 @@ impl Client {
             mutating: call.mutating(),
             script: Some(&call),
         };
-        self.send(call.by_sha1(), request).await
+        self.send(Batch::Command(call.by_sha1()), request).await
     }
 
     /// Runs a command that changes nothing, at the master of the key's slot.
@@ -87,8 +89,8 @@ impl Client {
     /// # Errors
     /// As [`Client::run`].
     pub async fn command(&self, command: Cmd, key: &[u8]) -> SessionResult<Reply> {
-        self.send(command, Request::reading(key, Route::Master))
-            .await
+        let request = Request::reading(key, Route::Master);
+        self.send(Batch::Command(command), request).await
     }
 
     /// Runs a command that changes nothing and has no key, at one server.
@@ -96,8 +98,28 @@ impl Client {
     /// # Errors
     /// As [`Client::run`].
     pub async fn command_at(&self, route: &Route, command: Cmd) -> SessionResult<Reply> {
-        self.send(command, Request::reading(b"", route.clone()))
-            .await
+        let request = Request::reading(b"", route.clone());
+        self.send(Batch::Command(command), request).await
+    }
+
+    /// Runs commands that change nothing and have no key, on one connection to one server and in one
+    /// round trip: the same process answers them all.
+    ///
+    /// # Errors
+    /// As [`Client::run`], for the first command that fails.
+    pub async fn commands_at(&self, route: &Route, commands: Pipeline) -> SessionResult<Value> {
+        let request = Request::reading(b"", route.clone());
+        let reply = self.send(Batch::Commands(commands), request).await?;
+        Ok(reply.value)
+    }
+
+    /// The time of the master of the key's slot.
+    ///
+    /// # Errors
+    /// As [`Client::run`].
+    pub async fn time(&self, key: &[u8]) -> SessionResult<Timestamp> {
+        let reply = self.command(redis::cmd("TIME"), key).await?;
+        info::time(reply.value).ok_or_else(unexpected)
     }
 
     /// The masters, which together have all keys.
@@ -135,16 +157,16 @@ impl Client {
         self.topology.is_closed()
     }
 
-    async fn send(&self, command: Cmd, request: Request<'_>) -> SessionResult<Reply> {
+    async fn send(&self, batch: Batch, request: Request<'_>) -> SessionResult<Reply> {
         let runtime = self.runtime()?;
-        let attempts = self.send_with_retries(runtime, command, request);
+        let attempts = self.send_with_retries(runtime, batch, request);
         runtime.with_timers(attempts).await
     }
 
     async fn send_with_retries(
         &self,
         runtime: &Arc<Runtime>,
-        mut command: Cmd,
+        mut batch: Batch,
         mut request: Request<'_>,
     ) -> SessionResult<Reply> {
         let is_cluster = self.topology.is_cluster();
@@ -153,7 +175,7 @@ impl Client {
         loop {
             #[cfg(test)]
             ROUND_TRIPS.with(|trips| trips.set(trips.get() + 1));
-            let attempt = self.attempt(runtime, &command, &request, slot, &retry);
+            let attempt = self.attempt(runtime, &batch, &request, slot, &retry);
             let failure = match attempt.await {
                 Ok(value) => {
                     let repeated = retry.outcome_unknown;
@@ -170,7 +192,7 @@ impl Client {
             if failure == Failure::NoScript
                 && let Some(call) = request.script.take()
             {
-                command = call.by_text();
+                batch = Batch::Command(call.by_text());
                 continue;
             }
             retry.outcome_unknown |= request.mutating && failure == Failure::ConnectionLost;
@@ -185,11 +207,11 @@ impl Client {
     async fn attempt(
         &self,
         runtime: &Arc<Runtime>,
-        command: &Cmd,
+        batch: &Batch,
         request: &Request<'_>,
         slot: u16,
         retry: &RetryState,
-    ) -> Result<redis::Value, Failure> {
+    ) -> Result<Value, Failure> {
         let replication = self.replication.as_ref().filter(|_| request.mutating);
         let budget = retry.connect_budget();
         let pool = self
@@ -201,11 +223,18 @@ impl Client {
             .await?;
         let sent = timeout_at(retry.deadline, async {
             let asking = matches!(retry.route, Route::AskTarget(_));
+            let command = match batch {
+                Batch::Command(command) => command,
+                Batch::Commands(commands) => {
+                    let answers = Value::Array(connection.send_all(commands).await?);
+                    return answers.extract_error().map_err(Failure::from);
+                }
+            };
             match replication {
                 None if !asking => connection.send(command).await.map_err(Failure::from),
                 None => {
                     let answers = connection.send_all(&with_asking(command)).await?;
-                    let answer = answers.into_iter().nth(1).unwrap_or(redis::Value::Nil);
+                    let answer = answers.into_iter().nth(1).unwrap_or(Value::Nil);
                     answer.extract_error().map_err(Failure::from)
                 }
                 Some(replication) => {
@@ -228,6 +257,13 @@ fn with_asking(command: &Cmd) -> Pipeline {
     let mut pipeline = redis::pipe();
     pipeline.cmd("ASKING").add_command(command.clone());
     pipeline
+}
+
+/// What is sent in one round trip.
+enum Batch {
+    Command(Cmd),
+    /// Commands that change nothing and have no key.
+    Commands(Pipeline),
 }
 
 /// What the client must know of a command to route and to repeat it.

@@ -1,18 +1,21 @@
 //! Walks over all keys with SCAN.
 
-use redis::Value;
+use redis::{Cmd, Value};
 
 use super::Client;
-use super::cursor::{ScanPosition, stale_cursor};
-use super::info::run_id;
+use super::cursor::ScanPosition;
+use super::info;
 use super::topology::Route;
 use crate::admin::{Progress, ScanCursor};
 use crate::backend::redis::script::reply::unexpected;
+use crate::clock::Timestamp;
 use crate::error::SessionResult;
 
 /// A page of a walk over the keys of all masters. SCAN may return a name twice.
 pub struct KeyPage {
     pub names: Vec<Vec<u8>>,
+    /// The time of the master that was read.
+    pub now: Timestamp,
     pub progress: Progress,
     pub next: Option<ScanCursor>,
 }
@@ -24,10 +27,11 @@ pub struct ScanReply {
     pub names: Vec<Vec<u8>>,
 }
 
-/// The next page of names that match a pattern. The server looks at about `limit` keys.
+/// The next page of names that match a pattern, in one round trip. The server looks at about `limit`
+/// keys.
 ///
 /// # Errors
-/// As [`Client::command_at`]; `Conflict` if the walk could miss keys; `InvalidInput` if the cursor is
+/// As [`Client::commands_at`]; `Conflict` if the walk could miss keys; `InvalidInput` if the cursor is
 /// not one of this store.
 pub async fn next_page(
     client: &Client,
@@ -37,23 +41,26 @@ pub async fn next_page(
 ) -> SessionResult<KeyPage> {
     let masters = client.masters().await?;
     let position = ScanPosition::resume(after, &masters)?;
-    let route = position.route(&masters)?;
-    let expected_run_id = match &position.run_id {
-        Some(run_id) => run_id.clone(),
-        None => run_id(client, route).await?,
+    let mut commands = redis::pipe();
+    commands.add_command(scan(position.cursor(), pattern, limit));
+    commands.cmd("INFO").arg("server");
+    commands.cmd("TIME");
+    let answers = client.commands_at(position.route(&masters)?, commands);
+    let Value::Array(answers) = answers.await? else {
+        return Err(unexpected());
     };
-    let ScanReply { cursor, names } =
-        scan_master(client, route, position.cursor(), pattern, limit).await?;
-    if run_id(client, route).await? != expected_run_id {
-        return Err(stale_cursor());
-    }
+    let [scanned, server, time] = <[Value; 3]>::try_from(answers).map_err(|_| unexpected())?;
+    let ScanReply { cursor, names } = parse(scanned).ok_or_else(unexpected)?;
+    let run_id = info::run_id(&server).ok_or_else(unexpected)?;
+    position.require_process(&run_id)?;
     if cursor == 0 {
         position.require_unchanged(&client.masters().await?)?;
     }
-    let next = position.next(cursor, expected_run_id, &masters);
+    let next = position.next(cursor, run_id, &masters);
     let progress = |next: &ScanPosition| next.progress(masters.routes.len());
     Ok(KeyPage {
         names,
+        now: info::time(time).ok_or_else(unexpected)?,
         progress: next.as_ref().map_or(Progress::COMPLETE, progress),
         next: next.map(ScanPosition::into_cursor),
     })
@@ -70,11 +77,16 @@ pub async fn scan_master(
     pattern: &str,
     limit: usize,
 ) -> SessionResult<ScanReply> {
+    let command = scan(cursor, pattern, limit);
+    let reply = client.command_at(route, command).await?;
+    parse(reply.value).ok_or_else(unexpected)
+}
+
+fn scan(cursor: u64, pattern: &str, limit: usize) -> Cmd {
     let mut command = redis::cmd("SCAN");
     command.arg(cursor).arg("MATCH").arg(pattern);
     command.arg("COUNT").arg(limit);
-    let reply = client.command_at(route, command).await?;
-    parse(reply.value).ok_or_else(unexpected)
+    command
 }
 
 fn parse(value: Value) -> Option<ScanReply> {

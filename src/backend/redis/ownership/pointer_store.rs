@@ -325,12 +325,7 @@ impl PointerStore {
 
     /// The time, by the clock of a session's node.
     pub async fn session_time(&self, keys: &Keys, key: &SessionKey) -> SessionResult<Timestamp> {
-        let name = keys.session(key);
-        let time = redis::cmd("TIME");
-        let reply = self.client.command(time, name.as_bytes()).await?;
-        let time = <(u64, u64)>::from_redis_value(reply.value);
-        let (seconds, micros) = time.map_err(|_| unexpected())?;
-        Ok(Timestamp::from_millis(seconds * 1000 + micros / 1000))
+        self.client.time(keys.session(key).as_bytes()).await
     }
 
     /// Waits for the time limit of a step.
