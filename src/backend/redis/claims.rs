@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::executor::{Executor, Refusal};
+use super::dispatch::{Dispatcher, Refusal};
 use super::ownership::KeyLayout;
 use super::script::args::{MessageLimits, OwnerCall};
 use super::script::registry;
@@ -18,8 +18,11 @@ use crate::options::{StoreOptions, Ttl};
 use crate::payload;
 use crate::request::{self, Next};
 
-pub async fn claim(executor: &Executor, request: request::Claim) -> SessionResult<ClaimOutcome> {
-    let keys = executor.layout.keys(&request.owner);
+pub async fn claim(
+    dispatcher: &Dispatcher,
+    request: request::Claim,
+) -> SessionResult<ClaimOutcome> {
+    let keys = dispatcher.layout.keys(&request.owner);
     let arguments = registry::Claim {
         owner: &request.owner,
         scope: request.scope,
@@ -29,7 +32,7 @@ pub async fn claim(executor: &Executor, request: request::Claim) -> SessionResul
         lease: request.lease_millis,
     };
     let call = OwnerCall::new(&keys, keys.route(&request.owner), arguments);
-    let mut answer = executor.answer(call).await?;
+    let mut answer = dispatcher.answer(call).await?;
     match answer.status {
         Status::Ok => {}
         Status::Busy => {
@@ -52,14 +55,17 @@ pub async fn claim(executor: &Executor, request: request::Claim) -> SessionResul
     let session = match stored.session() {
         Ok(session) => session,
         Err(unreadable) => {
-            // No worker can resume it. After a repair it can be claimed without waiting for the lease.
-            let _released = release(executor, &token).await;
+            // No worker can resume it. After a repair it can be claimed without waiting for the
+            // lease.
+            let _released = release(dispatcher, &token).await;
             return Err(unreadable);
         }
     };
     let lease = Duration::from_millis(request.lease_millis);
     let (lifetime, until) = (record.lifetime(), record.lease_until);
-    executor.layout.begin_claim(&token, lifetime, lease, until);
+    dispatcher
+        .layout
+        .begin_claim(&token, lifetime, lease, until);
     Ok(ClaimOutcome::Claimed(Claim {
         session,
         token,
@@ -68,9 +74,9 @@ pub async fn claim(executor: &Executor, request: request::Claim) -> SessionResul
     }))
 }
 
-pub async fn renew(executor: &Executor, request: request::Renew) -> SessionResult<Timestamp> {
+pub async fn renew(dispatcher: &Dispatcher, request: request::Renew) -> SessionResult<Timestamp> {
     let token = &request.token;
-    let keys = executor.layout.keys(&token.owner);
+    let keys = dispatcher.layout.keys(&token.owner);
     let arguments = registry::Renew {
         owner: &token.owner,
         key: &token.key,
@@ -78,30 +84,30 @@ pub async fn renew(executor: &Executor, request: request::Renew) -> SessionResul
         lease: request.lease_millis,
     };
     let call = OwnerCall::new(&keys, keys.session(&token.key), arguments);
-    let mut answer = executor.answer(call).await?;
+    let mut answer = dispatcher.answer(call).await?;
     match answer.status {
         Status::Ok => {
             let until = answer.timestamp()?;
             let lease = Duration::from_millis(request.lease_millis);
-            executor.layout.renew_claim(token, lease, until);
+            dispatcher.layout.renew_claim(token, lease, until);
             Ok(until)
         }
         _ => answer.unexpected(),
     }
 }
 
-pub async fn release(executor: &Executor, token: &ClaimToken) -> SessionResult<()> {
-    let keys = executor.layout.keys(&token.owner);
+pub async fn release(dispatcher: &Dispatcher, token: &ClaimToken) -> SessionResult<()> {
+    let keys = dispatcher.layout.keys(&token.owner);
     let arguments = registry::Release {
         owner: &token.owner,
         key: &token.key,
         secret: token.secret,
     };
     let call = OwnerCall::new(&keys, keys.session(&token.key), arguments);
-    let answer = executor.answer(call).await?;
+    let answer = dispatcher.answer(call).await?;
     match answer.status {
         Status::Ok => {
-            executor.layout.release_claim(token);
+            dispatcher.layout.release_claim(token);
             Ok(())
         }
         _ => answer.unexpected(),
@@ -109,12 +115,12 @@ pub async fn release(executor: &Executor, token: &ClaimToken) -> SessionResult<(
 }
 
 pub async fn commit(
-    executor: &Executor,
+    dispatcher: &Dispatcher,
     options: &StoreOptions,
     request: request::Commit,
 ) -> SessionResult<()> {
     let token = &request.token;
-    let keys = executor.layout.keys(&token.owner);
+    let keys = dispatcher.layout.keys(&token.owner);
     let MessageLimits { window, limit } = MessageLimits::new(options);
     let call = |park| {
         let arguments = registry::Commit {
@@ -145,12 +151,12 @@ pub async fn commit(
                     payload: &payload,
                 }))
             };
-            commit_and_park(executor, token, *ttl, call).await?
+            commit_and_park(dispatcher, token, *ttl, call).await?
         }
         Next::Finish => {
-            let mut answer = executor.answer(call(None)).await?;
+            let mut answer = dispatcher.answer(call(None)).await?;
             if answer.status == Status::Ok {
-                executor.layout.finish_claim(token, answer.stamp());
+                dispatcher.layout.finish_claim(token, answer.stamp());
             }
             answer
         }
@@ -161,16 +167,16 @@ pub async fn commit(
     }
 }
 
-/// Runs the script of a commit that parks again. `call` takes the instant up to which the script may
-/// set a later deadline, in milliseconds: none without pointers, 0 for never.
+/// Runs the script of a commit that parks again. `call` takes the instant up to which the script
+/// may set a later deadline, in milliseconds: none without pointers, 0 for never.
 async fn commit_and_park<'a>(
-    executor: &Executor,
+    dispatcher: &Dispatcher,
     token: &ClaimToken,
     ttl: Ttl,
     call: impl Fn(Option<u64>) -> OwnerCall<'a>,
 ) -> SessionResult<Answer> {
-    let KeyLayout::Clustered(clustered) = &executor.layout else {
-        return executor.answer(call(None)).await;
+    let KeyLayout::Clustered(clustered) = &dispatcher.layout else {
+        return dispatcher.answer(call(None)).await;
     };
     let (pointers, settler) = (&clustered.pointers, &clustered.settler);
     let (owner, key) = (&token.owner, &token.key);
@@ -179,7 +185,7 @@ async fn commit_and_park<'a>(
         && let Some(awaited) = extension.clone().awaited().await
         && let Some(until) = extension.covers(ttl, Instant::now())
     {
-        let answer = executor.answer(call(Some(until))).await?;
+        let answer = dispatcher.answer(call(Some(until))).await?;
         if answer.status != Status::Late {
             clustered.extensions.forget(token.secret);
             settler.settle_after_claim(owner, key, ready(Some(awaited)));
@@ -188,7 +194,7 @@ async fn commit_and_park<'a>(
     }
     // Most sessions without an extension have no deadline, and a pointer without an expiry.
     if extension.is_none() {
-        let answer = executor.answer(call(Some(0))).await?;
+        let answer = dispatcher.answer(call(Some(0))).await?;
         if answer.status != Status::Late {
             if ttl.0.is_some() {
                 settler.settle(owner, key, None);
@@ -207,7 +213,7 @@ async fn commit_and_park<'a>(
             .as_ref()
             .map(|extended| refused_at.unwrap_or(extended.extended_at));
         let until = from.map(|from| Duration::from_micros(pointers.write_deadline(from)));
-        let answer = executor.answer(call(until.map(whole_millis))).await;
+        let answer = dispatcher.answer(call(until.map(whole_millis))).await;
         if answer.is_err() {
             settler.settle(owner, key, None);
         }

@@ -11,14 +11,15 @@ use super::script::reply::unexpected;
 use crate::error::SessionResult;
 use crate::session::{Health, HealthWarning};
 
-/// The difference of clocks from which the operator is warned. Calls on a cluster tolerate more, with
-/// the default timeouts.
+/// The difference of clocks from which the operator is warned. Calls on a cluster tolerate more,
+/// with the default timeouts.
 const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_secs(2);
 /// The share of `maxmemory` in use from which the operator is warned.
 const MEMORY_LIMIT: f64 = 0.9;
 
-/// Asks the server, or each master of a cluster. Version and role are those of the first that answers,
-/// the round trip is the longest, and warnings name their node. On a cluster the clocks are compared.
+/// Asks the server, or each master of a cluster. Version and role are those of the first that
+/// answers, the round trip is the longest, and warnings name their node. On a cluster the clocks
+/// are compared.
 ///
 /// # Errors
 /// `Unavailable` or `Timeout` if no server answers.
@@ -75,8 +76,8 @@ fn named(route: &Route, warning: HealthWarning) -> HealthWarning {
     HealthWarning::new(warning.code, message)
 }
 
-/// The health of one server, and its time. Asks for INFO, and for the save points if the server does
-/// not write an append-only file.
+/// The health of one server, and its time. Asks for INFO, and for the save points if the server
+/// does not write an append-only file.
 async fn health_of(client: &Client, route: &Route) -> SessionResult<(Health, Option<Duration>)> {
     let started = Instant::now();
     let reply = client.command_at(route, redis::cmd("INFO")).await?;

@@ -6,17 +6,17 @@
 //!    carries out the same rules as `crate::rules`.
 //! 4. [`client`]: routing of calls to servers, and retries.
 //! 5. [`ownership`]: the location of an owner's keys, and the way from a session key to its owner.
-//! 6. [`executor`]: the execution of an operation.
+//! 6. [`dispatch`]: the dispatch of an operation to the owner's node.
 //! 7. [`store`], [`claims`], [`health`] and [`admin`]: the operations.
 //!
-//! All I/O runs on threads of the library ([`transport::runtime`]), so a caller may block, or wait on
-//! any executor (C19).
+//! All I/O runs on threads of the library ([`transport::runtime`]), so a caller may block, or wait
+//! on any executor (C19).
 
 mod admin;
 mod claims;
 mod client;
 mod config;
-mod executor;
+mod dispatch;
 mod health;
 mod ownership;
 mod script;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use greentic_types::{SessionKey, UserId};
 
 use super::config::RedisConfig;
-use super::executor::Executor;
+use super::dispatch::Dispatcher;
 use super::ownership::pointer::Reservation;
 use super::ownership::sweep::Sweep;
 use super::script::args::OwnerCall;
@@ -27,10 +27,10 @@ use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
 
 /// A store on Redis or Valkey, for any number of processes.
 ///
-/// Every operation is one script on the server, and atomic. Deadlines follow the clock of the server.
-/// On one server and with sentinels an operation is one round trip, and expired data needs no
-/// background job. On a Cluster some operations take two or three round trips, and a background task
-/// of the store removes what crashed processes left; docs/topologies.md gives the numbers.
+/// Every operation is one script on the server, and atomic. Deadlines follow the clock of the
+/// server. On one server and with sentinels an operation is one round trip, and expired data needs
+/// no background job. On a Cluster some operations take two or three round trips, and a background
+/// task of the store removes what crashed processes left; docs/topologies.md gives the numbers.
 /// docs/redis-layout.md describes the keys.
 ///
 /// ```
@@ -41,7 +41,7 @@ use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
 /// # Ok::<(), greentic_session::GreenticError>(())
 /// ```
 pub struct RedisSessionStore {
-    pub(crate) executor: Executor,
+    pub(crate) dispatcher: Dispatcher,
     pub(crate) config: RedisConfig,
 }
 
@@ -51,8 +51,8 @@ impl RedisSessionStore {
     /// # Errors
     /// `InvalidInput` if the configuration is wrong.
     pub fn new(config: RedisConfig) -> SessionResult<Self> {
-        let executor = Executor::new(&config)?;
-        Ok(Self { executor, config })
+        let dispatcher = Dispatcher::new(&config)?;
+        Ok(Self { dispatcher, config })
     }
 
     /// Creates a store from a URL; see [`RedisConfig::from_url`]. Contacts no server.
@@ -96,7 +96,7 @@ impl Backend for RedisSessionStore {
             (None, true) => "-c",
             (None, false) => "-",
         };
-        let (key, keys) = (request.session.key(), self.executor.layout.keys(owner));
+        let (key, keys) = (request.session.key(), self.dispatcher.layout.keys(owner));
         let operation = request.operation.unwrap_or_else(OperationId::random);
         let payload = payload::encode(data)?;
         let call = |reservation: Option<Reservation>| {
@@ -112,7 +112,7 @@ impl Backend for RedisSessionStore {
             OwnerCall::new(&keys, keys.session(key), arguments)
         };
         let answer = self
-            .executor
+            .dispatcher
             .write_reserving_key(owner, key, request.ttl, call)
             .await?;
         match answer.status {
@@ -129,7 +129,7 @@ impl Backend for RedisSessionStore {
 
     async fn data(&self, key: &SessionKey) -> SessionResult<Option<Data>> {
         Ok(self
-            .executor
+            .dispatcher
             .payload(key)
             .await?
             .map(Box::new)
@@ -137,12 +137,12 @@ impl Backend for RedisSessionStore {
     }
 
     async fn get_owned(&self, key: &SessionKey) -> SessionResult<Option<Owned>> {
-        let Some(location) = self.executor.locate(key).await? else {
+        let Some(location) = self.dispatcher.locate(key).await? else {
             return Ok(None);
         };
         let name = location.keys.session(key);
         let call = OwnerCall::new(&location.keys, name, registry::Read { key });
-        let mut answer = self.executor.answer(call).await?;
+        let mut answer = self.dispatcher.answer(call).await?;
         match answer.status {
             Status::Ok => {
                 let (session, record) = answer.session()?;
@@ -150,7 +150,7 @@ impl Backend for RedisSessionStore {
                 Ok(Some(Owned { owner, session }))
             }
             Status::None => {
-                self.executor.layout.forget_at(&location, key, None);
+                self.dispatcher.layout.forget_at(&location, key, None);
                 Ok(None)
             }
             _ => answer.unexpected(),
@@ -160,7 +160,7 @@ impl Backend for RedisSessionStore {
     async fn update(&self, request: request::Update) -> SessionResult<u64> {
         let (key, data) = (request.session.key(), request.session.data());
         let identity = Identity::of(&data.tenant_ctx)?;
-        let location = self.executor.locate(key).await?;
+        let location = self.dispatcher.locate(key).await?;
         let keys = location.ok_or_else(|| not_found(key))?.keys;
         let payload = payload::encode(data)?;
         let arguments = registry::Update {
@@ -173,7 +173,7 @@ impl Backend for RedisSessionStore {
             payload: &payload,
         };
         let call = OwnerCall::new(&keys, keys.session(key), arguments);
-        let (mut answer, repeated) = self.executor.run(call).await?;
+        let (mut answer, repeated) = self.dispatcher.run(call).await?;
         match answer.status {
             Status::Ok => answer.number(),
             Status::NotFound => Err(not_found(key)),
@@ -192,7 +192,7 @@ impl Backend for RedisSessionStore {
     }
 
     async fn remove(&self, request: request::Remove) -> SessionResult<()> {
-        let location = self.executor.locate(&request.key).await?;
+        let location = self.dispatcher.locate(&request.key).await?;
         let location = location.ok_or_else(|| not_found(&request.key))?;
         let name = location.keys.session(&request.key);
         let arguments = registry::Remove {
@@ -200,10 +200,10 @@ impl Backend for RedisSessionStore {
             revision: request.if_revision,
         };
         let call = OwnerCall::new(&location.keys, name, arguments);
-        let (mut answer, repeated) = self.executor.run(call).await?;
+        let (mut answer, repeated) = self.dispatcher.run(call).await?;
         if matches!(answer.status, Status::Ok | Status::NotFound) {
             let stamp = answer.stamp();
-            self.executor
+            self.dispatcher
                 .layout
                 .forget_at(&location, &request.key, stamp);
         }
@@ -221,7 +221,7 @@ impl Backend for RedisSessionStore {
 
     async fn park(&self, request: request::Park) -> SessionResult<ParkOutcome> {
         let (owner, data) = (&request.owner, request.session.data());
-        let (key, keys) = (request.session.key(), self.executor.layout.keys(owner));
+        let (key, keys) = (request.session.key(), self.dispatcher.layout.keys(owner));
         let operation = request.operation.unwrap_or_else(OperationId::random);
         let payload = payload::encode(data)?;
         let call = |reservation: Option<Reservation>| {
@@ -239,7 +239,7 @@ impl Backend for RedisSessionStore {
             OwnerCall::new(&keys, keys.session(key), arguments)
         };
         let mut answer = self
-            .executor
+            .dispatcher
             .write_reserving_key(owner, key, request.ttl, call)
             .await?;
         match answer.status {
@@ -261,14 +261,14 @@ impl Backend for RedisSessionStore {
         scope: &ScopeDigest,
         legacy_scope: &ScopeDigest,
     ) -> SessionResult<Option<SessionKey>> {
-        let keys = self.executor.layout.keys(owner);
+        let keys = self.dispatcher.layout.keys(owner);
         let arguments = registry::Find {
             owner,
             scope: *scope,
             legacy_scope: *legacy_scope,
         };
         let call = OwnerCall::new(&keys, keys.route(owner), arguments);
-        let mut answer = self.executor.answer(call).await?;
+        let mut answer = self.dispatcher.answer(call).await?;
         match answer.status {
             Status::Ok => answer.session_key().map(Some),
             Status::None => Ok(None),
@@ -277,9 +277,9 @@ impl Backend for RedisSessionStore {
     }
 
     async fn waits(&self, owner: &Owner) -> SessionResult<Vec<SessionKey>> {
-        let keys = self.executor.layout.keys(owner);
+        let keys = self.dispatcher.layout.keys(owner);
         let call = OwnerCall::new(&keys, keys.route(owner), registry::Waits { owner });
-        let mut answer = self.executor.answer(call).await?;
+        let mut answer = self.dispatcher.answer(call).await?;
         match answer.status {
             Status::Ok => answer.session_keys(),
             _ => answer.unexpected(),
@@ -287,13 +287,13 @@ impl Backend for RedisSessionStore {
     }
 
     async fn latest(&self, owner: &Owner) -> SessionResult<Option<Arc<Session>>> {
-        let keys = self.executor.layout.keys(owner);
+        let keys = self.dispatcher.layout.keys(owner);
         let sees = match self.options().find_by_user {
             FindByUser::WaitsAndCreated => "created",
             FindByUser::WaitsOnly => "waits",
         };
         let call = OwnerCall::new(&keys, keys.route(owner), registry::Latest { owner, sees });
-        let mut answer = self.executor.answer(call).await?;
+        let mut answer = self.dispatcher.answer(call).await?;
         match answer.status {
             Status::Ok => answer.session().map(|(session, _)| Some(session)),
             Status::None => Ok(None),
@@ -304,18 +304,18 @@ impl Backend for RedisSessionStore {
     /// A repeat that finds nothing says so: the wait is gone either way (C11, C14).
     async fn clear(&self, request: request::Clear) -> SessionResult<ClearOutcome> {
         let owner = &request.owner;
-        let keys = self.executor.layout.keys(owner);
+        let keys = self.dispatcher.layout.keys(owner);
         let arguments = registry::Clear {
             owner,
             scope: request.scope,
             legacy_scope: request.legacy_scope,
         };
         let call = OwnerCall::new(&keys, keys.route(owner), arguments);
-        let mut answer = self.executor.answer(call).await?;
+        let mut answer = self.dispatcher.answer(call).await?;
         match answer.status {
             Status::Ok => {
                 let key = answer.session_key()?;
-                self.executor.layout.forget(owner, &key, answer.stamp());
+                self.dispatcher.layout.forget(owner, &key, answer.stamp());
                 Ok(ClearOutcome::Cleared(key))
             }
             Status::NoWait => Ok(ClearOutcome::NoWait),
@@ -324,24 +324,24 @@ impl Backend for RedisSessionStore {
     }
 
     async fn claim(&self, request: request::Claim) -> SessionResult<ClaimOutcome> {
-        claims::claim(&self.executor, request).await
+        claims::claim(&self.dispatcher, request).await
     }
 
     async fn renew(&self, request: request::Renew) -> SessionResult<Timestamp> {
-        claims::renew(&self.executor, request).await
+        claims::renew(&self.dispatcher, request).await
     }
 
     async fn release(&self, token: &ClaimToken) -> SessionResult<()> {
-        claims::release(&self.executor, token).await
+        claims::release(&self.dispatcher, token).await
     }
 
     async fn commit(&self, request: request::Commit) -> SessionResult<()> {
-        claims::commit(&self.executor, self.options(), request).await
+        claims::commit(&self.dispatcher, self.options(), request).await
     }
 
     async fn health(&self) -> SessionResult<Health> {
-        let mut health = health::health(&self.executor.client).await?;
-        let sweep = self.executor.layout.sweep();
+        let mut health = health::health(&self.dispatcher.client).await?;
+        let sweep = self.dispatcher.layout.sweep();
         health.warnings.extend(sweep.and_then(Sweep::warning));
         Ok(health)
     }

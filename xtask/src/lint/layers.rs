@@ -20,7 +20,7 @@ const LAYERED: &[Layered] = &[
             &["script"],
             &["client"],
             &["ownership"],
-            &["executor"],
+            &["dispatch"],
             &["store", "claims", "health", "admin"],
         ],
     },

@@ -6,7 +6,7 @@ mod walk;
 
 use greentic_types::SessionKey;
 
-use super::executor::Refusal;
+use super::dispatch::Refusal;
 use super::ownership::pointer::Reservation;
 use super::script::args::{MessageLimits, OwnerCall};
 use super::script::registry;
@@ -30,11 +30,11 @@ impl Admin for RedisSessionStore {
         after: Option<&ScanCursor>,
         limit: usize,
     ) -> SessionResult<WalkPage> {
-        walk::next_page(&self.executor, depth, after, limit).await
+        walk::next_page(&self.dispatcher, depth, after, limit).await
     }
 
     async fn walk_one(&self, key: &SessionKey) -> SessionResult<WalkPage> {
-        walk::look_up(&self.executor, Depth::Summary, key).await
+        walk::look_up(&self.dispatcher, Depth::Summary, key).await
     }
 
     async fn erase_owner(
@@ -42,7 +42,7 @@ impl Admin for RedisSessionStore {
         owner: &Owner,
         request: request::EraseOwner,
     ) -> SessionResult<Erased> {
-        let keys = self.executor.layout.keys(owner);
+        let keys = self.dispatcher.layout.keys(owner);
         let arguments = registry::EraseOwner {
             owner,
             keys_and_scopes: registry::KeysAndScopes {
@@ -51,14 +51,14 @@ impl Admin for RedisSessionStore {
             },
         };
         let call = OwnerCall::new(&keys, keys.route(owner), arguments);
-        let mut answer = self.executor.answer(call).await?;
+        let mut answer = self.dispatcher.answer(call).await?;
         match answer.status {
             Status::Ok => {
                 let (sessions, messages) = (answer.number()?, answer.number()?);
                 for removed in answer.values()? {
                     let mut removed = Answer::read(keys.clone(), removed)?;
                     let key = removed.session_key()?;
-                    self.executor.layout.forget(owner, &key, removed.stamp());
+                    self.dispatcher.layout.forget(owner, &key, removed.stamp());
                 }
                 Ok(Erased { sessions, messages })
             }
@@ -72,12 +72,12 @@ impl Admin for RedisSessionStore {
         after: Option<&ScanCursor>,
         limit: usize,
     ) -> SessionResult<VerifyPage> {
-        verify::next_page(&self.executor, mode, after, limit).await
+        verify::next_page(&self.dispatcher, mode, after, limit).await
     }
 
     async fn extend(&self, request: request::Extend) -> SessionResult<Option<Timestamp>> {
         let (key, ttl) = (&request.key, request.ttl);
-        let layout = &self.executor.layout;
+        let layout = &self.dispatcher.layout;
         let mut refused_at = None;
         let mut answer = loop {
             let found = layout.locate_and_extend(key, ttl, refused_at).await?;
@@ -89,7 +89,7 @@ impl Admin for RedisSessionStore {
                 reservation: Reservation::argument(reservation),
             };
             let call = OwnerCall::new(&location.keys, name, arguments);
-            let answer = self.executor.answer(call).await;
+            let answer = self.dispatcher.answer(call).await;
             if let Some(owner) = &location.owner {
                 layout.settle(owner, key, reservation, &answer);
             }
@@ -114,7 +114,7 @@ impl Admin for RedisSessionStore {
 
     /// A repeat answers `NotClaimed`; the token is void in both cases (C14, C25).
     async fn revoke(&self, key: &SessionKey) -> SessionResult<RevokeOutcome> {
-        let location = self.executor.locate(key).await?;
+        let location = self.dispatcher.locate(key).await?;
         let keys = location.ok_or_else(|| not_found(key))?.keys;
         let operation = OperationId::random();
         let call = OwnerCall::new(
@@ -122,7 +122,7 @@ impl Admin for RedisSessionStore {
             keys.session(key),
             registry::Revoke { key, operation },
         );
-        let mut answer = self.executor.answer(call).await?;
+        let mut answer = self.dispatcher.answer(call).await?;
         match answer.status {
             Status::Ok => Ok(RevokeOutcome::Revoked {
                 until: answer.timestamp()?,
@@ -144,7 +144,7 @@ impl Admin for RedisSessionStore {
             (false, false) => "-",
         };
         let (owner, key) = (&request.owner, request.session.key());
-        let keys = self.executor.layout.keys(owner);
+        let keys = self.dispatcher.layout.keys(owner);
         let (operation, payload) = (OperationId::random(), payload::encode(data)?);
         let call = |reservation: Option<Reservation>| {
             let arguments = registry::Import {
@@ -169,12 +169,12 @@ impl Admin for RedisSessionStore {
             OwnerCall::new(&keys, keys.session(key), arguments)
         };
         let ttl = self
-            .executor
+            .dispatcher
             .layout
             .ttl_until(&keys, key, request.deadline)
             .await?;
         let answer = self
-            .executor
+            .dispatcher
             .write_reserving_key(owner, key, ttl, call)
             .await?;
         match answer.status {
@@ -187,7 +187,7 @@ impl Admin for RedisSessionStore {
 
     async fn import_messages(&self, request: request::ImportMessages) -> SessionResult<()> {
         let owner = &request.owner;
-        let keys = self.executor.layout.keys(owner);
+        let keys = self.dispatcher.layout.keys(owner);
         let MessageLimits { window, limit } = MessageLimits::new(self.options());
         let arguments = registry::ImportMessages {
             owner,
@@ -196,7 +196,7 @@ impl Admin for RedisSessionStore {
             messages: request.messages,
         };
         let call = OwnerCall::new(&keys, keys.route(owner), arguments);
-        let answer = self.executor.answer(call).await?;
+        let answer = self.dispatcher.answer(call).await?;
         match answer.status {
             Status::Ok => Ok(()),
             _ => answer.unexpected(),

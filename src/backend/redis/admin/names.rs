@@ -4,7 +4,7 @@ use greentic_types::SessionKey;
 
 use crate::admin::{Finding, FindingKind, Progress, ScanCursor};
 use crate::backend::redis::client::scan;
-use crate::backend::redis::executor::Executor;
+use crate::backend::redis::dispatch::Dispatcher;
 use crate::backend::redis::ownership::KeyLayout;
 use crate::backend::redis::script::keys::Keys;
 use crate::backend::redis::script::record::scope_of;
@@ -54,7 +54,8 @@ impl RedisKey {
         (self.keys.base(), self.kind, &self.subject)
     }
 
-    /// The owners that the key may belong to. 1.2 did not distinguish a team named `-` from no team.
+    /// The owners that the key may belong to. 1.2 did not distinguish a team named `-` from no
+    /// team.
     pub fn owners(&self) -> Vec<Owner> {
         let encoded = match self.kind {
             "waits:scope" => self.subject.rsplit_once(':').map_or("", |(owner, _)| owner),
@@ -102,13 +103,13 @@ pub struct NamePage {
 /// # Errors
 /// As [`scan::next_page`].
 pub async fn next_page(
-    executor: &Executor,
+    dispatcher: &Dispatcher,
     pattern: &str,
     after: Option<&ScanCursor>,
     limit: usize,
 ) -> SessionResult<NamePage> {
-    let layout = &executor.layout;
-    let page = scan::next_page(&executor.client, pattern, after, limit).await?;
+    let layout = &dispatcher.layout;
+    let page = scan::next_page(&dispatcher.client, pattern, after, limit).await?;
     let pointers = page.names.iter();
     let pointers = pointers.filter_map(|name| layout.pointer_key(name));
     let mut pointers: Vec<_> = pointers.collect();

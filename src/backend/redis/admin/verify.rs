@@ -6,7 +6,7 @@ use super::names::{self, NamePage, RedisKey};
 use crate::admin::{Finding, FindingKind, ScanCursor, VerifyMode, VerifyPage};
 use crate::backend::redis::client::fan_out::fan_out;
 use crate::backend::redis::config::namespace::KINDS;
-use crate::backend::redis::executor::Executor;
+use crate::backend::redis::dispatch::Dispatcher;
 use crate::backend::redis::script::args::OwnerCall;
 use crate::backend::redis::script::registry;
 use crate::backend::redis::script::reply::Answer;
@@ -18,13 +18,13 @@ const BATCH_SIZE: usize = 50;
 
 /// The next page of a verification.
 pub async fn next_page(
-    executor: &Executor,
+    dispatcher: &Dispatcher,
     mode: VerifyMode,
     after: Option<&ScanCursor>,
     limit: usize,
 ) -> SessionResult<VerifyPage> {
-    let layout = &executor.layout;
-    let page = names::next_page(executor, &layout.pattern_of_all(), after, limit).await?;
+    let layout = &dispatcher.layout;
+    let page = names::next_page(dispatcher, &layout.pattern_of_all(), after, limit).await?;
     let NamePage {
         names,
         pointers,
@@ -37,7 +37,7 @@ pub async fn next_page(
     let sessions = sessions.map(|name| (name.keys.clone(), SessionKey::new(&*name.subject)));
     let sessions: Vec<_> = sessions.collect();
     findings.extend(layout.check_sessions(mode, &sessions).await?);
-    let owners = names::by_owner(&names).map(|names| check_owner(executor, mode, names));
+    let owners = names::by_owner(&names).map(|names| check_owner(dispatcher, mode, names));
     findings.extend(fan_out(owners.collect()).await?.into_iter().flatten());
     Ok(VerifyPage {
         checked: (names.len() + pointers.len()) as u64,
@@ -49,19 +49,19 @@ pub async fn next_page(
 
 /// Checks names that one script can read.
 async fn check_owner(
-    executor: &Executor,
+    dispatcher: &Dispatcher,
     mode: VerifyMode,
     names: &[RedisKey],
 ) -> SessionResult<Vec<Finding>> {
     let mut findings = Vec::new();
     for batch in names.chunks(BATCH_SIZE) {
-        findings.extend(check_batch(executor, mode, batch).await?);
+        findings.extend(check_batch(dispatcher, mode, batch).await?);
     }
     Ok(findings)
 }
 
 async fn check_batch(
-    executor: &Executor,
+    dispatcher: &Dispatcher,
     mode: VerifyMode,
     names: &[RedisKey],
 ) -> SessionResult<Vec<Finding>> {
@@ -75,7 +75,7 @@ async fn check_batch(
     };
     let name = first.keys.session(&SessionKey::new(&*first.subject));
     let call = OwnerCall::new(&first.keys, name, arguments);
-    let mut answer = executor.answer(call).await?;
+    let mut answer = dispatcher.answer(call).await?;
     let findings = answer.values()?.into_iter();
     findings
         .map(|value| match Answer::read(first.keys.clone(), value) {

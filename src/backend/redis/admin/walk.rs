@@ -8,7 +8,7 @@ use redis::Value;
 use super::names::{self, RedisKey};
 use crate::admin::{FindingKind, ScanCursor};
 use crate::backend::redis::client::fan_out::fan_out;
-use crate::backend::redis::executor::Executor;
+use crate::backend::redis::dispatch::Dispatcher;
 use crate::backend::redis::script::args::OwnerCall;
 use crate::backend::redis::script::record::head;
 use crate::backend::redis::script::registry;
@@ -29,17 +29,17 @@ const BATCH_SIZE: usize = 100;
 
 /// The next page of a walk.
 pub async fn next_page(
-    executor: &Executor,
+    dispatcher: &Dispatcher,
     depth: Depth,
     after: Option<&ScanCursor>,
     limit: usize,
 ) -> SessionResult<WalkPage> {
-    let pattern = executor.layout.pattern(match depth {
+    let pattern = dispatcher.layout.pattern(match depth {
         Depth::Summary => "session:",
         Depth::Heads | Depth::Full => "",
     });
-    let page = names::next_page(executor, &pattern, after, limit).await?;
-    let walked = read_names(executor, depth, page.names, page.now).await?;
+    let page = names::next_page(dispatcher, &pattern, after, limit).await?;
+    let walked = read_names(dispatcher, depth, page.names, page.now).await?;
     Ok(WalkPage {
         progress: page.progress,
         next: page.next,
@@ -49,23 +49,23 @@ pub async fn next_page(
 
 /// One session, as a walk of this depth returns it.
 pub async fn look_up(
-    executor: &Executor,
+    dispatcher: &Dispatcher,
     depth: Depth,
     key: &SessionKey,
 ) -> SessionResult<WalkPage> {
-    let Some(location) = executor.layout.locate(key).await? else {
-        return Ok(WalkPage::new(executor.client.time(b"").await?));
+    let Some(location) = dispatcher.layout.locate(key).await? else {
+        return Ok(WalkPage::new(dispatcher.client.time(b"").await?));
     };
     let name = RedisKey {
         keys: location.keys,
         kind: "session",
         subject: key.as_str().to_owned(),
     };
-    read_owner(executor, depth, &[name]).await
+    read_owner(dispatcher, depth, &[name]).await
 }
 
 async fn read_names(
-    executor: &Executor,
+    dispatcher: &Dispatcher,
     depth: Depth,
     names: Vec<RedisKey>,
     now: Timestamp,
@@ -76,7 +76,7 @@ async fn read_names(
     if depth == Depth::Heads {
         walked.owners = others.iter().flat_map(owner_entries).collect();
     }
-    let owners = names::by_owner(&read).map(|names| read_owner(executor, depth, names));
+    let owners = names::by_owner(&read).map(|names| read_owner(dispatcher, depth, names));
     for page in fan_out(owners.collect()).await? {
         walked.extend(page);
     }
@@ -85,7 +85,7 @@ async fn read_names(
 
 /// Reads names that one script can read.
 async fn read_owner(
-    executor: &Executor,
+    dispatcher: &Dispatcher,
     depth: Depth,
     names: &[RedisKey],
 ) -> SessionResult<WalkPage> {
@@ -94,11 +94,11 @@ async fn read_owner(
     loop {
         let batch = rest.get(..BATCH_SIZE).unwrap_or(rest);
         let prefix_only = depth == Depth::Summary;
-        let (read, cut) = read_entries(executor, depth, prefix_only, batch, &mut walked).await?;
+        let (read, cut) = read_entries(dispatcher, depth, prefix_only, batch, &mut walked).await?;
         // The prefix of these payloads was not enough for a summary.
         for index in cut {
             let one = batch.get(index..=index).unwrap_or_default();
-            read_entries(executor, depth, false, one, &mut walked).await?;
+            read_entries(dispatcher, depth, false, one, &mut walked).await?;
         }
         rest = rest.get(read..).unwrap_or_default();
         if rest.is_empty() {
@@ -107,10 +107,10 @@ async fn read_owner(
     }
 }
 
-/// Reads the entries of some names with one script; of payloads the whole, or only a prefix. Returns how
-/// many names were read, and the indexes of those whose prefix was not enough.
+/// Reads the entries of some names with one script; of payloads the whole, or only a prefix.
+/// Returns how many names were read, and the indexes of those whose prefix was not enough.
 async fn read_entries(
-    executor: &Executor,
+    dispatcher: &Dispatcher,
     depth: Depth,
     prefix_only: bool,
     names: &[RedisKey],
@@ -133,7 +133,7 @@ async fn read_entries(
         entries: entries.collect(),
     };
     let call = OwnerCall::new(&first.keys, name, arguments);
-    let mut answer = executor.answer(call).await?;
+    let mut answer = dispatcher.answer(call).await?;
     walked.now = answer.timestamp()?;
     let entries = answer.values()?;
     let (read, mut cut) = (entries.len(), Vec::new());
@@ -242,8 +242,8 @@ fn legacy_wait(scope: Option<ScopeDigest>) -> Wait {
     }
 }
 
-/// The processed messages of an owner, oldest first, from alternating fields and values. Skips what is
-/// not a message.
+/// The processed messages of an owner, oldest first, from alternating fields and values. Skips what
+/// is not a message.
 fn messages(fields: &[Value]) -> Vec<Remembered> {
     let text = |value: &Value| match value {
         Value::BulkString(bytes) => String::from_utf8(bytes.clone()).ok(),

@@ -160,8 +160,8 @@ impl Shared {
         Arc::clone(pool)
     }
 
-    /// Asks all known nodes at once and takes the first answer, so a node that hangs delays nothing.
-    /// An outdated answer is corrected by the MOVED answers of the nodes that it names.
+    /// Asks all known nodes at once and takes the first answer, so a node that hangs delays
+    /// nothing. An outdated answer is corrected by the MOVED answers of the nodes that it names.
     async fn fetch_map(&self, runtime: &Arc<Runtime>) -> Result<(), Failure> {
         let mut answers = JoinSet::new();
         for (address, pool) in self.known_nodes() {

@@ -6,8 +6,8 @@ use crate::error::{Conflict, SessionResult, conflict};
 
 /// A master, and a SCAN cursor of it.
 ///
-/// SCAN cursors are invalid after a restart or failover: another process hashes differently, and the
-/// walk would miss keys (C21). So the position names the process by its run id.
+/// SCAN cursors are invalid after a restart or failover: another process hashes differently, and
+/// the walk would miss keys (C21). So the position names the process by its run id.
 pub struct ScanPosition {
     master: usize,
     cursor: u64,
@@ -97,8 +97,8 @@ impl ScanPosition {
         })
     }
 
-    /// The share of the walk that is done. SCAN counts with the bits of its cursor in reverse order,
-    /// for every table size.
+    /// The share of the walk that is done. SCAN counts with the bits of its cursor in reverse
+    /// order, for every table size.
     pub fn progress(&self, masters: usize) -> Progress {
         let of_master = self.cursor.reverse_bits() as f64 / u64::MAX as f64;
         Progress::part(self.master as f64 + of_master, masters as f64)

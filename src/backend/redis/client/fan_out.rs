@@ -1,7 +1,7 @@
 //! Concurrent requests with a limit.
 //!
-//! On a Cluster each owner takes a script of its own, and a walk over many owners would otherwise wait
-//! for one answer after the other.
+//! On a Cluster each owner takes a script of its own, and a walk over many owners would otherwise
+//! wait for one answer after the other.
 
 use std::future::Future;
 

@@ -32,7 +32,8 @@ use crate::error::SessionResult;
 
 #[cfg(test)]
 thread_local! {
-    /// The number of requests that calls of this thread sent. Background tasks run on other threads.
+    /// The number of requests that calls of this thread sent. Background tasks run on other
+    /// threads.
     pub static ROUND_TRIPS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
@@ -102,8 +103,8 @@ impl Client {
         self.send(Batch::Command(command), request).await
     }
 
-    /// Runs commands that change nothing and have no key, on one connection to one server and in one
-    /// round trip: the same process answers them all.
+    /// Runs commands that change nothing and have no key, on one connection to one server and in
+    /// one round trip: the same process answers them all.
     ///
     /// # Errors
     /// As [`Client::run`], for the first command that fails.

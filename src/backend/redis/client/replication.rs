@@ -10,9 +10,9 @@ use crate::backend::redis::transport::error::Failure;
 
 /// A write that leaves no key.
 ///
-/// WAIT waits for the last write of its own connection. A call that finds its work done by an earlier
-/// attempt writes nothing, and WAIT would return at once. After this write it waits for everything
-/// that the call read.
+/// WAIT waits for the last write of its own connection. A call that finds its work done by an
+/// earlier attempt writes nothing, and WAIT would return at once. After this write it waits for
+/// everything that the call read.
 const BARRIER: &str = "redis.call('SET', KEYS[1], '') return redis.call('DEL', KEYS[1])";
 
 /// The number of replicas that must confirm a write before its call is Ok.
@@ -32,8 +32,8 @@ impl Replication {
         })
     }
 
-    /// The command on `key`, followed by the barrier and WAIT, for one round trip. With `asking` the
-    /// command and the barrier each get an ASKING.
+    /// The command on `key`, followed by the barrier and WAIT, for one round trip. With `asking`
+    /// the command and the barrier each get an ASKING.
     pub fn wrap(&self, command: &Cmd, key: &[u8], asking: bool) -> Pipeline {
         // In the same slot as the key.
         let barrier = [self.prefix.as_bytes(), b"{", hashed_part(key), b"}"].concat();

@@ -75,7 +75,8 @@ impl RetryState {
             // is well.
             Failure::ConnectionLost => (pause(self.failures), self.deadline),
             Failure::Moved(_) if self.is_cluster => (pause(self.failures), self.deadline),
-            // While a slot is migrated some of an owner's keys are at one node, and some at the other.
+            // While a slot is migrated some of an owner's keys are at one node, and some at the
+            // other.
             Failure::Ask(_) | Failure::Retryable("TRYAGAIN") if self.is_cluster => {
                 (pause(self.failures), self.deadline)
             }

@@ -27,12 +27,12 @@ pub struct ScanReply {
     pub names: Vec<Vec<u8>>,
 }
 
-/// The next page of names that match a pattern, in one round trip. The server looks at about `limit`
-/// keys.
+/// The next page of names that match a pattern, in one round trip. The server looks at about
+/// `limit` keys.
 ///
 /// # Errors
-/// As [`Client::commands_at`]; `Conflict` if the walk could miss keys; `InvalidInput` if the cursor is
-/// not one of this store.
+/// As [`Client::commands_at`]; `Conflict` if the walk could miss keys; `InvalidInput` if the cursor
+/// is not one of this store.
 pub async fn next_page(
     client: &Client,
     pattern: &str,

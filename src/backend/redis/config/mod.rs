@@ -51,8 +51,8 @@ pub struct RedisConfig {
     pub namespace: String,
     /// The settings that all backends share.
     pub options: StoreOptions,
-    /// How long a call waits for a connection, and for a server that temporarily refuses it, such as
-    /// one that loads its data. Default: 2 seconds; 1 ms to 1 hour.
+    /// How long a call waits for a connection, and for a server that temporarily refuses it, such
+    /// as one that loads its data. Default: 2 seconds; 1 ms to 1 hour.
     pub connect_timeout: Duration,
     /// The time limit of a call over all its attempts. Default: 5 seconds; 1 ms to 1 hour.
     ///

@@ -1,8 +1,8 @@
 //! The extension of a claimed session's pointer, which saves its commit a round trip.
 //!
-//! A commit gives its session a later deadline, which the pointer must have before. So the pointer is
-//! extended in the background while the flow runs, and is not shortened before the lease ends. The
-//! process that claimed remembers the extension, and its commit then takes one step.
+//! A commit gives its session a later deadline, which the pointer must have before. So the pointer
+//! is extended in the background while the flow runs, and is not shortened before the lease ends.
+//! The process that claimed remembers the extension, and its commit then takes one step.
 
 use std::collections::HashMap;
 use std::num::NonZeroU128;
@@ -40,8 +40,8 @@ pub struct ClaimExtension {
     /// The end of the lease, by the clock of the server that gave it before the pointer's node was
     /// asked.
     lease_until: Timestamp,
-    /// The value of `awaited` in the pointer; the sender is dropped without one if the pointer's node
-    /// did not answer.
+    /// The value of `awaited` in the pointer; the sender is dropped without one if the pointer's
+    /// node did not answer.
     answer: watch::Receiver<Option<u64>>,
 }
 
@@ -63,8 +63,8 @@ impl ClaimExtensions {
         self.table.forget(secret)
     }
 
-    /// Extends the pointer of a claimed session in the background, so that a commit at any time of the
-    /// lease can park the session again for the same TTL.
+    /// Extends the pointer of a claimed session in the background, so that a commit at any time of
+    /// the lease can park the session again for the same TTL.
     pub fn begin(&self, token: &ClaimToken, ttl: Duration, lease: Duration, until: Timestamp) {
         let earlier = self.table.find(token.secret);
         let (extension, answer) = ClaimExtension::new(Instant::now(), ttl, lease, until);
@@ -83,14 +83,15 @@ impl ClaimExtensions {
             };
             answer.send_replace(Some(extended.awaited));
             if extended.outlives {
-                // A task that settles the pointer has left that to this claim, which may be dropped.
+                // A task that settles the pointer has left that to this claim, which may be
+                // dropped.
                 settler.settle(&owner, &key, None);
             }
         });
     }
 
-    /// As [`ClaimExtensions::begin`], for a renewed lease. Does nothing while half of the lease of the
-    /// last extension is left.
+    /// As [`ClaimExtensions::begin`], for a renewed lease. Does nothing while half of the lease of
+    /// the last extension is left.
     pub fn renew(&self, token: &ClaimToken, lease: Duration, until: Timestamp) {
         let extension = self.table.find(token.secret);
         let is_due = |extension: &ClaimExtension| extension.left(Instant::now()) < lease / 2;
@@ -132,16 +133,16 @@ impl ClaimExtension {
         (extension, sender)
     }
 
-    /// Waits for the answer of the pointer's node, and returns the value of `awaited` in the pointer.
-    /// None if the pointer was not extended.
+    /// Waits for the answer of the pointer's node, and returns the value of `awaited` in the
+    /// pointer. None if the pointer was not extended.
     pub async fn awaited(mut self) -> Option<u64> {
         let answer = self.answer.wait_for(Option::is_some).await;
         answer.ok().and_then(|awaited| *awaited)
     }
 
-    /// Whether a call that is sent now may give the session that TTL. Returns the instant up to which
-    /// the server may execute it; the server's clock decides, because ours stands still while the
-    /// machine sleeps.
+    /// Whether a call that is sent now may give the session that TTL. Returns the instant up to
+    /// which the server may execute it; the server's clock decides, because ours stands still while
+    /// the machine sleeps.
     pub fn covers(&self, ttl: Ttl, now: Instant) -> Option<u64> {
         let ttl = Duration::from_millis(ttl.0?);
         let passed = now.duration_since(self.asked);

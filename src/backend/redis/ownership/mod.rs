@@ -89,8 +89,9 @@ impl KeyLayout {
         }))
     }
 
-    /// As [`KeyLayout::locate`], for a call that is about to give the session that TTL. `refused_at` is
-    /// the instant at which the owner's node refused an earlier attempt, in microseconds.
+    /// As [`KeyLayout::locate`], for a call that is about to give the session that TTL.
+    /// `refused_at` is the instant at which the owner's node refused an earlier attempt, in
+    /// microseconds.
     pub async fn locate_and_extend(
         &self,
         key: &SessionKey,
@@ -120,8 +121,9 @@ impl KeyLayout {
         }))
     }
 
-    /// Reserves a session key for an owner: no other owner gets it while the session lives (C4). None
-    /// in the flat layout, where the script of the write checks that. `fenced` is a pointer to replace.
+    /// Reserves a session key for an owner: no other owner gets it while the session lives (C4).
+    /// None in the flat layout, where the script of the write checks that. `fenced` is a pointer to
+    /// replace.
     pub async fn reserve(
         &self,
         owner: &Owner,
@@ -171,8 +173,8 @@ impl KeyLayout {
         }
     }
 
-    /// Removes the pointer of a session that does not exist. `stamp` is that of its pointer, if the call
-    /// that removed the session knows it; otherwise the pointer is settled.
+    /// Removes the pointer of a session that does not exist. `stamp` is that of its pointer, if the
+    /// call that removed the session knows it; otherwise the pointer is settled.
     pub fn forget(&self, owner: &Owner, key: &SessionKey, stamp: Option<u64>) {
         match (self, stamp) {
             (Self::Flat(_), _) => {}
@@ -244,8 +246,8 @@ impl KeyLayout {
         }
     }
 
-    /// Splits the name of an owner's key into the owner's [`Keys`] and the rest, which begins with the
-    /// kind.
+    /// Splits the name of an owner's key into the owner's [`Keys`] and the rest, which begins with
+    /// the kind.
     pub fn split_name<'n>(&self, name: &'n str) -> Option<(Keys, &'n str)> {
         match self {
             Self::Flat(keys) => Some((keys.clone(), name.strip_prefix(keys.base())?)),

@@ -110,8 +110,8 @@ pub struct FencedPointer {
     pub stamp: u64,
     /// The fence: the new pointer gets a stamp above it.
     pub fence: u64,
-    /// The instant at which the owner's node refused a late write, by its clock, in microseconds. The
-    /// next write deadline counts from it.
+    /// The instant at which the owner's node refused a late write, by its clock, in microseconds.
+    /// The next write deadline counts from it.
     pub refused_at: Option<u64>,
 }
 

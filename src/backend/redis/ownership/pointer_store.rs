@@ -1,11 +1,11 @@
 //! The pointers of a Cluster: each method is one step on the pointer's or the owner's node.
 //!
-//! All keys of an owner are in one slot, and a session key does not contain its owner. So each session
-//! key has a pointer in a slot of its own, and no script covers both. A write first gives the pointer
-//! the lifetime that the session will have, and then writes the session. So a session never outlives
-//! its pointer, wherever a call ends. The record of a session contains the stamp of its pointer, and a
-//! call that removes the session removes only the pointer of that stamp. docs/cluster-protocol.md
-//! describes the protocol.
+//! All keys of an owner are in one slot, and a session key does not contain its owner. So each
+//! session key has a pointer in a slot of its own, and no script covers both. A write first gives
+//! the pointer the lifetime that the session will have, and then writes the session. So a session
+//! never outlives its pointer, wherever a call ends. The record of a session contains the stamp of
+//! its pointer, and a call that removes the session removes only the pointer of that stamp.
+//! docs/cluster-protocol.md describes the protocol.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,8 +30,8 @@ use crate::error::SessionResult;
 use crate::options::Ttl;
 use crate::owner::{Owner, foreign_key};
 
-/// The longest time between a reservation and its write, for all stores. A fence lasts longer, also if
-/// the clock of a node goes back after a failover.
+/// The longest time between a reservation and its write, for all stores. A fence lasts longer, also
+/// if the clock of a node goes back after a failover.
 pub const MAX_WRITE_TIME: Duration = Duration::from_secs(10);
 
 /// The result of a removal.
@@ -75,20 +75,21 @@ impl PointerStore {
         Keys::tagged(&self.namespace, owner)
     }
 
-    /// The longest time between a reservation and the end of its write, as each is one step. A pointer
-    /// lives longer than its session by that.
+    /// The longest time between a reservation and the end of its write, as each is one step. A
+    /// pointer lives longer than its session by that.
     pub fn write_time(&self) -> Duration {
         self.response_timeout * 2
     }
 
-    /// The write deadline of a pointer that was reserved or extended at an instant, in microseconds.
+    /// The write deadline of a pointer that was reserved or extended at an instant, in
+    /// microseconds.
     pub fn write_deadline(&self, from: u64) -> u64 {
         let time = self.write_time().min(MAX_WRITE_TIME);
         from.saturating_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
     }
 
-    /// Reserves a session key for an owner (C4). The pointer then lives at least as long as a session
-    /// with that TTL. `fenced` is a pointer to replace.
+    /// Reserves a session key for an owner (C4). The pointer then lives at least as long as a
+    /// session with that TTL. `fenced` is a pointer to replace.
     ///
     /// # Errors
     /// `InvalidInput` if the session of another owner has the key.
@@ -145,8 +146,9 @@ impl PointerStore {
         ))
     }
 
-    /// Extends a pointer's lifetime to cover a session with that TTL; checks the owner if given. With
-    /// a `lease` it also sets `awaited` to the end of that lease. None if there is no such pointer.
+    /// Extends a pointer's lifetime to cover a session with that TTL; checks the owner if given.
+    /// With a `lease` it also sets `awaited` to the end of that lease. None if there is no such
+    /// pointer.
     pub async fn extend(
         &self,
         owner: Option<&Owner>,
@@ -173,9 +175,9 @@ impl PointerStore {
         }
     }
 
-    /// Sets the expiry of a pointer to that of its session, whose TTL is given. A shorter expiry is set
-    /// only after a `quiet_period` without an announced write, or if `awaited` is still `ended`, the
-    /// value that a claim wrote which is over. Otherwise returns how long to wait.
+    /// Sets the expiry of a pointer to that of its session, whose TTL is given. A shorter expiry is
+    /// set only after a `quiet_period` without an announced write, or if `awaited` is still
+    /// `ended`, the value that a claim wrote which is over. Otherwise returns how long to wait.
     pub async fn set_expiry(
         &self,
         pointer: &Pointer,
@@ -198,8 +200,8 @@ impl PointerStore {
         }
     }
 
-    /// Writes the pointer of a session that has none, or extends it to cover the session's TTL. False
-    /// if another owner has the pointer.
+    /// Writes the pointer of a session that has none, or extends it to cover the session's TTL.
+    /// False if another owner has the pointer.
     pub async fn restore(
         &self,
         owner: &Owner,
@@ -246,8 +248,8 @@ impl PointerStore {
         Ok(is_missing && self.remove(owner, key, stamp).await? == Removal::Removed)
     }
 
-    /// Excludes all writes of the session for pointers up to a stamp, as a step in the owner's slot.
-    /// False if the session exists.
+    /// Excludes all writes of the session for pointers up to a stamp, as a step in the owner's
+    /// slot. False if the session exists.
     async fn fence(&self, owner: &Owner, key: &SessionKey, stamp: u64) -> SessionResult<bool> {
         let keys = self.keys(owner);
         let call = OwnerCall::new(&keys, keys.session(key), registry::Fence { key, stamp });
@@ -290,8 +292,8 @@ impl PointerStore {
         }
     }
 
-    /// The pointer of a session key, if it is an orphan: it does not expire soon, no call announced a
-    /// write for so long that settling it would be over, and its session is missing.
+    /// The pointer of a session key, if it is an orphan: it does not expire soon, no call announced
+    /// a write for so long that settling it would be over, and its session is missing.
     pub async fn find_orphan(&self, key: &SessionKey) -> SessionResult<Option<Orphan>> {
         let Some(found) = self.inspect(key).await? else {
             return Ok(None);

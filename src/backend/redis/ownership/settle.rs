@@ -11,8 +11,8 @@ use crate::backend::redis::transport::backoff::pause;
 use crate::error::SessionResult;
 use crate::owner::Owner;
 
-/// How often a task looks at a pointer and its session, at most. The longest pause doubles after each
-/// look, so the looks are few also while a long lease runs.
+/// How often a task looks at a pointer and its session, at most. The longest pause doubles after
+/// each look, so the looks are few also while a long lease runs.
 const MAX_LOOKS: u32 = 16;
 
 /// Settles pointers, each in a background task. Cheap to clone.
@@ -77,8 +77,8 @@ impl Settler {
                 awaited: ended,
                 ended,
             };
-            // Writes that were announced before the claim have ended then. In a conversation the next
-            // claim has changed `awaited` by then, and the first look is the last.
+            // Writes that were announced before the claim have ended then. In a conversation the
+            // next claim has changed `awaited` by then, and the first look is the last.
             sleep(this.quiet_period()).await;
             this.settle_pointer(&owner, &key, known).await;
         });
@@ -112,8 +112,8 @@ impl Settler {
         }
     }
 
-    /// Looks at pointer and session once. Returns how long to wait before the next look; none if it was
-    /// the last.
+    /// Looks at pointer and session once. Returns how long to wait before the next look; none if it
+    /// was the last.
     async fn look(
         &self,
         owner: &Owner,
@@ -134,8 +134,8 @@ impl Settler {
                 pointers.remove_orphan(owner, key, found.stamp).await?;
             }
             None if self.expires_soon(key).await? => {}
-            // A fence would refuse a call that is about to write the session. And the pointer of a session
-            // that got an earlier deadline may expire meanwhile, without a fence.
+            // A fence would refuse a call that is about to write the session. And the pointer of a
+            // session that got an earlier deadline may expire meanwhile, without a fence.
             None if is_first => return Ok(Some(self.quiet_period())),
             None => {
                 pointers.remove_orphan(owner, key, found.stamp).await?;

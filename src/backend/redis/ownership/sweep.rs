@@ -1,8 +1,8 @@
 //! The sweep: removes pointers orphaned by crashed processes, on a Cluster (C13).
 //!
 //! A process that dies between the step that writes a pointer and the step that writes its session
-//! leaves the pointer, which may have no expiry. One store of a namespace at a time has the sweep lease,
-//! and looks for such orphans.
+//! leaves the pointer, which may have no expiry. One store of a namespace at a time has the sweep
+//! lease, and looks for such orphans.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -86,8 +86,8 @@ pub struct Sweeper {
     interval: Duration,
 }
 
-/// An attempt to get the sweep lease. One store of a namespace has it; without a renewal it ends after
-/// an interval.
+/// An attempt to get the sweep lease. One store of a namespace has it; without a renewal it ends
+/// after an interval.
 pub struct SweepLease {
     name: String,
     token: String,
@@ -188,8 +188,8 @@ impl Sweeper {
         }
     }
 
-    /// Removes the pointer of a session key, if it is an orphan. Its session may have been removed just
-    /// now; the pointer is then not needed either.
+    /// Removes the pointer of a session key, if it is an orphan. Its session may have been removed
+    /// just now; the pointer is then not needed either.
     async fn sweep_pointer(&self, key: &SessionKey) -> SessionResult<()> {
         if let Some(Orphan { owner, stamp }) = self.pointers.find_orphan(key).await? {
             self.pointers.remove_orphan(&owner, key, stamp).await?;

@@ -12,7 +12,8 @@ use crate::options::{OperationId, StoreOptions, Ttl};
 use crate::owner::Owner;
 use crate::scope::ScopeDigest;
 
-/// The longest message window in milliseconds; with a longer one instants would exceed the numbers of Lua.
+/// The longest message window in milliseconds; with a longer one instants would exceed the numbers
+/// of Lua.
 const MAX_MESSAGE_WINDOW: u64 = 1 << 52;
 
 /// The arguments of a call, in the form of the wire.
@@ -41,7 +42,8 @@ pub trait ScriptArguments<'a>: Arguments<'a> {
     fn script() -> &'static Script;
 }
 
-/// A struct whose fields are the arguments of a script, in their order. What stands behind `..` is appended.
+/// A struct whose fields are the arguments of a script, in their order. What stands behind `..` is
+/// appended.
 macro_rules! arguments {
     (
         $(#[$meta:meta])*
@@ -94,8 +96,8 @@ pub struct OwnerCall<'a> {
 }
 
 impl<'a> OwnerCall<'a> {
-    /// `key` is the key that decides on the slot. The script builds it and all other names by itself, from
-    /// the beginning of the names, which is the first argument of every such script.
+    /// `key` is the key that decides on the slot. The script builds it and all other names by
+    /// itself, from the beginning of the names, which is the first argument of every such script.
     pub fn new<A: ScriptArguments<'a>>(keys: &Keys, key: String, arguments: A) -> Self {
         let mut args = vec![Cow::Owned(keys.base().as_bytes().to_vec())];
         arguments.append_to(&mut args);

@@ -1,8 +1,8 @@
 //! The assembly of a script's text from the files that it includes.
 //!
-//! A line `--- @include "lib/load"` is replaced by the text of that file, once for each script: a file that
-//! is in the text already is left out. A word that begins with `$` is replaced by Lua text that is made from
-//! a table of fields:
+//! A line `--- @include "lib/load"` is replaced by the text of that file, once for each script: a
+//! file that is in the text already is left out. A word that begins with `$` is replaced by Lua
+//! text that is made from a table of fields:
 //!
 //! | word | text |
 //! |---|---|

@@ -1,4 +1,5 @@
-//! The header of an owner's index of waits: the field `#` of `route`. Only scripts read and write it.
+//! The header of an owner's index of waits: the field `#` of `route`. Only scripts read and write
+//! it.
 
 use super::line::{Field, Kind, Line};
 

@@ -1,4 +1,5 @@
-//! Lines of fields: the Lua text that parses and writes a line is made from the table of its fields.
+//! Lines of fields: the Lua text that parses and writes a line is made from the table of its
+//! fields.
 
 /// A line of fields with a space between them.
 pub struct Line {

@@ -1,5 +1,5 @@
-//! The Lua scripts ([`registry`]), their arguments ([`args`]) and replies ([`reply`]), the record of a
-//! session ([`record`]) and the names of keys ([`keys`]).
+//! The Lua scripts ([`registry`]), their arguments ([`args`]) and replies ([`reply`]), the record
+//! of a session ([`record`]) and the names of keys ([`keys`]).
 
 pub mod args;
 pub mod assembly;

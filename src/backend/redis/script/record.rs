@@ -50,8 +50,8 @@ record! {
     created: Number,
     /// The deadline in epoch milliseconds.
     deadline: Deadline,
-    /// `-`, then flags: `u` the data names its user, `c` the session was created, `p` the set of 1.2
-    /// may still contain it. On a Cluster the stamp of its pointer is last.
+    /// `-`, then flags: `u` the data names its user, `c` the session was created, `p` the set of
+    /// 1.2 may still contain it. On a Cluster the stamp of its pointer is last.
     flags: Word,
     /// The id of the last create, update, park or import; a commit keeps it.
     operation: Word,

@@ -1,10 +1,10 @@
 //! The scripts, and the arguments of each. A script is one atomic step on the server.
 //!
-//! Some scripts begin with a fast path: straight code without functions, for their most frequent case. The
-//! server creates the functions of a script anew in each run, which costs more than most of what they do. A
-//! fast path reads until it knows that the case is its own, and then has the effects and the answer of the
-//! full path; otherwise it leaves the call to the full path, and has written nothing.
-//! docs/decisions/0029-inlined-fast-paths-in-hot-scripts.md says what that gains.
+//! Some scripts begin with a fast path: straight code without functions, for their most frequent
+//! case. The server creates the functions of a script anew in each run, which costs more than most
+//! of what they do. A fast path reads until it knows that the case is its own, and then has the
+//! effects and the answer of the full path; otherwise it leaves the call to the full path, and has
+//! written nothing. docs/decisions/0029-inlined-fast-paths-in-hot-scripts.md says what that gains.
 
 use greentic_types::SessionKey;
 
@@ -272,7 +272,8 @@ arguments! {
     }
 }
 
-/// What else to look at when an owner is erased: session keys, and scopes under which 1.2 stored waits.
+/// What else to look at when an owner is erased: session keys, and scopes under which 1.2 stored
+/// waits.
 pub struct KeysAndScopes<'a> {
     pub keys: &'a [SessionKey],
     pub legacy_scopes: &'a [ScopeDigest],
@@ -298,7 +299,8 @@ mod tests {
     use super::*;
     use crate::backend::redis::script::assembly::assemble;
 
-    /// The names of the line `local first, second = unpack(ARGV, …)`, and what stands behind `ARGV`.
+    /// The names of the line `local first, second = unpack(ARGV, …)`, and what stands behind
+    /// `ARGV`.
     fn head(file: &str) -> Option<(Vec<&str>, &str)> {
         let (before, after) = file.split_once(" = unpack(ARGV")?;
         let (_, names) = before.rsplit_once("local ")?;

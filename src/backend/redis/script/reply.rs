@@ -28,8 +28,8 @@ impl Answer {
     /// Reads an answer.
     ///
     /// # Errors
-    /// `Conflict` or `InvalidInput` if the script refused the call, `Internal` if a key or the answer cannot be
-    /// read.
+    /// `Conflict` or `InvalidInput` if the script refused the call, `Internal` if a key or the
+    /// answer cannot be read.
     pub fn read(keys: Keys, value: Value) -> SessionResult<Self> {
         let Value::Array(fields) = value else {
             return Err(unexpected());
@@ -171,7 +171,8 @@ pub fn revision_conflict(expected: Option<u64>, current: u64) -> GreenticError {
     conflict(Conflict::RevisionMismatch { expected, current })
 }
 
-/// C14: an earlier attempt of this call may have written the session, and the session has changed since.
+/// C14: an earlier attempt of this call may have written the session, and the session has changed
+/// since.
 pub fn outcome_unknown() -> GreenticError {
     GreenticError::new(
         ErrorCode::Timeout,

@@ -85,7 +85,8 @@ mod tests {
     use crate::backend::redis::script::assembly::assemble;
     use crate::backend::redis::script::registry::ALL;
 
-    /// The words in quotes that are a status by their place: the first of a table, or a choice of two.
+    /// The words in quotes that are a status by their place: the first of a table, or a choice of
+    /// two.
     fn words(text: &str) -> impl Iterator<Item = &str> {
         let is_word = |word: &str| word.chars().all(|c| c.is_ascii_uppercase() || c == '_');
         let quoted = text.split('\'').zip(text.split('\'').skip(1));

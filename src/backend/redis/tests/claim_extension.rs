@@ -24,7 +24,7 @@ const LIMIT: Duration = Duration::from_secs(120);
 const KEY: &str = "run-1";
 
 fn clustered(store: &RedisSessionStore) -> &Clustered {
-    match &store.executor.layout {
+    match &store.dispatcher.layout {
         KeyLayout::Clustered(clustered) => clustered,
         KeyLayout::Flat(_) => panic!("a cluster has pointers"),
     }
@@ -202,7 +202,7 @@ fn settling_does_not_shorten_an_extended_pointer(
 
     // Without a quiet period only the extension protects the pointer.
     let config = at(cluster).response_timeout(Duration::ZERO);
-    let hasty = PointerStore::new(&store.executor.client, &config);
+    let hasty = PointerStore::new(&store.dispatcher.client, &config);
     let quiet_period = Settler::new(&hasty).quiet_period();
     let third = claim(store, MINUTE);
     let held = awaited(store, &third);

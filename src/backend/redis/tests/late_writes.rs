@@ -88,8 +88,8 @@ fn c4_a_node_that_hung_refuses_a_write_after_its_deadline() {
     assert_eq!(findings(&store, VerifyMode::Check), []);
 }
 
-/// A process may be suspended between the two steps of a call until a sweep has removed the pointer and
-/// the fence has expired.
+/// A process may be suspended between the two steps of a call until a sweep has removed the pointer
+/// and the fence has expired.
 #[test]
 fn c4_a_call_suspended_between_its_steps_reserves_again() {
     require!(own_servers);
@@ -125,10 +125,10 @@ fn c4_a_call_suspended_between_its_steps_reserves_again() {
             Status::Late
         );
 
-        let keys = store.executor.layout.keys(&ada);
+        let keys = store.dispatcher.layout.keys(&ada);
         let steps = Cell::new(0);
         let call = store
-            .executor
+            .dispatcher
             .write_reserving_key(&ada, &key, FOREVER, |reserved| {
                 steps.set(steps.get() + 1);
                 let is_stopped = steps.get() == 1;
@@ -155,17 +155,17 @@ fn c4_a_late_extend_is_refused() {
     let store = RedisSessionStore::new(at(&cluster)).unwrap();
     let (ada, key) = (Owner::from_encoded(ADA), SessionKey::new("run-1"));
     let extend = |ttl: u64, reserved: Option<Reservation>| -> Answer {
-        let keys = store.executor.layout.keys(&ada);
+        let keys = store.dispatcher.layout.keys(&ada);
         let arguments = registry::Extend {
             key: &key,
             ttl: Ttl(Some(ttl)),
             reservation: Reservation::argument(reserved),
         };
         let call = OwnerCall::new(&keys, keys.session(&key), arguments);
-        wait(store.executor.answer(call)).unwrap()
+        wait(store.dispatcher.answer(call)).unwrap()
     };
     let reserve = |late| {
-        let layout = &store.executor.layout;
+        let layout = &store.dispatcher.layout;
         let located = layout.locate_and_extend(&key, Ttl(Some(4_000_000)), late);
         wait(located).unwrap().unwrap().1
     };
@@ -221,7 +221,7 @@ fn c4_a_write_sent_twice_does_not_restore_a_removed_session() {
     let calls: [&dyn Fn(&SessionKey); 3] = [&remove, &finish, &clear];
     for (name, end) in ["remove", "finish", "clear"].into_iter().zip(calls) {
         let key = SessionKey::new(name);
-        let sent = wait(store.executor.layout.reserve(&ada, &key, FOREVER, None)).unwrap();
+        let sent = wait(store.dispatcher.layout.reserve(&ada, &key, FOREVER, None)).unwrap();
         assert_eq!(write(&store, &ada, &key, sent), Status::Ok);
         let options = ParkOptions::new();
         let _parked = wait(store.park(&ctx, &user, &scope(), &key, data(&ctx), options)).unwrap();
@@ -229,14 +229,14 @@ fn c4_a_write_sent_twice_does_not_restore_a_removed_session() {
         wait_until("the pointer is removed", NEVER, || {
             wait(pointers(&cluster).find_owner(&key)).unwrap().is_none()
         });
-        let bens = wait(store.executor.layout.reserve(&ben, &key, FOREVER, None)).unwrap();
+        let bens = wait(store.dispatcher.layout.reserve(&ben, &key, FOREVER, None)).unwrap();
         assert_eq!(write(&store, &ben, &key, bens), Status::Ok, "{name}");
         assert_eq!(write(&store, &ada, &key, sent), Status::Stale, "{name}");
     }
 
     // A refused call removes the pointer, for which an earlier write may still arrive.
     let key = SessionKey::new("refused");
-    let first = wait(store.executor.layout.reserve(&ada, &key, FOREVER, None)).unwrap();
+    let first = wait(store.dispatcher.layout.reserve(&ada, &key, FOREVER, None)).unwrap();
     let holder = SessionKey::new("holder");
     let park = |key: &SessionKey, options| {
         wait(store.park(&ctx, &user, &scope(), key, data(&ctx), options)).unwrap()

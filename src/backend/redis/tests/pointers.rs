@@ -124,8 +124,8 @@ pub(super) fn write(
     key: &SessionKey,
     reserved: Option<Reservation>,
 ) -> Status {
-    let call = create(&store.executor.layout.keys(owner), owner, key, reserved);
-    wait(store.executor.answer(call)).unwrap().status
+    let call = create(&store.dispatcher.layout.keys(owner), owner, key, reserved);
+    wait(store.dispatcher.answer(call)).unwrap().status
 }
 
 /// However late a node executes a write, no other owner has the key meanwhile.
@@ -189,7 +189,7 @@ fn c23_verify_restores_missing_pointers() {
         ("stolen", &["SET", "17 17 e:t:-:ben"]),
     ] {
         let key = SessionKey::new(name);
-        let reserved = wait(store.executor.layout.reserve(&ada, &key, Ttl(None), None)).unwrap();
+        let reserved = wait(store.dispatcher.layout.reserve(&ada, &key, Ttl(None), None)).unwrap();
         assert_eq!(write(&store, &ada, &key, reserved), Status::Ok);
         let pointer = pointer(name);
         let value = cluster.command_for(&pointer, &["GET", &pointer]).text();

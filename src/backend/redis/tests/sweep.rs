@@ -17,7 +17,7 @@ fn store(cluster: &RedisCluster, sweep: Option<Duration>) -> RedisSessionStore {
 }
 
 fn pointers(store: &RedisSessionStore) -> PointerStore {
-    PointerStore::new(&store.executor.client, &store.config)
+    PointerStore::new(&store.dispatcher.client, &store.config)
 }
 
 fn sweeper(store: &RedisSessionStore) -> Sweeper {
@@ -131,7 +131,7 @@ fn c13_the_sweep_keeps_pointers_that_a_call_may_use() {
     let config = at(&cluster).response_timeout(NEVER);
     let store = RedisSessionStore::new(config).unwrap();
     leave(&store, "awaited");
-    let (sweeper, runtime) = (sweeper(&store), store.executor.client.runtime().unwrap());
+    let (sweeper, runtime) = (sweeper(&store), store.dispatcher.client.runtime().unwrap());
     let lease = sweeper.lease();
     wait_here(runtime.with_timers(sweeper.sweep(&lease)));
     assert_eq!(left(&cluster, "awaited"), -1);
@@ -143,7 +143,7 @@ fn the_sweep_ends_when_the_store_is_dropped() {
     let cluster = RedisCluster::start();
     let store = store(&cluster, Some(NEVER));
     park(&store, &SessionKey::new("kept"));
-    let client = Arc::downgrade(&store.executor.client);
+    let client = Arc::downgrade(&store.dispatcher.client);
     drop(store);
     let is_closed = || client.strong_count() == 0;
     wait_until("the task has ended", NEVER, is_closed);

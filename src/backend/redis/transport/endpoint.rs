@@ -52,7 +52,8 @@ impl Endpoint {
         });
         match opened.await {
             Ok(opened) => opened,
-            // A server without TLS takes the TLS handshake for the beginning of a command, and waits.
+            // A server without TLS takes the TLS handshake for the beginning of a command, and
+            // waits.
             Err(_elapsed) if self.settings.tls.is_some() => Err(self.unreachable(
                 "no answer in time; if the server has no TLS the scheme is redis, not rediss",
             )),

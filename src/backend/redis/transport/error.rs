@@ -1,6 +1,7 @@
 //! The failures of connections and servers, and their translation into errors of the store.
 //!
-//! Errors repeat no text of the server, which may contain arguments, user names or a password (C18).
+//! Errors repeat no text of the server, which may contain arguments, user names or a password
+//! (C18).
 
 use std::error::Error;
 use std::io;
@@ -37,8 +38,8 @@ pub enum Failure {
     Final(ErrorCode, String),
 }
 
-/// The codes with which a server refuses a command before it does anything, for a reason that usually
-/// passes.
+/// The codes with which a server refuses a command before it does anything, for a reason that
+/// usually passes.
 const RETRYABLE_CODES: [&str; 7] = [
     "LOADING",
     "BUSY",

@@ -20,7 +20,8 @@ pub enum ServerMode {
 }
 
 impl ServerHello {
-    /// Sends HELLO. The answer is empty if that fails: a lost connection fails its first call anyway.
+    /// Sends HELLO. The answer is empty if that fails: a lost connection fails its first call
+    /// anyway.
     pub async fn request(connection: &Connection) -> Self {
         let answer = connection.send(&redis::cmd("HELLO")).await;
         answer

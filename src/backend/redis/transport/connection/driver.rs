@@ -61,7 +61,7 @@ impl Driver {
     ///
     /// # Errors
     /// Those of the request, and `BrokenPipe` if the connection ended before it was answered. The
-    /// queue of the client library would keep such a request for ever.
+    /// queue of the client library never answers such a request.
     pub async fn request<T>(
         &self,
         request: impl Future<Output = RedisResult<T>>,
@@ -90,8 +90,8 @@ impl Driver {
         .await
     }
 
-    /// Reads and writes what it can without waiting; ready when the connection has ended. The caller
-    /// holds the lock.
+    /// Reads and writes what it can without waiting; ready when the connection has ended. The
+    /// caller holds the lock.
     fn poll_io(&self) -> Poll<()> {
         let mut io = self.io.lock();
         // Taken out, so that a panic leaves an ended connection.

@@ -31,8 +31,8 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Opens the Redis protocol on a new stream: logs in and selects the database. Must run on the I/O
-    /// runtime.
+    /// Opens the Redis protocol on a new stream: logs in and selects the database. Must run on the
+    /// I/O runtime.
     pub async fn open<S>(stream: S, settings: &RedisConnectionInfo) -> RedisResult<Self>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,

@@ -21,7 +21,8 @@ impl EarlyTimer {
         Self(AtomicU8::new(STOPPED))
     }
 
-    /// Records a call. True if the timer is stopped; the caller must then start [`EarlyTimer::run`].
+    /// Records a call. True if the timer is stopped; the caller must then start
+    /// [`EarlyTimer::run`].
     pub fn record_call(&self) -> bool {
         self.0.load(Ordering::Relaxed) != USED && self.0.swap(USED, Ordering::AcqRel) == STOPPED
     }

@@ -66,8 +66,8 @@ impl Runtime {
 
     /// Runs a future on the caller's executor, with the timers of this runtime.
     ///
-    /// The future is exempt from tokio's cooperative budget. A task that blocks on many calls in one
-    /// poll would exhaust its budget, and the futures would then never be ready (C19).
+    /// The future is exempt from tokio's cooperative budget. A task that blocks on many calls in
+    /// one poll would exhaust its budget, and the futures would then never be ready (C19).
     pub async fn with_timers<F: Future>(&self, future: F) -> F::Output {
         if self.early_timer.record_call() {
             let timer = Arc::clone(&self.early_timer);

@@ -1,5 +1,5 @@
-//! The execution of an operation: finds or reserves the session key, runs the script, and begins anew
-//! if the reservation was refused.
+//! The dispatch of an operation to the owner's node: finds or reserves the session key, runs the
+//! script, and begins anew if the node refused the reservation.
 
 use std::sync::Arc;
 
@@ -18,13 +18,13 @@ use crate::options::Ttl;
 use crate::owner::Owner;
 use crate::payload;
 
-/// Executes operations on the servers of a store.
-pub struct Executor {
+/// Dispatches operations to the nodes of a store.
+pub struct Dispatcher {
     pub client: Arc<Client>,
     pub layout: KeyLayout,
 }
 
-impl Executor {
+impl Dispatcher {
     /// # Errors
     /// `InvalidInput` if the configuration is wrong.
     pub fn new(config: &RedisConfig) -> SessionResult<Self> {
@@ -42,7 +42,7 @@ impl Executor {
         Ok((Answer::read(keys, reply.value)?, reply.repeated))
     }
 
-    /// As [`Executor::run`], for a script whose repeat has the same answer.
+    /// As [`Dispatcher::run`], for a script whose repeat has the same answer.
     pub async fn answer(&self, call: OwnerCall<'_>) -> SessionResult<Answer> {
         self.run(call).await.map(|(answer, _repeated)| answer)
     }
@@ -53,8 +53,8 @@ impl Executor {
         self.layout.locate(key).await
     }
 
-    /// Runs a script that writes a session with a given key: reserves the key for the owner first, and
-    /// again if the owner's node refuses the reservation.
+    /// Runs a script that writes a session with a given key: reserves the key for the owner first,
+    /// and again if the owner's node refuses the reservation.
     pub async fn write_reserving_key<'a>(
         &self,
         owner: &Owner,
@@ -110,8 +110,8 @@ impl Executor {
 
 /// The refusal of a reservation by the owner's node. The call has changed nothing, and begins anew.
 pub enum Refusal {
-    /// The write deadline has passed: the time of the node, in microseconds. The next write deadline
-    /// counts from it.
+    /// The write deadline has passed: the time of the node, in microseconds. The next write
+    /// deadline counts from it.
     Late(u64),
     /// The pointer may have been removed: the highest fenced stamp.
     Stale(u64),
