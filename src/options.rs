@@ -289,9 +289,9 @@ impl ParkOptions {
 
 /// A checked TTL in milliseconds, at least 1; `None` means no deadline (C12).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ttl(pub Option<u64>);
+pub(crate) struct TtlMillis(pub Option<u64>);
 
-impl Ttl {
+impl TtlMillis {
     /// The requested TTL, or else the store's default.
     pub fn resolve(asked: Option<Duration>, default: Option<Duration>) -> Self {
         let millis = asked.or(default).map(|ttl| whole_millis(ttl).max(1));
@@ -324,7 +324,7 @@ mod tests {
     #[test]
     fn c12_absurd_ttls_are_bounded() {
         let now = Timestamp::from_millis(1_000);
-        let deadline = |ttl| Ttl::resolve(Some(ttl), None).deadline(now);
+        let deadline = |ttl| TtlMillis::resolve(Some(ttl), None).deadline(now);
         assert_eq!(
             deadline(Duration::ZERO),
             Some(Timestamp::from_millis(1_001))
@@ -335,7 +335,7 @@ mod tests {
         );
         assert_eq!(deadline(Duration::MAX), None);
         assert_eq!(deadline(Duration::from_millis(LATEST_DEADLINE - 1)), None);
-        assert_eq!(Ttl::resolve(None, None).deadline(now), None);
+        assert_eq!(TtlMillis::resolve(None, None).deadline(now), None);
     }
 
     #[test]

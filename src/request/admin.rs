@@ -9,14 +9,14 @@ use crate::claim::MessageDigest;
 use crate::clock::Timestamp;
 use crate::error::{SessionResult, invalid_input};
 use crate::ids::check_key;
-use crate::options::{LATEST_DEADLINE, StoreOptions, Ttl};
+use crate::options::{LATEST_DEADLINE, StoreOptions, TtlMillis};
 use crate::owner::{Identity, Owner};
 use crate::payload;
 use crate::session::NewSession;
 
 pub(crate) struct Extend {
     pub key: SessionKey,
-    pub ttl: Ttl,
+    pub ttl: TtlMillis,
 }
 
 impl Extend {
@@ -28,7 +28,7 @@ impl Extend {
         check_key(key)?;
         Ok(Self {
             key: key.clone(),
-            ttl: Ttl::resolve(ttl, store.default_ttl),
+            ttl: TtlMillis::resolve(ttl, store.default_ttl),
         })
     }
 }

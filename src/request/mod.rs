@@ -13,7 +13,7 @@ use crate::claim::{self, ClaimToken, MessageDigest, TokenSecret};
 use crate::error::{SessionResult, invalid_input};
 use crate::ids::{check_key, fresh_key};
 use crate::options::{
-    CreateOptions, OperationId, ParkOptions, RemoveOptions, StoreOptions, Ttl, UpdateOptions,
+    CreateOptions, OperationId, ParkOptions, RemoveOptions, StoreOptions, TtlMillis, UpdateOptions,
     lease_millis,
 };
 use crate::owner::{Identity, Owner};
@@ -26,7 +26,7 @@ pub(crate) use admin::{EraseOwner, Extend, Import, ImportMessages};
 pub(crate) struct Create {
     pub owner: Owner,
     pub session: NewSession,
-    pub ttl: Ttl,
+    pub ttl: TtlMillis,
     pub operation: Option<OperationId>,
 }
 
@@ -44,7 +44,7 @@ impl Create {
         Ok(Self {
             owner,
             session: NewSession::new(key, data),
-            ttl: Ttl::resolve(options.ttl, store.default_ttl),
+            ttl: TtlMillis::resolve(options.ttl, store.default_ttl),
             operation: options.operation,
         })
     }
@@ -105,7 +105,7 @@ pub(crate) struct Park {
     #[cfg(feature = "redis")]
     pub legacy_scope: ScopeDigest,
     pub session: NewSession,
-    pub ttl: Ttl,
+    pub ttl: TtlMillis,
     pub if_absent: bool,
     pub operation: Option<OperationId>,
 }
@@ -130,7 +130,7 @@ impl Park {
             #[cfg(feature = "redis")]
             legacy_scope: digests.legacy,
             session: NewSession::new(key.clone(), data),
-            ttl: Ttl::resolve(options.ttl, store.default_ttl),
+            ttl: TtlMillis::resolve(options.ttl, store.default_ttl),
             if_absent: options.if_absent,
             operation: options.operation,
         })
@@ -219,7 +219,7 @@ pub(crate) enum Next {
         #[cfg(feature = "redis")]
         legacy_scope: ScopeDigest,
         session: NewSession,
-        ttl: Ttl,
+        ttl: TtlMillis,
     },
     Finish,
 }
@@ -241,7 +241,7 @@ impl Commit {
                     scope: digests.ours,
                     #[cfg(feature = "redis")]
                     legacy_scope: digests.legacy,
-                    ttl: Ttl::resolve(next.ttl, store.default_ttl),
+                    ttl: TtlMillis::resolve(next.ttl, store.default_ttl),
                     session: NewSession::new(token.key.clone(), next.data),
                 }
             }

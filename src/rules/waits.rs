@@ -5,7 +5,7 @@ use greentic_types::SessionKey;
 use super::{Head, Ledger, Wait, delete_session, live_or_deleted, other_holder, waiting};
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
-use crate::options::{OperationId, Ttl};
+use crate::options::{OperationId, TtlMillis};
 use crate::owner::{Owner, foreign_key};
 use crate::request;
 use crate::scope::ScopeDigest;
@@ -73,7 +73,7 @@ pub(super) struct NextWait {
     pub owner: Owner,
     pub scope: ScopeDigest,
     pub session: NewSession,
-    pub ttl: Ttl,
+    pub ttl: TtlMillis,
     pub operation: Option<OperationId>,
 }
 

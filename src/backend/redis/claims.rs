@@ -14,7 +14,7 @@ use super::script::status::Status;
 use crate::claim::{Claim, ClaimOutcome, ClaimToken};
 use crate::clock::{Timestamp, whole_millis};
 use crate::error::SessionResult;
-use crate::options::{StoreOptions, Ttl};
+use crate::options::{StoreOptions, TtlMillis};
 use crate::payload;
 use crate::request::{self, Next};
 
@@ -172,7 +172,7 @@ pub async fn commit(
 async fn commit_and_park<'a>(
     dispatcher: &Dispatcher,
     token: &ClaimToken,
-    ttl: Ttl,
+    ttl: TtlMillis,
     call: impl Fn(Option<u64>) -> OwnerCall<'a>,
 ) -> SessionResult<Answer> {
     let KeyLayout::Clustered(clustered) = &dispatcher.layout else {

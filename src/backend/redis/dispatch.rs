@@ -14,7 +14,7 @@ use super::script::args::OwnerCall;
 use super::script::reply::{Answer, unexpected};
 use super::script::status::Status;
 use crate::error::SessionResult;
-use crate::options::Ttl;
+use crate::options::TtlMillis;
 use crate::owner::Owner;
 use crate::payload;
 
@@ -59,7 +59,7 @@ impl Dispatcher {
         &self,
         owner: &Owner,
         key: &SessionKey,
-        ttl: Ttl,
+        ttl: TtlMillis,
         call: impl Fn(Option<Reservation>) -> OwnerCall<'a>,
     ) -> SessionResult<Answer> {
         let mut fenced = None;

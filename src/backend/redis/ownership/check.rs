@@ -14,7 +14,7 @@ use crate::backend::redis::script::keys::Keys;
 use crate::backend::redis::script::record::owner_and_stamp;
 use crate::backend::redis::script::reply::unexpected;
 use crate::error::SessionResult;
-use crate::options::Ttl;
+use crate::options::TtlMillis;
 use crate::owner::Owner;
 
 /// Checks pointers and sessions against each other.
@@ -131,7 +131,7 @@ impl PointerCheck {
         &self,
         keys: &Keys,
         key: &SessionKey,
-    ) -> SessionResult<Option<(MissingPointer, Ttl)>> {
+    ) -> SessionResult<Option<(MissingPointer, TtlMillis)>> {
         let Some((owner, stamp)) = self.owner_and_stamp(keys, key).await? else {
             return Ok(None);
         };

@@ -16,7 +16,7 @@ use super::pointer_store::PointerStore;
 use super::settle::Settler;
 use crate::claim::{ClaimToken, TokenSecret};
 use crate::clock::{Timestamp, whole_millis};
-use crate::options::Ttl;
+use crate::options::TtlMillis;
 
 /// The number of extensions that are kept without a search for ended ones.
 const MIN_CAPACITY: usize = 64;
@@ -68,7 +68,7 @@ impl ClaimExtensions {
     pub fn begin(&self, token: &ClaimToken, ttl: Duration, lease: Duration, until: Timestamp) {
         let earlier = self.table.find(token.secret);
         let (extension, answer) = ClaimExtension::new(Instant::now(), ttl, lease, until);
-        let life = Ttl(Some(whole_millis(extension.life())));
+        let life = TtlMillis(Some(whole_millis(extension.life())));
         self.table.insert(token.secret, extension);
         let (pointers, settler) = (self.pointers.clone(), self.settler.clone());
         let (owner, key) = (token.owner.clone(), token.key.clone());
@@ -143,7 +143,7 @@ impl ClaimExtension {
     /// Whether a call that is sent now may give the session that TTL. Returns the instant up to
     /// which the server may execute it; the server's clock decides, because ours stands still while
     /// the machine sleeps.
-    pub fn covers(&self, ttl: Ttl, now: Instant) -> Option<u64> {
+    pub fn covers(&self, ttl: TtlMillis, now: Instant) -> Option<u64> {
         let ttl = Duration::from_millis(ttl.0?);
         let passed = now.duration_since(self.asked);
         let is_covered = passed <= self.lease && passed.saturating_add(ttl) <= self.life();
@@ -219,8 +219,8 @@ mod tests {
         ClaimExtension::new(asked, HOUR, LEASE, Timestamp::from_millis(UNTIL)).0
     }
 
-    fn ttl(ttl: Duration) -> Ttl {
-        Ttl(Some(whole_millis(ttl)))
+    fn ttl(ttl: Duration) -> TtlMillis {
+        TtlMillis(Some(whole_millis(ttl)))
     }
 
     #[test]
@@ -235,7 +235,7 @@ mod tests {
         assert_eq!(extension.covers(ttl(HOUR + LEASE + MILLI), asked), None);
         assert_eq!(extension.covers(ttl(HOUR + MILLI), asked + LEASE), None);
         assert_eq!(extension.covers(ttl(Duration::MAX), asked), None);
-        assert_eq!(extension.covers(Ttl(None), asked), None);
+        assert_eq!(extension.covers(TtlMillis(None), asked), None);
     }
 
     #[test]

@@ -28,7 +28,7 @@ use crate::admin::{Finding, VerifyMode};
 use crate::claim::ClaimToken;
 use crate::clock::{Timestamp, whole_millis};
 use crate::error::SessionResult;
-use crate::options::Ttl;
+use crate::options::TtlMillis;
 use crate::owner::Owner;
 
 /// The layout of the keys of a store.
@@ -95,7 +95,7 @@ impl KeyLayout {
     pub async fn locate_and_extend(
         &self,
         key: &SessionKey,
-        ttl: Ttl,
+        ttl: TtlMillis,
         refused_at: Option<u64>,
     ) -> SessionResult<Option<(Location, Option<Reservation>)>> {
         let Self::Clustered(clustered) = self else {
@@ -128,7 +128,7 @@ impl KeyLayout {
         &self,
         owner: &Owner,
         key: &SessionKey,
-        ttl: Ttl,
+        ttl: TtlMillis,
         fenced: Option<FencedPointer>,
     ) -> SessionResult<Option<Reservation>> {
         let Self::Clustered(clustered) = self else {
@@ -144,12 +144,12 @@ impl KeyLayout {
         keys: &Keys,
         key: &SessionKey,
         deadline: Option<Timestamp>,
-    ) -> SessionResult<Ttl> {
+    ) -> SessionResult<TtlMillis> {
         let (Self::Clustered(clustered), Some(deadline)) = (self, deadline) else {
-            return Ok(Ttl(None));
+            return Ok(TtlMillis(None));
         };
         let now = clustered.pointers.session_time(keys, key).await?;
-        Ok(Ttl(Some(whole_millis(deadline.since(now)).max(1))))
+        Ok(TtlMillis(Some(whole_millis(deadline.since(now)).max(1))))
     }
 
     /// Settles the pointer of a reservation after its write, if it may outlive the session.

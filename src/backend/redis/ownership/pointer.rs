@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::backend::redis::script::reply::unexpected;
 use crate::clock::whole_millis;
 use crate::error::SessionResult;
-use crate::options::Ttl;
+use crate::options::TtlMillis;
 use crate::owner::Owner;
 
 /// A pointer as it is stored.
@@ -129,7 +129,7 @@ pub struct ExtendedPointer {
 
 /// The TTL of a pointer as an argument of a script: that of its session plus the time in which the
 /// session may be written. Empty for no expiry.
-pub fn pointer_ttl(Ttl(session): Ttl, write: Duration) -> Option<u64> {
+pub fn pointer_ttl(TtlMillis(session): TtlMillis, write: Duration) -> Option<u64> {
     session.map(|ttl| ttl.saturating_add(whole_millis(write)))
 }
 

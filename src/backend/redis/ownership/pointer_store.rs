@@ -27,7 +27,7 @@ use crate::backend::redis::script::status::Status;
 use crate::backend::redis::script::{Call, registry};
 use crate::clock::{Timestamp, whole_millis};
 use crate::error::SessionResult;
-use crate::options::Ttl;
+use crate::options::TtlMillis;
 use crate::owner::{Owner, foreign_key};
 
 /// The longest time between a reservation and its write, for all stores. A fence lasts longer, also
@@ -97,7 +97,7 @@ impl PointerStore {
         &self,
         owner: &Owner,
         key: &SessionKey,
-        ttl: Ttl,
+        ttl: TtlMillis,
         mut fenced: Option<FencedPointer>,
     ) -> SessionResult<Reservation> {
         let refused_at = fenced.and_then(|fenced| fenced.refused_at);
@@ -153,7 +153,7 @@ impl PointerStore {
         &self,
         owner: Option<&Owner>,
         key: &SessionKey,
-        ttl: Ttl,
+        ttl: TtlMillis,
         lease: Duration,
     ) -> SessionResult<Option<ExtendedPointer>> {
         let arguments = registry::ExtendPointer {
@@ -182,7 +182,7 @@ impl PointerStore {
         &self,
         pointer: &Pointer,
         key: &SessionKey,
-        session: Ttl,
+        session: TtlMillis,
         quiet_period: Duration,
         ended: Option<u64>,
     ) -> SessionResult<Option<Duration>> {
@@ -207,7 +207,7 @@ impl PointerStore {
         owner: &Owner,
         key: &SessionKey,
         stamp: u64,
-        session: Ttl,
+        session: TtlMillis,
     ) -> SessionResult<bool> {
         let arguments = registry::RestorePointer {
             expected_owner: owner,
@@ -309,17 +309,21 @@ impl PointerStore {
     }
 
     /// The remaining TTL of a session; none if it does not exist.
-    pub async fn session_ttl(&self, owner: &Owner, key: &SessionKey) -> SessionResult<Option<Ttl>> {
+    pub async fn session_ttl(
+        &self,
+        owner: &Owner,
+        key: &SessionKey,
+    ) -> SessionResult<Option<TtlMillis>> {
         let name = self.keys(owner).session(key);
         let mut command = redis::cmd("PTTL");
         command.arg(&name);
         let reply = self.client.command(command, name.as_bytes()).await?;
         match i64::from_redis_value(reply.value) {
             Ok(-2) => Ok(None),
-            Ok(-1) => Ok(Some(Ttl(None))),
+            Ok(-1) => Ok(Some(TtlMillis(None))),
             Ok(left) => {
                 let left = u64::try_from(left).map_err(|_| unexpected())?;
-                Ok(Some(Ttl(Some(left))))
+                Ok(Some(TtlMillis(Some(left))))
             }
             Err(_) => Err(unexpected()),
         }

@@ -8,7 +8,7 @@ use super::keys::Keys;
 use super::{Call, Script};
 use crate::claim::{MessageDigest, TokenSecret};
 use crate::clock::{Timestamp, whole_millis};
-use crate::options::{OperationId, StoreOptions, Ttl};
+use crate::options::{OperationId, StoreOptions, TtlMillis};
 use crate::owner::Owner;
 use crate::scope::ScopeDigest;
 
@@ -196,7 +196,7 @@ as_text! {
     number: u32 => number.to_string();
     number: u64 => number.to_string();
     number: usize => number.to_string();
-    ttl: Ttl => ttl.0;
+    ttl: TtlMillis => ttl.0;
     instant: Timestamp => instant.as_millis();
     scope: ScopeDigest => scope.to_string();
     message: MessageDigest => hex::encode(message.0);

@@ -12,7 +12,7 @@ use super::Script;
 use super::args::{Argument, Arguments, List, ScriptArguments, arguments};
 use crate::claim::{MessageDigest, TokenSecret};
 use crate::clock::Timestamp;
-use crate::options::{OperationId, Ttl};
+use crate::options::{OperationId, TtlMillis};
 use crate::owner::Owner;
 use crate::scope::ScopeDigest;
 
@@ -72,7 +72,7 @@ scripts! {
         owner: &'a Owner,
         key: &'a SessionKey,
         flags: &'a str,
-        ttl: Ttl,
+        ttl: TtlMillis,
         operation: OperationId,
         payload: &'a [u8],
         reservation: String,
@@ -98,7 +98,7 @@ scripts! {
         key: &'a SessionKey,
         scope: ScopeDigest,
         legacy_scope: ScopeDigest,
-        ttl: Ttl,
+        ttl: TtlMillis,
         operation: OperationId,
         if_absent: bool,
         payload: &'a [u8],
@@ -170,7 +170,7 @@ scripts! {
 
     writes "admin/extend" Extend<'a> {
         key: &'a SessionKey,
-        ttl: Ttl,
+        ttl: TtlMillis,
         reservation: String,
     }
 
@@ -256,7 +256,7 @@ arguments! {
     ParkAgain<'a> {
         scope: ScopeDigest,
         legacy_scope: ScopeDigest,
-        ttl: Ttl,
+        ttl: TtlMillis,
         later_until: Option<u64>,
         payload: &'a [u8],
     }

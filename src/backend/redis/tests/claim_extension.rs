@@ -11,7 +11,7 @@ use crate::backend::redis::ownership::settle::Settler;
 use crate::backend::redis::ownership::{Clustered, KeyLayout};
 use crate::clock::whole_millis;
 use crate::ids::random_bits;
-use crate::options::Ttl;
+use crate::options::TtlMillis;
 use crate::owner::Owner;
 use crate::{
     AsyncSessionStore, Claim, ClaimOutcome, Commit, ParkOptions, RedisSessionStore, SessionKey,
@@ -145,7 +145,7 @@ fn commits_within_the_extension_take_one_round_trip(
     awaited(store, &late);
     wait_until("the extension is over", LIMIT, || {
         let held = extensions(store).find(late.token.secret).unwrap();
-        held.covers(Ttl(Some(1)), Instant::now()).is_none()
+        held.covers(TtlMillis(Some(1)), Instant::now()).is_none()
     });
     assert_eq!(commit(store, &late, Some(HOUR)), 2);
     covered(cluster, "a late commit");
@@ -159,7 +159,7 @@ fn commits_within_the_extension_take_one_round_trip(
         time[0].parse::<u64>().unwrap() > late.lease_until.as_millis() / 1000
     });
     let held = extensions(store).find(late.token.secret).unwrap();
-    assert!(held.covers(Ttl(Some(1)), Instant::now()).is_some());
+    assert!(held.covers(TtlMillis(Some(1)), Instant::now()).is_some());
     assert_eq!(commit(store, &late, Some(HOUR)), 3);
     covered(cluster, "a commit of a machine that slept");
 }
@@ -207,7 +207,7 @@ fn settling_does_not_shorten_an_extended_pointer(
     let third = claim(store, MINUTE);
     let held = awaited(store, &third);
     let found = wait(pointers.read(&key)).unwrap().unwrap();
-    let half_an_hour = Ttl(Some(whole_millis(HOUR / 2)));
+    let half_an_hour = TtlMillis(Some(whole_millis(HOUR / 2)));
     let shorten = |ended| {
         let set = hasty.set_expiry(&found, &key, half_an_hour, quiet_period, ended);
         wait(set).unwrap()
@@ -228,7 +228,7 @@ fn calls_during_the_lease_do_not_shorten_the_pointer(store: &RedisSessionStore) 
     park(store, Some(HOUR));
     let claim = claim(store, MINUTE);
     let held = awaited(store, &claim);
-    let longer = Ttl(Some(2 * 3_600_000));
+    let longer = TtlMillis(Some(2 * 3_600_000));
     let found = wait(pointers.extend(None, &key, longer, Duration::ZERO));
     let extended = found.unwrap().unwrap();
     assert!(extended.outlives);

@@ -14,7 +14,7 @@ use crate::backend::redis::script::args::OwnerCall;
 use crate::backend::redis::script::registry;
 use crate::backend::redis::script::reply::Answer;
 use crate::backend::redis::script::status::Status;
-use crate::options::Ttl;
+use crate::options::TtlMillis;
 use crate::owner::Owner;
 use crate::{
     AsyncSessionStore, ClaimOutcome, Commit, CreateOptions, ErrorCode, ParkOptions, ParkOutcome,
@@ -22,7 +22,7 @@ use crate::{
 };
 
 const BEN: &str = "e:t:-:ben";
-const FOREVER: Ttl = Ttl(None);
+const FOREVER: TtlMillis = TtlMillis(None);
 
 fn signal(server: &RedisServer, signal: &str) {
     let pid = server.pid().unwrap().to_string();
@@ -158,7 +158,7 @@ fn c4_a_late_extend_is_refused() {
         let keys = store.dispatcher.layout.keys(&ada);
         let arguments = registry::Extend {
             key: &key,
-            ttl: Ttl(Some(ttl)),
+            ttl: TtlMillis(Some(ttl)),
             reservation: Reservation::argument(reserved),
         };
         let call = OwnerCall::new(&keys, keys.session(&key), arguments);
@@ -166,7 +166,7 @@ fn c4_a_late_extend_is_refused() {
     };
     let reserve = |late| {
         let layout = &store.dispatcher.layout;
-        let located = layout.locate_and_extend(&key, Ttl(Some(4_000_000)), late);
+        let located = layout.locate_and_extend(&key, TtlMillis(Some(4_000_000)), late);
         wait(located).unwrap().unwrap().1
     };
     let (ctx, _) = of_ada();

@@ -12,7 +12,7 @@ use crate::backend::redis::script::args::OwnerCall;
 use crate::backend::redis::script::keys::Keys;
 use crate::backend::redis::script::registry;
 use crate::backend::redis::script::status::Status;
-use crate::options::{OperationId, Ttl};
+use crate::options::{OperationId, TtlMillis};
 use crate::owner::Owner;
 use crate::{AsyncSessionStore, ErrorCode, RedisSessionStore, SessionKey};
 
@@ -75,7 +75,7 @@ fn c4_a_reserved_pointer_covers_its_session_and_is_replaced_without_one() {
     let life = || left(&cluster, &pointer("run-1"));
     let (ada, ben) = (Owner::from_encoded(ADA), Owner::from_encoded("e:t:-:ben"));
     let key = SessionKey::new("run-1");
-    let reserve = |owner, ttl| wait(pointers.reserve(owner, &key, Ttl(ttl), None));
+    let reserve = |owner, ttl| wait(pointers.reserve(owner, &key, TtlMillis(ttl), None));
 
     let reserved = reserve(&ada, Some(HOUR)).unwrap();
     assert_eq!(reserved.kind, ReservationKind::Created);
@@ -109,7 +109,7 @@ pub(super) fn create<'a>(
         owner,
         key,
         flags: "-uc",
-        ttl: Ttl(None),
+        ttl: TtlMillis(None),
         operation: OperationId::from_u128(1),
         payload: b"{}",
         reservation: Reservation::argument(reserved),
@@ -136,7 +136,7 @@ fn c4_a_write_is_refused_after_another_owner_took_the_key() {
     let (pointers, key) = (pointers(&cluster), SessionKey::new("run-1"));
     let store = RedisSessionStore::new(at(&cluster)).unwrap();
     let (ada, ben) = (Owner::from_encoded(ADA), Owner::from_encoded("e:t:-:ben"));
-    let reserve = |owner, stale| wait(pointers.reserve(owner, &key, Ttl(None), stale));
+    let reserve = |owner, stale| wait(pointers.reserve(owner, &key, TtlMillis(None), stale));
 
     let late = reserve(&ada, None).unwrap();
     let taken = reserve(&ben, None).unwrap();
@@ -153,7 +153,7 @@ fn c4_a_write_is_refused_after_another_owner_took_the_key() {
 
     // The removal of an orphan excludes its late write.
     let key = SessionKey::new("run-2");
-    let reserve = || wait(pointers.reserve(&ada, &key, Ttl(None), None));
+    let reserve = || wait(pointers.reserve(&ada, &key, TtlMillis(None), None));
     let late = reserve().unwrap();
     let stamp = late.stamp;
     assert!(wait(pointers.remove_orphan(&ada, &key, stamp)).unwrap());
@@ -189,7 +189,13 @@ fn c23_verify_restores_missing_pointers() {
         ("stolen", &["SET", "17 17 e:t:-:ben"]),
     ] {
         let key = SessionKey::new(name);
-        let reserved = wait(store.dispatcher.layout.reserve(&ada, &key, Ttl(None), None)).unwrap();
+        let reserved = wait(
+            store
+                .dispatcher
+                .layout
+                .reserve(&ada, &key, TtlMillis(None), None),
+        )
+        .unwrap();
         assert_eq!(write(&store, &ada, &key, reserved), Status::Ok);
         let pointer = pointer(name);
         let value = cluster.command_for(&pointer, &["GET", &pointer]).text();
@@ -241,7 +247,7 @@ fn c23_verify_removes_orphans_that_no_call_can_use() {
     let findings = |mode| findings(&store, mode);
     let life = || left(&cluster, &pointer("run-%7B1}%25"));
     let ada = Owner::from_encoded(ADA);
-    let reserved = wait(pointers.reserve(&ada, &key, Ttl(None), None));
+    let reserved = wait(pointers.reserve(&ada, &key, TtlMillis(None), None));
     reserved.unwrap();
     assert_eq!(life(), -1);
     assert_eq!(findings(VerifyMode::Repair), []);

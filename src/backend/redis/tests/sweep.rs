@@ -6,7 +6,7 @@ use crate::admin::{FindingKind, VerifyMode};
 use crate::backend::redis::ownership::pointer_store::PointerStore;
 use crate::backend::redis::ownership::sweep::{PAGE_SIZE, Sweeper};
 use crate::clock::whole_millis;
-use crate::options::Ttl;
+use crate::options::TtlMillis;
 use crate::owner::Owner;
 use crate::{AsyncSessionStore, ParkOptions, RedisSessionStore, SessionKey};
 
@@ -28,7 +28,7 @@ fn sweeper(store: &RedisSessionStore) -> Sweeper {
 fn leave(store: &RedisSessionStore, key: &str) {
     let (ada, key) = (Owner::from_encoded("dev:acme:-:ada"), SessionKey::new(key));
     let pointers = pointers(store);
-    let left = pointers.reserve(&ada, &key, Ttl(None), None);
+    let left = pointers.reserve(&ada, &key, TtlMillis(None), None);
     wait_here(left);
 }
 
