@@ -1,9 +1,8 @@
-//! The quickstart of the README: create, get, find, update and remove one session.
+//! The quickstart of the README: create, get, park, find, update and remove one session.
 #![allow(clippy::print_stdout, reason = "an example shows what it does")]
-#![allow(deprecated, reason = "callers of 1.2 use find_by_user")]
 
 use greentic_session::{
-    ErrorCode, GreenticError, SessionBackendConfig, SessionData, SessionResult,
+    ErrorCode, GreenticError, ReplyScope, SessionBackendConfig, SessionData, SessionResult,
     create_session_store,
 };
 use greentic_types::{EnvId, FlowId, SessionCursor, TenantCtx, TenantId, UserId};
@@ -34,9 +33,18 @@ fn main() -> SessionResult<()> {
         stored.cursor.node_pointer, stored.context_json
     );
 
-    let found = store.find_by_user(&ctx, &user)?;
-    let is_same = found.is_some_and(|(found, _)| found == key);
-    println!("the user's session is the same one: {is_same}");
+    let scope = ReplyScope {
+        conversation: "chat-1".into(),
+        thread: None,
+        reply_to: None,
+        correlation: None,
+    };
+    store.register_wait(&ctx, &user, &scope, &key, paused.clone(), None)?;
+    let found = store.find_wait_by_scope(&ctx, &user, &scope)?;
+    println!(
+        "the session waits in the chat: {}",
+        found == Some(key.clone())
+    );
 
     let resumed = SessionData {
         cursor: SessionCursor::new("node.confirm"),

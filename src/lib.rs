@@ -57,11 +57,6 @@ pub use session::{ClearOutcome, CreateOutcome, Health, HealthWarning, ParkOutcom
 pub use store::SessionStore;
 
 /// Runs the code examples of the README.
-#[cfg(all(
-    doctest,
-    feature = "conformance",
-    feature = "redis",
-    not(feature = "compat-1-2")
-))]
+#[cfg(all(doctest, feature = "conformance", feature = "redis"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -85,6 +85,18 @@ impl Run {
     }
 }
 
+/// Runs a test on a file, and if tests may start servers, on a Redis server of its own.
+pub fn on_each_quiet_store(name: &str, test: impl Fn(&Fixture)) {
+    test(&Fixture::durable());
+    if own_servers(name).is_some() {
+        let server = RedisServer::start();
+        test(&Fixture {
+            url: server.url(),
+            ..Fixture::durable()
+        });
+    }
+}
+
 /// Runs a test on a file, and on Redis if it is available.
 pub fn on_each_store(name: &str, test: impl Fn(&Fixture)) {
     test(&Fixture::durable());

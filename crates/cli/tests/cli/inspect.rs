@@ -3,7 +3,7 @@
 use greentic_session_testkit::test_name;
 use serde_json::json;
 
-use crate::fixture::{SECRET_STATE, SECRET_USER, on_each_store};
+use crate::fixture::{SECRET_STATE, SECRET_USER, on_each_quiet_store, on_each_store};
 
 #[test]
 fn stats_count_by_state_tenant_and_flow() {
@@ -104,7 +104,8 @@ fn list_filters_by_each_part() {
 
 #[test]
 fn list_pages_show_everything_once() {
-    on_each_store(test_name!(), |store| {
+    // A server that other tests use may resize its tables, and then return a session twice (C21).
+    on_each_quiet_store(test_name!(), |store| {
         store.run(&["demo", "--fill", "60"]).ends_with(0);
         let mut keys = Vec::new();
         let mut arguments = vec![
@@ -125,10 +126,6 @@ fn list_pages_show_everything_once() {
             arguments.push(format!("--after={next}"));
         }
         keys.sort();
-        if store.space.is_some() {
-            // A server that resizes its tables can return a session twice (C21).
-            keys.dedup();
-        }
         let expected: Vec<_> = (0..60).map(|number| format!("run-{number:07}")).collect();
         assert_eq!(keys, expected);
     });
