@@ -31,6 +31,7 @@ mod exactly_once;
 mod history;
 mod memory;
 mod op;
+mod pointers;
 #[cfg(feature = "redis")]
 mod redis;
 mod reference;
