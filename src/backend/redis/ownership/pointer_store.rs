@@ -352,13 +352,16 @@ impl PointerStore {
         let name = std::str::from_utf8(name).ok()?;
         let rest = name.strip_prefix(&*self.namespace)?;
         let key = rest.strip_prefix(":owner:")?;
-        Some(key.replace("%7B", "{").replace("%25", "%").into())
+        let key = key.replace("%7B", "{").replace("%7D", "}");
+        Some(key.replace("%25", "%").into())
     }
 
     /// The name of a pointer. Braces are encoded: they would make a hash tag, and the barrier of
-    /// [`Client`] for replicas must be in the pointer's slot.
+    /// [`Client`] for replicas, which has the name in braces, must be in the pointer's slot and be
+    /// no key of another namespace.
     fn name(&self, key: &SessionKey) -> String {
-        let key = key.as_str().replace('%', "%25").replace('{', "%7B");
+        let key = key.as_str().replace('%', "%25");
+        let key = key.replace('{', "%7B").replace('}', "%7D");
         format!("{}:owner:{key}", self.namespace)
     }
 

@@ -14,7 +14,10 @@ use crate::backend::redis::script::registry;
 use crate::backend::redis::script::status::Status;
 use crate::options::{OperationId, TtlMillis};
 use crate::owner::Owner;
-use crate::{AsyncSessionStore, ErrorCode, RedisSessionStore, SessionKey};
+use crate::{
+    AsyncSessionStore, CreateOptions, CreateOutcome, ErrorCode, RedisSessionStore, RemoveOptions,
+    SessionKey,
+};
 
 const HOUR: u64 = 3_600_000;
 pub(super) const ADA: &str = "dev:acme:-:ada";
@@ -245,7 +248,7 @@ fn c23_verify_removes_orphans_that_no_call_can_use() {
         SessionKey::new("run-{1}%"),
     );
     let findings = |mode| findings(&store, mode);
-    let life = || left(&cluster, &pointer("run-%7B1}%25"));
+    let life = || left(&cluster, &pointer("run-%7B1%7D%25"));
     let ada = Owner::from_encoded(ADA);
     let reserved = wait(pointers.reserve(&ada, &key, TtlMillis(None), None));
     reserved.unwrap();
@@ -263,4 +266,35 @@ fn c23_verify_removes_orphans_that_no_call_can_use() {
     assert_eq!(found, [(FindingKind::Dangling, "owner", &Some(key), true)]);
     assert_eq!(life(), -2);
     assert_eq!(findings(VerifyMode::Check), []);
+}
+
+/// With replicas each write sets and deletes a barrier, whose name contains that of the pointer.
+#[test]
+fn c4_a_barrier_is_no_key_of_another_namespace() {
+    require!(own_servers);
+    let cluster = RedisCluster::start();
+    let open = |namespace: &str, replicas| {
+        let config = at(&cluster).min_replicas(replicas, SOON / 2);
+        RedisSessionStore::new(config.namespace(namespace)).unwrap()
+    };
+    let id = |id: &str| id.to_owned();
+    let ctx = TenantCtx::new(
+        EnvId::try_from(id("a")).unwrap(),
+        TenantId::try_from(id("owner")).unwrap(),
+    );
+    let ctx = ctx
+        .with_team(Some(id("team").try_into().unwrap()))
+        .with_user(Some(UserId::try_from(id("user")).unwrap()));
+    let (victim, other) = (open("a:sync", 0), open("a", 1));
+    for kind in ["session", "meta"] {
+        let key = SessionKey::new("run}");
+        let options = CreateOptions::new().key(key.clone());
+        let created = wait(victim.create(&ctx, data(&ctx), options)).unwrap();
+        assert_eq!(created, CreateOutcome::Created(key.clone()));
+        let key_of_pointer = SessionKey::new(format!("team:user}}:{kind}:run"));
+        let options = CreateOptions::new().key(key_of_pointer);
+        let _written = wait(other.create(&of_ada().0, data(&of_ada().0), options)).unwrap();
+        assert!(wait(victim.get(&key)).unwrap().is_some(), "{kind}");
+        wait(victim.remove(&key, RemoveOptions::new())).unwrap();
+    }
 }
