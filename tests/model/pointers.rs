@@ -560,7 +560,7 @@ impl Pointers {
     }
 
     /// Whether an invariant does not hold.
-    fn is_broken(self) -> bool {
+    fn breaks(self) -> bool {
         !self.explore(usize::MAX).discoveries().is_empty()
     }
 }
@@ -745,9 +745,9 @@ fn c4_each_rule_of_the_pointers_is_needed() {
         stamp: false,
         ..ALL
     };
-    assert!(conversation(margin, true).is_broken());
-    assert!(conversation(confirm, false).is_broken());
+    assert!(conversation(margin, true).breaks());
+    assert!(conversation(confirm, false).breaks());
     for rules in [fence, window, stamp] {
-        assert!(races(rules).is_broken(), "{rules:?}");
+        assert!(races(rules).breaks(), "{rules:?}");
     }
 }
