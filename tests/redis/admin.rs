@@ -15,6 +15,7 @@ use greentic_session::{
 };
 use greentic_session_testkit::require;
 
+use crate::of_1_2;
 use crate::samples::{ctx, data, key, scope, user};
 use crate::space::Space;
 
@@ -241,21 +242,9 @@ fn everything(space: &Space) -> String {
     text
 }
 
-fn published(space: &Space) -> Box<dyn published::SessionStore> {
-    let config = published::SessionBackendConfig::RedisUrlWithNamespace {
-        url: space.url().to_owned(),
-        namespace: space.namespace.clone(),
-    };
-    published::create_session_store(config).unwrap()
-}
-
-fn park_published(space: &Space, who: &str, name: &str) {
-    let (ctx, user) = (ctx(who), user(who));
-    let data = data(&ctx, name);
-    let store = published(space);
-    store
-        .register_wait(&ctx, &user, &scope(name), &key(name), data, Some(LONG))
-        .unwrap();
+fn park_as_1_2(space: &Space, who: &str, name: &str) {
+    let data = data(&ctx(who), name);
+    of_1_2::park(space, &scope(name), &key(name), &data, Some(LONG));
 }
 
 fn person(name: &str) -> OwnerSelection {
@@ -275,7 +264,7 @@ fn c22_no_byte_of_an_erased_user_is_left() {
         let _created = store.create_session(&ctx(who), data(&ctx(who), who));
         answered(&store, who, &format!("{who}-done"));
         for number in 0..3 {
-            park_published(&space, who, &format!("{who}-old-{number}"));
+            park_as_1_2(&space, who, &format!("{who}-old-{number}"));
         }
     }
     // Parts that lost the rest, as a server that evicts would leave them.
@@ -297,7 +286,7 @@ fn c22_no_byte_of_an_erased_user_is_left() {
 fn c26_sessions_parked_by_1_2_are_exported_and_imported() {
     let space = require!(Space::shared);
     for number in 0..5 {
-        park_published(&space, "anna", &format!("old-{number}"));
+        park_as_1_2(&space, "anna", &format!("old-{number}"));
     }
     let store = Blocking::new(space.store());
     let found = store.scan(&ScanFilter::new(), None, 1_000).unwrap();

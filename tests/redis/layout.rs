@@ -10,6 +10,7 @@ use greentic_session_testkit::{Reply, require};
 use greentic_types::{TeamId, TenantCtx};
 
 use crate::document::keys_of;
+use crate::of_1_2;
 use crate::samples::{ctx, ctx_without_user, data, key, scope, user};
 use crate::space::Space;
 
@@ -24,19 +25,13 @@ fn create_options(name: &str, ttl: Option<Duration>) -> CreateOptions {
 
 /// A sample of everything that the store keeps, and of what 1.2 left.
 fn sample(space: &Space, ttl: Option<Duration>) {
-    let old = published::SessionBackendConfig::RedisUrlWithNamespace {
-        url: space.url().to_owned(),
-        namespace: space.namespace.clone(),
-    };
-    let old = published::create_session_store(old).unwrap();
     let store = Blocking::new(space.store());
     let (ada, ben) = (ctx("ada"), ctx("ben"));
     let dash = ctx("ada").with_team(Some(TeamId::try_from("-").unwrap()));
     for (number, owner) in [&ada, &dash].into_iter().enumerate() {
         let wait = key(&format!("old-{number}"));
         let chat = scope(&format!("old chat {number}"));
-        old.register_wait(owner, &user("ada"), &chat, &wait, data(owner, "{}"), ttl)
-            .unwrap();
+        of_1_2::park(space, &chat, &wait, &data(owner, "{}"), ttl);
     }
     let create = create_options("created", ttl);
     let _created = store.create(&ada, data(&ada, "{}"), create).unwrap();

@@ -1,4 +1,4 @@
-//! The Redis store on real servers: every topology, stored keys, faults, and keyspaces of 1.2.
+//! The Redis store on real servers: every topology, stored keys, faults.
 #![cfg(feature = "redis")]
 #![allow(
     clippy::unwrap_used,
@@ -7,6 +7,8 @@
     clippy::print_stdout
 )]
 
+#[path = "../support/of_1_2.rs"]
+mod of_1_2;
 #[path = "../support/samples.rs"]
 mod samples;
 #[path = "../support/space.rs"]
@@ -34,5 +36,3 @@ mod tls;
 #[cfg(feature = "conformance")]
 mod topologies;
 mod topology;
-#[allow(deprecated)]
-mod upgrade;

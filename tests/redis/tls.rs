@@ -3,7 +3,6 @@
 use greentic_session::store::SessionStore;
 use greentic_session::{ErrorCode, Pem, RedisConfig, RedisSessionStore, SessionKey};
 use greentic_session_testkit::{RedisServer, TlsFiles, own_servers, require};
-use tempfile::TempDir;
 
 use crate::topology::with_certificates;
 
@@ -27,36 +26,30 @@ fn ensure_said(config: RedisConfig, advice: &str) {
 #[test]
 fn c17_certificate_errors_are_reported() {
     require!(own_servers);
-    let (files, others) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let (files, others) = (TlsFiles::one(), TlsFiles::another());
     let server = RedisServer::builder()
-        .tls(TlsFiles::generate(files.path()))
+        .tls(files.clone())
         .config("tls-auth-clients", "yes")
         .start();
-    let _ = TlsFiles::generate(others.path());
     let config = || RedisConfig::from_url(&server.tls_url()).unwrap();
-    let authority = files.path().join("authority.pem");
-    let trusting = || config().tls_authority(authority.clone());
+    let trusting = || config().tls_authority(files.authority.clone());
 
-    assert_eq!(ask(with_certificates(config(), files.path())), Ok(()));
-    let text = std::fs::read(&authority).unwrap();
-    let from_text = with_certificates(config(), files.path()).tls_authority(Pem::Text(text));
+    assert_eq!(ask(with_certificates(config(), files.clone())), Ok(()));
+    let text = std::fs::read(&files.authority).unwrap();
+    let from_text = with_certificates(config(), files.clone()).tls_authority(Pem::Text(text));
     assert_eq!(ask(from_text), Ok(()));
 
     ensure_said(config(), "tls_ca");
-    ensure_said(with_certificates(config(), others.path()), "tls_ca");
+    ensure_said(with_certificates(config(), others.clone()), "tls_ca");
     ensure_said(trusting(), "tls_cert and tls_key");
-    let other = |name: &str| others.path().join(name);
-    let foreign = trusting().tls_identity(other("server.pem"), other("server.key"));
+    let foreign = trusting().tls_identity(others.certificate, others.key);
     ensure_said(foreign, "rejects the client certificate");
 }
 
 #[test]
 fn c17_tls_to_a_server_without_it_is_reported() {
     require!(own_servers);
-    let files = TempDir::new().unwrap();
-    let server = RedisServer::builder()
-        .tls(TlsFiles::generate(files.path()))
-        .start();
+    let server = RedisServer::builder().tls(TlsFiles::one()).start();
     let at = |url: &str| RedisConfig::from_url(url).unwrap();
     let port = server.port();
     ensure_said(

@@ -1,18 +1,24 @@
 //! Licences, sources and bans of all packages that the project depends on.
 
 use crate::Outcome;
-use crate::run::{cargo, metadata, must};
+use crate::run::{WORKSPACES, cargo, metadata, must};
 
 /// Checks the dependencies by the rules of deny.toml, and by one that cargo-deny cannot express: no
 /// package links SQLite. A program can link it only once, and the host chooses which.
 pub fn check() -> Outcome {
-    let packages = metadata()?.packages;
+    WORKSPACES.into_iter().try_for_each(check_workspace)
+}
+
+fn check_workspace(workspace: &str) -> Outcome {
+    let packages = metadata(workspace)?.packages;
     let mut sqlite = packages
         .iter()
         .filter(|package| package.links.as_deref() == Some("sqlite3"));
     if let Some(package) = sqlite.next() {
         return Err(format!("{} links sqlite3", package.name));
     }
-    let arguments = "deny --workspace --locked check bans licenses sources";
-    must(&mut cargo(&arguments.split(' ').collect::<Vec<_>>()))
+    let mut arguments = vec!["deny", "--manifest-path", workspace];
+    arguments
+        .extend("--workspace --locked check --config deny.toml bans licenses sources".split(' '));
+    must(&mut cargo(&arguments))
 }

@@ -8,6 +8,10 @@ use cargo_metadata::{Metadata, MetadataCommand, Package};
 
 use crate::Outcome;
 
+/// The manifests of the workspaces: that of the library, and that of the crates which depend on
+/// greentic-session 1.2.0 as published.
+pub const WORKSPACES: [&str; 2] = ["Cargo.toml", "published/Cargo.toml"];
+
 /// Goes to the root of the repository, where all paths of this program begin.
 pub fn enter_repository() -> Outcome {
     let own = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -47,16 +51,17 @@ pub fn output(command: &mut Command) -> Result<String, String> {
     String::from_utf8(output.stdout).map_err(|error| format!("{words}: {error}"))
 }
 
-/// The workspace, with all its dependencies.
-pub fn metadata() -> Result<Metadata, String> {
+/// A workspace, with all its dependencies.
+pub fn metadata(workspace: &str) -> Result<Metadata, String> {
     let mut command = MetadataCommand::new();
+    command.manifest_path(workspace);
     command.other_options(vec!["--locked".to_owned()]);
     command.exec().map_err(|error| error.to_string())
 }
 
-/// The library: the package at the root of the workspace.
+/// The library: the package at the root of its workspace.
 pub fn library() -> Result<Package, String> {
-    let metadata = metadata()?;
+    let metadata = metadata(WORKSPACES[0])?;
     let library = metadata.root_package().cloned();
     library.ok_or_else(|| "the workspace has no package at its root".to_owned())
 }

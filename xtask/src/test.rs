@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::Outcome;
-use crate::run::{cargo, words_of};
+use crate::run::{WORKSPACES, cargo, words_of};
 use crate::setup::{self, Install, Program};
 use crate::summary::Summary;
 
@@ -65,20 +65,21 @@ struct Leg {
 }
 
 fn legs(valkey: Option<&Path>) -> Vec<Leg> {
-    let all = [
-        "test",
-        "--workspace",
-        "--all-features",
-        "--locked",
-        "--no-fail-fast",
-    ];
-    let mut legs = vec![Leg::new(cargo(&all), &[])];
+    let mut legs: Vec<_> = WORKSPACES
+        .map(|workspace| Leg::new(test(workspace), &[]))
+        .into();
     if Path::new("tests/shuttle.rs").is_file() {
         legs.push(shuttle(&["--test", "shuttle"], &[]));
         legs.push(shuttle(&["--lib"], &["shuttle_tests"]));
     }
     if let Some(program) = valkey {
-        legs.push(on_valkey(program));
+        let tests: [(_, &[_], _); 2] = [
+            (WORKSPACES[0], &["model", "redis"], &ON_VALKEY[..]),
+            (WORKSPACES[1], &["upgrade"], &[]),
+        ];
+        legs.extend(
+            tests.map(|(workspace, names, filters)| on_valkey(program, workspace, names, filters)),
+        );
     }
     legs
 }
@@ -94,7 +95,7 @@ impl Leg {
 
 // What the store promises, and what servers differ in. Not TLS: the server of the package is built
 // without it.
-const ON_VALKEY: [&str; 8] = [
+const ON_VALKEY: [&str; 7] = [
     "cluster_layout::",
     "conformance::",
     "layout::",
@@ -102,22 +103,26 @@ const ON_VALKEY: [&str; 8] = [
     "sentinel::",
     "topologies::cluster",
     "topologies::sentinel",
-    "upgrade::",
 ];
 
-fn on_valkey(program: &Path) -> Leg {
-    let mut command = cargo(&["test", "--workspace", "--all-features"]);
-    command.args([
-        "--locked",
-        "--no-fail-fast",
-        "--test",
-        "model",
-        "--test",
-        "redis",
-    ]);
+fn on_valkey(
+    program: &Path,
+    workspace: &str,
+    tests: &[&str],
+    filters: &'static [&'static str],
+) -> Leg {
+    let mut command = test(workspace);
+    command.args(tests.iter().flat_map(|name| ["--test", name]));
     command.env("REDIS_SERVER_BIN", program);
     command.env_remove("REDIS_URL");
-    Leg::new(command, &ON_VALKEY)
+    Leg::new(command, filters)
+}
+
+// All tests of a workspace.
+fn test(workspace: &str) -> Command {
+    let mut command = cargo(&["test", "--manifest-path", workspace, "--workspace"]);
+    command.args(["--all-features", "--locked", "--no-fail-fast"]);
+    command
 }
 
 // The memory store, or the durable store's queue, with locks that explore interleavings. Its own

@@ -1,17 +1,21 @@
 //! Checks of the Rust toolchain: format, clippy, documentation.
 
 use crate::Outcome;
-use crate::run::{cargo, library, must};
+use crate::run::{WORKSPACES, cargo, library, must};
 
 /// Features that select no code.
 const WITHOUT_EFFECT: &[&str] = &["inmemory", "interfaces"];
 
 /// Checks that the code stands as rustfmt would put it.
 pub fn format() -> Outcome {
-    must(&mut cargo(&["fmt", "--all", "--check"]))
+    for workspace in WORKSPACES {
+        let check = ["fmt", "--all", "--check", "--manifest-path", workspace];
+        must(&mut cargo(&check))?;
+    }
+    Ok(())
 }
 
-/// Lints the library with no feature, with each feature alone, and the workspace with all. The
+/// Lints the library with no feature, with each feature alone, and the workspaces with all. The
 /// library is built once without its tests: their dependencies switch on features of its own.
 pub fn clippy() -> Outcome {
     for targets in ["--lib", "--all-targets"] {
@@ -22,7 +26,16 @@ pub fn clippy() -> Outcome {
             }
         }
     }
-    clippy_with(&["--all-targets", "--workspace", "--all-features"])
+    for workspace in WORKSPACES {
+        clippy_with(&[
+            "--manifest-path",
+            workspace,
+            "--all-targets",
+            "--workspace",
+            "--all-features",
+        ])?;
+    }
+    Ok(())
 }
 
 fn clippy_with(selection: &[&str]) -> Outcome {
@@ -41,7 +54,15 @@ pub fn features() -> Result<Vec<String>, String> {
 /// Builds the documentation, of the library alone and of all; a broken link is an error.
 pub fn documentation() -> Outcome {
     document(&[])?;
-    document(&["--all-features", "--workspace"])
+    for workspace in WORKSPACES {
+        document(&[
+            "--manifest-path",
+            workspace,
+            "--all-features",
+            "--workspace",
+        ])?;
+    }
+    Ok(())
 }
 
 fn document(selection: &[&str]) -> Outcome {

@@ -34,12 +34,24 @@ const RULES: &[Rule] = &[
     },
 ];
 
-/// Checks every rule whose feature the library has.
+/// As many packages the first command of the README compiles at most.
+const FIRST_BUILD: usize = 90;
+
+/// Checks every rule whose feature the library has, and the size of the first build: it needs the
+/// dependencies of all tests of the library, too.
 pub fn check() -> Outcome {
     let known = features()?;
     let has = |name: &str| known.iter().any(|feature| feature == name);
     for rule in RULES.iter().filter(|rule| rule.feature.is_none_or(has)) {
         rule.check()?;
+    }
+    let first = packages(&["--edges", "normal,build,dev"])?.len();
+    println!("first build: {first} packages");
+    if first > FIRST_BUILD {
+        return Err(format!(
+            "an example compiles {first} packages, and {FIRST_BUILD} are allowed: heavy dependencies \
+             of tests belong into crates of their own"
+        ));
     }
     Ok(())
 }
@@ -47,11 +59,14 @@ pub fn check() -> Outcome {
 impl Rule {
     fn check(&self) -> Outcome {
         let name = self.feature.unwrap_or("none");
-        let found = packages(self.feature)?;
+        let mut selection = vec!["--edges", "normal,build", "--target", "all"];
+        selection.extend(self.feature.map(|_| "--features"));
+        selection.extend(self.feature);
+        let found = packages(&selection)?;
         let bad: Vec<_> = self
             .forbidden
             .iter()
-            .filter(|package| found.contains(**package))
+            .filter(|package| found.iter().any(|(name, _)| name == *package))
             .collect();
         if bad.is_empty() {
             println!("feature {name}: {} packages", found.len());
@@ -61,23 +76,15 @@ impl Rule {
     }
 }
 
-// The names of all packages that a user of the library builds.
-fn packages(feature: Option<&str>) -> Result<BTreeSet<String>, String> {
-    let mut arguments = vec![
-        "tree",
-        "--locked",
-        "--edges",
-        "normal,build",
-        "--target",
-        "all",
-        "--prefix",
-        "none",
-        "--format",
-        "{p}",
-    ];
-    arguments.extend(feature.map(|_| "--features"));
-    arguments.extend(feature);
+// All packages in a selection of the tree of the library, with their versions.
+fn packages(selection: &[&str]) -> Result<BTreeSet<(String, String)>, String> {
+    let mut arguments = vec!["tree", "--locked", "--prefix", "none", "--format", "{p}"];
+    arguments.extend(selection);
     let text = output(&mut cargo(&arguments))?;
-    let names = text.lines().filter_map(|line| line.split(' ').next());
-    Ok(names.map(str::to_owned).collect())
+    let mut packages = BTreeSet::new();
+    for line in text.lines() {
+        let mut words = line.split(' ').map(str::to_owned);
+        packages.extend(words.next().zip(words.next()));
+    }
+    Ok(packages)
 }

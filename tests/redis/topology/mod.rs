@@ -4,17 +4,15 @@
 pub mod claims;
 pub mod load;
 
-use std::path::Path;
 use std::time::Duration;
 
 use greentic_session::RedisConfig;
 use greentic_session_testkit::{RedisCluster, RedisServer, SentinelGroup, ServerBinary, TlsFiles};
-use tempfile::TempDir;
 
 /// The servers behind a store.
 pub enum Servers {
     Single(RedisServer),
-    Tls(RedisServer, TempDir),
+    Tls(RedisServer),
     Sentinel(SentinelGroup),
     Cluster(RedisCluster),
 }
@@ -30,12 +28,11 @@ impl Servers {
 
     /// A server that asks its clients for a certificate.
     pub fn tls() -> Self {
-        let directory = TempDir::new().unwrap();
         let server = RedisServer::builder()
-            .tls(TlsFiles::generate(directory.path()))
+            .tls(TlsFiles::one())
             .config("tls-auth-clients", "yes")
             .start();
-        Self::Tls(server, directory)
+        Self::Tls(server)
     }
 
     pub fn sentinel() -> Self {
@@ -49,13 +46,13 @@ impl Servers {
     pub fn config(&self) -> RedisConfig {
         let url = match self {
             Self::Single(server) => server.url(),
-            Self::Tls(server, _) => server.tls_url(),
+            Self::Tls(server) => server.tls_url(),
             Self::Sentinel(group) => sentinel_url(group),
             Self::Cluster(cluster) => cluster_url(cluster),
         };
         let config = RedisConfig::from_url(&url).unwrap();
         match self {
-            Self::Tls(_, directory) => with_certificates(config, directory.path()),
+            Self::Tls(_) => with_certificates(config, TlsFiles::one()),
             // A pointer outlives its session by that time, and the suite waits for it to go.
             Self::Cluster(_) => config.response_timeout(Duration::from_millis(1500)),
             _ => config,
@@ -65,7 +62,7 @@ impl Servers {
     /// The servers that take writes.
     fn masters(&self) -> Vec<&RedisServer> {
         match self {
-            Self::Single(server) | Self::Tls(server, _) => vec![server],
+            Self::Single(server) | Self::Tls(server) => vec![server],
             Self::Sentinel(group) => vec![group.master()],
             Self::Cluster(cluster) => {
                 let masters = cluster.masters().into_iter();
@@ -93,10 +90,10 @@ pub fn cluster_url(cluster: &RedisCluster) -> String {
 }
 
 /// The authority, and the server's own certificate as the client's.
-pub fn with_certificates(config: RedisConfig, directory: &Path) -> RedisConfig {
+pub fn with_certificates(config: RedisConfig, files: TlsFiles) -> RedisConfig {
     config
-        .tls_authority(directory.join("authority.pem"))
-        .tls_identity(directory.join("server.pem"), directory.join("server.key"))
+        .tls_authority(files.authority)
+        .tls_identity(files.certificate, files.key)
 }
 
 /// What a removed session leaves for a minute, on a Cluster (C13).

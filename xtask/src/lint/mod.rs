@@ -13,25 +13,28 @@ mod source;
 #[cfg(test)]
 mod tests;
 
+use std::env;
 use std::path::{Path, PathBuf};
 
 use crate::Outcome;
 use crate::lint::imports::{Graph, Imports};
 use crate::lint::layers::Fault;
 use crate::lint::source::Source;
-use crate::run::metadata;
+use crate::run::{WORKSPACES, metadata};
 
 // As many places of one import as are shown.
 const PLACES: usize = 3;
 
-/// Checks every crate of the workspace; with paths, only the directories under one of them.
+/// Checks every crate of the workspaces; with paths, only the directories under one of them.
 pub fn run(paths: &[&str]) -> Outcome {
     if let Some(path) = paths.iter().find(|path| !Path::new(path).is_dir()) {
         return Err(format!("{path} is not a directory"));
     }
     let mut troubles = Vec::new();
-    for root in crate_roots()? {
-        troubles.extend(check_crate(&root, paths)?);
+    for workspace in WORKSPACES {
+        for root in crate_roots(workspace)? {
+            troubles.extend(check_crate(&root, paths)?);
+        }
     }
     if paths.is_empty() {
         troubles.extend(links::broken(Path::new("."))?);
@@ -46,20 +49,16 @@ pub fn run(paths: &[&str]) -> Outcome {
     }
 }
 
-// The root files of the libraries and programs of the workspace.
-fn crate_roots() -> Result<Vec<PathBuf>, String> {
-    let metadata = metadata()?;
+// The root files of the libraries and programs of a workspace, relative to the repository.
+fn crate_roots(workspace: &str) -> Result<Vec<PathBuf>, String> {
+    let repository = env::current_dir().map_err(|error| error.to_string())?;
+    let metadata = metadata(workspace)?;
     let packages = metadata.workspace_packages();
     let targets = packages.iter().flat_map(|package| &package.targets);
     let built = targets.filter(|target| target.is_lib() || target.is_bin());
-    let root = &metadata.workspace_root;
-    let files = built.map(|target| {
-        target
-            .src_path
-            .strip_prefix(root)
-            .unwrap_or(&target.src_path)
-    });
-    Ok(files.map(|file| file.as_std_path().to_owned()).collect())
+    let files = built.map(|target| target.src_path.as_std_path());
+    let relative = files.map(|file| file.strip_prefix(&repository).unwrap_or(file).to_owned());
+    Ok(relative.collect())
 }
 
 /// What is wrong in the crate whose root is this file.

@@ -39,18 +39,17 @@ fn moves(url: &str) {
 #[test]
 fn sessions_move_to_a_server_with_tls_and_back() {
     require!(own_servers);
-    let files = tempfile::tempdir().unwrap();
+    let files = TlsFiles::one();
     let server = RedisServer::builder()
-        .tls(TlsFiles::generate(files.path()))
+        .tls(files.clone())
         .config("tls-auth-clients", "yes")
         .start();
-    let file = |name: &str| files.path().join(name).display().to_string();
     moves(&format!(
         "{}?tls_ca={}&tls_cert={}&tls_key={}",
         server.tls_url(),
-        file("authority.pem"),
-        file("server.pem"),
-        file("server.key")
+        files.authority.display(),
+        files.certificate.display(),
+        files.key.display()
     ));
 }
 

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::thread;
 
 use greentic_session_testkit::{
-    Endpoint, RedisServer, Reply, RespClient, any_redis, own_servers, require,
+    Endpoint, RedisServer, Reply, RespClient, TlsFiles, any_redis, own_servers, require,
 };
 
 fn is_ok(reply: &Reply) -> bool {
@@ -125,15 +125,10 @@ fn urls_are_parsed() {
     assert!(read("redis://localhost/x").is_none());
 }
 
-#[cfg(feature = "tls")]
 #[test]
-fn a_server_with_tls_uses_generated_certificates() {
-    use greentic_session_testkit::TlsFiles;
-
+fn a_server_with_tls_uses_the_certificates() {
     require!(own_servers);
-    let directory = tempfile::tempdir().unwrap();
-    let files = TlsFiles::generate(directory.path());
-    let server = RedisServer::builder().tls(files).start();
+    let server = RedisServer::builder().tls(TlsFiles::one()).start();
     let port = server.command(&["CONFIG", "GET", "tls-port"]).texts()[1].clone();
     assert_eq!(server.tls_url(), format!("rediss://localhost:{port}/"));
 }

@@ -3,14 +3,10 @@
 //! Every step runs on two namespaces: on one as the script does, fast path first; on the other with
 //! the full path alone. Answers and all keys are compared after each; only instants may differ.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::slice;
 
 use greentic_session_testkit::{RedisServer, Reply, own_servers, require};
-use proptest::prelude::*;
-use proptest::sample::select;
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use crate::backend::redis::script::assembly::{fast_path, full_path};
 use crate::backend::redis::script::registry::ALL;
@@ -83,39 +79,54 @@ fn on_scope(path: &'static str, owner: &str, scope: &str) -> Step {
     script(path, &[owner, scope, &format!("0{scope}")])
 }
 
-fn any_owner() -> impl Strategy<Value = &'static str> {
-    select(vec![ADA, ADA, DASH])
-}
+/// Pseudo-random steps, the same in each run (xorshift).
+struct Dice(u64);
 
-fn any_key() -> impl Strategy<Value = &'static str> {
-    select(vec!["one", "one", "two"])
-}
+impl Dice {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % limit as u64).unwrap()
+    }
 
-fn any_scope() -> impl Strategy<Value = &'static str> {
-    select(vec!["aa", "bb"])
-}
+    fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len())]
+    }
 
-fn any_ttl() -> impl Strategy<Value = &'static str> {
-    select(vec!["", "", HOUR, HOUR, "7200000", "9007199254740992"])
-}
+    fn owner(&mut self) -> &'static str {
+        self.one_of(&[ADA, ADA, DASH])
+    }
 
-fn any_park() -> impl Strategy<Value = Step> {
-    let operation = select(vec!["x", "y", "z"]);
-    let if_absent = select(vec!["0", "0", "0", "1"]);
-    let reservation = select(vec![
-        "",
-        "",
-        "",
-        "",
-        "",
-        "",
-        "9000000000000000=7",
-        "9000000000000000+7",
-    ]);
-    let what = (any_ttl(), operation, if_absent, reservation);
-    (any_owner(), any_key(), any_scope(), what).prop_map(|(owner, key, scope, what)| {
-        let (old, (ttl, operation, if_absent, reservation)) = (format!("0{scope}"), what);
-        let args = [
+    fn key(&mut self) -> &'static str {
+        self.one_of(&["one", "one", "two"])
+    }
+
+    fn scope(&mut self) -> &'static str {
+        self.one_of(&["aa", "bb"])
+    }
+
+    fn ttl(&mut self) -> &'static str {
+        self.one_of(&["", "", HOUR, HOUR, "7200000", "9007199254740992"])
+    }
+
+    fn park(&mut self) -> [String; 9] {
+        let reservations = [
+            "",
+            "",
+            "",
+            "",
+            "",
+            "",
+            "9000000000000000=7",
+            "9000000000000000+7",
+        ];
+        let (owner, key, scope, ttl) = (self.owner(), self.key(), self.scope(), self.ttl());
+        let operation = self.one_of(&["x", "y", "z"]);
+        let if_absent = self.one_of(&["0", "0", "0", "1"]);
+        let reservation = self.one_of(&reservations);
+        let old = format!("0{scope}");
+        [
             owner,
             key,
             scope,
@@ -125,27 +136,19 @@ fn any_park() -> impl Strategy<Value = Step> {
             if_absent,
             "data",
             reservation,
-        ];
-        script("ops/park", &args)
-    })
-}
+        ]
+        .map(str::to_owned)
+    }
 
-/// A session is parked, claimed and committed; sometimes with another secret or scope.
-fn any_resume() -> impl Strategy<Value = Vec<Step>> {
-    let message = select(vec!["m", "n", "o", "p"]);
-    let secret = || select(vec!["s", "s", "s", "t"]);
-    let ends = (
-        any_ttl(),
-        select(vec!["", "0", "9007199254740991"]),
-        any::<bool>(),
-    );
-    let by = (message, secret(), secret());
-    (any_park(), by, any_scope(), ends).prop_map(|(park, by, other, (ttl, until, is_over))| {
-        let Step::Script(_, parked) = &park else {
-            unreachable!();
-        };
-        let (message, claimed_by, by) = by;
-        let [owner, key, scope, old] = [0, 1, 2, 3].map(|index| parked[index].as_str());
+    /// A session is parked, claimed and committed; sometimes with another secret or scope.
+    fn resume(&mut self) -> Vec<Step> {
+        let parked = self.park();
+        let message = self.one_of(&["m", "n", "o", "p"]);
+        let [claimed_by, by] = [(); 2].map(|()| self.one_of(&["s", "s", "s", "t"]));
+        let (other, ttl) = (self.scope(), self.ttl());
+        let until = self.one_of(&["", "0", "9007199254740991"]);
+        let is_over = self.one_of(&[false, true]);
+        let [owner, key, scope, old, ..] = parked.each_ref().map(String::as_str);
         let next = if ttl == HOUR { other } else { scope };
         let next_old = format!("0{next}");
         let parks = [next, &next_old, ttl, until, "next"];
@@ -153,16 +156,15 @@ fn any_resume() -> impl Strategy<Value = Vec<Step>> {
         let commit = [&[owner, key, message, by, HOUR, "2"], parks].concat();
         let claim = script("ops/claim", &[owner, scope, old, message, claimed_by, HOUR]);
         let commit = script("ops/commit", &commit);
-        vec![park, claim, commit]
-    })
-}
+        vec![Step::Script("ops/park", parked.to_vec()), claim, commit]
+    }
 
-fn any_command() -> impl Strategy<Value = Step> {
-    (any_owner(), any_key(), any_scope(), 0..12).prop_map(|(owner, key, scope, kind)| {
+    fn command(&mut self) -> Step {
+        let (owner, key, scope) = (self.owner(), self.key(), self.scope());
         let session = format!("session:{key}");
         let meta = format!("meta:{key}");
         let route = format!("route:{owner}");
-        match kind {
+        match self.below(12) {
             0 => command(&["DEL", &session]),
             1 => command(&["DEL", &meta]),
             2 => command(&["DEL", &route]),
@@ -176,22 +178,22 @@ fn any_command() -> impl Strategy<Value = Step> {
             10 => command(&["SET", &format!("done:{owner}"), "a string"]),
             _ => command(&["SET", &format!("waits:scope:{owner}:0{scope}"), key]),
         }
-    })
-}
+    }
 
-fn any_steps() -> impl Strategy<Value = Vec<Step>> {
-    let at = || (any_owner(), any_scope());
-    let find = at().prop_map(|(owner, scope)| on_scope("ops/find", owner, scope));
-    let clear = at().prop_map(|(owner, scope)| on_scope("ops/clear", owner, scope));
-    let read = any_key().prop_map(|key| script("ops/read", &[key]));
-    let alone = |step| vec![step];
-    let some = prop_oneof![
-        24 => any_park().prop_map(alone),
-        24 => any_resume(),
-        12 => prop_oneof![find, clear, read].prop_map(alone),
-        1 => any_command().prop_map(alone),
-    ];
-    proptest::collection::vec(some, 1..20).prop_map(|steps| steps.concat())
+    fn steps(&mut self) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for _ in 0..=self.below(19) {
+            match self.below(65) {
+                0..24 => steps.push(Step::Script("ops/park", self.park().to_vec())),
+                24..48 => steps.extend(self.resume()),
+                48..52 => steps.push(on_scope("ops/find", self.owner(), self.scope())),
+                52..60 => steps.push(on_scope("ops/clear", self.owner(), self.scope())),
+                60..64 => steps.push(script("ops/read", &[self.key()])),
+                _ => steps.push(self.command()),
+            }
+        }
+        steps
+    }
 }
 
 struct Lab {
@@ -324,20 +326,11 @@ fn without_instants(text: &str) -> String {
 #[test]
 fn a_fast_path_does_what_the_full_path_does() {
     require!(own_servers);
-    let lab = RefCell::new(Lab::start());
-    let config = Config {
-        cases: 80,
-        failure_persistence: None,
-        ..Config::default()
-    };
-    let random = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
-    let mut runner = TestRunner::new_with_rng(config, random);
-    let outcome = runner.run(&any_steps(), |steps| {
-        let outcome = lab.borrow_mut().compare(&steps);
-        outcome.map_err(TestCaseError::fail)
-    });
-    outcome.unwrap();
-    let hits = &lab.borrow().hits;
+    let (mut lab, mut dice) = (Lab::start(), Dice(0x5EED));
+    for _ in 0..80 {
+        lab.compare(&dice.steps()).unwrap();
+    }
+    let hits = &lab.hits;
     for script in ALL.iter().filter(|script| fast_path(script.file).is_some()) {
         assert!(
             hits.get(script.path).is_some_and(|hits| *hits > 5),

@@ -5,7 +5,7 @@ use greentic_session::store::SessionStore;
 use greentic_session_testkit::require;
 use greentic_types::SessionKey;
 
-use super::both::{Both, HOUR, token};
+use crate::both::{Both, HOUR, token};
 use crate::samples::{ctx, data, key, scope, user};
 
 /// Why the two must not write at the same time.

@@ -8,7 +8,7 @@ use greentic_session::{
 };
 use greentic_session_testkit::require;
 
-use super::both::{Both, HOUR, MINUTE, in_team, owners, token, user_of};
+use crate::both::{Both, HOUR, MINUTE, in_team, owners, token, user_of};
 use crate::samples::{ctx, data, key, scope, user};
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use greentic_session::store::SessionStore;
 use greentic_session_testkit::{require, wait_until};
 
-use super::both::{Both, HOUR, LIMIT, MINUTE, owners};
+use crate::both::{Both, HOUR, LIMIT, MINUTE, owners};
 use crate::samples::{ctx, key};
 
 /// The set of 1.2 has no expiry of its own.

@@ -1,8 +1,8 @@
 //! Benchmarks of greentic-session against alternatives and the physical limit, in one run on the
 //! user's machine.
 //!
-//! Run `cargo run --release -p greentic-session-bench -- SUITE`; without arguments it prints the
-//! usage.
+//! Run `cargo run --release --manifest-path published/bench/Cargo.toml -- SUITE`; without arguments
+//! it prints the usage.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 

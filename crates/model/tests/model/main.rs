@@ -9,30 +9,26 @@
     clippy::unwrap_used
 )]
 
-#[path = "../support/harness.rs"]
+#[path = "../../../../tests/support/harness.rs"]
 mod harness;
-#[cfg(feature = "redis")]
-#[path = "../support/samples.rs"]
+#[path = "../../../../tests/support/samples.rs"]
 mod samples;
-#[cfg(feature = "redis")]
-#[path = "../support/space.rs"]
+#[path = "../../../../tests/support/space.rs"]
 mod space;
-#[path = "../support/torture.rs"]
+#[path = "../../../../tests/support/torture.rs"]
 mod torture;
-#[path = "../support/world.rs"]
+#[path = "../../../../tests/support/world.rs"]
 mod world;
 
 mod answer;
 mod check;
 mod driver;
-#[cfg(feature = "durable")]
 mod durable;
 mod exactly_once;
 mod history;
 mod memory;
 mod op;
 mod pointers;
-#[cfg(feature = "redis")]
 mod redis;
 mod reference;
 mod reference_writes;

@@ -4,7 +4,7 @@ use greentic_session::ErrorCode;
 use greentic_session::store::SessionStore;
 use greentic_session_testkit::require;
 
-use super::both::{Both, HOUR, owners, token};
+use crate::both::{Both, HOUR, owners, token};
 use crate::samples::{ctx, ctx_without_user, data, key, scope, user};
 
 #[test]

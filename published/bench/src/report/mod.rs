@@ -17,10 +17,10 @@ use crate::workload::Action;
 const INTRODUCTION: &str = "\
 # Benchmarks
 
-Written by `cargo run --release -p greentic-session-bench -- report`, from one run, on the machine named here. Run it on
-your machine: the ratios carry over, the rates do not. Within a case the systems alternate in short slices. A slice begins
-with a warm-up of half its time, except where Redis is measured. Each number is the median over the rounds. A ratio is the
-median of the ratios of the rounds.
+Written by `cargo run --release --manifest-path published/bench/Cargo.toml -- report`, from one run, on the machine named
+here. Run it on your machine: the ratios carry over, the rates do not. Within a case the systems alternate in short slices.
+A slice begins with a warm-up of half its time, except where Redis is measured. Each number is the median over the rounds. A
+ratio is the median of the ratios of the rounds.
 ";
 
 const MEANING: &str = "\

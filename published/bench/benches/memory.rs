@@ -1,6 +1,6 @@
 //! Benchmarks of the hot paths of the memory store, with few sessions, so that they measure the
-//! work of the store and not the memory of the machine. Compare a change with its base: `cargo
-//! bench --bench memory -- --save-baseline base`, then `-- --baseline base`.
+//! work of the store and not the memory of the machine. Compare a change with its base, in this
+//! crate's folder: `cargo bench --bench memory -- --save-baseline base`, then `-- --baseline base`.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
