@@ -1,20 +1,15 @@
 //! Claims: one worker resumes a wait (C16).
 
-use std::future::ready;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
-use super::dispatch::{Dispatcher, Refusal};
-use super::ownership::KeyLayout;
+use super::dispatch::Dispatcher;
 use super::script::args::{MessageLimits, OwnerCall};
 use super::script::registry;
-use super::script::reply::Answer;
 use super::script::status::Status;
 use crate::claim::{Claim, ClaimOutcome, ClaimToken};
-use crate::clock::{Timestamp, whole_millis};
+use crate::clock::Timestamp;
 use crate::error::SessionResult;
-use crate::options::{StoreOptions, TtlMillis};
+use crate::options::StoreOptions;
 use crate::payload;
 use crate::request::{self, Next};
 
@@ -62,10 +57,7 @@ pub async fn claim(
         }
     };
     let lease = Duration::from_millis(request.lease_millis);
-    let (lifetime, until) = (record.lifetime(), record.lease_until);
-    dispatcher
-        .layout
-        .begin_claim(&token, lifetime, lease, until);
+    dispatcher.layout.confirm(&token, record, lease);
     Ok(ClaimOutcome::Claimed(Claim {
         session,
         token,
@@ -86,12 +78,7 @@ pub async fn renew(dispatcher: &Dispatcher, request: request::Renew) -> SessionR
     let call = OwnerCall::new(&keys, keys.session(&token.key), arguments);
     let mut answer = dispatcher.answer(call).await?;
     match answer.status {
-        Status::Ok => {
-            let until = answer.timestamp()?;
-            let lease = Duration::from_millis(request.lease_millis);
-            dispatcher.layout.renew_claim(token, lease, until);
-            Ok(until)
-        }
+        Status::Ok => answer.timestamp(),
         _ => answer.unexpected(),
     }
 }
@@ -106,10 +93,7 @@ pub async fn release(dispatcher: &Dispatcher, token: &ClaimToken) -> SessionResu
     let call = OwnerCall::new(&keys, keys.session(&token.key), arguments);
     let answer = dispatcher.answer(call).await?;
     match answer.status {
-        Status::Ok => {
-            dispatcher.layout.release_claim(token);
-            Ok(())
-        }
+        Status::Ok => Ok(()),
         _ => answer.unexpected(),
     }
 }
@@ -142,21 +126,24 @@ pub async fn commit(
             ttl,
         } => {
             let payload = payload::encode(session.data())?;
-            let call = |later_until| {
+            let call = |extended| {
                 call(Some(registry::ParkAgain {
                     scope: *scope,
                     legacy_scope: *legacy_scope,
                     ttl: *ttl,
-                    later_until,
+                    extended,
                     payload: &payload,
                 }))
             };
-            commit_and_park(dispatcher, token, *ttl, call).await?
+            dispatcher
+                .write_extending_pointer(Some(&token.owner), &token.key, *ttl, call)
+                .await?
         }
         Next::Finish => {
             let mut answer = dispatcher.answer(call(None)).await?;
             if answer.status == Status::Ok {
-                dispatcher.layout.finish_claim(token, answer.stamp());
+                let stamp = answer.stamp();
+                dispatcher.layout.forget(&token.owner, &token.key, stamp);
             }
             answer
         }
@@ -164,70 +151,5 @@ pub async fn commit(
     match answer.status {
         Status::Ok => Ok(()),
         _ => answer.unexpected(),
-    }
-}
-
-/// Runs the script of a commit that parks again. `call` takes the instant up to which the script
-/// may set a later deadline, in milliseconds: none without pointers, 0 for never.
-async fn commit_and_park<'a>(
-    dispatcher: &Dispatcher,
-    token: &ClaimToken,
-    ttl: TtlMillis,
-    call: impl Fn(Option<u64>) -> OwnerCall<'a>,
-) -> SessionResult<Answer> {
-    let KeyLayout::Clustered(clustered) = &dispatcher.layout else {
-        return dispatcher.answer(call(None)).await;
-    };
-    let (pointers, settler) = (&clustered.pointers, &clustered.settler);
-    let (owner, key) = (&token.owner, &token.key);
-    let extension = clustered.extensions.find(token.secret);
-    if let Some(extension) = &extension
-        && let Some(awaited) = extension.clone().awaited().await
-        && let Some(until) = extension.covers(ttl, Instant::now())
-    {
-        let answer = dispatcher.answer(call(Some(until))).await?;
-        if answer.status != Status::Late {
-            clustered.extensions.forget(token.secret);
-            settler.settle_after_claim(owner, key, ready(Some(awaited)));
-            return Ok(answer);
-        }
-    }
-    // Most sessions without an extension have no deadline, and a pointer without an expiry.
-    if extension.is_none() {
-        let answer = dispatcher.answer(call(Some(0))).await?;
-        if answer.status != Status::Late {
-            if ttl.0.is_some() {
-                settler.settle(owner, key, None);
-            }
-            return Ok(answer);
-        }
-    }
-    let mut refused_at = None;
-    loop {
-        let extended = pointers.extend(Some(owner), key, ttl, Duration::ZERO).await;
-        if extended.is_err() {
-            settler.settle(owner, key, None);
-        }
-        let extended = extended?;
-        let from = extended
-            .as_ref()
-            .map(|extended| refused_at.unwrap_or(extended.extended_at));
-        let until = from.map(|from| Duration::from_micros(pointers.write_deadline(from)));
-        let answer = dispatcher.answer(call(until.map(whole_millis))).await;
-        if answer.is_err() {
-            settler.settle(owner, key, None);
-        }
-        let mut answer = answer?;
-        refused_at = Refusal::of(&mut answer)?
-            .as_ref()
-            .and_then(Refusal::refused_at);
-        if refused_at.is_some() {
-            continue;
-        }
-        clustered.extensions.forget(token.secret);
-        if let Some(extended) = extended.filter(|extended| extended.outlives) {
-            settler.settle_after_claim(owner, key, ready(Some(extended.awaited)));
-        }
-        return Ok(answer);
     }
 }

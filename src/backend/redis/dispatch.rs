@@ -8,7 +8,7 @@ use redis::Value;
 
 use super::client::Client;
 use super::config::RedisConfig;
-use super::ownership::pointer::{FencedPointer, Reservation};
+use super::ownership::pointer::{Reservation, Retry};
 use super::ownership::{KeyLayout, Location};
 use super::script::args::OwnerCall;
 use super::script::reply::{Answer, unexpected};
@@ -62,15 +62,45 @@ impl Dispatcher {
         ttl: TtlMillis,
         call: impl Fn(Option<Reservation>) -> OwnerCall<'a>,
     ) -> SessionResult<Answer> {
-        let mut fenced = None;
+        let mut retry = Retry::default();
         loop {
-            let reservation = self.layout.reserve(owner, key, ttl, fenced).await?;
-            let mut answer = self.answer(call(reservation)).await;
-            fenced = fenced_pointer(reservation, &mut answer)?;
-            if fenced.is_none() {
-                self.layout.settle(owner, key, reservation, &answer);
-                return answer;
+            let reservation = self.layout.reserve(owner, key, ttl, retry).await?;
+            let (mut answer, is_valid) = match self.answer(call(reservation)).await {
+                Ok(answer) if answer.status == Status::Ok => return Ok(answer),
+                Ok(answer) if answer.status == Status::ExtendPointer => (answer, true),
+                Ok(answer) if matches!(answer.status, Status::Late | Status::Stale) => {
+                    (answer, false)
+                }
+                refused => {
+                    self.layout.discard(owner, key, reservation);
+                    return refused;
+                }
+            };
+            let stamp = reservation.map(|reservation| reservation.pointer.stamp);
+            retry = Retry {
+                replaced: stamp.filter(|_| !is_valid),
+                above: answer.number()?,
+            };
+        }
+    }
+
+    /// Runs a script that gives an existing session a deadline. If the script refuses it because
+    /// the session's pointer ends too early, extends the pointer and runs the script again. `call`
+    /// takes what was found of the pointer, for the script.
+    pub async fn write_extending_pointer<'a>(
+        &self,
+        owner: Option<&Owner>,
+        key: &SessionKey,
+        ttl: TtlMillis,
+        call: impl Fn(String) -> OwnerCall<'a>,
+    ) -> SessionResult<Answer> {
+        let mut extended = String::new();
+        loop {
+            let mut answer = self.answer(call(extended)).await?;
+            if answer.status != Status::ExtendPointer {
+                return Ok(answer);
             }
+            extended = self.layout.extend(owner, key, ttl, &mut answer).await?;
         }
     }
 
@@ -106,54 +136,4 @@ impl Dispatcher {
             sweep.begin();
         }
     }
-}
-
-/// The refusal of a reservation by the owner's node. The call has changed nothing, and begins anew.
-pub enum Refusal {
-    /// The write deadline has passed: the time of the node, in microseconds. The next write
-    /// deadline counts from it.
-    Late(u64),
-    /// The pointer may have been removed: the highest fenced stamp.
-    Stale(u64),
-}
-
-impl Refusal {
-    /// The refusal in an answer.
-    ///
-    /// # Errors
-    /// `Internal` if the answer has another form.
-    pub fn of(answer: &mut Answer) -> SessionResult<Option<Self>> {
-        match answer.status {
-            Status::Late => answer.number().map(Self::Late).map(Some),
-            Status::Stale => answer.number().map(Self::Stale).map(Some),
-            _ => Ok(None),
-        }
-    }
-
-    /// The time of the node that refused a late write.
-    pub const fn refused_at(&self) -> Option<u64> {
-        match self {
-            Self::Late(at) => Some(*at),
-            Self::Stale(_) => None,
-        }
-    }
-}
-
-/// The pointer that the next reservation replaces, if the reservation was refused.
-fn fenced_pointer(
-    reservation: Option<Reservation>,
-    answer: &mut SessionResult<Answer>,
-) -> SessionResult<Option<FencedPointer>> {
-    let (Some(reservation), Ok(answer)) = (reservation, answer) else {
-        return Ok(None);
-    };
-    let refusal = Refusal::of(answer)?;
-    Ok(refusal.map(|refusal| FencedPointer {
-        stamp: reservation.stamp,
-        fence: match refusal {
-            Refusal::Late(_) => 0,
-            Refusal::Stale(fence) => fence,
-        },
-        refused_at: refusal.refused_at(),
-    }))
 }

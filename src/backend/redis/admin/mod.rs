@@ -6,7 +6,7 @@ mod walk;
 
 use greentic_types::SessionKey;
 
-use super::dispatch::Refusal;
+use super::ownership::Location;
 use super::ownership::pointer::Reservation;
 use super::script::args::{MessageLimits, OwnerCall};
 use super::script::registry;
@@ -77,28 +77,16 @@ impl Admin for RedisSessionStore {
 
     async fn extend(&self, request: request::Extend) -> SessionResult<Option<Timestamp>> {
         let (key, ttl) = (&request.key, request.ttl);
-        let layout = &self.dispatcher.layout;
-        let mut refused_at = None;
-        let mut answer = loop {
-            let found = layout.locate_and_extend(key, ttl, refused_at).await?;
-            let (location, reservation) = found.ok_or_else(|| not_found(key))?;
-            let name = location.keys.session(key);
-            let arguments = registry::Extend {
-                key,
-                ttl,
-                reservation: Reservation::argument(reservation),
-            };
-            let call = OwnerCall::new(&location.keys, name, arguments);
-            let answer = self.dispatcher.answer(call).await;
-            if let Some(owner) = &location.owner {
-                layout.settle(owner, key, reservation, &answer);
-            }
-            let mut answer = answer?;
-            match Refusal::of(&mut answer)? {
-                None => break answer,
-                Some(refusal) => refused_at = refusal.refused_at(),
-            }
+        let location = self.dispatcher.locate(key).await?;
+        let Location { keys, owner } = location.ok_or_else(|| not_found(key))?;
+        let call = |extended| {
+            let arguments = registry::Extend { key, ttl, extended };
+            OwnerCall::new(&keys, keys.session(key), arguments)
         };
+        let mut answer = self
+            .dispatcher
+            .write_extending_pointer(owner.as_ref(), key, ttl, call)
+            .await?;
         match answer.status {
             Status::Ok => Ok(match answer.number()? {
                 0 => None,

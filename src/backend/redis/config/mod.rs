@@ -65,8 +65,8 @@ pub struct RedisConfig {
     pub min_replicas: u32,
     /// How long a write waits for the replicas. Default: 1 second; below the response timeout.
     pub min_replicas_timeout: Duration,
-    /// The interval at which the stores of a namespace remove pointers orphaned by crashed clients,
-    /// on a Cluster. Default: 1 hour; 1 ms to 30 days; none switches the sweep off.
+    /// The interval at which the stores of a namespace remove the pointers of expired sessions and
+    /// of crashed clients, on a Cluster. Default: 1 hour; 1 ms to 30 days; none switches the sweep off.
     ///
     /// docs/topologies.md says what a sweep costs, and what remains without it.
     pub pointer_sweep: Option<Duration>,

@@ -7,11 +7,10 @@ use redis::FromRedisValue;
 
 use super::pointer::Orphan;
 use super::pointer_store::PointerStore;
-use super::settle::Settler;
 use crate::admin::{Finding, FindingKind, VerifyMode};
 use crate::backend::redis::client::fan_out::fan_out;
 use crate::backend::redis::script::keys::Keys;
-use crate::backend::redis::script::record::owner_and_stamp;
+use crate::backend::redis::script::record::Record;
 use crate::backend::redis::script::reply::unexpected;
 use crate::error::SessionResult;
 use crate::options::TtlMillis;
@@ -20,7 +19,6 @@ use crate::owner::Owner;
 /// Checks pointers and sessions against each other.
 pub struct PointerCheck {
     pointers: PointerStore,
-    settler: Settler,
 }
 
 /// The lack of a pointer that leads to a session and lives as long.
@@ -32,14 +30,14 @@ struct MissingPointer {
 }
 
 impl PointerCheck {
-    pub fn new(pointers: &PointerStore, settler: &Settler) -> Self {
+    pub fn new(pointers: &PointerStore) -> Self {
         Self {
             pointers: pointers.clone(),
-            settler: settler.clone(),
         }
     }
 
-    /// Finds pointers that lead to no session.
+    /// Finds pointers that lead to no session and have no expiry. With one a pointer stays after a
+    /// session that expired.
     pub async fn check_pointers(
         &self,
         mode: VerifyMode,
@@ -51,7 +49,10 @@ impl PointerCheck {
         let (mut findings, mut suspects) = (Vec::new(), Vec::new());
         for (key, found) in keys.iter().zip(fan_out(searches.collect()).await?) {
             match found {
-                Ok(found) => suspects.extend(found.map(|orphan| (key, orphan))),
+                Ok(found) => {
+                    let stays = found.filter(|orphan| !orphan.expires);
+                    suspects.extend(stays.map(|orphan| (key, orphan)));
+                }
                 Err(error) if error.code == ErrorCode::Internal => {
                     let reason = "the pointer cannot be read";
                     findings.push(finding(FindingKind::Unreadable, key, reason));
@@ -83,7 +84,7 @@ impl PointerCheck {
         }
         let mut finding = finding(FindingKind::Dangling, key, "the session is missing");
         if mode == VerifyMode::Repair {
-            let Orphan { owner, stamp } = orphan;
+            let Orphan { owner, stamp, .. } = orphan;
             finding.repaired = self.pointers.remove_orphan(&owner, key, stamp).await?;
         }
         Ok(Some(finding))
@@ -120,8 +121,8 @@ impl PointerCheck {
         let mut finding = finding(FindingKind::Missing, key, missing.reason);
         if mode == VerifyMode::Repair {
             let MissingPointer { owner, stamp, .. } = &missing;
-            finding.repaired = self.pointers.restore(owner, key, *stamp, session).await?;
-            self.settler.settle(owner, key, None);
+            let confirmed = self.pointers.confirm(owner, key, *stamp, session, 0);
+            finding.repaired = confirmed.await?;
         }
         Ok(Some(finding))
     }
@@ -174,7 +175,9 @@ impl PointerCheck {
         let client = self.pointers.client();
         let reply = client.command(command, name.as_bytes()).await?;
         let found = Option::<String>::from_redis_value(reply.value).map_err(|_| unexpected())?;
-        Ok(found.and_then(|found| owner_and_stamp(&found)))
+        // The check of the session reports a record that cannot be read.
+        let record = found.and_then(|found| Record::parse(keys, key.as_str(), &found).ok());
+        Ok(record.and_then(|record| Some((record.owner, record.pointer?.stamp))))
     }
 }
 

@@ -1,10 +1,8 @@
 //! The location of an owner's keys, and the way from a session key to its owner.
 
 mod check;
-pub mod claim_extension;
 pub mod pointer;
 pub mod pointer_store;
-pub mod settle;
 pub mod sweep;
 
 use std::sync::Arc;
@@ -13,17 +11,15 @@ use std::time::Duration;
 use greentic_types::SessionKey;
 
 use self::check::PointerCheck;
-use self::claim_extension::ClaimExtensions;
-use self::pointer::{FencedPointer, Reservation, ReservationKind};
+use self::pointer::{CONFIRMED_FOR, Reservation, ReservationKind, Retry};
 use self::pointer_store::PointerStore;
-use self::settle::Settler;
 use self::sweep::{Sweep, Sweeper};
 use super::client::Client;
 use super::config::RedisConfig;
 use super::config::url::Deployment;
 use super::script::keys::Keys;
+use super::script::record::Record;
 use super::script::reply::Answer;
-use super::script::status::Status;
 use crate::admin::{Finding, VerifyMode};
 use crate::claim::ClaimToken;
 use crate::clock::{Timestamp, whole_millis};
@@ -42,8 +38,6 @@ pub enum KeyLayout {
 /// What the layout on a Cluster takes.
 pub struct Clustered {
     pub pointers: PointerStore,
-    pub settler: Settler,
-    pub extensions: ClaimExtensions,
     check: PointerCheck,
     sweep: Option<Sweep>,
 }
@@ -89,52 +83,19 @@ impl KeyLayout {
         }))
     }
 
-    /// As [`KeyLayout::locate`], for a call that is about to give the session that TTL.
-    /// `refused_at` is the instant at which the owner's node refused an earlier attempt, in
-    /// microseconds.
-    pub async fn locate_and_extend(
-        &self,
-        key: &SessionKey,
-        ttl: TtlMillis,
-        refused_at: Option<u64>,
-    ) -> SessionResult<Option<(Location, Option<Reservation>)>> {
-        let Self::Clustered(clustered) = self else {
-            let location = self.locate(key).await?;
-            return Ok(location.map(|location| (location, None)));
-        };
-        let pointers = &clustered.pointers;
-        let extended = pointers.extend(None, key, ttl, Duration::ZERO).await?;
-        Ok(extended.map(|extended| {
-            let from = refused_at.unwrap_or(extended.extended_at);
-            let reservation = Reservation {
-                // The script then checks for a fence, and not for the stamp in the record.
-                kind: ReservationKind::Created,
-                stamp: extended.stamp,
-                write_deadline: pointers.write_deadline(from),
-                outlives: extended.outlives,
-            };
-            let location = Location {
-                keys: pointers.keys(&extended.owner),
-                owner: Some(extended.owner),
-            };
-            (location, Some(reservation))
-        }))
-    }
-
     /// Reserves a session key for an owner: no other owner gets it while the session lives (C4).
-    /// None in the flat layout, where the script of the write checks that. `fenced` is a pointer to
-    /// replace.
+    /// None in the flat layout, where the script of the write checks that.
     pub async fn reserve(
         &self,
         owner: &Owner,
         key: &SessionKey,
         ttl: TtlMillis,
-        fenced: Option<FencedPointer>,
+        retry: Retry,
     ) -> SessionResult<Option<Reservation>> {
         let Self::Clustered(clustered) = self else {
             return Ok(None);
         };
-        let reservation = clustered.pointers.reserve(owner, key, ttl, fenced).await?;
+        let reservation = clustered.pointers.reserve(owner, key, ttl, retry).await?;
         Ok(Some(reservation))
     }
 
@@ -152,37 +113,75 @@ impl KeyLayout {
         Ok(TtlMillis(Some(whole_millis(deadline.since(now)).max(1))))
     }
 
-    /// Settles the pointer of a reservation after its write, if it may outlive the session.
-    pub fn settle(
+    /// Extends the pointer of a session whose script refused a deadline that the pointer does not
+    /// cover. Returns the argument with which the script is run again.
+    pub async fn extend(
         &self,
-        owner: &Owner,
+        owner: Option<&Owner>,
         key: &SessionKey,
-        reservation: Option<Reservation>,
-        answer: &SessionResult<Answer>,
-    ) {
+        ttl: TtlMillis,
+        refusal: &mut Answer,
+    ) -> SessionResult<String> {
+        let (Self::Clustered(clustered), Some(owner)) = (self, owner) else {
+            return refusal.unexpected();
+        };
+        let (from, stamp) = (refusal.number()?, refusal.number()?);
+        let extended = clustered.pointers.extend(owner, key, ttl, from).await?;
+        Ok(match extended {
+            Some(pointer) => format!("{stamp}={pointer}"),
+            None => format!("{stamp}!"),
+        })
+    }
+
+    /// Confirms the pointer of a claimed session in the background, if that was long ago: a failover
+    /// may have lost its newest expiry.
+    pub fn confirm(&self, token: &ClaimToken, record: &Record, lease: Duration) {
+        let (Self::Clustered(clustered), Some(known)) = (self, record.pointer) else {
+            return;
+        };
+        let until = record.lease_until.as_millis();
+        let now = until.saturating_sub(whole_millis(lease));
+        if now.saturating_sub(known.confirmed) <= whole_millis(CONFIRMED_FOR) {
+            return;
+        }
+        let lifetime = record.lifetime();
+        let ttl = TtlMillis(lifetime.map(|time| whole_millis(time.saturating_add(lease))));
+        let (owner, key) = (token.owner.clone(), token.key.clone());
+        clustered.pointers.spawn(|pointers| async move {
+            let from = now.saturating_mul(1000);
+            // If it fails, the next claim confirms the pointer.
+            let _ = pointers.confirm(&owner, &key, known.stamp, ttl, from).await;
+        });
+    }
+
+    /// Removes the pointer that a refused write created, in the background.
+    pub fn discard(&self, owner: &Owner, key: &SessionKey, reservation: Option<Reservation>) {
         let (Self::Clustered(clustered), Some(reservation)) = (self, reservation) else {
             return;
         };
-        let is_written = answer
-            .as_ref()
-            .is_ok_and(|answer| answer.status == Status::Ok);
-        if reservation.outlives || !is_written {
-            // A write that was answered cannot come later; one without an answer can.
-            let settled = answer.is_ok().then(|| reservation.exclusive_stamp());
-            clustered.settler.settle(owner, key, settled.flatten());
+        if reservation.kind == ReservationKind::Created {
+            let (owner, key, stamp) = (owner.clone(), key.clone(), reservation.pointer.stamp);
+            clustered.pointers.spawn(|pointers| async move {
+                // If it fails, it is an orphan.
+                let _ = pointers.remove_orphan(&owner, &key, stamp).await;
+            });
         }
     }
 
-    /// Removes the pointer of a session that does not exist. `stamp` is that of its pointer, if the
-    /// call that removed the session knows it; otherwise the pointer is settled.
+    /// Removes the pointer of a session that does not exist, in the background. `stamp` is that of
+    /// its pointer, if the call removed the session and set a fence.
     pub fn forget(&self, owner: &Owner, key: &SessionKey, stamp: Option<u64>) {
-        match (self, stamp) {
-            (Self::Flat(_), _) => {}
-            (Self::Clustered(clustered), Some(stamp)) => {
-                clustered.settler.remove(owner, key, stamp);
-            }
-            (Self::Clustered(clustered), None) => clustered.settler.settle(owner, key, None),
-        }
+        let Self::Clustered(clustered) = self else {
+            return;
+        };
+        let (owner, key) = (owner.clone(), key.clone());
+        clustered.pointers.spawn(|pointers| async move {
+            // If it fails, it is an orphan.
+            let _ = match stamp {
+                Some(stamp) => pointers.remove(&owner, &key, stamp).await,
+                None => pointers.remove_if_orphan(&key).await,
+            };
+        });
     }
 
     /// As [`KeyLayout::forget`], for a located session.
@@ -190,42 +189,6 @@ impl KeyLayout {
         if let Some(owner) = &location.owner {
             self.forget(owner, key, stamp);
         }
-    }
-
-    /// Extends the pointer of a claimed session in the background; see [`ClaimExtensions::begin`].
-    /// `ttl` is that of the session when it began to wait; a session without one needs nothing.
-    pub fn begin_claim(
-        &self,
-        token: &ClaimToken,
-        ttl: Option<Duration>,
-        lease: Duration,
-        until: Timestamp,
-    ) {
-        if let (Self::Clustered(clustered), Some(ttl)) = (self, ttl) {
-            clustered.extensions.begin(token, ttl, lease, until);
-        }
-    }
-
-    /// See [`ClaimExtensions::renew`].
-    pub fn renew_claim(&self, token: &ClaimToken, lease: Duration, until: Timestamp) {
-        if let Self::Clustered(clustered) = self {
-            clustered.extensions.renew(token, lease, until);
-        }
-    }
-
-    /// See [`ClaimExtensions::release`].
-    pub fn release_claim(&self, token: &ClaimToken) {
-        if let Self::Clustered(clustered) = self {
-            clustered.extensions.release(token);
-        }
-    }
-
-    /// Forgets a claim whose commit removed the session, and removes the pointer of that stamp.
-    pub fn finish_claim(&self, token: &ClaimToken, stamp: Option<u64>) {
-        if let Self::Clustered(clustered) = self {
-            clustered.extensions.forget(token.secret);
-        }
-        self.forget(&token.owner, &token.key, stamp);
     }
 
     /// A pattern that matches the names of an owner's keys whose kind begins with `kind`.
@@ -304,13 +267,10 @@ impl KeyLayout {
 impl Clustered {
     fn new(config: &RedisConfig, client: &Arc<Client>) -> Self {
         let pointers = PointerStore::new(client, config);
-        let settler = Settler::new(&pointers);
         let sweep = |interval| Sweep::new(Sweeper::new(&pointers, interval));
         Self {
-            extensions: ClaimExtensions::new(&pointers, &settler),
-            check: PointerCheck::new(&pointers, &settler),
+            check: PointerCheck::new(&pointers),
             sweep: config.pointer_sweep.map(sweep),
-            settler,
             pointers,
         }
     }

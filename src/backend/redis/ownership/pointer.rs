@@ -2,38 +2,16 @@
 
 use std::time::Duration;
 
-use crate::backend::redis::script::reply::unexpected;
+use crate::backend::redis::script::known_pointer::KnownPointer;
 use crate::clock::whole_millis;
-use crate::error::SessionResult;
 use crate::options::TtlMillis;
 use crate::owner::Owner;
 
-/// A pointer as it is stored.
-pub struct Pointer {
-    /// The instant at which it was written, in microseconds; it identifies the pointer.
-    pub stamp: u64,
-    /// The instant at which a call last announced a write of the session, in microseconds. While a
-    /// claim's lease runs, the end of that lease.
-    pub awaited: u64,
-    pub owner: Owner,
-}
+/// A claim that much later than the last confirmation confirms the pointer.
+pub const CONFIRMED_FOR: Duration = Duration::from_secs(3600);
 
-impl Pointer {
-    /// Parses `stamp awaited owner`.
-    ///
-    /// # Errors
-    /// `Internal` if the text has another form.
-    pub fn parse(text: &str) -> SessionResult<Self> {
-        let mut parts = text.splitn(3, ' ');
-        let mut next = || parts.next().ok_or_else(unexpected);
-        let (stamp, awaited, owner) = (next()?, next()?, next()?);
-        Ok(Self {
-            stamp: stamp.parse().map_err(|_| unexpected())?,
-            awaited: awaited.parse().map_err(|_| unexpected())?,
-            owner: Owner::from_encoded(owner),
-        })
-    }
-}
+/// The slack that the scripts keep between a deadline and the end of its pointer.
+const SLACK: Duration = Duration::from_secs(1800);
 
 /// The state of a pointer, by the clock of its node.
 pub struct PointerState {
@@ -41,14 +19,8 @@ pub struct PointerState {
     pub stamp: u64,
     /// None if the pointer has no expiry.
     pub expires_in: Option<Duration>,
-    /// The time since a call announced a write of the session.
-    pub quiet: Duration,
-}
-
-impl PointerState {
-    pub fn expires_within(&self, time: Duration) -> bool {
-        self.expires_in.is_some_and(|left| left <= time)
-    }
+    /// The time since it was created.
+    pub age: Duration,
 }
 
 /// A pointer without a session.
@@ -56,6 +28,8 @@ impl PointerState {
 pub struct Orphan {
     pub owner: Owner,
     pub stamp: u64,
+    /// It ends by itself.
+    pub expires: bool,
 }
 
 /// Whether the call that reserved a session key created its pointer.
@@ -70,12 +44,9 @@ pub enum ReservationKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reservation {
     pub kind: ReservationKind,
-    /// The stamp of the pointer.
-    pub stamp: u64,
+    pub pointer: KnownPointer,
     /// The instant up to which the owner's node accepts the write, in microseconds.
     pub write_deadline: u64,
-    /// The pointer lives longer than was asked for.
-    pub outlives: bool,
 }
 
 impl Reservation {
@@ -84,53 +55,35 @@ impl Reservation {
         let Some(reservation) = reservation else {
             return String::new();
         };
-        let Self {
-            write_deadline,
-            stamp,
-            ..
-        } = reservation;
-        match reservation.kind {
-            ReservationKind::Created => format!("{write_deadline}+{stamp}"),
-            ReservationKind::Existing => format!("{write_deadline}={stamp}"),
-        }
-    }
-
-    /// The stamp, if only this call can write a session for the pointer.
-    pub fn exclusive_stamp(self) -> Option<u64> {
-        match self.kind {
-            ReservationKind::Created => Some(self.stamp),
-            ReservationKind::Existing => None,
-        }
+        let sign = match reservation.kind {
+            ReservationKind::Created => '+',
+            ReservationKind::Existing => '=',
+        };
+        format!(
+            "{}{sign}{}",
+            reservation.write_deadline, reservation.pointer
+        )
     }
 }
 
-/// A pointer for which no session can be written any more; the next reservation replaces it.
+/// How a session key is reserved anew after a refusal.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct FencedPointer {
-    pub stamp: u64,
-    /// The fence: the new pointer gets a stamp above it.
-    pub fence: u64,
-    /// The instant at which the owner's node refused a late write, by its clock, in microseconds.
-    /// The next write deadline counts from it.
-    pub refused_at: Option<u64>,
+pub struct Retry {
+    /// The stamp of the pointer that is replaced.
+    pub replaced: Option<u64>,
+    /// A fence, or the instant at which the owner's node refused the call, in microseconds. A new
+    /// stamp is above it, and the lifetime counts from it if the pointer's node is behind.
+    pub above: u64,
 }
 
-/// A pointer whose lifetime was extended.
-pub struct ExtendedPointer {
-    pub owner: Owner,
-    pub stamp: u64,
-    /// The value of [`Pointer::awaited`] that the extension set.
-    pub awaited: u64,
-    /// The instant of the extension, by the clock of the pointer's node, in microseconds.
-    pub extended_at: u64,
-    /// The pointer may live longer than its session will.
-    pub outlives: bool,
-}
-
-/// The TTL of a pointer as an argument of a script: that of its session plus the time in which the
-/// session may be written. Empty for no expiry.
-pub fn pointer_ttl(TtlMillis(session): TtlMillis, write: Duration) -> Option<u64> {
-    session.map(|ttl| ttl.saturating_add(whole_millis(write)))
+/// How long a pointer lives for a session with that TTL, in milliseconds; none for ever.
+///
+/// Twice the time up to a confirmation that comes as late as possible, and the slack. So the
+/// pointer outlives the session also if a failover loses its newest expiry.
+pub fn pointer_life(TtlMillis(session): TtlMillis) -> Option<u64> {
+    let longest = |ttl: u64| ttl.saturating_add(whole_millis(CONFIRMED_FOR));
+    let doubled = session.map(|ttl| longest(ttl).saturating_mul(2));
+    doubled.map(|life| life.saturating_add(whole_millis(SLACK)))
 }
 
 #[cfg(test)]
@@ -138,11 +91,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pointer_is_parsed_as_it_is_written() {
-        let pointer = Pointer::parse("1700000000000000 1700000000000001 dev:acme:-:@a b").unwrap();
-        assert_eq!(pointer.stamp, 1_700_000_000_000_000);
-        assert_eq!(pointer.awaited, 1_700_000_000_000_001);
-        assert_eq!(pointer.owner.as_str(), "dev:acme:-:@a b");
-        assert!(Pointer::parse("dev:acme:-:ada").is_err());
+    fn a_pointer_lives_twice_as_long_as_its_session_and_longer() {
+        let life = |ttl| pointer_life(TtlMillis(ttl));
+        assert_eq!(life(None), None);
+        assert_eq!(life(Some(1)), Some(9_000_002));
+        assert_eq!(life(Some(3_600_000)), Some(16_200_000));
+        assert_eq!(life(Some(u64::MAX)), Some(u64::MAX));
     }
 }

@@ -1,10 +1,11 @@
 //! The pointers of a Cluster: each method is one step on the pointer's or the owner's node.
 //!
 //! All keys of an owner are in one slot, and a session key does not contain its owner. So each
-//! session key has a pointer in a slot of its own, and no script covers both. A write first gives
-//! the pointer the lifetime that the session will have, and then writes the session. So a session
-//! never outlives its pointer, wherever a call ends. The record of a session contains the stamp of
-//! its pointer, and a call that removes the session removes only the pointer of that stamp.
+//! session key has a pointer in a slot of its own, and no script covers both. A pointer lives much
+//! longer than its session, and is never shortened. The record of the session contains until when,
+//! and a call that wants a later deadline than the pointer covers extends the pointer first. The
+//! record also contains the stamp of the pointer, and a call that removes the session removes only
+//! the pointer of that stamp.
 //! docs/cluster-protocol.md describes the protocol.
 
 use std::sync::Arc;
@@ -14,14 +15,12 @@ use greentic_types::{ErrorCode, GreenticError, SessionKey};
 use redis::FromRedisValue;
 use tokio::time::{Instant, sleep};
 
-use super::pointer::{
-    ExtendedPointer, FencedPointer, Orphan, Pointer, PointerState, Reservation, ReservationKind,
-    pointer_ttl,
-};
+use super::pointer::{Orphan, PointerState, Reservation, ReservationKind, Retry, pointer_life};
 use crate::backend::redis::client::Client;
 use crate::backend::redis::config::RedisConfig;
 use crate::backend::redis::script::args::{OwnerCall, ScriptArguments};
 use crate::backend::redis::script::keys::Keys;
+use crate::backend::redis::script::known_pointer::KnownPointer;
 use crate::backend::redis::script::reply::{Answer, unexpected};
 use crate::backend::redis::script::status::Status;
 use crate::backend::redis::script::{Call, registry};
@@ -29,19 +28,17 @@ use crate::clock::{Timestamp, whole_millis};
 use crate::error::SessionResult;
 use crate::options::TtlMillis;
 use crate::owner::{Owner, foreign_key};
+use crate::payload::unreadable;
 
 /// The longest time between a reservation and its write, for all stores. A fence lasts longer, also
 /// if the clock of a node goes back after a failover.
-pub const MAX_WRITE_TIME: Duration = Duration::from_secs(10);
+const MAX_WRITE_TIME: Duration = Duration::from_secs(10);
 
-/// The result of a removal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Removal {
-    Removed,
-    /// The pointer does not exist, or belongs to another owner.
-    Missing,
-    /// The owner has a pointer with another stamp.
-    OtherStamp,
+/// The answer of a pointer's node to a reservation.
+enum Reserved {
+    Own(Reservation),
+    /// Another owner has a pointer with that stamp.
+    Other(u64, Owner),
 }
 
 /// Reads and writes pointers. Cheap to clone.
@@ -66,6 +63,13 @@ impl PointerStore {
         &self.client
     }
 
+    /// Starts a background task; does nothing if the I/O threads did not start.
+    pub fn spawn<F: Future<Output = ()> + Send + 'static>(&self, task: impl FnOnce(Self) -> F) {
+        if let Ok(runtime) = self.client.runtime() {
+            runtime.spawn(task(self.clone()));
+        }
+    }
+
     pub fn namespace(&self) -> &str {
         &self.namespace
     }
@@ -75,21 +79,7 @@ impl PointerStore {
         Keys::tagged(&self.namespace, owner)
     }
 
-    /// The longest time between a reservation and the end of its write, as each is one step. A
-    /// pointer lives longer than its session by that.
-    pub fn write_time(&self) -> Duration {
-        self.response_timeout * 2
-    }
-
-    /// The write deadline of a pointer that was reserved or extended at an instant, in
-    /// microseconds.
-    pub fn write_deadline(&self, from: u64) -> u64 {
-        let time = self.write_time().min(MAX_WRITE_TIME);
-        from.saturating_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
-    }
-
-    /// Reserves a session key for an owner (C4). The pointer then lives at least as long as a
-    /// session with that TTL. `fenced` is a pointer to replace.
+    /// Reserves a session key for an owner (C4). The pointer then outlives a session with that TTL.
     ///
     /// # Errors
     /// `InvalidInput` if the session of another owner has the key.
@@ -98,47 +88,24 @@ impl PointerStore {
         owner: &Owner,
         key: &SessionKey,
         ttl: TtlMillis,
-        mut fenced: Option<FencedPointer>,
+        mut retry: Retry,
     ) -> SessionResult<Reservation> {
-        let refused_at = fenced.and_then(|fenced| fenced.refused_at);
         let deadline = Instant::now() + self.response_timeout;
         loop {
-            let arguments = registry::ReservePointer {
-                new_owner: owner,
-                ttl: pointer_ttl(ttl, self.write_time()),
-                replaced: fenced.map(|fenced| fenced.stamp),
-                above: fenced.map_or(0, |fenced| fenced.fence),
+            let (stamp, other) = match self.try_reserve(owner, key, ttl, retry).await? {
+                Reserved::Own(reservation) => return Ok(reservation),
+                Reserved::Other(stamp, other) => (stamp, other),
             };
-            let mut answer = self.run(key, arguments).await?;
-            let stamp = answer.number()?;
-            let kind = match answer.status {
-                Status::Created => Some(ReservationKind::Created),
-                Status::Existing => Some(ReservationKind::Existing),
-                Status::Other => None,
-                _ => return answer.unexpected(),
-            };
-            if let Some(kind) = kind {
-                let outlives = answer.number()? == 1;
-                let reserved_at = answer.number()?;
-                return Ok(Reservation {
-                    kind,
-                    stamp,
-                    write_deadline: self.write_deadline(refused_at.unwrap_or(reserved_at)),
-                    outlives,
-                });
-            }
-            let other = Owner::from_encoded(&answer.text()?);
             if !self.fence(&other, key, stamp).await? {
                 return Err(foreign_key());
             }
             if Instant::now() >= deadline {
                 break;
             }
-            fenced = Some(FencedPointer {
-                stamp,
-                fence: stamp,
-                refused_at: None,
-            });
+            retry = Retry {
+                replaced: Some(stamp),
+                above: retry.above.max(stamp),
+            };
         }
         Err(GreenticError::new(
             ErrorCode::Unavailable,
@@ -146,94 +113,99 @@ impl PointerStore {
         ))
     }
 
-    /// Extends a pointer's lifetime to cover a session with that TTL; checks the owner if given.
-    /// With a `lease` it also sets `awaited` to the end of that lease. None if there is no such
-    /// pointer.
+    /// Extends the pointer of an existing session, so that it outlives one with that TTL from an
+    /// instant of the session's node on, in microseconds. None if another owner has the pointer.
     pub async fn extend(
         &self,
-        owner: Option<&Owner>,
+        owner: &Owner,
         key: &SessionKey,
         ttl: TtlMillis,
-        lease: Duration,
-    ) -> SessionResult<Option<ExtendedPointer>> {
-        let arguments = registry::ExtendPointer {
-            expected_owner: owner,
-            ttl: pointer_ttl(ttl, self.write_time()),
-            lease: whole_millis(lease),
+        from: u64,
+    ) -> SessionResult<Option<KnownPointer>> {
+        let retry = Retry {
+            replaced: None,
+            above: from,
         };
-        let mut answer = self.run(key, arguments).await?;
-        match answer.status {
-            Status::Ok => Ok(Some(ExtendedPointer {
-                owner: Owner::from_encoded(&answer.text()?),
-                outlives: answer.number()? == 1,
-                awaited: answer.number()?,
-                extended_at: answer.number()?,
-                stamp: answer.number()?,
-            })),
-            Status::Gone => Ok(None),
-            _ => answer.unexpected(),
+        match self.try_reserve(owner, key, ttl, retry).await? {
+            Reserved::Own(reservation) => Ok(Some(reservation.pointer)),
+            Reserved::Other(..) => Ok(None),
         }
     }
 
-    /// Sets the expiry of a pointer to that of its session, whose TTL is given. A shorter expiry is
-    /// set only after a `quiet_period` without an announced write, or if `awaited` is still
-    /// `ended`, the value that a claim wrote which is over. Otherwise returns how long to wait.
-    pub async fn set_expiry(
+    async fn try_reserve(
         &self,
-        pointer: &Pointer,
+        owner: &Owner,
         key: &SessionKey,
-        session: TtlMillis,
-        quiet_period: Duration,
-        ended: Option<u64>,
-    ) -> SessionResult<Option<Duration>> {
-        let arguments = registry::SetPointerExpiry {
-            expected_owner: &pointer.owner,
-            expected_stamp: pointer.stamp,
-            ttl: pointer_ttl(session, self.write_time()),
-            quiet_period: whole_millis(quiet_period),
-            ended,
+        ttl: TtlMillis,
+        retry: Retry,
+    ) -> SessionResult<Reserved> {
+        let arguments = registry::ReservePointer {
+            new_owner: owner,
+            life: pointer_life(ttl),
+            replaced: retry.replaced,
+            above: retry.above,
         };
         let mut answer = self.run(key, arguments).await?;
-        match answer.status {
-            Status::Wait => Ok(Some(Duration::from_millis(answer.number()?))),
-            _ => Ok(None),
-        }
+        let stamp = answer.number()?;
+        let kind = match answer.status {
+            Status::Created => ReservationKind::Created,
+            Status::Existing => ReservationKind::Existing,
+            Status::Other => {
+                let other = Owner::from_encoded(&answer.text()?);
+                return Ok(Reserved::Other(stamp, other));
+            }
+            _ => return answer.unexpected(),
+        };
+        let pointer = KnownPointer {
+            stamp,
+            ends: answer.number()?,
+            confirmed: answer.number()?,
+        };
+        let time = (self.response_timeout * 2).min(MAX_WRITE_TIME);
+        let from = pointer.confirmed.saturating_add(whole_millis(time));
+        Ok(Reserved::Own(Reservation {
+            kind,
+            pointer,
+            write_deadline: from.saturating_mul(1000),
+        }))
     }
 
-    /// Writes the pointer of a session that has none, or extends it to cover the session's TTL.
-    /// False if another owner has the pointer.
-    pub async fn restore(
+    /// Extends the pointer of an existing session as [`PointerStore::extend`], and stores that in
+    /// the session's record, if it still has that stamp. False if another owner has the pointer.
+    pub async fn confirm(
         &self,
         owner: &Owner,
         key: &SessionKey,
         stamp: u64,
-        session: TtlMillis,
+        ttl: TtlMillis,
+        from: u64,
     ) -> SessionResult<bool> {
-        let arguments = registry::RestorePointer {
-            expected_owner: owner,
-            new_stamp: stamp,
-            ttl: pointer_ttl(session, self.write_time()),
+        let Some(pointer) = self.extend(owner, key, ttl, from).await? else {
+            return Ok(false);
         };
-        let answer = self.run(key, arguments).await?;
-        Ok(answer.status == Status::Ok)
+        let keys = self.keys(owner);
+        let extended = format!("{stamp}={pointer}");
+        let arguments = registry::ConfirmPointer { key, extended };
+        let call = OwnerCall::new(&keys, keys.session(key), arguments);
+        let reply = self.client.run(call.call).await?;
+        Answer::read(keys, reply.value).map(|_| true)
     }
 
-    /// Removes the pointer of a stamp.
-    pub async fn remove(
-        &self,
-        owner: &Owner,
-        key: &SessionKey,
-        stamp: u64,
-    ) -> SessionResult<Removal> {
+    /// Removes the pointer of a stamp. False if there is none.
+    pub async fn remove(&self, owner: &Owner, key: &SessionKey, stamp: u64) -> SessionResult<bool> {
         let arguments = registry::DeletePointer {
             expected_owner: owner,
             expected_stamp: stamp,
         };
         let answer = self.run(key, arguments).await?;
-        match answer.status {
-            Status::Ok => Ok(Removal::Removed),
-            Status::Other => Ok(Removal::OtherStamp),
-            _ => Ok(Removal::Missing),
+        Ok(answer.status == Status::Ok)
+    }
+
+    /// Removes the pointer of a session key, if it is an orphan.
+    pub async fn remove_if_orphan(&self, key: &SessionKey) -> SessionResult<bool> {
+        match self.find_orphan(key).await? {
+            Some(found) => self.remove_orphan(&found.owner, key, found.stamp).await,
+            None => Ok(false),
         }
     }
 
@@ -245,7 +217,7 @@ impl PointerStore {
         stamp: u64,
     ) -> SessionResult<bool> {
         let is_missing = self.fence(owner, key, stamp).await?;
-        Ok(is_missing && self.remove(owner, key, stamp).await? == Removal::Removed)
+        Ok(is_missing && self.remove(owner, key, stamp).await?)
     }
 
     /// Excludes all writes of the session for pointers up to a stamp, as a step in the owner's
@@ -258,25 +230,29 @@ impl PointerStore {
         Ok(Answer::read(keys, reply.value).is_ok_and(|answer| answer.status == Status::None))
     }
 
-    /// The pointer of a session key.
-    pub async fn read(&self, key: &SessionKey) -> SessionResult<Option<Pointer>> {
+    /// The owner of a session key.
+    ///
+    /// # Errors
+    /// `Internal`, naming the key, if the stored value is not a pointer.
+    pub async fn find_owner(&self, key: &SessionKey) -> SessionResult<Option<Owner>> {
         let name = self.name(key);
         let mut command = redis::cmd("GET");
         command.arg(&name);
         let reply = self.client.command(command, name.as_bytes()).await?;
-        let found = Option::<String>::from_redis_value(reply.value).map_err(|_| unexpected())?;
-        found.map(|found| Pointer::parse(&found)).transpose()
+        let unreadable = || unreadable(key, "owner: it is no pointer");
+        let found = Option::<String>::from_redis_value(reply.value).map_err(|_| unreadable())?;
+        let Some(found) = found else { return Ok(None) };
+        let (_, owner) = found
+            .split_once(' ')
+            .filter(|(stamp, _)| is_stamp(stamp))
+            .ok_or_else(unreadable)?;
+        Ok(Some(Owner::from_encoded(owner)))
     }
 
-    /// The owner of a session key.
-    pub async fn find_owner(&self, key: &SessionKey) -> SessionResult<Option<Owner>> {
-        Ok(self.read(key).await?.map(|pointer| pointer.owner))
-    }
-
-    /// The pointer of a session key, with its expiry and the time since its last use.
+    /// The pointer of a session key, with its expiry and its age.
     ///
     /// # Errors
-    /// `Internal` if the stored value is not a pointer.
+    /// `Internal`, naming the key, if the stored value is not a pointer.
     pub async fn inspect(&self, key: &SessionKey) -> SessionResult<Option<PointerState>> {
         let mut answer = self.run(key, registry::InspectPointer {}).await?;
         match answer.status {
@@ -285,27 +261,28 @@ impl PointerStore {
                 stamp: answer.number()?,
                 // -1, for no expiry, is not a number here.
                 expires_in: answer.number().ok().map(Duration::from_millis),
-                quiet: Duration::from_millis(answer.number()?),
+                age: Duration::from_millis(answer.number()?),
             })),
             Status::Gone => Ok(None),
             _ => answer.unexpected(),
         }
     }
 
-    /// The pointer of a session key, if it is an orphan: it does not expire soon, no call announced
-    /// a write for so long that settling it would be over, and its session is missing.
+    /// The pointer of a session key, if it is an orphan: its session is missing, and the call that
+    /// created it is over. A call that found it needs its session.
     pub async fn find_orphan(&self, key: &SessionKey) -> SessionResult<Option<Orphan>> {
         let Some(found) = self.inspect(key).await? else {
             return Ok(None);
         };
-        let (owner, stamp) = (&found.owner, found.stamp);
-        let is_transient =
-            found.expires_within(self.write_time()) || found.quiet < self.write_time() * 3;
-        if is_transient || self.session_ttl(owner, key).await?.is_some() {
+        let is_new = found.age < self.response_timeout * 2;
+        if is_new || self.session_ttl(&found.owner, key).await?.is_some() {
             return Ok(None);
         }
-        let owner = found.owner;
-        Ok(Some(Orphan { owner, stamp }))
+        Ok(Some(Orphan {
+            owner: found.owner,
+            stamp: found.stamp,
+            expires: found.expires_in.is_some(),
+        }))
     }
 
     /// The remaining TTL of a session; none if it does not exist.
@@ -383,4 +360,9 @@ impl PointerStore {
         let reply = self.client.run(call).await?;
         Answer::read(Keys::new(&self.namespace), reply.value)
     }
+}
+
+/// Whether a text is the stamp of a pointer. Longer numbers are no exact instants in a script.
+fn is_stamp(text: &str) -> bool {
+    (1..=16).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }

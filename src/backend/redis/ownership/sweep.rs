@@ -7,12 +7,10 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use greentic_types::SessionKey;
 use parking_lot::Mutex;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
-use super::pointer::Orphan;
 use super::pointer_store::PointerStore;
 use crate::backend::redis::client::fan_out::fan_out;
 use crate::backend::redis::client::scan::scan_master;
@@ -175,7 +173,7 @@ impl Sweeper {
             let keys: Vec<_> = keys.collect();
             let each = keys
                 .iter()
-                .map(|key| async { Ok(self.sweep_pointer(key).await) });
+                .map(|key| async { Ok(self.pointers.remove_if_orphan(key).await.map(drop)) });
             let each = fan_out(each.collect()).await?;
             swept = each.into_iter().fold(swept, Result::and);
             if page.cursor == 0 {
@@ -186,14 +184,5 @@ impl Sweeper {
             let _ = self.acquire(lease).await;
             sleep(PAGE_PAUSE).await;
         }
-    }
-
-    /// Removes the pointer of a session key, if it is an orphan. Its session may have been removed
-    /// just now; the pointer is then not needed either.
-    async fn sweep_pointer(&self, key: &SessionKey) -> SessionResult<()> {
-        if let Some(Orphan { owner, stamp }) = self.pointers.find_orphan(key).await? {
-            self.pointers.remove_orphan(&owner, key, stamp).await?;
-        }
-        Ok(())
     }
 }

@@ -71,7 +71,9 @@ impl Keys {
         let rest = name.strip_prefix(&*self.base).unwrap_or_default();
         let (kind, of) = rest.split_once(':').unwrap_or((rest, ""));
         match kind {
-            "session" | "meta" => unreadable(&SessionKey::new(of), &format!("{kind}: {reason}")),
+            "session" | "meta" | "owner" => {
+                unreadable(&SessionKey::new(of), &format!("{kind}: {reason}"))
+            }
             _ => {
                 let parts = if kind == "waits" { 4 } else { 3 };
                 let place: Vec<_> = of.split(':').take(parts).collect();

@@ -5,6 +5,7 @@ pub mod args;
 pub mod assembly;
 mod index_header;
 pub mod keys;
+pub mod known_pointer;
 mod line;
 pub mod record;
 pub mod registry;

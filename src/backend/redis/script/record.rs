@@ -6,6 +6,7 @@ use std::time::Duration;
 use greentic_types::GreenticError;
 
 use super::keys::Keys;
+use super::known_pointer::KnownPointer;
 use super::line::{Field, Kind, Line};
 use crate::claim::TokenSecret;
 use crate::clock::Timestamp;
@@ -51,8 +52,10 @@ record! {
     /// The deadline in epoch milliseconds.
     deadline: Deadline,
     /// `-`, then flags: `u` the data names its user, `c` the session was created, `p` the set of
-    /// 1.2 may still contain it. On a Cluster the stamp of its pointer is last.
+    /// 1.2 may still contain it.
     flags: Word,
+    /// On a Cluster what is known of its pointer: [`KnownPointer`].
+    pointer: Word,
     /// The id of the last create, update, park or import; a commit keeps it.
     operation: Word,
     /// The scope where it waits.
@@ -121,14 +124,9 @@ impl Fields<'_> {
             attempt: self.attempt.parse().ok()?,
             lease_until: instant(self.lease_until)?,
             fencing: self.fencing.parse().ok()?,
+            pointer: KnownPointer::parse(self.pointer),
             owner: Owner::from_encoded(self.owner),
         })
-    }
-
-    /// The stamp of the session's pointer, on a Cluster.
-    fn stamp(&self) -> Option<u64> {
-        let flags = |flag: char| !flag.is_ascii_digit();
-        self.flags.trim_start_matches(flags).parse().ok()
     }
 }
 
@@ -148,12 +146,6 @@ pub fn head(keys: &Keys, key: &str, text: &str) -> SessionResult<(Head, u64)> {
     head.ok_or_else(|| unreadable(keys, key))
 }
 
-/// The owner of a session and the stamp of its pointer, on a Cluster.
-pub fn owner_and_stamp(text: &str) -> Option<(Owner, u64)> {
-    let fields = Fields::split(text)?;
-    Some((Owner::from_encoded(fields.owner), fields.stamp()?))
-}
-
 /// A scope's digest from hex.
 pub fn scope_of(hex: &str) -> Option<ScopeDigest> {
     let mut digest = [0; 32];
@@ -169,6 +161,8 @@ pub struct Record {
     pub attempt: u32,
     pub lease_until: Timestamp,
     pub fencing: u64,
+    /// None where there are no pointers.
+    pub pointer: Option<KnownPointer>,
     pub owner: Owner,
 }
 
@@ -199,7 +193,7 @@ mod tests {
 
     #[test]
     fn a_record_is_read_in_its_documented_order() {
-        let text = "1 7 100 2000 -uc op 0f 31 90 3 secret 1500 42 - dev:acme:-:@a b\nc";
+        let text = "1 7 100 2000 -uc 5:70:6 op 0f 31 90 3 secret 1500 42 - dev:acme:-:@a b\nc";
         let record = Record::parse(&Keys::new("ns"), "a b\nc", text).unwrap();
         assert_eq!(record.revision, 7);
         assert_eq!(record.deadline, Some(Timestamp::from_millis(2000)));
@@ -208,6 +202,9 @@ mod tests {
         assert_eq!(record.attempt, 3);
         assert_eq!(record.lease_until.as_millis(), 1500);
         assert_eq!(record.fencing, 42);
+        let pointer = record.pointer.unwrap();
+        assert_eq!((pointer.stamp, pointer.ends, pointer.confirmed), (5, 70, 6));
+        assert_eq!(pointer.to_string(), "5:70:6");
         assert_eq!(record.owner.as_str(), "dev:acme:-:@a b\nc");
     }
 

@@ -171,7 +171,7 @@ scripts! {
     writes "admin/extend" Extend<'a> {
         key: &'a SessionKey,
         ttl: TtlMillis,
-        reservation: String,
+        extended: String,
     }
 
     writes "admin/revoke" Revoke<'a> {
@@ -208,23 +208,9 @@ scripts! {
 
     writes "pointer/reserve" ReservePointer<'a> {
         new_owner: &'a Owner,
-        ttl: Option<u64>,
+        life: Option<u64>,
         replaced: Option<u64>,
         above: u64,
-    }
-
-    writes "pointer/extend" ExtendPointer<'a> {
-        expected_owner: Option<&'a Owner>,
-        ttl: Option<u64>,
-        lease: u64,
-    }
-
-    writes "pointer/set_expiry" SetPointerExpiry<'a> {
-        expected_owner: &'a Owner,
-        expected_stamp: u64,
-        ttl: Option<u64>,
-        quiet_period: u64,
-        ended: Option<u64>,
     }
 
     writes "pointer/delete" DeletePointer<'a> {
@@ -234,10 +220,9 @@ scripts! {
 
     reads "pointer/inspect" InspectPointer {}
 
-    writes "pointer/restore" RestorePointer<'a> {
-        expected_owner: &'a Owner,
-        new_stamp: u64,
-        ttl: Option<u64>,
+    writes "pointer/confirm" ConfirmPointer<'a> {
+        key: &'a SessionKey,
+        extended: String,
     }
 
     writes "pointer/fence" Fence<'a> {
@@ -257,7 +242,7 @@ arguments! {
         scope: ScopeDigest,
         legacy_scope: ScopeDigest,
         ttl: TtlMillis,
-        later_until: Option<u64>,
+        extended: String,
         payload: &'a [u8],
     }
 }

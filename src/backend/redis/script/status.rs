@@ -53,10 +53,12 @@ statuses! {
     Legacy = "LEGACY",
     /// A key has a value that cannot be read.
     Unreadable = "UNREADABLE",
-    /// The reservation of the session key has ended.
+    /// The write deadline has passed.
     Late = "LATE",
     /// The pointer of the session key is not valid.
     Stale = "STALE",
+    /// The pointer of the session key ends too early.
+    ExtendPointer = "EXTEND_POINTER",
     /// A pointer was created.
     Created = "CREATED",
     /// The pointer existed.
@@ -65,8 +67,6 @@ statuses! {
     Other = "OTHER",
     /// The pointer is missing.
     Gone = "GONE",
-    /// A call may be about to write the session.
-    Wait = "WAIT",
     /// An entry of a walk is a session.
     Session = "SESSION",
     /// An entry of a walk is the messages of an owner.

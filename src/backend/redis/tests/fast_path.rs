@@ -118,8 +118,10 @@ impl Dice {
             "",
             "",
             "",
-            "9000000000000000=7",
-            "9000000000000000+7",
+            "9000000000000000=7:0:5",
+            "9000000000000000+7:0:5",
+            "9000000000000000+7:9000000000000:5",
+            "9000000000000000+7:1000:5",
         ];
         let (owner, key, scope, ttl) = (self.owner(), self.key(), self.scope(), self.ttl());
         let operation = self.one_of(&["x", "y", "z"]);
@@ -146,12 +148,12 @@ impl Dice {
         let message = self.one_of(&["m", "n", "o", "p"]);
         let [claimed_by, by] = [(); 2].map(|()| self.one_of(&["s", "s", "s", "t"]));
         let (other, ttl) = (self.scope(), self.ttl());
-        let until = self.one_of(&["", "0", "9007199254740991"]);
+        let extended = self.one_of(&["", "", "7=8:0:6", "7!", "9=8:0:6"]);
         let is_over = self.one_of(&[false, true]);
         let [owner, key, scope, old, ..] = parked.each_ref().map(String::as_str);
         let next = if ttl == HOUR { other } else { scope };
         let next_old = format!("0{next}");
-        let parks = [next, &next_old, ttl, until, "next"];
+        let parks = [next, &next_old, ttl, extended, "next"];
         let parks: &[&str] = if is_over { &[] } else { &parks };
         let commit = [&[owner, key, message, by, HOUR, "2"], parks].concat();
         let claim = script("ops/claim", &[owner, scope, old, message, claimed_by, HOUR]);
@@ -377,9 +379,9 @@ fn a_fast_path_declines_other_cases() {
         // On a Cluster: a fence that covers a pointer, and a write that comes too late.
         vec![
             command(&["SET", "fence:one", "9"]),
-            park_reserved("9000000000000000+9"),
-            park_reserved("9000000000000000+10"),
-            park_reserved("1=10"),
+            park_reserved("9000000000000000+9:0:5"),
+            park_reserved("9000000000000000+10:0:5"),
+            park_reserved("1=10:0:5"),
         ],
         // More messages than are remembered.
         [vec![one()], messages.concat()].concat(),

@@ -9,7 +9,7 @@ use greentic_session_testkit::{RedisCluster, RedisServer, own_servers, require, 
 use super::pointers::{ADA, at, create, data, findings, of_ada, pointer, pointers, scope, write};
 use super::*;
 use crate::admin::VerifyMode;
-use crate::backend::redis::ownership::pointer::Reservation;
+use crate::backend::redis::ownership::pointer::{Reservation, Retry};
 use crate::backend::redis::script::args::OwnerCall;
 use crate::backend::redis::script::registry;
 use crate::backend::redis::script::reply::Answer;
@@ -112,12 +112,12 @@ fn c4_a_call_suspended_between_its_steps_reserves_again() {
 
     for taken in [false, true] {
         let key = SessionKey::new(format!("taken-{taken}"));
-        let reserved = wait(pointers.reserve(&ada, &key, FOREVER, None)).unwrap();
-        let stamp = reserved.stamp;
+        let reserved = wait(pointers.reserve(&ada, &key, FOREVER, Retry::default())).unwrap();
+        let stamp = reserved.pointer.stamp;
         assert!(wait(pointers.remove_orphan(&ada, &key, stamp)).unwrap());
         assert!(fenced(key.as_str()));
         if taken {
-            let bens = wait(pointers.reserve(&ben, &key, FOREVER, None)).unwrap();
+            let bens = wait(pointers.reserve(&ben, &key, FOREVER, Retry::default())).unwrap();
             assert_eq!(write(&store, &ben, &key, Some(bens)), Status::Ok);
         }
         assert_eq!(
@@ -148,54 +148,43 @@ fn c4_a_call_suspended_between_its_steps_reserves_again() {
     assert_eq!(findings(&store, VerifyMode::Check), []);
 }
 
+/// A call that extended the pointer does not change the next session of the key.
 #[test]
 fn c4_a_late_extend_is_refused() {
     require!(own_servers);
     let cluster = RedisCluster::start();
     let store = RedisSessionStore::new(at(&cluster)).unwrap();
     let (ada, key) = (Owner::from_encoded(ADA), SessionKey::new("run-1"));
-    let extend = |ttl: u64, reserved: Option<Reservation>| -> Answer {
+    let extend = |ttl: u64, extended: &str| -> Answer {
         let keys = store.dispatcher.layout.keys(&ada);
         let arguments = registry::Extend {
             key: &key,
             ttl: TtlMillis(Some(ttl)),
-            reservation: Reservation::argument(reserved),
+            extended: extended.to_owned(),
         };
         let call = OwnerCall::new(&keys, keys.session(&key), arguments);
         wait(store.dispatcher.answer(call)).unwrap()
-    };
-    let reserve = |late| {
-        let layout = &store.dispatcher.layout;
-        let located = layout.locate_and_extend(&key, TtlMillis(Some(4_000_000)), late);
-        wait(located).unwrap().unwrap().1
     };
     let (ctx, _) = of_ada();
     let create = || {
         let options = CreateOptions::new().key(key.clone()).ttl(SOON * 1000);
         wait(store.create(&ctx, data(&ctx), options)).unwrap()
     };
+    const LONG: u64 = 40_000_000;
     let _created = create();
-    let first = reserve(None);
-    let expired = first.map(|first| Reservation {
-        write_deadline: 1,
-        ..first
-    });
-    let mut late = extend(4_000_000, expired);
-    assert_eq!(late.status, Status::Late);
-    assert_eq!(extend(1_000_000, expired).status, Status::Ok);
+    assert_eq!(extend(4_000_000, "").status, Status::Ok);
+    let mut refused = extend(LONG, "");
+    assert_eq!(refused.status, Status::ExtendPointer);
+    let layout = &store.dispatcher.layout;
+    let next = layout.extend(Some(&ada), &key, TtlMillis(Some(LONG)), &mut refused);
+    let next = wait(next).unwrap();
+    assert_eq!(extend(LONG, &next).status, Status::Ok);
 
-    // The next write deadline counts from the clock of the node that refused the first.
-    let refused = late.number().unwrap();
-    let next = reserve(Some(refused));
-    let until = refused + u64::try_from((SOON * 2).as_micros()).unwrap();
-    assert_eq!(next.map(|next| next.write_deadline), Some(until));
-    assert_eq!(extend(4_000_000, next).status, Status::Ok);
-
-    // A call for a removed session does not change the next session of the key.
     wait(store.remove(&key, RemoveOptions::default())).unwrap();
+    assert_eq!(extend(LONG, &next).status, Status::NotFound);
     let _created = create();
-    assert_eq!(extend(4_000_000, next).status, Status::Stale);
-    assert_eq!(extend(4_000_000, reserve(None)).status, Status::Ok);
+    assert_eq!(extend(LONG, &next).status, Status::ExtendPointer);
+    assert_eq!(findings(&store, VerifyMode::Check), []);
 }
 
 /// A request may be sent twice, and arrive a second time after its session was removed.
@@ -221,7 +210,13 @@ fn c4_a_write_sent_twice_does_not_restore_a_removed_session() {
     let calls: [&dyn Fn(&SessionKey); 3] = [&remove, &finish, &clear];
     for (name, end) in ["remove", "finish", "clear"].into_iter().zip(calls) {
         let key = SessionKey::new(name);
-        let sent = wait(store.dispatcher.layout.reserve(&ada, &key, FOREVER, None)).unwrap();
+        let sent = wait(
+            store
+                .dispatcher
+                .layout
+                .reserve(&ada, &key, FOREVER, Retry::default()),
+        )
+        .unwrap();
         assert_eq!(write(&store, &ada, &key, sent), Status::Ok);
         let options = ParkOptions::new();
         let _parked = wait(store.park(&ctx, &user, &scope(), &key, data(&ctx), options)).unwrap();
@@ -229,14 +224,26 @@ fn c4_a_write_sent_twice_does_not_restore_a_removed_session() {
         wait_until("the pointer is removed", NEVER, || {
             wait(pointers(&cluster).find_owner(&key)).unwrap().is_none()
         });
-        let bens = wait(store.dispatcher.layout.reserve(&ben, &key, FOREVER, None)).unwrap();
+        let bens = wait(
+            store
+                .dispatcher
+                .layout
+                .reserve(&ben, &key, FOREVER, Retry::default()),
+        )
+        .unwrap();
         assert_eq!(write(&store, &ben, &key, bens), Status::Ok, "{name}");
         assert_eq!(write(&store, &ada, &key, sent), Status::Stale, "{name}");
     }
 
     // A refused call removes the pointer, for which an earlier write may still arrive.
     let key = SessionKey::new("refused");
-    let first = wait(store.dispatcher.layout.reserve(&ada, &key, FOREVER, None)).unwrap();
+    let first = wait(
+        store
+            .dispatcher
+            .layout
+            .reserve(&ada, &key, FOREVER, Retry::default()),
+    )
+    .unwrap();
     let holder = SessionKey::new("holder");
     let park = |key: &SessionKey, options| {
         wait(store.park(&ctx, &user, &scope(), key, data(&ctx), options)).unwrap()

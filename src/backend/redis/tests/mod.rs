@@ -1,10 +1,10 @@
 //! Tests of private parts against real servers, some behind a proxy that injects faults.
 
-mod claim_extension;
 mod executors;
 mod fast_path;
 mod faults;
 mod late_writes;
+mod pointer_slack;
 mod pointers;
 mod round_trips;
 mod server_errors;

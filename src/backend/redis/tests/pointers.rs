@@ -5,9 +5,8 @@ use greentic_types::{
 
 use super::*;
 use crate::admin::{Finding, FindingKind, VerifyMode};
-use crate::backend::redis::ownership::pointer::{Reservation, ReservationKind};
+use crate::backend::redis::ownership::pointer::{Reservation, ReservationKind, Retry};
 use crate::backend::redis::ownership::pointer_store::PointerStore;
-use crate::backend::redis::ownership::settle::Settler;
 use crate::backend::redis::script::args::OwnerCall;
 use crate::backend::redis::script::keys::Keys;
 use crate::backend::redis::script::registry;
@@ -78,27 +77,35 @@ fn c4_a_reserved_pointer_covers_its_session_and_is_replaced_without_one() {
     let life = || left(&cluster, &pointer("run-1"));
     let (ada, ben) = (Owner::from_encoded(ADA), Owner::from_encoded("e:t:-:ben"));
     let key = SessionKey::new("run-1");
-    let reserve = |owner, ttl| wait(pointers.reserve(owner, &key, TtlMillis(ttl), None));
+    let reserve =
+        |owner, ttl| wait(pointers.reserve(owner, &key, TtlMillis(ttl), Retry::default()));
 
     let reserved = reserve(&ada, Some(HOUR)).unwrap();
     assert_eq!(reserved.kind, ReservationKind::Created);
-    assert!(life() > HOUR as i64, "{}", life());
+    assert!(life() > 2 * HOUR as i64, "{}", life());
     // An existing pointer is extended, and never shortened.
     let found = reserve(&ada, Some(2 * HOUR)).unwrap();
-    assert_eq!(found.stamp, reserved.stamp);
-    assert!(life() > 2 * HOUR as i64, "{}", life());
-    assert!(reserve(&ada, Some(1)).unwrap().outlives);
-    assert!(life() > 2 * HOUR as i64, "{}", life());
-    assert!(!reserve(&ada, None).unwrap().outlives);
-    assert_eq!(life(), -1);
+    assert_eq!(found.kind, ReservationKind::Existing);
+    assert_eq!(found.pointer.stamp, reserved.pointer.stamp);
+    assert!(life() > 4 * HOUR as i64, "{}", life());
+    let shorter = reserve(&ada, Some(1)).unwrap();
+    assert_eq!(shorter.pointer.ends, found.pointer.ends);
+    for ttl in [None, Some(1)] {
+        assert_eq!(reserve(&ada, ttl).unwrap().pointer.ends, 0);
+        assert_eq!(life(), -1);
+    }
 
     // Without a session another owner takes the key at once.
     let taken = reserve(&ben, None).unwrap();
-    assert!(taken.stamp > reserved.stamp);
+    assert!(taken.pointer.stamp > reserved.pointer.stamp);
     assert_eq!(wait(pointers.find_owner(&key)).unwrap(), Some(ben.clone()));
     assert_eq!(life(), -1);
-    Settler::new(&pointers).settle(&ben, &key, None);
-    wait_until("the pointer is removed", NEVER, || life() == -2);
+    // The call that created it may be about to write the session.
+    assert!(!wait(pointers.remove_if_orphan(&key)).unwrap());
+    wait_until("the pointer is removed", NEVER, || {
+        wait(pointers.remove_if_orphan(&key)).unwrap()
+    });
+    assert_eq!(life(), -2);
 }
 
 /// The script call that writes a session for a reservation.
@@ -139,26 +146,26 @@ fn c4_a_write_is_refused_after_another_owner_took_the_key() {
     let (pointers, key) = (pointers(&cluster), SessionKey::new("run-1"));
     let store = RedisSessionStore::new(at(&cluster)).unwrap();
     let (ada, ben) = (Owner::from_encoded(ADA), Owner::from_encoded("e:t:-:ben"));
-    let reserve = |owner, stale| wait(pointers.reserve(owner, &key, TtlMillis(None), stale));
+    let reserve = |owner| {
+        let reserved = pointers.reserve(owner, &key, TtlMillis(None), Retry::default());
+        wait(reserved)
+    };
 
-    let late = reserve(&ada, None).unwrap();
-    let taken = reserve(&ben, None).unwrap();
+    let late = reserve(&ada).unwrap();
+    let taken = reserve(&ben).unwrap();
     assert_eq!(write(&store, &ada, &key, Some(late)), Status::Stale);
     assert_eq!(write(&store, &ben, &key, Some(taken)), Status::Ok);
     assert_eq!(write(&store, &ada, &key, Some(late)), Status::Stale);
-    assert_eq!(
-        reserve(&ada, None).unwrap_err().code,
-        ErrorCode::InvalidInput
-    );
+    assert_eq!(reserve(&ada).unwrap_err().code, ErrorCode::InvalidInput);
     // C13: the fence expires.
     let fence = left(&cluster, &format!("greentic:session:{{{ADA}}}:fence:run-1"));
     assert!((1..=60_000).contains(&fence), "{fence}");
 
     // The removal of an orphan excludes its late write.
     let key = SessionKey::new("run-2");
-    let reserve = || wait(pointers.reserve(&ada, &key, TtlMillis(None), None));
+    let reserve = || wait(pointers.reserve(&ada, &key, TtlMillis(None), Retry::default()));
     let late = reserve().unwrap();
-    let stamp = late.stamp;
+    let stamp = late.pointer.stamp;
     assert!(wait(pointers.remove_orphan(&ada, &key, stamp)).unwrap());
     assert_eq!(write(&store, &ada, &key, Some(late)), Status::Stale);
     assert_eq!(
@@ -189,19 +196,18 @@ fn c23_verify_restores_missing_pointers() {
     for (name, broken) in [
         ("gone", &["DEL"][..]),
         ("short", &["PEXPIRE", "60000"]),
-        ("stolen", &["SET", "17 17 e:t:-:ben"]),
+        ("stolen", &["SET", "17 e:t:-:ben"]),
     ] {
         let key = SessionKey::new(name);
-        let reserved = wait(
-            store
-                .dispatcher
-                .layout
-                .reserve(&ada, &key, TtlMillis(None), None),
-        )
+        let reserved = wait(store.dispatcher.layout.reserve(
+            &ada,
+            &key,
+            TtlMillis(None),
+            Retry::default(),
+        ))
         .unwrap();
         assert_eq!(write(&store, &ada, &key, reserved), Status::Ok);
         let pointer = pointer(name);
-        let value = cluster.command_for(&pointer, &["GET", &pointer]).text();
         assert_eq!(findings(&store, VerifyMode::Repair), []);
 
         let mut command = vec![broken[0], &*pointer];
@@ -212,7 +218,6 @@ fn c23_verify_restores_missing_pointers() {
         if !is_repaired {
             let bens = reserved.map(|reserved| Reservation {
                 kind: ReservationKind::Created,
-                stamp: 17,
                 ..reserved
             });
             assert_eq!(write(&store, &ben, &key, bens), Status::Ok);
@@ -230,9 +235,11 @@ fn c23_verify_restores_missing_pointers() {
         if is_repaired {
             assert_eq!(findings(&store, VerifyMode::Check), []);
             assert_eq!(left(&cluster, &pointer), -1);
-            let stamp = |value: &str| value.split(' ').next().map(str::to_owned);
             let restored = cluster.command_for(&pointer, &["GET", &pointer]).text();
-            assert_eq!(stamp(&restored), stamp(&value));
+            let meta = format!("greentic:session:{{{ADA}}}:meta:{name}");
+            let record = cluster.command_for(&meta, &["GET", &meta]).text();
+            let stamp = restored.split(' ').next().unwrap();
+            assert!(record.contains(&format!(" {stamp}:0:")), "{record}");
         }
     }
 }
@@ -250,7 +257,7 @@ fn c23_verify_removes_orphans_that_no_call_can_use() {
     let findings = |mode| findings(&store, mode);
     let life = || left(&cluster, &pointer("run-%7B1%7D%25"));
     let ada = Owner::from_encoded(ADA);
-    let reserved = wait(pointers.reserve(&ada, &key, TtlMillis(None), None));
+    let reserved = wait(pointers.reserve(&ada, &key, TtlMillis(None), Retry::default()));
     reserved.unwrap();
     assert_eq!(life(), -1);
     assert_eq!(findings(VerifyMode::Repair), []);
@@ -296,5 +303,35 @@ fn c4_a_barrier_is_no_key_of_another_namespace() {
         let _written = wait(other.create(&of_ada().0, data(&of_ada().0), options)).unwrap();
         assert!(wait(victim.get(&key)).unwrap().is_some(), "{kind}");
         wait(victim.remove(&key, RemoveOptions::new())).unwrap();
+    }
+}
+
+#[test]
+fn c17_a_damaged_pointer_is_named_and_stays() {
+    require!(own_servers);
+    let cluster = RedisCluster::start();
+    let store = RedisSessionStore::new(at(&cluster)).unwrap();
+    let (ctx, _) = of_ada();
+    for damaged in [
+        "99999999999999999999 dev:acme:-:ada",
+        "1x dev:acme:-:ada",
+        "dev",
+        "",
+    ] {
+        let (key, pointer) = (SessionKey::new("damaged"), pointer("damaged"));
+        let _set = cluster.command_for(&pointer, &["SET", &pointer, damaged]);
+        let is_named = |error: crate::GreenticError| {
+            let message = &error.message;
+            assert_eq!(error.code, ErrorCode::Internal, "{damaged}: {message}");
+            assert!(message.contains("damaged"), "{damaged}: {message}");
+        };
+        is_named(wait(store.get(&key)).unwrap_err());
+        let options = CreateOptions::new().key(key.clone());
+        is_named(wait(store.create(&ctx, data(&ctx), options)).unwrap_err());
+        let found = findings(&store, VerifyMode::Repair);
+        let found: Vec<_> = found.iter().map(|f| (f.kind, f.session.clone())).collect();
+        assert_eq!(found, [(FindingKind::Unreadable, Some(key))], "{damaged}");
+        let stays = cluster.command_for(&pointer, &["GET", &pointer]).text();
+        assert_eq!(stays, damaged);
     }
 }

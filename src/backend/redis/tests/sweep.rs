@@ -3,6 +3,7 @@ use greentic_session_testkit::{RedisCluster, own_servers, require, wait_until};
 use super::pointers::{at, data, findings, of_ada, pointer, scope};
 use super::*;
 use crate::admin::{FindingKind, VerifyMode};
+use crate::backend::redis::ownership::pointer::Retry;
 use crate::backend::redis::ownership::pointer_store::PointerStore;
 use crate::backend::redis::ownership::sweep::{PAGE_SIZE, Sweeper};
 use crate::clock::whole_millis;
@@ -28,7 +29,7 @@ fn sweeper(store: &RedisSessionStore) -> Sweeper {
 fn leave(store: &RedisSessionStore, key: &str) {
     let (ada, key) = (Owner::from_encoded("dev:acme:-:ada"), SessionKey::new(key));
     let pointers = pointers(store);
-    let left = pointers.reserve(&ada, &key, TtlMillis(None), None);
+    let left = pointers.reserve(&ada, &key, TtlMillis(None), Retry::default());
     wait_here(left);
 }
 

@@ -23,7 +23,7 @@ local function reschedule(head, deadline)
 end
 
 return run(function()
-  local key, ttl, reservation = unpack(ARGV, 2)
+  local key, ttl, extended = unpack(ARGV, 2)
   read_clock()
   local head = load(key)
   if not head then
@@ -33,10 +33,9 @@ return run(function()
     -- The string that leads from its scope has a deadline of its own, and the scope is not known here.
     return {'LEGACY'}
   end
-  local deadline = deadline_of(ttl)
-  local refused = deadline > head.deadline and refuse_stale(head, head.key, reservation)
+  local deadline, refused = cover(head, deadline_of(ttl), extended)
   if refused then
-    return refused -- its pointer may expire earlier
+    return refused
   end
   local latest_created = has_flag(head, 'c') and call('GET', name('user', head.owner)) == head.key
   if head.scope ~= '-' then

@@ -18,7 +18,7 @@ return run(function()
     return {'EXPIRED'}
   end
   local stored = load(key)
-  local refused = refuse_stale(stored, key, reservation)
+  local refused = refuse(stored, key, reservation, ends)
   if refused then
     return refused
   end
@@ -40,7 +40,7 @@ return run(function()
     end
   end
   local head = {
-    key = key, owner = owner, flags = flags .. string.match(reservation, '%d*$'), revision = revision,
+    key = key, owner = owner, flags = flags, pointer = pointer_in(reservation), revision = revision,
     created = value_or(created, now), deadline = ends, fencing = fencing, operation = operation,
   }
   make_idle(head)

@@ -13,8 +13,8 @@ repeat
   if record_order ~= order or record_owner ~= owner or record_secret ~= '-' or (tonumber(pcall_redis('STRLEN', session)) or 0) == 0 then
     break
   end
-  local stamp = string.match(record_flags, '^%-u(%d*)$')
-  if not stamp or pcall_redis('ZCARD', expiry) ~= 1 or pcall_redis('HLEN', route) ~= 2 then
+  local stamp = string.match(record_pointer, '^[0-9]*')
+  if record_flags ~= '-u' or pcall_redis('ZCARD', expiry) ~= 1 or pcall_redis('HLEN', route) ~= 2 then
     break
   end
   redis.call('DEL', session, meta, route, expiry)

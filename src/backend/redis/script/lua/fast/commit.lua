@@ -12,12 +12,13 @@ repeat
   if record_owner ~= owner or record_secret ~= secret or record_scope ~= scope or (tonumber(pcall_redis('STRLEN', session)) or 0) == 0 then
     break
   end
-  local answer = string.match(record_flags, '^%-u(%d*)$')
+  local answer, pointer_ends = string.match(record_pointer, '^([0-9]*)[:-]([0-9]*)')
   local time = redis.call('TIME')
   local micros = time[1] * 1000000 + time[2]
   local now = math.floor(micros / 1000)
-  local is_later = record_deadline ~= '0' and (ttl == '' or now + ttl > tonumber(record_deadline))
-  if not answer or is_later and later_until ~= '' and now > tonumber(later_until) then
+  -- lib/reservation: the pointer must outlive the session.
+  local is_covered = pointer_ends == '0' or ttl ~= '' and now + ttl <= (tonumber(pointer_ends) or 0) - 1800000
+  if record_flags ~= '-u' or extended ~= '' or not answer or answer ~= '' and not is_covered then
     break
   end
   local instant, entry = format('%.0f', now), record_order .. ':' .. key

@@ -20,9 +20,9 @@ local function has_flag(head, flag)
   return string.find(head.flags, flag, 2, true) ~= nil
 end
 
--- On a Cluster the flags end with the stamp of the session's pointer.
+-- The stamp of the session's pointer; empty where there are no pointers.
 local function stamp_of(head)
-  return string.match(head.flags, '%d*$')
+  return string.match(head.pointer, '^[0-9]*')
 end
 
 -- Removes the wait from a head. The fencing number stays, because it must only grow.

@@ -2,11 +2,11 @@
 
 --- @include "lib/index"
 
--- The head of a new session; `stamp` is the stamp of its pointer, on a Cluster.
-local function new_head(owner, key, scope, operation, ttl, payload, stamp)
+-- The head of a new session; `pointer` is what its record holds of its pointer.
+local function new_head(owner, key, scope, operation, deadline, payload, pointer)
   return {
-    key = key, owner = owner, payload = payload, revision = '1', created = text(now), deadline = deadline_of(ttl),
-    flags = '-u' .. stamp, operation = operation, scope = scope, order = '0', since = '0', attempt = '0', secret = '-',
+    key = key, owner = owner, payload = payload, revision = '1', created = text(now), deadline = deadline,
+    flags = '-u', pointer = pointer, operation = operation, scope = scope, order = '0', since = '0', attempt = '0', secret = '-',
     lease_until = 0, fencing = '0', released = '-',
   }
 end
@@ -32,7 +32,7 @@ local function register(head, legacy_scope, stored, holder, index_header)
   if stored then
     head.revision, head.created, head.fencing = text(stored.revision + 1), stored.created, stored.fencing
     if has_flag(stored, 'c') then
-      head.flags = '-uc' .. stamp_of(head)
+      head.flags = '-uc'
       latest_created = call('GET', name('user', stored.owner)) == stored.key
     end
   end

@@ -1,12 +1,13 @@
 -- Commits a message: the session waits again, or is removed, and the message is remembered (C16).
 
 --- @include "lib/keys"
--- The arguments from `scope` on are missing if the session is to be removed. `later_until` is the instant
--- up to which the script may set a later deadline, empty for no limit.
-local owner, key, message, secret, window, limit, scope, legacy_scope, ttl, later_until, payload = unpack(ARGV, 2)
+-- The arguments from `scope` on are missing if the session is to be removed. `extended` is
+-- what was found of the pointer after a refusal: lib/reservation.
+local owner, key, message, secret, window, limit, scope, legacy_scope, ttl, extended, payload = unpack(ARGV, 2)
 --- @include "fast/commit"
 --- @include "lib/register"
 --- @include "lib/messages"
+--- @include "lib/reservation"
 
 return run(function()
   local done = name('done', owner)
@@ -22,11 +23,12 @@ return run(function()
     return {'LOST'}
   end
   if scope then
-    if later_until ~= '' and now > tonumber(later_until) and deadline_of(ttl) > head.deadline then
-      return {'LATE', text(micros)} -- its pointer may expire earlier
+    local deadline, refused = cover(head, deadline_of(ttl), extended)
+    if refused then
+      return refused
     end
     -- The operation stays: a late repeat of the call that parked the session must not undo the commit.
-    local next = new_head(owner, key, scope, head.operation, ttl, payload, stamp_of(head))
+    local next = new_head(owner, key, scope, head.operation, deadline, payload, head.pointer)
     local found = call('HMGET', name('route', owner), scope, '#')
     local holder = holder_of(owner, found[1], legacy_scope, head)
     local answer = register(next, legacy_scope, head, holder, found[2])

@@ -8,7 +8,8 @@ return run(function()
   local session = name('session', key)
   read_clock()
   local stored = call('EXISTS', session, name('meta', key)) > 0 and load(key) or nil
-  local refused = refuse_stale(stored, key, reservation)
+  local deadline = deadline_of(ttl)
+  local refused = refuse(stored, key, reservation, deadline)
   if refused then
     return refused
   end
@@ -19,8 +20,8 @@ return run(function()
     return {stored.operation == operation and 'OK' or 'EXISTS'}
   end
   local head = {
-    key = key, owner = owner, flags = flags .. string.match(reservation, '%d*$'), operation = operation, revision = '1',
-    created = text(now), deadline = deadline_of(ttl), fencing = '0',
+    key = key, owner = owner, flags = flags, pointer = pointer_in(reservation), operation = operation,
+    revision = '1', created = text(now), deadline = deadline, fencing = '0',
   }
   make_idle(head)
   -- With GET, SET fails if the key has another type.

@@ -9,7 +9,8 @@ local owner, key, scope, legacy_scope, ttl, operation, if_absent, payload, reser
 return run(function()
   read_clock()
   local stored = load(key)
-  local refused = refuse_stale(stored, key, reservation)
+  local deadline = deadline_of(ttl)
+  local refused = refuse(stored, key, reservation, deadline)
   if refused then
     return refused
   end
@@ -31,6 +32,6 @@ return run(function()
   if busy > 0 then
     return {'CLAIMED', busy}
   end
-  local head = new_head(owner, key, scope, operation, ttl, payload, string.match(reservation, '%d*$'))
+  local head = new_head(owner, key, scope, operation, deadline, payload, pointer_in(reservation))
   return register(head, legacy_scope, stored, holder, found[2])
 end)

@@ -4,11 +4,8 @@
 
 local expected_owner, expected_stamp = unpack(ARGV)
 
-if owner ~= expected_owner then
+if owner ~= expected_owner or stamp ~= expected_stamp then
   return {'GONE'}
-end
-if stamp ~= expected_stamp then
-  return {'OTHER'}
 end
 redis.call('DEL', pointer)
 return {'OK'}

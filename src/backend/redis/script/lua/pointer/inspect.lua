@@ -1,9 +1,8 @@
--- Reads a pointer for a check: owner, stamp, the TTL that is left or -1, and the time since the last
--- announcement.
+-- Reads a pointer for a check: owner, stamp, the TTL that is left or -1, and its age, in milliseconds.
 
 --- @include "pointer/pointer"
 
 if not owner then
-  return {redis.call('EXISTS', pointer) == 1 and 'UNREADABLE' or 'GONE'}
+  return {'GONE'}
 end
-return {'OK', owner, stamp, redis.call('PTTL', pointer), math.max(math.floor((micros() - awaited) / 1000), 0)}
+return {'OK', owner, stamp, redis.call('PTTL', pointer), math.max(math.floor((micros - stamp) / 1000), 0)}

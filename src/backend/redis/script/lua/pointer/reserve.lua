@@ -1,22 +1,30 @@
--- Reserves a session key for an owner: finds the owner's pointer, or creates one. Answers also whether the
--- pointer may live longer than asked, and the time.
+-- Reserves a session key for an owner: finds the owner's pointer, or creates one. It then lives as long as
+-- asked, or longer. Answers the stamp, the end (0 for none) and the instant from
+-- which the lifetime counts, in milliseconds.
 
 --- @include "pointer/pointer"
 
--- `ttl` is the least TTL of the pointer. A pointer with the stamp `replaced` is replaced; it is empty
--- for none. A new stamp is above `above`.
-local new_owner, ttl, replaced, above = unpack(ARGV)
+-- `life` is the least lifetime of the pointer, empty for ever. A pointer with the stamp `replaced` is
+-- replaced; it is empty for none. `above` is a stamp or an instant of another node, in microseconds: a new
+-- stamp is above it, and the lifetime counts from it if our clock is behind.
+local new_owner, life, replaced, above = unpack(ARGV)
 
 local stays = owner and stamp ~= replaced
 if stays and owner ~= new_owner then
   return {'OTHER', stamp, owner}
 end
-local asked = math.max(end_of(ttl), millis() + 1)
-local ends = owner == new_owner and math.max(asked, expires_at()) or asked
-local new_stamp = stays and stamp or string.format('%.0f', math.max(micros(), (stamp or 0) + 1, above + 1))
-if owner ~= new_owner then
-  awaited = nil -- an announcement of another owner's call
+local new_stamp = stays and stamp or string.format('%.0f', math.max(micros, (stamp or 0) + 1, above + 1))
+local from = math.floor(math.max(micros, above) / 1000)
+local ends = life ~= '' and from + life or math.huge
+if owner == new_owner then
+  local left = redis.call('PTTL', pointer)
+  ends = left < 0 and math.huge or math.max(ends, math.floor(micros / 1000) + left)
 end
-local outlives = ends > asked or is_held()
-write_pointer(new_stamp, new_owner, ends, 0)
-return {stays and 'EXISTING' or 'CREATED', new_stamp, outlives and 1 or 0, string.format('%.0f', micros())}
+local value, answer = new_stamp .. ' ' .. new_owner, '0'
+if ends < 9007199254740992 then
+  answer = string.format('%.0f', ends)
+  redis.call('SET', pointer, value, 'PXAT', answer)
+else
+  redis.call('SET', pointer, value)
+end
+return {stays and 'EXISTING' or 'CREATED', new_stamp, answer, string.format('%.0f', from)}
