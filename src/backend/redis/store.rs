@@ -29,9 +29,9 @@ use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
 ///
 /// Every operation is one script on the server, and atomic. Deadlines follow the clock of the
 /// server. On one server and with sentinels an operation is one round trip, and expired data needs
-/// no background job. On a Cluster some operations take two or three round trips, and a background
-/// task of the store removes what crashed processes left; docs/topologies.md gives the numbers.
-/// docs/redis-layout.md describes the keys.
+/// no background job. On a Cluster some operations take two to four round trips, and a background
+/// task of the store removes what expired sessions and crashed processes left; docs/topologies.md
+/// gives the numbers. docs/redis-layout.md describes the keys.
 ///
 /// ```
 /// use greentic_session::RedisSessionStore;
