@@ -1,7 +1,7 @@
 //! One direction of a proxy: its fault, and its byte counts.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// The treatment of the bytes of one direction.
@@ -20,12 +20,16 @@ pub enum Flow {
     SwallowThenClose,
     /// They are dropped, and the connection is reset (RST).
     Reset,
+    /// A piece that contains these texts, and all that follows it on its connection, is held until
+    /// [`FaultProxy::release`](crate::FaultProxy::release). Other pieces are forwarded.
+    Hold(&'static [&'static str]),
 }
 
 /// The state shared by all connections of one direction.
 #[derive(Default)]
 pub(crate) struct Direction {
     state: Mutex<State>,
+    released: Condvar,
     bytes: AtomicU64,
     faults: AtomicU64,
 }
@@ -36,6 +40,8 @@ struct State {
     once: bool,
     // Counts the changes, so that a connection counts its bytes from the last one.
     change: u64,
+    // Counts the releases of held pieces.
+    release: u64,
 }
 
 /// The state of a connection between two pieces.
@@ -49,9 +55,15 @@ pub(crate) struct Progress {
 pub(crate) enum Treatment {
     Pass,
     Delay(Duration),
-    Cut { pass: usize },
+    Cut {
+        pass: usize,
+    },
     Mute,
     Reset,
+    /// Wait until pieces are released more often than that.
+    Hold {
+        release: u64,
+    },
 }
 
 impl Direction {
@@ -75,8 +87,22 @@ impl Direction {
         self.faults.load(Ordering::SeqCst)
     }
 
-    /// Determines the treatment of the next `length` bytes of a connection.
-    pub(crate) fn treat(&self, progress: &mut Progress, length: usize) -> Treatment {
+    /// Lets all held pieces pass.
+    pub(crate) fn release(&self) {
+        self.state().release += 1;
+        self.released.notify_all();
+    }
+
+    /// Waits until held pieces are released.
+    pub(crate) fn wait_for_release(&self, after: u64) {
+        let held = |state: &mut State| state.release <= after;
+        let waited = self.released.wait_while(self.state(), held);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Determines the treatment of the next bytes of a connection.
+    pub(crate) fn treat(&self, progress: &mut Progress, piece: &[u8]) -> Treatment {
+        let length = piece.len();
         let mut state = self.state();
         if progress.change != state.change {
             *progress = Progress {
@@ -100,10 +126,17 @@ impl Direction {
             Flow::Swallow => Treatment::Mute,
             Flow::SwallowThenClose => Treatment::Cut { pass: 0 },
             Flow::Reset => Treatment::Reset,
+            Flow::Hold(texts) if texts.iter().all(|text| contains(piece, text)) => {
+                Treatment::Hold {
+                    release: state.release,
+                }
+            }
+            Flow::Hold(_) => return Treatment::Pass,
         };
         if state.once {
             *state = State {
                 change: state.change + 1,
+                release: state.release,
                 ..State::default()
             };
         }
@@ -119,10 +152,17 @@ impl Direction {
             flow,
             once,
             change: state.change + 1,
+            release: state.release,
         };
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn contains(piece: &[u8], text: &str) -> bool {
+    piece
+        .windows(text.len())
+        .any(|window| window == text.as_bytes())
 }

@@ -52,6 +52,11 @@ impl ProxiedConnection {
         }
     }
 
+    /// Closes the side of the client. Held requests still reach the server later.
+    pub(crate) fn cut_client(&self) {
+        let _ = self.client.shutdown(Shutdown::Both);
+    }
+
     fn reset(&self) {
         if self.mark_closed() {
             reset_on_close(&self.client);
@@ -80,13 +85,17 @@ impl ProxiedConnection {
             if length == 0 {
                 return Ok(());
             }
-            let pass = match direction.treat(&mut progress, length) {
+            let pass = match direction.treat(&mut progress, &buffer[..length]) {
                 Treatment::Pass => length,
                 Treatment::Delay(time) if self.sleep(time) => length,
                 Treatment::Delay(_) => return Ok(()),
                 Treatment::Cut { pass } => {
                     direction.add_bytes(pass);
                     return to.write_all(&buffer[..pass]);
+                }
+                Treatment::Hold { release } => {
+                    direction.wait_for_release(release);
+                    length
                 }
                 Treatment::Mute => return discard(from, &mut buffer),
                 Treatment::Reset => {

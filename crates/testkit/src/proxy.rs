@@ -155,6 +155,21 @@ impl FaultProxy {
         self.accepts(Accept::Pass);
     }
 
+    /// Lets everything pass that [`Flow::Hold`] holds.
+    pub fn release(&self) {
+        self.shared.requests.release();
+        self.shared.replies.release();
+    }
+
+    /// Closes all open connections for their clients, not for the server: requests that are held
+    /// reach it after [`release`](Self::release). New connections are accepted.
+    pub fn cut_clients(&self) {
+        let state = self.shared.state();
+        for connection in state.connections.iter().filter_map(Weak::upgrade) {
+            connection.cut_client();
+        }
+    }
+
     /// Closes all open connections; new ones are accepted.
     pub fn close_all(&self) {
         self.shared.state().close_all();
@@ -191,6 +206,7 @@ impl Drop for FaultProxy {
         if let Some(acceptor) = self.acceptor.take() {
             let _ = acceptor.join();
         }
+        self.release();
         self.close_all();
     }
 }

@@ -237,3 +237,28 @@ fn drops_a_client_whose_server_is_gone() {
     let proxy = FaultProxy::start(&address);
     hears_the_end(&connect(&proxy));
 }
+
+#[test]
+fn held_pieces_reach_the_server_later_also_after_the_client_has_gone() {
+    let proxy = proxy();
+    let (held, other) = (connect(&proxy), connect(&proxy));
+    is_passed(&held);
+    is_passed(&other);
+    proxy.requests_once(Flow::Hold(&["wa", "it"]));
+    says(&held, "wait");
+    wait_until("the piece is held", LIMIT, || proxy.faults() == 1);
+    is_passed(&other);
+    proxy.release();
+    hears(&held, "wait");
+
+    proxy.requests_once(Flow::Hold(&["again"]));
+    says(&held, "again");
+    wait_until("the piece is held", LIMIT, || proxy.faults() == 2);
+    proxy.cut_clients();
+    hears_the_end(&held);
+    let bytes = proxy.request_bytes();
+    proxy.release();
+    wait_until("the piece is sent", LIMIT, || {
+        proxy.request_bytes() == bytes + 5
+    });
+}
