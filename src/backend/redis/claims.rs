@@ -1,11 +1,16 @@
 //! Claims: one worker resumes a wait (C16).
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+use futures_util::future::BoxFuture;
 
 use super::dispatch::Dispatcher;
 use super::script::args::{MessageLimits, OwnerCall};
 use super::script::registry;
 use super::script::status::Status;
+use super::transport::runtime::finished_when_dropped::FinishedWhenDropped;
 use crate::claim::{Claim, ClaimOutcome, ClaimToken};
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
@@ -13,10 +18,35 @@ use crate::options::StoreOptions;
 use crate::payload;
 use crate::request::{self, Next};
 
+/// Claims a wait. If the future is dropped after the claim was sent, the claim is finished in the
+/// background, and released: no worker would know of it.
 pub async fn claim(
-    dispatcher: &Dispatcher,
+    dispatcher: &Arc<Dispatcher>,
     request: request::Claim,
 ) -> SessionResult<ClaimOutcome> {
+    let runtime = Arc::clone(dispatcher.client.runtime()?);
+    let sent = Arc::new(AtomicBool::new(false));
+    let call = send_claim(Arc::clone(dispatcher), request, Arc::clone(&sent));
+    let dispatcher = Arc::clone(dispatcher);
+    let release_if_sent = move |call: BoxFuture<'static, SessionResult<ClaimOutcome>>| {
+        if !sent.load(Ordering::Relaxed) {
+            return;
+        }
+        runtime.spawn(async move {
+            if let Ok(ClaimOutcome::Claimed(claim)) = call.await {
+                let _released = release(&dispatcher, &claim.token).await;
+            }
+        });
+    };
+    FinishedWhenDropped::new(call, release_if_sent).await
+}
+
+async fn send_claim(
+    dispatcher: Arc<Dispatcher>,
+    request: request::Claim,
+    sent: Arc<AtomicBool>,
+) -> SessionResult<ClaimOutcome> {
+    let dispatcher = &*dispatcher;
     let keys = dispatcher.layout.keys(&request.owner);
     let arguments = registry::Claim {
         owner: &request.owner,
@@ -26,7 +56,7 @@ pub async fn claim(
         secret: request.secret,
         lease: request.lease_millis,
     };
-    let call = OwnerCall::new(&keys, keys.route(&request.owner), arguments);
+    let call = OwnerCall::new(&keys, keys.route(&request.owner), arguments).noting(&sent);
     let mut answer = dispatcher.answer(call).await?;
     match answer.status {
         Status::Ok => {}

@@ -65,7 +65,8 @@ impl Dispatcher {
         let mut retry = Retry::default();
         loop {
             let reservation = self.layout.reserve(owner, key, ttl, retry).await?;
-            let (mut answer, is_valid) = match self.answer(call(reservation)).await {
+            let until = reservation.map(|reservation| reservation.write_deadline);
+            let (mut answer, is_valid) = match self.answer(call(reservation).until(until)).await {
                 Ok(answer) if answer.status == Status::Ok => return Ok(answer),
                 Ok(answer) if answer.status == Status::ExtendPointer => (answer, true),
                 Ok(answer) if matches!(answer.status, Status::Late | Status::Stale) => {

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use redis::Value;
 
 use super::client::Client;
-use super::client::info::{Info, text_of};
 use super::client::topology::Route;
 use super::script::reply::unexpected;
+use super::transport::info::{Info, text_of};
 use crate::error::SessionResult;
 use crate::session::{Health, HealthWarning};
 

@@ -41,7 +41,7 @@ use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
 /// # Ok::<(), greentic_session::GreenticError>(())
 /// ```
 pub struct RedisSessionStore {
-    pub(crate) dispatcher: Dispatcher,
+    pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) config: RedisConfig,
 }
 
@@ -51,7 +51,7 @@ impl RedisSessionStore {
     /// # Errors
     /// `InvalidInput` if the configuration is wrong.
     pub fn new(config: RedisConfig) -> SessionResult<Self> {
-        let dispatcher = Dispatcher::new(&config)?;
+        let dispatcher = Arc::new(Dispatcher::new(&config)?);
         Ok(Self { dispatcher, config })
     }
 

@@ -4,7 +4,7 @@ mod cluster;
 mod cursor;
 pub mod fan_out;
 pub mod hash_slot;
-pub mod info;
+mod lost_attempts;
 mod redirect;
 mod replication;
 mod retry;
@@ -23,9 +23,11 @@ use self::replication::Replication;
 use self::retry::{RetryState, Timeouts};
 use self::topology::{Masters, Route, Topology};
 use super::config::RedisConfig;
-use super::script::reply::unexpected;
-use super::script::{Call, Reply};
+use super::script::reply::{late, unexpected};
+use super::script::{Call, Reply, ScriptForm};
+use super::transport::connection::{Connection, MAX_IN_FLIGHT, Outgoing};
 use super::transport::error::Failure;
+use super::transport::info;
 use super::transport::runtime::Runtime;
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
@@ -80,9 +82,9 @@ impl Client {
             route: Route::Master,
             has_one_key: call.has_one_key,
             mutating: call.mutating(),
-            script: Some(&call),
         };
-        self.send(Batch::Command(call.by_sha1()), request).await
+        self.send(Batch::Script(&call, ScriptForm::Sha1), request)
+            .await
     }
 
     /// Runs a command that changes nothing, at the master of the key's slot.
@@ -152,13 +154,18 @@ impl Client {
         Ok(self.runtime.get_or_init(|| shared))
     }
 
+    #[cfg(test)]
+    pub fn pretend_silence(&self) {
+        self.topology.pretend_silence();
+    }
+
     /// Whether no connection is open.
     #[cfg(test)]
     pub fn is_closed(&self) -> bool {
         self.topology.is_closed()
     }
 
-    async fn send(&self, batch: Batch, request: Request<'_>) -> SessionResult<Reply> {
+    async fn send(&self, batch: Batch<'_>, request: Request<'_>) -> SessionResult<Reply> {
         let runtime = self.runtime()?;
         let attempts = self.send_with_retries(runtime, batch, request);
         runtime.with_timers(attempts).await
@@ -167,8 +174,8 @@ impl Client {
     async fn send_with_retries(
         &self,
         runtime: &Arc<Runtime>,
-        mut batch: Batch,
-        mut request: Request<'_>,
+        mut batch: Batch<'_>,
+        request: Request<'_>,
     ) -> SessionResult<Reply> {
         let is_cluster = self.topology.is_cluster();
         let mut retry = RetryState::new(self.timeouts, request.route.clone(), is_cluster);
@@ -176,7 +183,7 @@ impl Client {
         loop {
             #[cfg(test)]
             ROUND_TRIPS.with(|trips| trips.set(trips.get() + 1));
-            let attempt = self.attempt(runtime, &batch, &request, slot, &retry);
+            let attempt = self.attempt(runtime, &batch, &request, slot, &mut retry);
             let failure = match attempt.await {
                 Ok(value) => {
                     let repeated = retry.outcome_unknown;
@@ -190,17 +197,27 @@ impl Client {
                 has_one_key: request.has_one_key,
             };
             let next_route = route_after(&failure, &self.topology, runtime, &target);
-            if failure == Failure::NoScript
-                && let Some(call) = request.script.take()
-            {
-                batch = Batch::Command(call.by_text());
-                continue;
+            match (&mut batch, &failure) {
+                (Batch::Script(_, form @ ScriptForm::Sha1), Failure::NoScript) => {
+                    *form = ScriptForm::Text;
+                    continue;
+                }
+                // The call must reserve its session key anew.
+                (Batch::Script(call, _), Failure::Late(time))
+                    if call.write_deadline.is_some_and(|deadline| deadline < *time) =>
+                {
+                    let (value, repeated) = (late(*time), retry.outcome_unknown);
+                    return Ok(Reply { value, repeated });
+                }
+                _ => {}
             }
-            retry.outcome_unknown |= request.mutating && failure == Failure::ConnectionLost;
             retry.route = next_route;
             match retry.pause_after(&failure) {
                 Some(pause) => sleep(pause).await,
-                None => return Err(retry.into_error(failure)),
+                None => {
+                    retry.lost.wait().await;
+                    return Err(retry.into_error(failure));
+                }
             }
         }
     }
@@ -208,10 +225,10 @@ impl Client {
     async fn attempt(
         &self,
         runtime: &Arc<Runtime>,
-        batch: &Batch,
+        batch: &Batch<'_>,
         request: &Request<'_>,
         slot: u16,
-        retry: &RetryState,
+        retry: &mut RetryState,
     ) -> Result<Value, Failure> {
         let replication = self.replication.as_ref().filter(|_| request.mutating);
         let budget = retry.connect_budget();
@@ -222,34 +239,69 @@ impl Client {
         let connection = pool
             .connection(runtime, budget, replication.is_some())
             .await?;
+        let Ok(room) = timeout_at(retry.deadline, connection.room()).await else {
+            return Err(Failure::Final(
+                ErrorCode::RateLimited,
+                format!("{MAX_IN_FLIGHT} calls wait for the server; nothing was done"),
+            ));
+        };
+        retry.lost.end(&connection, retry.deadline).await?;
+        let end = self.attempt_end(&connection, retry.deadline);
+        let asking = matches!(retry.route, Route::AskTarget(_));
+        let outgoing = |command: Cmd| match replication {
+            Some(replication) => {
+                Outgoing::Commands(replication.wrap(&command, request.key, asking))
+            }
+            None if asking => Outgoing::Commands(with_asking(&command)),
+            None => Outgoing::Command(command),
+        };
+        let outgoing = match batch {
+            Batch::Script(call, form) => {
+                call.note_sent();
+                outgoing(call.command(*form, connection.clock.deadline(end)))
+            }
+            Batch::Command(command) => outgoing(command.clone()),
+            Batch::Commands(commands) => Outgoing::Commands(commands.clone()),
+        };
+        let limit = self.timeouts.response;
+        let exchange = connection.exchange(outgoing, room, runtime, limit);
         let sent = timeout_at(retry.deadline, async {
-            let asking = matches!(retry.route, Route::AskTarget(_));
-            let command = match batch {
-                Batch::Command(command) => command,
-                Batch::Commands(commands) => {
-                    let answers = Value::Array(connection.send_all(commands).await?);
-                    return answers.extract_error().map_err(Failure::from);
-                }
-            };
-            match replication {
-                None if !asking => connection.send(command).await.map_err(Failure::from),
-                None => {
-                    let answers = connection.send_all(&with_asking(command)).await?;
+            let answer = exchange.await?;
+            match (batch, replication) {
+                (Batch::Commands(_), _) => answer.extract_error().map_err(Failure::from),
+                (_, Some(replication)) => replication.answer(answer, asking),
+                (_, None) if asking => {
+                    let answers = answer.into_sequence().unwrap_or_default();
                     let answer = answers.into_iter().nth(1).unwrap_or(Value::Nil);
                     answer.extract_error().map_err(Failure::from)
                 }
-                Some(replication) => {
-                    let commands = replication.wrap(command, request.key, asking);
-                    let answers = connection.send_all(&commands).await?;
-                    replication.answer(answers, asking)
-                }
+                (_, None) => Ok(answer),
             }
         });
         let answer = sent.await.unwrap_or(Err(Failure::NoAnswer));
-        if answer.as_ref().is_err_and(Failure::ends_connection) {
-            connection.mark_unusable();
+        if let Err(failure) = &answer {
+            if failure.ends_connection() {
+                connection.mark_unusable();
+            }
+            match failure {
+                Failure::Late(time) => connection.clock.set(*time),
+                Failure::ConnectionLost if request.mutating => {
+                    retry.outcome_unknown = true;
+                    retry.lost.add(&connection, end);
+                }
+                _ => {}
+            }
         }
         answer
+    }
+
+    /// The end of an attempt, by the local clock: its write deadline. If its connection cannot be
+    /// closed, a repeat waits for that, so there must be time for one.
+    fn attempt_end(&self, connection: &Connection, deadline: Instant) -> Instant {
+        match connection.id {
+            Some(_) => deadline,
+            None => deadline.min(Instant::now() + self.timeouts.response / 4),
+        }
     }
 }
 
@@ -261,7 +313,9 @@ fn with_asking(command: &Cmd) -> Pipeline {
 }
 
 /// What is sent in one round trip.
-enum Batch {
+enum Batch<'a> {
+    Script(&'a Call<'a>, ScriptForm),
+    /// A command that changes nothing.
     Command(Cmd),
     /// Commands that change nothing and have no key.
     Commands(Pipeline),
@@ -276,8 +330,6 @@ struct Request<'a> {
     has_one_key: bool,
     /// After a lost connection its outcome is unknown.
     mutating: bool,
-    /// The script, until its text was sent.
-    script: Option<&'a Call<'a>>,
 }
 
 impl<'a> Request<'a> {
@@ -288,7 +340,6 @@ impl<'a> Request<'a> {
             route,
             has_one_key: true,
             mutating: false,
-            script: None,
         }
     }
 }

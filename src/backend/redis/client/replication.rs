@@ -55,7 +55,10 @@ impl Replication {
     ///
     /// # Errors
     /// `NotReplicated` if too few replicas confirmed the barrier.
-    pub fn answer(&self, answers: Vec<Value>, asking: bool) -> Result<Value, Failure> {
+    pub fn answer(&self, answers: Value, asking: bool) -> Result<Value, Failure> {
+        let Value::Array(answers) = answers else {
+            return Err(Failure::ConnectionLost);
+        };
         let is_asking = |index: usize| asking && (index == 0 || index == 2);
         let mut answers = answers
             .into_iter()

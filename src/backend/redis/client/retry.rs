@@ -5,6 +5,7 @@ use std::time::Duration;
 use greentic_types::{ErrorCode, GreenticError};
 use tokio::time::Instant;
 
+use super::lost_attempts::LostAttempts;
 use super::topology::Route;
 use crate::backend::redis::transport::backoff::pause;
 use crate::backend::redis::transport::error::Failure;
@@ -28,6 +29,8 @@ pub struct RetryState {
     connect_timeout: Duration,
     /// An attempt may have been done.
     pub outcome_unknown: bool,
+    /// The attempts whose connection was lost.
+    pub lost: LostAttempts,
     failures: u32,
     /// The route of the next attempt.
     pub route: Route,
@@ -44,6 +47,7 @@ impl RetryState {
             refusal_deadline: deadline.min(now + timeouts.connect),
             connect_timeout: timeouts.connect,
             outcome_unknown: false,
+            lost: LostAttempts::default(),
             failures: 0,
             route,
             is_cluster,
@@ -74,6 +78,8 @@ impl RetryState {
             // The first retry is immediate: a connection that was idle may be lost while the server
             // is well.
             Failure::ConnectionLost => (pause(self.failures), self.deadline),
+            // The answer contained the time, so the next deadline is right.
+            Failure::Late(_) => (pause(self.failures), self.deadline),
             Failure::Moved(_) if self.is_cluster => (pause(self.failures), self.deadline),
             // While a slot is migrated some of an owner's keys are at one node, and some at the
             // other.

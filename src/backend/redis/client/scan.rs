@@ -4,10 +4,10 @@ use redis::{Cmd, Value};
 
 use super::Client;
 use super::cursor::ScanPosition;
-use super::info;
 use super::topology::Route;
 use crate::admin::{Progress, ScanCursor};
 use crate::backend::redis::script::reply::unexpected;
+use crate::backend::redis::transport::info;
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
 

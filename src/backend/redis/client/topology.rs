@@ -135,6 +135,14 @@ impl Topology {
         }
     }
 
+    /// Lets the connections to the only server look as if they had been silent.
+    #[cfg(test)]
+    pub fn pretend_silence(&self) {
+        if let Self::One(pool) = self {
+            pool.pretend_silence();
+        }
+    }
+
     /// Whether no connection is open.
     #[cfg(test)]
     pub fn is_closed(&self) -> bool {

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// The user to log in as. Without a user it is the default user; without a password no login is
-/// sent.
+/// The user to log in as. Without a user it is the default user. A user without a password logs in
+/// with an empty one; without both no login is sent.
 #[derive(Clone, Default)]
 pub struct Credentials {
     pub user: Option<String>,

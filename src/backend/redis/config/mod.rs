@@ -56,7 +56,10 @@ pub struct RedisConfig {
     pub connect_timeout: Duration,
     /// The time limit of a call over all its attempts. Default: 5 seconds; 1 ms to 1 hour.
     ///
-    /// Keep it above the connect timeout, so that a call that lost its connection can be repeated.
+    /// On a Cluster it is the limit of each step: a call that writes a session key has two or more.
+    /// A call never ends in `Timeout` before, and after its end no server carries out anything of
+    /// it. Keep it above the connect timeout, so that a call that lost its connection can be
+    /// repeated.
     pub response_timeout: Duration,
     /// The number of connections to each server; all calls share them. Default: 2; 1 to 64.
     pub connections: usize,

@@ -59,10 +59,7 @@ impl Reservation {
             ReservationKind::Created => '+',
             ReservationKind::Existing => '=',
         };
-        format!(
-            "{}{sign}{}",
-            reservation.write_deadline, reservation.pointer
-        )
+        format!("{sign}{}", reservation.pointer)
     }
 }
 

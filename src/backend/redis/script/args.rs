@@ -1,6 +1,8 @@
 //! The arguments of scripts: one type for the arguments of each script, and their form on the wire.
 
 use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use greentic_types::SessionKey;
 
@@ -108,8 +110,24 @@ impl<'a> OwnerCall<'a> {
                 keys: vec![Cow::Owned(key.into_bytes())],
                 args,
                 has_one_key: false,
+                write_deadline: None,
+                sent: None,
             },
         }
+    }
+
+    /// The same call, which may write up to an instant by the server's clock at most, in
+    /// microseconds.
+    pub fn until(mut self, write_deadline: Option<u64>) -> Self {
+        let both = [self.call.write_deadline, write_deadline];
+        self.call.write_deadline = both.into_iter().flatten().min();
+        self
+    }
+
+    /// The same call, which sets `sent` when it is sent.
+    pub fn noting(mut self, sent: &Arc<AtomicBool>) -> Self {
+        self.call.sent = Some(Arc::clone(sent));
+        self
     }
 }
 
@@ -123,6 +141,8 @@ impl<'a> Call<'a> {
             keys: vec![Cow::Owned(key.into_bytes())],
             args,
             has_one_key: true,
+            write_deadline: None,
+            sent: None,
         }
     }
 }

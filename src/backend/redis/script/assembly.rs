@@ -32,6 +32,7 @@ const FILES: &[(&str, &str)] = files![
     "fast/park",
     "fast/read",
     "fast/wait",
+    "lib/clock",
     "lib/deadline",
     "lib/delete_session",
     "lib/expires_at",
@@ -47,12 +48,20 @@ const FILES: &[(&str, &str)] = files![
     "lib/register",
     "lib/reservation",
     "lib/write",
+    "lib/write_deadline",
     "pointer/pointer",
 ];
 
-/// The whole text of a script. A test checks that each file that is included exists.
-pub fn assemble(script: &str) -> String {
+/// What stands before a script that writes.
+const CHECK_DEADLINE: &str = "--- @include \"lib/write_deadline\"\n";
+
+/// The whole text of a script. A script that writes checks its deadline first. A test checks that
+/// each file that is included exists.
+pub fn assemble(script: &str, writes: bool) -> String {
     let (mut text, mut included) = (String::new(), Vec::new());
+    if writes {
+        append(CHECK_DEADLINE, &mut text, &mut included);
+    }
     append(script, &mut text, &mut included);
     let words = [
         ("$RECORD_NAMES", RECORD.names("record")),
@@ -95,7 +104,7 @@ fn included_by(line: &str) -> Option<&str> {
 
 /// A script's fast path alone, which answers `DECLINED` where the full path would go on.
 #[cfg(test)]
-pub fn fast_path(script: &str) -> Option<String> {
+pub fn fast_path(script: &str, writes: bool) -> Option<String> {
     let mut lines = script.lines();
     let mut fast = String::new();
     lines.find(|line| {
@@ -103,14 +112,14 @@ pub fn fast_path(script: &str) -> Option<String> {
         fast.push('\n');
         is_fast(line)
     })?;
-    Some(assemble(&(fast + "return {'DECLINED'}")))
+    Some(assemble(&(fast + "return {'DECLINED'}"), writes))
 }
 
 /// A script's full path alone.
 #[cfg(test)]
-pub fn full_path(script: &str) -> String {
+pub fn full_path(script: &str, writes: bool) -> String {
     let full: Vec<_> = script.lines().filter(|line| !is_fast(line)).collect();
-    assemble(&full.join("\n"))
+    assemble(&full.join("\n"), writes)
 }
 
 #[cfg(test)]
@@ -148,6 +157,7 @@ mod tests {
     #[test]
     fn every_include_resolves_without_a_cycle() {
         let scripts = ALL.iter().flat_map(|script| includes(script.file));
+        let scripts = scripts.chain(includes(CHECK_DEADLINE));
         for path in scripts.chain(FILES.iter().map(|(path, _)| *path)) {
             check_for_cycles(path, &mut Vec::new());
         }
@@ -157,6 +167,7 @@ mod tests {
     fn every_file_is_a_script_or_included() {
         let files = ALL.iter().map(|script| script.file);
         let files = files.chain(FILES.iter().map(|(_, file)| *file));
+        let files = files.chain([CHECK_DEADLINE]);
         let included: Vec<_> = files.flat_map(includes).collect();
         let scripts: Vec<_> = ALL.iter().map(|script| script.path).collect();
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/backend/redis/script/lua");
@@ -176,7 +187,7 @@ mod tests {
     #[test]
     fn a_file_is_in_a_script_once() {
         for script in ALL {
-            let (name, text) = (script.path, assemble(script.file));
+            let (name, text) = (script.path, assemble(script.file, script.writes));
             assert!(!text.contains("@include"), "{name}");
             for (path, file) in FILES {
                 let first = file.lines().next().unwrap();
@@ -191,7 +202,7 @@ mod tests {
     #[test]
     fn every_word_of_a_table_is_replaced() {
         for script in ALL {
-            let (name, text) = (script.path, assemble(script.file));
+            let (name, text) = (script.path, assemble(script.file, script.writes));
             let mut rest = text.split('$').skip(1);
             let is_word = |rest: &str| rest.starts_with(|letter: char| letter.is_ascii_uppercase());
             assert!(!rest.any(is_word), "{name}");

@@ -13,7 +13,8 @@ pub mod reply;
 pub mod status;
 
 use std::borrow::Cow;
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use redis::Cmd;
 
@@ -54,11 +55,19 @@ impl Script {
 
     fn assembled(&self) -> &Assembled {
         self.assembled.get_or_init(|| {
-            let text = assemble(self.file);
+            let text = assemble(self.file, self.writes);
             let sha1 = redis::Script::new(&text).get_hash().to_owned();
             Assembled { text, sha1 }
         })
     }
+}
+
+/// The form in which a script is sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum ScriptForm {
+    /// Its name, for a server that has the script in its cache.
+    Sha1,
+    Text,
 }
 
 /// One call of a script.
@@ -68,6 +77,11 @@ pub struct Call<'a> {
     pub args: Vec<Cow<'a, [u8]>>,
     /// Whether the script uses the first key only.
     pub has_one_key: bool,
+    /// An instant by the server's clock, in microseconds, up to which the script may write, where a
+    /// reservation sets one. A script that writes also has the deadline of its attempt.
+    pub write_deadline: Option<u64>,
+    /// Set when the call is sent, for a caller that must know it.
+    pub sent: Option<Arc<AtomicBool>>,
 }
 
 impl Call<'_> {
@@ -81,24 +95,31 @@ impl Call<'_> {
         self.keys.first().map(AsRef::as_ref).unwrap_or_default()
     }
 
-    /// The short form, for a server that has the script in its cache.
-    pub fn by_sha1(&self) -> Cmd {
-        self.command("EVALSHA", &self.script.assembled().sha1)
+    /// Notes that the call is sent.
+    pub fn note_sent(&self) {
+        if let Some(sent) = &self.sent {
+            sent.store(true, Ordering::Relaxed);
+        }
     }
 
-    /// The form that carries the whole script.
-    pub fn by_text(&self) -> Cmd {
-        self.command("EVAL", &self.script.assembled().text)
-    }
-
-    fn command(&self, verb: &str, script: &str) -> Cmd {
+    /// The command that runs the script. A script that writes refuses to after `deadline`, by the
+    /// server's clock in microseconds.
+    pub fn command(&self, form: ScriptForm, deadline: u64) -> Cmd {
+        let script = self.script.assembled();
+        let (verb, script) = match form {
+            ScriptForm::Sha1 => ("EVALSHA", &script.sha1),
+            ScriptForm::Text => ("EVAL", &script.text),
+        };
         let parts = || self.keys.iter().chain(&self.args);
         let size: usize = parts().map(|part| part.len()).sum();
         let mut command =
-            Cmd::with_capacity(parts().count() + 3, verb.len() + script.len() + size + 20);
+            Cmd::with_capacity(parts().count() + 4, verb.len() + script.len() + size + 36);
         command.arg(verb).arg(script).arg(self.keys.len());
         for part in parts() {
             command.arg(part.as_ref());
+        }
+        if self.script.writes {
+            command.arg(self.write_deadline.unwrap_or(u64::MAX).min(deadline));
         }
         command
     }

@@ -157,6 +157,13 @@ impl Stored {
     }
 }
 
+/// The answer to a write that came after the write deadline of its reservation. It contains the
+/// time of the server, in microseconds.
+pub fn late(time: u64) -> Value {
+    let text = |text: String| Value::BulkString(text.into_bytes());
+    Value::Array(vec![text("LATE".to_owned()), text(time.to_string())])
+}
+
 /// The error of an answer that no script of this version gives.
 pub fn unexpected() -> GreenticError {
     GreenticError::new(

@@ -100,8 +100,12 @@ mod tests {
 
     #[test]
     fn scripts_answer_the_words_of_the_enum() {
-        let texts: Vec<_> = ALL.iter().map(|entry| assemble(entry.file)).collect();
+        let texts: Vec<_> = ALL
+            .iter()
+            .map(|entry| assemble(entry.file, entry.writes))
+            .collect();
         let mut used: Vec<_> = texts.iter().flat_map(|text| words(text)).collect();
+        used.push("LATE"); // an error in lib/write_deadline, which the client reads
         used.sort_unstable();
         used.dedup();
         let mut known = Status::WORDS.to_vec();

@@ -1,9 +1,12 @@
+use std::task::{Context, Waker};
+
 use greentic_session_testkit::{
     Accept, FaultProxy, Flow, RedisServer, own_servers, require, wait_until,
 };
 
 use super::*;
 use crate::ErrorCode;
+use crate::backend::redis::transport::connection::MAX_IN_FLIGHT;
 
 #[test]
 fn c17_an_unreachable_server_is_unavailable() {
@@ -130,4 +133,82 @@ fn an_open_connection_replaces_one_that_cannot_be_opened() {
     for expected in 2..=5 {
         assert_eq!(count(&client).unwrap(), (expected, false));
     }
+}
+
+/// A firewall may forget connections that are idle, without telling either end.
+#[test]
+fn c14_an_idle_connection_that_died_costs_no_timeout() {
+    require!(own_servers);
+    let (_server, proxy) = behind_a_proxy();
+    let client = open(
+        &config(&proxy.url())
+            .response_timeout(SOON * 4)
+            .connections(2),
+    );
+    assert_eq!(count(&client).unwrap(), (1, false));
+    assert_eq!(count(&client).unwrap(), (2, false));
+    client.pretend_silence();
+    proxy.requests_once(Flow::Swallow);
+    assert_eq!(count(&client).unwrap(), (3, false));
+}
+
+/// An idle connection that is well is used again.
+#[test]
+fn an_idle_connection_is_checked_once() {
+    require!(own_servers);
+    let (_server, proxy) = behind_a_proxy();
+    let client = open(&config(&proxy.url()));
+    assert_eq!(count(&client).unwrap(), (1, false));
+    let bytes = |client: &Client| {
+        let before = proxy.reply_bytes();
+        let _count = count(client).unwrap();
+        proxy.reply_bytes() - before
+    };
+    let usual = bytes(&client);
+    client.pretend_silence();
+    assert!(bytes(&client) > usual, "it was not checked");
+    assert_eq!(bytes(&client), usual);
+    assert_eq!(proxy.connections(), 1);
+}
+
+#[test]
+fn c14_a_dropped_call_that_was_not_sent_is_not_sent() {
+    require!(own_servers);
+    let (server, proxy) = behind_a_proxy();
+    let client = open(&config(&proxy.url()));
+    assert_eq!(count(&client).unwrap(), (1, false));
+    proxy.requests_once(Flow::Hold(&[]));
+    let mut idle = Context::from_waker(Waker::noop());
+    let sent = MAX_IN_FLIGHT;
+    let mut calls: Vec<_> = (0..sent + 1000)
+        .map(|_| Box::pin(client.run(call(&COUNT, ""))))
+        .collect();
+    for call in &mut calls {
+        assert!(call.as_mut().poll(&mut idle).is_pending());
+    }
+    drop(calls);
+    proxy.release();
+    let done = i64::try_from(sent).unwrap() + 2;
+    assert_eq!(count(&client).unwrap(), (done, false));
+    drop(server);
+}
+
+#[test]
+fn a_user_without_a_password_logs_in() {
+    require!(own_servers);
+    let server = RedisServer::start();
+    let user = ["ACL", "SETUSER", "limited", "on", "nopass", "~*", "+@all"];
+    let _ = server.command(&user).accepted();
+    let as_user = |name: &str| {
+        let url = server
+            .url()
+            .replace("redis://", &format!("redis://{name}@"));
+        let client = open(&config(&url));
+        let mut command = redis::cmd("ACL");
+        command.arg("WHOAMI");
+        let reply = wait(client.command(command, b""))?;
+        Ok::<String, crate::GreenticError>(redis::from_redis_value(reply.value).unwrap())
+    };
+    assert_eq!(as_user("limited").unwrap(), "limited");
+    assert_eq!(as_user("nobody").unwrap_err().code, ErrorCode::Unavailable);
 }

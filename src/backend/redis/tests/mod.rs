@@ -3,6 +3,7 @@
 mod executors;
 mod fast_path;
 mod faults;
+mod late_requests;
 mod late_writes;
 mod pointer_slack;
 mod pointers;
@@ -48,6 +49,8 @@ fn call<'a>(script: &'static Script, argument: &'a str) -> Call<'a> {
         keys: vec![Cow::Borrowed(b"counter")],
         args: vec![Cow::Borrowed(argument.as_bytes())],
         has_one_key: true,
+        write_deadline: None,
+        sent: None,
     }
 }
 

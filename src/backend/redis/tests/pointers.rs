@@ -125,6 +125,7 @@ pub(super) fn create<'a>(
         reservation: Reservation::argument(reserved),
     };
     OwnerCall::new(keys, keys.session(key), arguments)
+        .until(reserved.map(|reserved| reserved.write_deadline))
 }
 
 /// Writes a session for a reservation, and returns the status.

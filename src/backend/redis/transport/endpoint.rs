@@ -13,10 +13,10 @@ use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::connection::{Connection, configure_socket};
 use super::error::Failure;
-use super::handshake::ServerHello;
+use super::handshake::{Handshake, ServerHello};
 use super::tls;
 use crate::backend::redis::config::address::Address;
-use crate::backend::redis::config::credentials::Credentials;
+use crate::backend::redis::config::credentials::{Credentials, Secret};
 
 /// The settings that all connections to servers of one kind share.
 pub struct ConnectionSettings {
@@ -46,9 +46,13 @@ impl Endpoint {
     /// Opens a connection within `limit`, and asks the server for its kind and role.
     pub async fn connect(&self, limit: Duration) -> Result<(Connection, ServerHello), Failure> {
         let opened = timeout(limit, async {
-            let connection = self.negotiate(limit).await?;
-            let hello = ServerHello::request(&connection).await;
-            Ok((connection, hello))
+            let mut connection = self.negotiate(limit).await?;
+            let handshake = Handshake::request(&connection).await;
+            if let Some(time) = handshake.time {
+                connection.clock.set(time);
+            }
+            connection.id = handshake.id;
+            Ok((connection, handshake.hello))
         });
         match opened.await {
             Ok(opened) => opened,
@@ -123,11 +127,15 @@ impl Endpoint {
             .set_protocol(protocol)
             .set_db(self.settings.database)
             .set_lib_name(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
-        if let Some(user) = &self.settings.credentials.user {
+        let Credentials { user, password } = &self.settings.credentials;
+        if let Some(user) = user {
             info = info.set_username(user);
         }
-        if let Some(password) = &self.settings.credentials.password {
-            info = info.set_password(password.reveal());
+        // A user without a password logs in with an empty one. Without a login the server would
+        // take the connection for the default user's.
+        let password = password.as_ref().map(Secret::reveal);
+        if let Some(password) = password.or_else(|| user.as_ref().map(|_| "")) {
+            info = info.set_password(password);
         }
         info
     }

@@ -26,6 +26,8 @@ pub enum Failure {
     Moved(Address),
     /// ASK: the slot is being migrated, and the key is at another node already.
     Ask(Address),
+    /// LATE: the write deadline of a script had passed at this time of the server, in microseconds.
+    Late(u64),
     /// NOSCRIPT: the server does not have the script in its cache.
     NoScript,
     /// The connection was lost during the call. Its outcome is unknown.
@@ -114,6 +116,7 @@ impl Failure {
         let unavailable = |reason: &str| Self::Final(ErrorCode::Unavailable, reason.to_owned());
         match code {
             "NOSCRIPT" => Self::NoScript,
+            "LATE" => Self::Late(time_of(error)),
             // Redis checks its memory before the first write of a script, and never after it.
             "OOM" => Self::Final(
                 ErrorCode::RateLimited,
@@ -161,6 +164,10 @@ impl Failure {
                 ErrorCode::Internal,
                 "the server does not run scripts correctly".to_owned(),
             ),
+            Self::Late(_) => (
+                ErrorCode::Unavailable,
+                "the call reached the server too late and was refused; nothing was done".to_owned(),
+            ),
             Self::ConnectionLost => (ErrorCode::Unavailable, "the connection was lost".to_owned()),
             Self::NoAnswer => (
                 ErrorCode::Timeout,
@@ -202,6 +209,12 @@ fn code_of(error: &RedisError) -> &str {
         .filter(is_code)
         .or(Some(code).filter(is_code))
         .unwrap_or("an error")
+}
+
+/// The time in a LATE answer.
+fn time_of(error: &RedisError) -> u64 {
+    let time = error.detail().and_then(|detail| detail.parse().ok());
+    time.unwrap_or_default()
 }
 
 /// The address in a MOVED or ASK answer.
@@ -307,6 +320,8 @@ mod tests {
         for (line, expected) in table {
             assert_eq!(code(line), expected, "{line}");
         }
+        let late = Failure::of_call(&answer("LATE 1700000000000000"));
+        assert_eq!(late, Failure::Late(1_700_000_000_000_000));
         assert_eq!(
             Failure::of_call(&answer("NOSCRIPT No matching script")),
             Failure::NoScript

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::connection::Connection;
 use super::connector::Connector;
@@ -16,6 +19,11 @@ pub struct Pool {
     /// The connections for calls that wait for replicas, which block a connection meanwhile.
     blocking: Box<[ReconnectingConnection]>,
     next: AtomicUsize,
+    /// How long a connection may take to answer a check. Short, so that a call can still be made on
+    /// another one.
+    check_limit: Duration,
+    /// The same for the connections that wait for replicas.
+    blocking_check_limit: Duration,
 }
 
 impl Pool {
@@ -33,31 +41,55 @@ impl Pool {
                 0
             }),
             next: AtomicUsize::new(0),
+            check_limit: config.response_timeout / 4,
+            blocking_check_limit: config.response_timeout / 4 + config.min_replicas_timeout,
         }
     }
 
     /// The next connection. If it is not open another open one is returned; the call waits for it
-    /// only if none is open.
+    /// only if none is open. A connection that was idle is checked, and replaced if it is dead.
     pub async fn connection(
         &self,
         runtime: &Runtime,
         budget: ConnectBudget,
         blocks: bool,
     ) -> Result<Arc<Connection>, Failure> {
-        let connections = if blocks {
-            &self.blocking
+        let (connections, check_limit) = if blocks {
+            (&self.blocking, self.blocking_check_limit)
         } else {
-            &self.connections
+            (&self.connections, self.check_limit)
         };
         let index = self.next.fetch_add(1, Ordering::Relaxed) % connections.len();
         let next = &connections[index];
-        if let Some(open) = next.if_open_or_start(runtime) {
-            return Ok(open);
+        let open = || {
+            connections
+                .iter()
+                .filter_map(ReconnectingConnection::if_open)
+        };
+        loop {
+            let connection = match next.if_open_or_start(runtime).or_else(|| open().next()) {
+                Some(open) => open,
+                None => next.get(runtime, budget).await?,
+            };
+            let left = budget.deadline.saturating_duration_since(Instant::now());
+            if !connection.is_silent() || connection.check(check_limit.min(left)).await {
+                connection.keep_clock(runtime, check_limit);
+                return Ok(connection);
+            }
+            // What ended one idle connection has probably ended all of them.
+            for silent in open().filter(|connection| connection.is_silent()) {
+                silent.mark_unusable();
+            }
         }
-        if let Some(open) = connections.iter().find_map(ReconnectingConnection::if_open) {
-            return Ok(open);
-        }
-        next.get(runtime, budget).await
+    }
+
+    #[cfg(test)]
+    pub fn pretend_silence(&self) {
+        let open = self
+            .connections
+            .iter()
+            .filter_map(ReconnectingConnection::if_open);
+        open.for_each(|connection| connection.pretend_silence());
     }
 
     /// Whether no connection is open.

@@ -3,9 +3,10 @@
 mod drive_lock;
 mod driver;
 
+use std::future::Future;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -13,17 +14,54 @@ use redis::{AsyncConnectionConfig, Cmd, Pipeline, RedisConnectionInfo, RedisResu
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
+use tokio::time::{Instant, timeout};
 
 use self::driver::Driver;
+use super::connection_id::ConnectionId;
+use super::error::Failure;
+use super::info;
+use super::runtime::Runtime;
+use super::runtime::finished_when_dropped::FinishedWhenDropped;
+use super::server_clock::ServerClock;
+use crate::clock::whole_millis;
 
-/// How many calls fit into the queue of a connection. It is large because a call must not wait for
-/// room: while it waits it reserves room even if its thread is blocked by another call.
-const QUEUE_SIZE: usize = 1 << 16;
+/// A connection that was silent for so long may be dead: it is checked before its next call.
+const MAX_SILENCE: Duration = Duration::from_secs(5);
+/// The server's clock is measured again after that. An older measurement gives earlier deadlines.
+const MAX_AGE: Duration = Duration::from_secs(60);
+
+/// How many calls may be in flight on a connection. Further ones are not sent before one of these is
+/// answered, and never if they are dropped first.
+pub const MAX_IN_FLIGHT: usize = 4096;
+/// How many requests fit into the queue of a connection: all calls, and requests about the
+/// connection itself.
+const QUEUE_SIZE: usize = 2 * MAX_IN_FLIGHT;
+
+/// What is sent in one write.
+pub enum Outgoing {
+    Command(Cmd),
+    Commands(Pipeline),
+}
+
+/// The permission to send a call. Dropping it lets another call be sent.
+pub struct Room {
+    _permit: Option<OwnedSemaphorePermit>,
+}
 
 /// An open connection. It closes when the last call that uses it has ended.
 pub struct Connection {
     multiplexed: MultiplexedConnection,
+    /// None if the connection cannot be closed by another one.
+    pub id: Option<ConnectionId>,
+    pub clock: ServerClock,
+    room: Arc<Semaphore>,
+    opened: Instant,
+    /// When the last answer was heard, on the scale of [`Connection::age_millis`].
+    heard: AtomicU64,
+    /// Whether the server's clock is being measured in the background.
+    is_measuring: AtomicBool,
     /// Set when the connection is lost, or further calls must not use it.
     unusable: Arc<AtomicBool>,
     driver: Arc<Driver>,
@@ -52,9 +90,48 @@ impl Connection {
         let io_task = tokio::spawn(async move { task.run().await });
         Ok(Self {
             multiplexed,
+            id: None,
+            clock: ServerClock::unknown(),
+            room: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
+            opened: Instant::now(),
+            heard: AtomicU64::new(whole_millis(MAX_SILENCE)),
+            is_measuring: AtomicBool::new(false),
             unusable,
             driver,
             io_task: io_task.abort_handle(),
+        })
+    }
+
+    /// Waits until a call may be sent.
+    pub async fn room(&self) -> Room {
+        Room {
+            _permit: Arc::clone(&self.room).acquire_owned().await.ok(),
+        }
+    }
+
+    /// Sends the request of a call. If the future is dropped, the call stays in flight until it is
+    /// answered, for `limit` at most.
+    pub fn exchange(
+        self: &Arc<Self>,
+        outgoing: Outgoing,
+        room: Room,
+        runtime: &Arc<Runtime>,
+        limit: Duration,
+    ) -> impl Future<Output = RedisResult<Value>> + use<> {
+        let (connection, runtime) = (Arc::clone(self), Arc::clone(runtime));
+        let exchange = async move {
+            let _room = room;
+            match outgoing {
+                Outgoing::Command(command) => connection.send(&command).await,
+                Outgoing::Commands(commands) => {
+                    connection.send_all(&commands).await.map(Value::Array)
+                }
+            }
+        };
+        FinishedWhenDropped::new(exchange, move |rest| {
+            runtime.spawn(async move {
+                let _answered = timeout(limit, rest).await;
+            });
         })
     }
 
@@ -62,14 +139,65 @@ impl Connection {
     pub async fn send(&self, command: &Cmd) -> RedisResult<Value> {
         let mut multiplexed = self.multiplexed.clone();
         let sent = multiplexed.send_packed_command(command);
-        self.driver.request(sent).await?.extract_error()
+        let answer = self.driver.request(sent).await?;
+        self.hear();
+        answer.extract_error()
     }
 
     /// Sends commands in one write and waits for all their answers, each of which may be an error.
     pub async fn send_all(&self, commands: &Pipeline) -> RedisResult<Vec<Value>> {
         let mut multiplexed = self.multiplexed.clone();
         let sent = multiplexed.send_packed_commands(commands, 0, commands.len());
-        self.driver.request(sent).await
+        let answers = self.driver.request(sent).await?;
+        self.hear();
+        Ok(answers)
+    }
+
+    fn hear(&self) {
+        self.heard.store(self.age_millis(), Ordering::Relaxed);
+    }
+
+    /// The time since the connection was opened, and [`MAX_SILENCE`].
+    fn age_millis(&self) -> u64 {
+        whole_millis(self.opened.elapsed() + MAX_SILENCE)
+    }
+
+    /// Whether the connection must be checked before a call uses it.
+    pub fn is_silent(&self) -> bool {
+        let heard = self.heard.load(Ordering::Relaxed);
+        self.age_millis().saturating_sub(heard) >= whole_millis(MAX_SILENCE)
+    }
+
+    /// Lets the connection look as if it had been silent.
+    #[cfg(test)]
+    pub fn pretend_silence(&self) {
+        self.heard.store(0, Ordering::Relaxed);
+    }
+
+    /// Measures the server's clock in the background, if the measurement is old.
+    pub fn keep_clock(self: &Arc<Self>, runtime: &Runtime, limit: Duration) {
+        if self.clock.age() < MAX_AGE || self.is_measuring.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let connection = Arc::clone(self);
+        runtime.spawn(async move {
+            let _measured = connection.check(limit).await;
+            connection.is_measuring.store(false, Ordering::Relaxed);
+        });
+    }
+
+    /// Asks for the time. False if there is no answer within `limit`.
+    pub async fn check(&self, limit: Duration) -> bool {
+        match timeout(limit, self.send(&redis::cmd("TIME"))).await {
+            Ok(Ok(time)) => {
+                if let Some(time) = info::micros(time) {
+                    self.clock.set(time);
+                }
+                true
+            }
+            Ok(Err(error)) => Failure::of_call(&error) != Failure::ConnectionLost,
+            Err(_elapsed) => false,
+        }
     }
 
     /// Excludes further calls from this connection. Calls that already use it continue.

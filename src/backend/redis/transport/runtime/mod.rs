@@ -4,6 +4,7 @@
 //! where the caller polls them, on any executor (C19).
 
 mod early_timer;
+pub mod finished_when_dropped;
 
 use std::future::{Future, poll_fn};
 use std::io;

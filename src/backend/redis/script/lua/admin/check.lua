@@ -168,7 +168,6 @@ return run(function()
   if repair ~= '1' then
     delete_session = nil -- so that `load` deletes nothing
   end
-  read_clock()
   for i = 3, #ARGV, 2 do
     local ok, answer = pcall(check[ARGV[i]], ARGV[i + 1])
     if not ok and (type(answer) ~= 'table' or answer[1] ~= 'UNREADABLE') then

@@ -16,7 +16,6 @@ end
 return run(function()
   -- Behind them stand session keys, `key_count` of them, and scopes under which 1.2 stored waits.
   local owner, key_count = unpack(ARGV, 2, 3)
-  read_clock()
   local keys = {}
   for i = 4, 3 + key_count do
     table.insert(keys, ARGV[i])

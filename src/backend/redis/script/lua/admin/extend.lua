@@ -24,7 +24,6 @@ end
 
 return run(function()
   local key, ttl, extended = unpack(ARGV, 2)
-  read_clock()
   local head = load(key)
   if not head then
     return {'NOT_FOUND'}

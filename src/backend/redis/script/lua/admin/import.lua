@@ -12,7 +12,6 @@ return run(function()
   -- not wait.
   local owner, key, flags, revision, created, deadline, fencing, if_absent, operation, payload, reservation,
     scope, order, since, attempt = unpack(ARGV, 2)
-  read_clock()
   local ends = tonumber(deadline) or NEVER
   if ends <= now then
     return {'EXPIRED'}

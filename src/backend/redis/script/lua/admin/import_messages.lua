@@ -7,7 +7,6 @@
 return run(function()
   -- Behind them stands for each message its digest and the end of its window.
   local owner, window, limit = unpack(ARGV, 2, 4)
-  read_clock()
   local done = name('done', owner)
   local newest = tonumber(call('HGET', done, '#') or 0)
   for i = 5, #ARGV, 2 do

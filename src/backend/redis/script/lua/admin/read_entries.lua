@@ -63,7 +63,6 @@ function read.done(owner)
 end
 
 return run(function()
-  read_clock()
   local found, size = {}, 0
   for i = 3, #ARGV, 2 do
     local ok, answer = pcall(read[ARGV[i]], ARGV[i + 1])

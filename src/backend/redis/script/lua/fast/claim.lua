@@ -13,10 +13,8 @@ repeat
   if record_order ~= order or record_owner ~= owner or record_secret ~= '-' or type(payload) ~= 'string' or payload == '' then
     break
   end
-  local time = redis.call('TIME')
-  local micros = time[1] * 1000000 + time[2]
   record_attempt = format('%.0f', math.min(record_attempt + 1, 4294967295))
-  record_secret, record_lease_until = secret, format('%.0f', math.floor(micros / 1000) + lease)
+  record_secret, record_lease_until = secret, format('%.0f', now + lease)
   record_fencing = format('%.0f', math.max(record_fencing + 1, micros))
   record = $RECORD_TEXT
   local written

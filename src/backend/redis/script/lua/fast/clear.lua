@@ -20,8 +20,7 @@ repeat
   redis.call('DEL', session, meta, route, expiry)
   if stamp ~= '' then
     -- As lib/fence.
-    local time = redis.call('TIME')
-    local now, fence = time[1] * 1000 + math.floor(time[2] / 1000), name('fence', key)
+    local fence = name('fence', key)
     local highest = math.max(stamp, pcall_redis('GET', fence) or 0)
     local ends = math.max(now, math.floor(highest / 1000)) + 60000
     redis.call('SET', fence, string.format('%.0f', highest), 'PXAT', string.format('%.0f', ends))

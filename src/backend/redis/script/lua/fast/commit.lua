@@ -13,9 +13,6 @@ repeat
     break
   end
   local answer, pointer_ends = string.match(record_pointer, '^([0-9]*)[:-]([0-9]*)')
-  local time = redis.call('TIME')
-  local micros = time[1] * 1000000 + time[2]
-  local now = math.floor(micros / 1000)
   -- lib/reservation: the pointer must outlive the session.
   local is_covered = pointer_ends == '0' or ttl ~= '' and now + ttl <= (tonumber(pointer_ends) or 0) - 1800000
   if record_flags ~= '-u' or extended ~= '' or not answer or answer ~= '' and not is_covered then

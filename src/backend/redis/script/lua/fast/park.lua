@@ -2,13 +2,10 @@
 
 repeat
   local session, meta, format, done = name('session', key), name('meta', key), string.format, nil
-  local time = redis.call('TIME')
-  local micros = time[1] * 1000000 + time[2]
-  local now = math.floor(micros / 1000)
   local instant, entry = time[1] .. format('%03d', now % 1000), false
   -- On a Cluster the call has reserved the key: lib/reservation.
-  local ends, sign, pointer, stamp, pointer_ends = string.match(reservation, '^([0-9]+)([=+])(([0-9]+):([0-9]+).*)$')
-  if sign and (micros > tonumber(ends) or pointer_ends ~= '0' and (ttl == '' or now + ttl > pointer_ends - 1800000)) then
+  local sign, pointer, stamp, pointer_ends = string.match(reservation, '^([=+])(([0-9]+):([0-9]+).*)$')
+  if sign and pointer_ends ~= '0' and (ttl == '' or now + ttl > pointer_ends - 1800000) then
     break
   end
   local record = pcall_redis('GET', meta)

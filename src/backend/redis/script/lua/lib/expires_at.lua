@@ -13,6 +13,5 @@ local function expires_at(key)
   if left < 0 then
     return left
   end
-  read_clock()
   return now + left
 end

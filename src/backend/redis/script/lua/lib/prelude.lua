@@ -5,6 +5,7 @@
 -- includes only the files that it needs, and functions that few calls need are created on demand.
 
 --- @include "lib/keys"
+--- @include "lib/clock"
 
 local function unreadable(key, reason)
   error({'UNREADABLE', key, reason})
@@ -34,14 +35,6 @@ local function text(number)
     texts[number] = known
   end
   return known
-end
-
-local now, micros -- milliseconds and microseconds since the epoch, once `read_clock` was called
-
-local function read_clock()
-  local time = redis.call('TIME')
-  micros = time[1] * 1000000 + time[2]
-  now = math.floor(micros / 1000)
 end
 
 -- Runs the body of a script. A table that it throws is its answer.

@@ -16,19 +16,15 @@ local function pointer_in(reservation)
 end
 
 -- Refuses a call that has reserved the key, if its pointer may no longer exist or ends too early; returns nil
--- for a call that may write. The reservation is the
--- instant until which the session may be written, in microseconds, a sign and the pointer; it is empty where
--- there are no pointers. A call that found its pointer (`=`) needs the session to have that stamp. A call
--- that created it (`+`) needs that no fence covers the stamp. A refusal contains the instant or the stamp
--- above which the next reservation is made.
+-- for a call that may write. The reservation is a sign and the pointer; it is empty where there are no
+-- pointers. A call that found its pointer (`=`) needs the session to have that stamp. A call that created it
+-- (`+`) needs that no fence covers the stamp. A refusal contains the instant or the stamp above which the
+-- next reservation is made.
 local function refuse(stored, key, reservation, deadline)
   if reservation == '' then
     return nil
   end
-  local ends, sign, stamp = string.match(reservation, '^([0-9]+)([=+])([0-9]+):')
-  if micros > tonumber(ends) then
-    return {'LATE', text(micros)} -- the pointer may have been removed since, and the fence may have ended
-  end
+  local sign, stamp = string.match(reservation, '^([=+])([0-9]+):')
   if sign == '=' and not (stored and stamp_of(stored) == stamp) then
     return {'STALE', '0'}
   end

@@ -12,8 +12,5 @@ local function claimed_until(head)
   if head.secret == '-' then
     return 0
   end
-  if not now then
-    read_clock()
-  end
   return head.lease_until > now and head.lease_until or 0
 end

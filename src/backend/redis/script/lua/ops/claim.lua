@@ -10,7 +10,6 @@ local function claimed(head)
 end
 
 return run(function()
-  read_clock()
   local done = call('HGET', name('done', owner), message)
   if done and tonumber(string.match(done, '^%d+')) > now then
     return {'DUPLICATE'}

@@ -11,7 +11,6 @@ local owner, key, message, secret, window, limit, scope, legacy_scope, ttl, exte
 
 return run(function()
   local done = name('done', owner)
-  read_clock()
   local known = call('HMGET', done, message, '#')
   local ends, by = string.match(known[1] or '', '^(%d+) %d+ (.*)$')
   if ends and tonumber(ends) > now then

@@ -6,7 +6,6 @@
 return run(function()
   local owner, key, flags, ttl, operation, payload, reservation = unpack(ARGV, 2)
   local session = name('session', key)
-  read_clock()
   local stored = call('EXISTS', session, name('meta', key)) > 0 and load(key) or nil
   local deadline = deadline_of(ttl)
   local refused = refuse(stored, key, reservation, deadline)

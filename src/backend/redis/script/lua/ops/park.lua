@@ -7,7 +7,6 @@ local owner, key, scope, legacy_scope, ttl, operation, if_absent, payload, reser
 --- @include "lib/reservation"
 
 return run(function()
-  read_clock()
   local stored = load(key)
   local deadline = deadline_of(ttl)
   local refused = refuse(stored, key, reservation, deadline)

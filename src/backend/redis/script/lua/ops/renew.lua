@@ -4,7 +4,6 @@
 
 return run(function()
   local owner, key, secret, lease = unpack(ARGV, 2)
-  read_clock()
   local head = load(key)
   if not head or head.owner ~= owner or head.secret ~= secret then
     return {'LOST'}

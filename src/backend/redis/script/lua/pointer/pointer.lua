@@ -1,6 +1,8 @@
 -- The pointer of a session key, on a Cluster: `stamp owner`. The stamp is the instant at which the pointer
 -- was created, in microseconds. docs/redis-layout.md describes the key.
 
+--- @include "lib/clock"
+
 local pointer = KEYS[1]
 local stored = redis.pcall('GET', pointer)
 local stamp, owner
@@ -10,6 +12,3 @@ if stored then
     return {'UNREADABLE', pointer, 'it is no pointer'}
   end
 end
-
-local time = redis.call('TIME')
-local micros = time[1] * 1000000 + time[2]

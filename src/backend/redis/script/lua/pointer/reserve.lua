@@ -18,7 +18,7 @@ local from = math.floor(math.max(micros, above) / 1000)
 local ends = life ~= '' and from + life or math.huge
 if owner == new_owner then
   local left = redis.call('PTTL', pointer)
-  ends = left < 0 and math.huge or math.max(ends, math.floor(micros / 1000) + left)
+  ends = left < 0 and math.huge or math.max(ends, now + left)
 end
 local value, answer = new_stamp .. ' ' .. new_owner, '0'
 if ends < 9007199254740992 then

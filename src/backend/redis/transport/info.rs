@@ -37,16 +37,21 @@ impl<'a> Info<'a> {
 
 /// The run id of a server process, from its answer to INFO. It changes with a restart, and with a
 /// failover.
-pub(super) fn run_id(info: &Value) -> Option<String> {
+pub fn run_id(info: &Value) -> Option<String> {
     Info::parse(&text_of(info)?)
         .get("run_id")
         .map(str::to_owned)
 }
 
 /// The time, from a server's answer to TIME.
-pub(super) fn time(value: Value) -> Option<Timestamp> {
+pub fn time(value: Value) -> Option<Timestamp> {
+    Some(Timestamp::from_millis(micros(value)? / 1_000))
+}
+
+/// The time in microseconds, from a server's answer to TIME.
+pub fn micros(value: Value) -> Option<u64> {
     let (seconds, micros) = <(u64, u64)>::from_redis_value(value).ok()?;
-    Some(Timestamp::from_millis(seconds * 1_000 + micros / 1_000))
+    seconds.checked_mul(1_000_000)?.checked_add(micros)
 }
 
 /// A reply as text.
