@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::Outcome;
 use crate::setup::{self, Install, Program};
-use crate::{dependencies, examples, lint, test, toolchain, tree};
+use crate::{dependencies, examples, lint, lowest, test, toolchain, tree};
 
 type Step = (&'static str, fn() -> Outcome);
 
@@ -14,6 +14,7 @@ const STEPS: &[Step] = &[
     ("imports, layers, links", || lint::run(&[])),
     ("dependencies", dependencies::check),
     ("dependency tree", tree::check),
+    ("lowest versions", lowest::check),
     ("clippy", toolchain::clippy),
     ("documentation", toolchain::documentation),
     ("examples", examples::run),

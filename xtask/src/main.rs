@@ -10,6 +10,7 @@ mod ci;
 mod dependencies;
 mod examples;
 mod lint;
+mod lowest;
 mod run;
 mod setup;
 mod summary;
