@@ -32,8 +32,8 @@ const NOW: u16 = 12;
 /// The ages of older instants make no difference.
 const OLDEST: u16 = NOW - MARGIN - CONFIRM;
 
-/// How many actions of two owners are explored. All 2.7 million states are sound; this keeps it to seconds.
-const DEPTH: usize = 16;
+/// How many actions of two owners are explored. Without a limit it takes minutes.
+const DEPTH: usize = 14;
 
 type Owner = usize;
 
@@ -592,9 +592,12 @@ impl Model for Pointers {
             }
             if state.live(owner).is_some() && is_free {
                 actions.push(Action::Remove(owner));
-                match self.is_timed {
-                    true => actions.push(Action::Turn(owner, TTL)),
-                    false => actions.push(Action::Expire(owner)),
+                let is_granted = state.live(owner).is_some_and(|session| session.is_granted);
+                if self.is_timed || is_granted {
+                    actions.push(Action::Turn(owner, TTL));
+                }
+                if !self.is_timed {
+                    actions.push(Action::Expire(owner));
                 }
                 if self.has_long {
                     actions.push(Action::Turn(owner, LONG));
@@ -692,7 +695,7 @@ const fn races(rules: Rules) -> Pointers {
         rules,
         is_timed: false,
         has_long: false,
-        has_grants: false,
+        has_grants: true,
         owners: 2,
         calls: 2,
         skews: &[-1, 0, 2],
