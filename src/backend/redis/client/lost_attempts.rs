@@ -58,18 +58,20 @@ impl LostAttempts {
     }
 }
 
-/// Has the server close a connection. False if it refuses to.
+/// Has the server close a connection. False if the user may not do that any more.
 async fn close(next: &Connection, client: i64, deadline: Instant) -> Result<bool, Failure> {
     let mut command = redis::cmd("CLIENT");
     command.arg("KILL").arg("ID").arg(client);
     match timeout_at(deadline, next.send(&command)).await {
         Ok(Ok(answer)) => Ok(matches!(answer, Value::Int(_))),
         Ok(Err(error)) => match Failure::of_call(&error) {
-            Failure::ConnectionLost => {
-                next.mark_unusable();
-                Err(Failure::ConnectionLost)
+            Failure::Final(..) => Ok(false),
+            failure => {
+                if failure.ends_connection() {
+                    next.mark_unusable();
+                }
+                Err(failure)
             }
-            _ => Ok(false),
         },
         Err(_elapsed) => Err(Failure::NoAnswer),
     }

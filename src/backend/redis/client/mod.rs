@@ -154,9 +154,10 @@ impl Client {
         Ok(self.runtime.get_or_init(|| shared))
     }
 
+    /// The open connections to the only server.
     #[cfg(test)]
-    pub fn pretend_silence(&self) {
-        self.topology.pretend_silence();
+    pub fn open_connections(&self) -> Vec<Arc<Connection>> {
+        self.topology.open_connections()
     }
 
     /// Whether no connection is open.

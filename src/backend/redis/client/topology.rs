@@ -10,6 +10,8 @@ use crate::backend::redis::config::RedisConfig;
 use crate::backend::redis::config::address::Address;
 use crate::backend::redis::config::credentials::Credentials;
 use crate::backend::redis::config::url::Deployment;
+#[cfg(test)]
+use crate::backend::redis::transport::connection::Connection;
 use crate::backend::redis::transport::connector::Connector;
 use crate::backend::redis::transport::endpoint::{ConnectionSettings, Endpoint};
 use crate::backend::redis::transport::error::Failure;
@@ -135,11 +137,12 @@ impl Topology {
         }
     }
 
-    /// Lets the connections to the only server look as if they had been silent.
+    /// The open connections to the only server.
     #[cfg(test)]
-    pub fn pretend_silence(&self) {
-        if let Self::One(pool) = self {
-            pool.pretend_silence();
+    pub fn open_connections(&self) -> Vec<Arc<Connection>> {
+        match self {
+            Self::One(pool) => pool.open_connections().collect(),
+            Self::Cluster(_) => Vec::new(),
         }
     }
 

@@ -135,6 +135,36 @@ fn an_open_connection_replaces_one_that_cannot_be_opened() {
     }
 }
 
+fn pretend_silence(client: &Client) {
+    for connection in client.open_connections() {
+        connection.pretend_silence();
+    }
+}
+
+/// The clock of a server may be set forward, and a measurement of it becomes wrong.
+#[test]
+fn c14_a_wrong_measurement_of_the_servers_clock_is_corrected_by_the_refusal() {
+    require!(own_servers);
+    let server = RedisServer::start();
+    let client = open(&config(&server.url()));
+    assert_eq!(count(&client).unwrap(), (1, false));
+    let scripts_run = || {
+        let stats = server.command(&["INFO", "commandstats"]).text();
+        let mut lines = stats.lines();
+        let evalsha = lines.find(|line| line.starts_with("cmdstat_evalsha:"));
+        let calls = evalsha.unwrap().split(['=', ',']).nth(1).unwrap();
+        calls.parse::<u64>().unwrap()
+    };
+    let before = scripts_run();
+    for connection in client.open_connections() {
+        connection.clock.set(1_700_000_000_000_000);
+    }
+    assert_eq!(count(&client).unwrap(), (2, false));
+    assert_eq!(scripts_run(), before + 2, "one was refused");
+    assert_eq!(count(&client).unwrap(), (3, false));
+    assert_eq!(scripts_run(), before + 3);
+}
+
 /// A firewall may forget connections that are idle, without telling either end.
 #[test]
 fn c14_an_idle_connection_that_died_costs_no_timeout() {
@@ -147,7 +177,7 @@ fn c14_an_idle_connection_that_died_costs_no_timeout() {
     );
     assert_eq!(count(&client).unwrap(), (1, false));
     assert_eq!(count(&client).unwrap(), (2, false));
-    client.pretend_silence();
+    pretend_silence(&client);
     proxy.requests_once(Flow::Swallow);
     assert_eq!(count(&client).unwrap(), (3, false));
 }
@@ -165,7 +195,7 @@ fn an_idle_connection_is_checked_once() {
         proxy.reply_bytes() - before
     };
     let usual = bytes(&client);
-    client.pretend_silence();
+    pretend_silence(&client);
     assert!(bytes(&client) > usual, "it was not checked");
     assert_eq!(bytes(&client), usual);
     assert_eq!(proxy.connections(), 1);

@@ -84,12 +84,9 @@ impl Pool {
     }
 
     #[cfg(test)]
-    pub fn pretend_silence(&self) {
-        let open = self
-            .connections
-            .iter()
-            .filter_map(ReconnectingConnection::if_open);
-        open.for_each(|connection| connection.pretend_silence());
+    pub fn open_connections(&self) -> impl Iterator<Item = Arc<Connection>> {
+        let connections = self.connections.iter();
+        connections.filter_map(ReconnectingConnection::if_open)
     }
 
     /// Whether no connection is open.
