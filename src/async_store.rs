@@ -279,7 +279,8 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
     /// Reads about `limit` of the stored entries and erases those of the selected owners: sessions,
     /// waits, look-ups and remembered message ids (C22).
     ///
-    /// Each owner is erased in one atomic step. Claims do not prevent it; their tokens become void.
+    /// Each owner is erased in bounded steps: sessions first, message ids last. Claims do not prevent it;
+    /// the token of a session that is gone is void.
     /// Data that is stored during the walk may remain: to be certain, walk again until nothing is
     /// found.
     ///

@@ -119,8 +119,8 @@ pub(crate) trait Admin: Send + Sync + 'static {
     /// Reads one session, as a walk with [`Depth::Summary`] would.
     fn walk_one(&self, key: &SessionKey) -> impl Future<Output = SessionResult<WalkPage>> + Send;
 
-    /// Erases everything of an owner in one atomic step: the sessions of the request, all waiting
-    /// sessions, look-ups and messages. Counts what was live.
+    /// Erases everything of an owner, in bounded steps: the sessions of the request, all waiting
+    /// sessions, look-ups, and the messages last. Counts what was live.
     fn erase_owner(
         &self,
         owner: &Owner,
@@ -221,7 +221,7 @@ fn known(instant: Timestamp) -> Option<Timestamp> {
     (instant > Timestamp::from_millis(1)).then_some(instant)
 }
 
-/// C22: erases each selected owner on the page, each in one step.
+/// C22: erases each selected owner on the page, each in bounded steps.
 pub(super) async fn erase<B: Backend>(
     backend: &B,
     selection: &OwnerSelection,

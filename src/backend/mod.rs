@@ -22,8 +22,10 @@ use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
 
 mod admin;
 mod store_impls;
+mod yield_now;
 
 pub(crate) use admin::{Admin, Depth, Detail, Entry, OwnerEntry, WalkPage};
+pub(crate) use yield_now::yield_now;
 
 /// A session with its owner.
 pub(crate) struct Owned {

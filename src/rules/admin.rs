@@ -1,14 +1,14 @@
-//! Erase, extend, revoke and import (C22, C24, C25, C26).
+//! Extend, revoke and import (C24, C25, C26).
 
 use greentic_types::SessionKey;
 
-use super::{Head, Ledger, Remembered, Wait, delete_session, live_or_deleted, other_holder};
+use super::{Head, Ledger, Remembered, Wait, live_or_deleted, other_holder};
 use crate::admin::{ImportMode, ImportOutcome, RevokeOutcome};
 use crate::claim::TokenSecret;
 use crate::clock::Timestamp;
 use crate::error::{SessionResult, not_found};
 use crate::options::StoreOptions;
-use crate::owner::{Identity, Owner, foreign_key};
+use crate::owner::{Identity, foreign_key};
 use crate::request;
 
 /// C24: changes the deadline only; the storage changes the deadlines of index entries with it.
@@ -51,34 +51,6 @@ pub(crate) fn revoke<L: Ledger>(
         until: lease.until,
         attempt,
     })
-}
-
-/// The number of live sessions and messages of an owner that were erased.
-pub(crate) struct Erased {
-    pub sessions: u64,
-    pub messages: u64,
-}
-
-/// C22: erases an owner; a claim does not prevent it.
-pub(crate) fn erase_owner<L: Ledger>(
-    ledger: &mut L,
-    now: Timestamp,
-    owner: &Owner,
-    request: request::EraseOwner,
-) -> SessionResult<Erased> {
-    let (mut sessions, mut keys) = (0, request.keys);
-    keys.extend(ledger.all_routed(owner)?.into_iter().map(|(key, _)| key));
-    for key in keys {
-        let Some(head) = ledger.head(&key)?.filter(|head| head.owner == *owner) else {
-            continue;
-        };
-        delete_session(ledger, &key, &head)?;
-        sessions += u64::from(head.is_live(now));
-    }
-    ledger.set_latest_created(owner, None)?;
-    let messages = ledger.forget_messages(owner)?;
-    let messages = messages.iter().filter(|known| now < known.until).count() as u64;
-    Ok(Erased { sessions, messages })
 }
 
 /// C26: stores a session with the state that it had in another store.

@@ -5,9 +5,11 @@
 
 mod admin;
 mod claims;
+mod erasure;
 mod lease;
 mod reads;
 mod sessions;
+mod wait_list;
 mod waits;
 
 use std::sync::Arc;
@@ -22,13 +24,15 @@ use crate::owner::Owner;
 use crate::scope::ScopeDigest;
 use crate::session::{NewSession, Session};
 
-pub(crate) use admin::{Erased, erase_owner, extend, import, import_messages, revoke};
+pub(crate) use admin::{extend, import, import_messages, revoke};
 pub(crate) use claims::{claim, commit, release, renew};
+pub(crate) use erasure::{Erased, Erasure};
 pub(crate) use lease::Lease;
 #[cfg(feature = "redis")]
 pub(crate) use reads::multiple_waits;
-pub(crate) use reads::{find, latest, waits};
+pub(crate) use reads::{find, latest, list};
 pub(crate) use sessions::{create, remove, update};
+pub(crate) use wait_list::WaitList;
 pub(crate) use waits::{clear, park};
 
 /// The record of a session without its data.
@@ -130,9 +134,19 @@ impl Head {
     }
 }
 
+/// The sessions that some routes of an owner lead to. A route that leads nowhere is left out.
+pub(crate) struct RoutedPage<P> {
+    pub sessions: Vec<(SessionKey, Head)>,
+    /// The position of the last route; none if there are no more routes.
+    pub next: Option<P>,
+}
+
 /// The reads of a storage. Index entries can lead to expired sessions, and heads are returned as
 /// stored: the rules check the deadline.
 pub(crate) trait View {
+    /// A position among the routes of an owner. It stays valid when routes are added and removed.
+    type Position: Clone + Send + 'static;
+
     fn head(&self, key: &SessionKey) -> SessionResult<Option<Head>>;
     fn session(&self, key: &SessionKey) -> SessionResult<Option<Arc<Session>>>;
     /// Returns the session that the scope is routed to, unless it is `except`, whose head the
@@ -143,8 +157,14 @@ pub(crate) trait View {
         scope: &ScopeDigest,
         except: Option<&SessionKey>,
     ) -> SessionResult<Option<(SessionKey, Head)>>;
-    /// Returns all routed sessions, in any order. The heads are as [`View::head`] returns them.
-    fn all_routed(&self, owner: &Owner) -> SessionResult<Vec<(SessionKey, Head)>>;
+    /// Returns the sessions that the next `limit` routes lead to, in the order of the positions. The
+    /// heads are as [`View::head`] returns them.
+    fn routed_after(
+        &self,
+        owner: &Owner,
+        after: Option<&Self::Position>,
+        limit: usize,
+    ) -> SessionResult<RoutedPage<Self::Position>>;
     /// Returns the session that was created last.
     fn latest_created(&self, owner: &Owner) -> SessionResult<Option<SessionKey>>;
     fn remembered(
@@ -172,8 +192,8 @@ pub(crate) trait Ledger: View {
     fn next_number(&mut self, owner: &Owner, now: Timestamp) -> SessionResult<u64>;
     /// Makes all later numbers greater than this one.
     fn skip_numbers(&mut self, number: u64);
-    /// Forgets all messages of an owner, and returns them.
-    fn forget_messages(&mut self, owner: &Owner) -> SessionResult<Vec<Remembered>>;
+    /// Forgets the oldest messages of an owner, at most `limit`, and returns them.
+    fn forget_messages(&mut self, owner: &Owner, limit: usize) -> SessionResult<Vec<Remembered>>;
     /// Remembers a message. Forgets messages whose window has ended, and the oldest above `limit`.
     fn remember(
         &mut self,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use greentic_types::SessionKey;
 
-use super::{View, live, waiting};
+use super::{View, WaitList, live, waiting};
 use crate::clock::Timestamp;
 use crate::error::{SessionResult, invalid_input};
 use crate::options::FindByUser;
@@ -22,19 +22,46 @@ pub(crate) fn find<V: View>(
     Ok(waiting(view, now, owner, scope)?.map(|(key, _)| key))
 }
 
-/// C10: all waits in order of registration; those with equal positions in order of their keys.
-pub(crate) fn waits<V: View>(
+/// How many routes one page of a list reads.
+const PAGE: usize = 256;
+/// How many routes a search for the second wait reads at once.
+const FEW: usize = 8;
+
+/// C10: adds the next waits of an owner to a list. Returns the position after them; none after the
+/// last.
+pub(crate) fn list<V: View>(
     view: &V,
     now: Timestamp,
     owner: &Owner,
-) -> SessionResult<Vec<SessionKey>> {
-    let mut routed = view.all_routed(owner)?;
-    routed.retain(|(_, head)| head.is_live(now));
-    routed.sort_by(|(one, head), (other, head_of_other)| {
-        let by_key = || one.as_str().cmp(other.as_str());
-        head.order().cmp(&head_of_other.order()).then_with(by_key)
-    });
-    Ok(routed.into_iter().map(|(key, _)| key).collect())
+    after: Option<&V::Position>,
+    waits: &mut WaitList,
+) -> SessionResult<Option<V::Position>> {
+    let page = view.routed_after(owner, after, PAGE)?;
+    let live = page.sessions.into_iter();
+    let live = live.filter(|(_, head)| head.is_live(now));
+    waits.add(live.map(|(key, head)| (head.order().unwrap_or_default(), key)));
+    Ok(page.next)
+}
+
+/// The only live wait of an owner; several are ambiguous (C6).
+fn only_wait<V: View>(
+    view: &V,
+    now: Timestamp,
+    owner: &Owner,
+) -> SessionResult<Option<SessionKey>> {
+    let (mut only, mut after) = (None, None);
+    loop {
+        let page = view.routed_after(owner, after.as_ref(), FEW)?;
+        for (key, head) in page.sessions {
+            if head.is_live(now) && only.replace(key).is_some() {
+                return Err(multiple_waits());
+            }
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(only);
+        }
+    }
 }
 
 /// C6: the one wait, or else the session created last, if `sees` includes it; several waits are
@@ -45,12 +72,9 @@ pub(crate) fn latest<V: View>(
     owner: &Owner,
     sees: FindByUser,
 ) -> SessionResult<Option<Arc<Session>>> {
-    let waits = waits(view, now, owner)?;
-    let key = match waits.as_slice() {
-        [] if sees == FindByUser::WaitsOnly => None,
-        [] => view.latest_created(owner)?,
-        [only] => Some(only.clone()),
-        _ => return Err(multiple_waits()),
+    let key = match only_wait(view, now, owner)? {
+        None if sees == FindByUser::WaitsAndCreated => view.latest_created(owner)?,
+        only => only,
     };
     let Some(key) = key else { return Ok(None) };
     match live(view, now, &key)? {

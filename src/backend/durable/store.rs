@@ -16,7 +16,7 @@ use super::format::{FORMAT_VERSION, encode_payload};
 use super::rows::{Snapshot, session_of};
 use super::writer::{DurableLedger, Shared, Sweeper, Writer};
 use crate::admin::{ImportOutcome, RevokeOutcome, ScanCursor, VerifyMode, VerifyPage};
-use crate::backend::{Admin, Backend, Depth, Owned, WalkPage};
+use crate::backend::{Admin, Backend, Depth, Owned, WalkPage, yield_now};
 use crate::blocking::wait_for;
 use crate::claim::{ClaimOutcome, ClaimToken};
 use crate::clock::{Clock, SystemClock, Timestamp};
@@ -24,12 +24,12 @@ use crate::error::SessionResult;
 use crate::options::StoreOptions;
 use crate::owner::Owner;
 use crate::request;
-use crate::rules::{self, Erased, View};
+use crate::rules::{self, Erased, Erasure, View, WaitList};
 use crate::scope::ScopeDigest;
 use crate::session::{ClearOutcome, CreateOutcome, Health, HealthWarning, ParkOutcome, Session};
 
 /// How many sessions and messages an explicit sweep removes in one commit.
-const SWEEP_BUDGET: usize = 1024;
+const SWEEP_BUDGET: usize = 256;
 /// From which difference on a wall clock that was set back is reported.
 const CLOCK_TOLERANCE_MILLIS: u64 = 60_000;
 
@@ -230,12 +230,21 @@ impl DurableSessionStore {
         &self,
         read: impl FnOnce(&Snapshot, Timestamp) -> SessionResult<T> + Send,
     ) -> SessionResult<T> {
-        let (snapshot, now) = match self.shared.snapshot_now() {
-            Some(current) => current,
-            None => self.next_snapshot().await?,
-        };
-        catch_corruption(|| read(&snapshot, now))
-            .unwrap_or_else(|reason| Err(self.shared.file.damaged(reason)))
+        let (snapshot, now) = self.current_snapshot().await?;
+        self.guard(|| read(&snapshot, now))
+    }
+
+    /// Runs a read, and turns a damaged page into an error.
+    fn guard<T>(&self, read: impl FnOnce() -> SessionResult<T>) -> SessionResult<T> {
+        catch_corruption(read).unwrap_or_else(|reason| Err(self.shared.file.damaged(reason)))
+    }
+
+    /// The last commit.
+    async fn current_snapshot(&self) -> SessionResult<(Arc<Snapshot>, Timestamp)> {
+        match self.shared.snapshot_now() {
+            Some(current) => Ok(current),
+            None => self.next_snapshot().await,
+        }
     }
 
     /// The snapshot after the compaction in progress.
@@ -337,8 +346,16 @@ impl Backend for DurableSessionStore {
     }
 
     async fn waits(&self, owner: &Owner) -> SessionResult<Vec<SessionKey>> {
-        self.read(|snapshot, now| rules::waits(snapshot, now, owner))
-            .await
+        let (snapshot, now) = self.current_snapshot().await?;
+        let (mut waits, mut after) = (WaitList::default(), None);
+        loop {
+            let page = || rules::list(&*snapshot, now, owner, after.as_ref(), &mut waits);
+            after = self.guard(page)?;
+            if after.is_none() {
+                return Ok(waits.into_keys());
+            }
+            yield_now().await;
+        }
     }
 
     async fn latest(&self, owner: &Owner) -> SessionResult<Option<Arc<Session>>> {
@@ -414,9 +431,18 @@ impl Admin for DurableSessionStore {
         owner: &Owner,
         request: request::EraseOwner,
     ) -> SessionResult<Erased> {
-        let owner = owner.clone();
-        self.write(move |ledger, now| rules::erase_owner(ledger, now, &owner, request))
-            .await
+        let mut erasure = Erasure::new(owner.clone(), request);
+        loop {
+            let step = self.write(move |ledger, now| {
+                let is_last = erasure.step(ledger, now)?;
+                Ok((erasure, is_last))
+            });
+            let (stepped, is_last) = step.await?;
+            if is_last {
+                return Ok(stepped.erased);
+            }
+            erasure = stepped;
+        }
     }
 
     async fn verify(

@@ -12,7 +12,7 @@ use crate::claim::MessageDigest;
 use crate::clock::Timestamp;
 use crate::error::{SessionResult, not_found};
 use crate::owner::{Owner, foreign_key};
-use crate::rules::{Head, Ledger, Remembered, View, delete_session};
+use crate::rules::{Head, Ledger, Remembered, RoutedPage, View, delete_session};
 use crate::scope::ScopeDigest;
 use crate::session::{NewSession, Session};
 
@@ -52,10 +52,23 @@ impl MemoryLedger<'_> {
         Ok(true)
     }
 
-    /// The number of waits in an owner's index.
-    pub fn waits(&self, owner: &Owner) -> usize {
+    /// Counts those of the next `limit` routes that lead to no session, and returns the position of the
+    /// last route, if there are more.
+    pub fn dangling_routes(
+        &self,
+        owner: &Owner,
+        after: Option<&Route>,
+        limit: usize,
+    ) -> (usize, Option<Route>) {
+        let routes = self.routes_after(owner, after, limit);
+        let next = routes.get(limit.saturating_sub(1)).copied();
+        let leads = |route: &&Route| follow(self.keys, owner, route, |_| ()).is_none();
+        (routes.iter().filter(leads).count(), next)
+    }
+
+    fn routes_after(&self, owner: &Owner, after: Option<&Route>, limit: usize) -> Vec<Route> {
         let state = self.state(owner);
-        state.map_or(0, |state| state.routes.as_slice().len())
+        state.map_or_else(Vec::new, |state| state.routes.after(after.copied(), limit))
     }
 
     fn hash(&self, owner: &Owner) -> OwnerHash {
@@ -137,6 +150,8 @@ fn position(head: &Head) -> Option<(ScopeDigest, u64)> {
 }
 
 impl View for MemoryLedger<'_> {
+    type Position = Route;
+
     /// A session of another shard is returned without its deadline, because it must not be swept under
     /// this shard's lock. If it had expired, the store has removed it before.
     fn head(&self, key: &SessionKey) -> SessionResult<Option<Head>> {
@@ -169,14 +184,18 @@ impl View for MemoryLedger<'_> {
         Ok(follow(self.keys, owner, route, if_waiting).flatten())
     }
 
-    fn all_routed(&self, owner: &Owner) -> SessionResult<Vec<(SessionKey, Head)>> {
-        let state = self.state(owner);
-        let routes = state.map(|state| state.routes.as_slice());
-        Ok(routes
-            .into_iter()
-            .flatten()
-            .filter_map(|route| self.followed(owner, route))
-            .collect())
+    fn routed_after(
+        &self,
+        owner: &Owner,
+        after: Option<&Route>,
+        limit: usize,
+    ) -> SessionResult<RoutedPage<Route>> {
+        let routes = self.routes_after(owner, after, limit);
+        let followed = routes.iter().map(|route| self.followed(owner, route));
+        Ok(RoutedPage {
+            sessions: followed.flatten().collect(),
+            next: routes.get(limit.saturating_sub(1)).copied(),
+        })
     }
 
     fn latest_created(&self, owner: &Owner) -> SessionResult<Option<SessionKey>> {
@@ -270,9 +289,9 @@ impl Ledger for MemoryLedger<'_> {
         self.shard.skip_numbers(number);
     }
 
-    fn forget_messages(&mut self, owner: &Owner) -> SessionResult<Vec<Remembered>> {
+    fn forget_messages(&mut self, owner: &Owner, limit: usize) -> SessionResult<Vec<Remembered>> {
         let hash = self.hash(owner);
-        Ok(self.shard.forget_messages(hash, owner))
+        Ok(self.shard.forget_messages(hash, owner, limit))
     }
 
     fn remember(

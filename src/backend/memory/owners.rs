@@ -166,15 +166,26 @@ impl OwnerShard {
         reschedule(&mut self.message_expiry, hash, before, after);
     }
 
-    /// Forgets and returns all messages of an owner.
-    pub fn forget_messages(&mut self, hash: OwnerHash, owner: &Owner) -> Vec<Remembered> {
-        let (mut forgotten, mut expiry) = (None, None);
+    /// Forgets and returns the oldest messages of an owner, at most `limit`.
+    pub fn forget_messages(
+        &mut self,
+        hash: OwnerHash,
+        owner: &Owner,
+        limit: usize,
+    ) -> Vec<Remembered> {
+        let (mut forgotten, mut before, mut after) = (Vec::new(), None, None);
         self.change(hash, owner, |state| {
-            expiry = state.next_message_expiry();
-            forgotten = state.messages.take();
+            before = state.next_message_expiry();
+            if let Some(messages) = &mut state.messages {
+                forgotten = messages.drain(..limit.min(messages.len())).collect();
+                if messages.is_empty() {
+                    state.messages = None;
+                }
+            }
+            after = state.next_message_expiry();
         });
-        reschedule(&mut self.message_expiry, hash, expiry, None);
-        forgotten.map(|all| Vec::from(*all)).unwrap_or_default()
+        reschedule(&mut self.message_expiry, hash, before, after);
+        forgotten
     }
 
     /// Whether the deadline of a session is scheduled.

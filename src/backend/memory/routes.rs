@@ -1,12 +1,13 @@
 //! The waits of an owner, in order of registration and by scope.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use super::keys::KeyHash;
 use crate::scope::ScopeDigest;
 
-/// From this many waits on, scopes are found by an index instead of a linear search.
-const INDEXED_FROM: usize = 32;
+/// Up to this many waits are a list that is searched from end to end.
+const LISTED_TO: usize = 32;
 
 /// One wait. Routes sort by order; imported waits may have equal orders.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,12 +17,14 @@ pub struct Route {
 }
 
 /// Most owners have at most one wait, so that case is the most compact one: its scope is only in the
-/// session.
+/// session. Of many waits each is added and removed in a few steps, however many there are.
 #[derive(Default)]
 pub enum Routes {
     #[default]
     None,
     One(Route),
+    /// At least two waits, in order.
+    Few(Vec<(Route, ScopeDigest)>),
     Many(Box<ManyRoutes>),
 }
 
@@ -30,11 +33,21 @@ impl Routes {
         matches!(self, Self::None)
     }
 
-    pub fn as_slice(&self) -> &[Route] {
+    /// Returns the next `limit` waits in order.
+    pub fn after(&self, after: Option<Route>, limit: usize) -> Vec<Route> {
+        let is_next = |route: &Route| after.is_none_or(|after| *route > after);
         match self {
-            Self::None => &[],
-            Self::One(route) => std::slice::from_ref(route),
-            Self::Many(many) => &many.by_order,
+            Self::None => Vec::new(),
+            Self::One(route) => Some(*route).into_iter().filter(is_next).collect(),
+            Self::Few(few) => {
+                let routes = few.iter().map(|(route, _)| *route);
+                routes.filter(is_next).take(limit).collect()
+            }
+            Self::Many(many) => {
+                let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+                let routes = many.by_order.range((from, Bound::Unbounded));
+                routes.map(|(route, _)| *route).take(limit).collect()
+            }
         }
     }
 
@@ -43,7 +56,12 @@ impl Routes {
         match self {
             Self::None => None,
             Self::One(route) => Some(route),
-            Self::Many(many) => many.find(scope),
+            Self::Few(few) => {
+                // The newest first: a displaced wait may still be listed.
+                let found = few.iter().rfind(|(_, other)| other == scope);
+                found.map(|(route, _)| route)
+            }
+            Self::Many(many) => many.by_scope.get(scope),
         }
     }
 
@@ -62,12 +80,19 @@ impl Routes {
                     *self = Self::One(route);
                     return;
                 };
-                let mut many = ManyRoutes {
-                    by_order: Vec::with_capacity(2),
-                    scopes: Vec::with_capacity(2),
-                    by_scope: None,
-                };
-                many.insert(*first, scope_of_first);
+                let mut few = vec![(*first, scope_of_first), (route, scope)];
+                few.sort_by_key(|(route, _)| *route);
+                *self = Self::Few(few);
+            }
+            Self::Few(few) if few.len() < LISTED_TO => {
+                let position = few.partition_point(|(other, _)| *other < route);
+                few.insert(position, (route, scope));
+            }
+            Self::Few(few) => {
+                let mut many = ManyRoutes::default();
+                for (route, scope) in few.drain(..) {
+                    many.insert(route, scope);
+                }
                 many.insert(route, scope);
                 *self = Self::Many(Box::new(many));
             }
@@ -76,16 +101,28 @@ impl Routes {
     }
 
     pub fn has(&self, route: Route) -> bool {
-        self.as_slice().binary_search(&route).is_ok()
+        match self {
+            Self::None => false,
+            Self::One(only) => *only == route,
+            Self::Few(few) => few.iter().any(|(other, _)| *other == route),
+            Self::Many(many) => many.by_order.contains_key(&route),
+        }
     }
 
     pub fn remove(&mut self, route: Route) {
         match self {
             Self::One(only) if *only == route => *self = Self::None,
+            Self::Few(few) => {
+                few.retain(|(other, _)| *other != route);
+                if let [(last, _)] = few.as_slice() {
+                    *self = Self::One(*last);
+                }
+            }
             Self::Many(many) => {
                 many.remove(route);
-                if let [last] = many.by_order.as_slice() {
-                    *self = Self::One(*last);
+                // Half, so that a wait that comes and goes does not rebuild the list each time.
+                if many.by_order.len() <= LISTED_TO / 2 {
+                    *self = Self::Few(std::mem::take(&mut many.by_order).into_iter().collect());
                 }
             }
             Self::None | Self::One(_) => {}
@@ -93,68 +130,26 @@ impl Routes {
     }
 }
 
-/// At least two waits.
+/// More than a few waits.
+#[derive(Default)]
 pub struct ManyRoutes {
-    by_order: Vec<Route>,
-    /// The scope of each, in the same order.
-    scopes: Vec<ScopeDigest>,
-    by_scope: Option<HashMap<ScopeDigest, Route>>,
+    by_order: BTreeMap<Route, ScopeDigest>,
+    by_scope: BTreeMap<ScopeDigest, Route>,
 }
 
 impl ManyRoutes {
-    fn find(&self, scope: &ScopeDigest) -> Option<&Route> {
-        let position = match &self.by_scope {
-            // The newest first: a displaced wait may still be listed.
-            None => self.scopes.iter().rposition(|other| other == scope),
-            Some(index) => self.position(*index.get(scope)?),
-        };
-        self.by_order.get(position?)
-    }
-
     fn insert(&mut self, route: Route, scope: ScopeDigest) {
-        let position = self.by_order.partition_point(|other| *other < route);
-        self.by_order.insert(position, route);
-        self.scopes.insert(position, scope);
-        if self.by_scope.is_none() && self.by_order.len() >= INDEXED_FROM {
-            let routes = self.by_order.iter().copied();
-            self.by_scope = Some(self.scopes.iter().copied().zip(routes).collect());
-        }
+        self.by_order.insert(route, scope);
         // Also if its order is below that of the wait that it displaces.
-        if let Some(index) = &mut self.by_scope {
-            index.insert(scope, route);
-        }
+        self.by_scope.insert(scope, route);
     }
 
     fn remove(&mut self, route: Route) {
-        let Some(position) = self.position(route) else {
+        let Some(scope) = self.by_order.remove(&route) else {
             return;
         };
-        self.by_order.remove(position);
-        let scope = self.scopes.remove(position);
-        if let Some(index) = &mut self.by_scope
-            && index.get(&scope) == Some(&route)
-        {
-            index.remove(&scope);
+        if self.by_scope.get(&scope) == Some(&route) {
+            self.by_scope.remove(&scope);
         }
-        self.shrink();
-    }
-
-    fn shrink(&mut self) {
-        let waits = self.by_order.len();
-        if waits < INDEXED_FROM / 2 {
-            self.by_scope = None;
-        }
-        if self.by_order.capacity() < INDEXED_FROM || waits > self.by_order.capacity() / 4 {
-            return;
-        }
-        self.by_order.shrink_to(waits * 2);
-        self.scopes.shrink_to(waits * 2);
-        if let Some(index) = &mut self.by_scope {
-            index.shrink_to(waits * 2);
-        }
-    }
-
-    fn position(&self, route: Route) -> Option<usize> {
-        self.by_order.binary_search(&route).ok()
     }
 }

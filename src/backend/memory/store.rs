@@ -11,14 +11,14 @@ use super::stored::Stored;
 use super::verify::verify;
 use super::walk::{walk, walk_one};
 use crate::admin::{ImportOutcome, RevokeOutcome, ScanCursor, VerifyMode, VerifyPage};
-use crate::backend::{Admin, Backend, Depth, Owned, WalkPage};
+use crate::backend::{Admin, Backend, Depth, Owned, WalkPage, yield_now};
 use crate::claim::{ClaimOutcome, ClaimToken};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::error::{SessionResult, not_found};
 use crate::options::StoreOptions;
 use crate::owner::Owner;
 use crate::request;
-use crate::rules::{self, Erased, View};
+use crate::rules::{self, Erased, Erasure, View, WaitList};
 use crate::scope::ScopeDigest;
 use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
 
@@ -26,6 +26,8 @@ use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
 const SWEEP_BUDGET: usize = 4;
 /// How many it removes in another shard, which it sweeps less often.
 const OTHER_SHARD_BUDGET: usize = 32;
+/// How many a call that needs all of them removed removes under one lock.
+const SWEEP_STEP: usize = 256;
 
 /// A store in the memory of this process. Its sessions end with the process.
 ///
@@ -96,10 +98,14 @@ impl InMemorySessionStore {
         let now = self.clock.now();
         let mut swept = 0;
         for shard in self.shards.owners.shards() {
-            swept += self
-                .shards
-                .ledger(&mut shard.lock())
-                .sweep(now, usize::MAX)?;
+            loop {
+                let mut shard = shard.lock();
+                let step = self.shards.ledger(&mut shard).sweep(now, SWEEP_STEP)?;
+                swept += step;
+                if step < SWEEP_STEP {
+                    break;
+                }
+            }
         }
         Ok(swept)
     }
@@ -130,6 +136,29 @@ impl InMemorySessionStore {
     ) -> SessionResult<R> {
         self.shards
             .locked(owner, |ledger| read(ledger, self.clock.now()))
+    }
+
+    /// Reads under the lock of an owner in whose shard nothing is expired, so that `read` finds what
+    /// is live first. What is expired is removed before, in steps.
+    async fn read_swept<R>(
+        &self,
+        owner: &Owner,
+        read: impl FnOnce(&MemoryLedger<'_>, Timestamp) -> SessionResult<R>,
+    ) -> SessionResult<R> {
+        let mut read = Some(read);
+        loop {
+            let step = self.shards.locked(owner, |ledger| {
+                let now = self.clock.now();
+                match ledger.sweep(now, SWEEP_STEP)? {
+                    SWEEP_STEP => Ok(None),
+                    _ => read.take().map(|read| read(ledger, now)).transpose(),
+                }
+            });
+            if let Some(found) = step? {
+                return Ok(found);
+            }
+            yield_now().await;
+        }
     }
 
     /// Writes under the lock of an owner. The time is read under the lock, so that it never decreases
@@ -270,13 +299,23 @@ impl Backend for InMemorySessionStore {
     }
 
     async fn waits(&self, owner: &Owner) -> SessionResult<Vec<SessionKey>> {
-        self.read(owner, |ledger, now| rules::waits(ledger, now, owner))
+        let (mut waits, mut after) = (WaitList::default(), None);
+        loop {
+            let page = |ledger: &MemoryLedger<'_>, now| {
+                rules::list(ledger, now, owner, after.as_ref(), &mut waits)
+            };
+            after = self.read_swept(owner, page).await?;
+            if after.is_none() {
+                return Ok(waits.into_keys());
+            }
+            yield_now().await;
+        }
     }
 
     async fn latest(&self, owner: &Owner) -> SessionResult<Option<Arc<Session>>> {
-        self.read(owner, |ledger, now| {
-            rules::latest(ledger, now, owner, self.options.find_by_user)
-        })
+        let sees = self.options.find_by_user;
+        let read = |ledger: &MemoryLedger<'_>, now| rules::latest(ledger, now, owner, sees);
+        self.read_swept(owner, read).await
     }
 
     async fn clear(&self, request: request::Clear) -> SessionResult<ClearOutcome> {
@@ -337,9 +376,11 @@ impl Admin for InMemorySessionStore {
         owner: &Owner,
         request: request::EraseOwner,
     ) -> SessionResult<Erased> {
-        self.write(owner, |ledger, now| {
-            rules::erase_owner(ledger, now, owner, request)
-        })
+        let mut erasure = Erasure::new(owner.clone(), request);
+        while !self.write(owner, |ledger, now| erasure.step(ledger, now))? {
+            yield_now().await;
+        }
+        Ok(erasure.erased)
     }
 
     async fn verify(

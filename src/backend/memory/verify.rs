@@ -13,6 +13,9 @@ use crate::error::SessionResult;
 use crate::owner::Owner;
 use crate::rules::View;
 
+/// How many routes are looked at under one lock.
+const ROUTES_PER_STEP: usize = 256;
+
 /// Checks the next sessions and owners.
 pub fn verify(
     shards: &Shards,
@@ -37,7 +40,8 @@ pub fn verify(
             Part::Owners(owners) => {
                 page.checked += owners.len() as u64;
                 for (_, owner) in owners {
-                    let faults = shards.locked(&owner, |ledger| owner_faults(ledger, &owner))?;
+                    page.findings.extend(dangling_routes(shards, &owner));
+                    let faults = shards.locked(&owner, |ledger| latest_faults(ledger, &owner))?;
                     page.findings.extend(faults);
                 }
             }
@@ -84,19 +88,30 @@ fn session_faults(
     Ok(found)
 }
 
-fn owner_faults(ledger: &MemoryLedger<'_>, owner: &Owner) -> SessionResult<Vec<Finding>> {
-    let mut found = Vec::new();
-    let waits = ledger.all_routed(owner)?.len();
-    if ledger.waits(owner) != waits {
-        let reason = "a route leads nowhere";
-        found.push(Finding::new(FindingKind::Dangling, "routes", None, reason));
-    }
-    if let Some(latest) = ledger.latest_created(owner)? {
-        let head = ledger.head(&latest)?;
-        if head.is_none_or(|head| head.owner != *owner) {
-            let reason = "the latest created session is another's or none";
-            found.push(Finding::new(FindingKind::Dangling, "owners", None, reason));
+/// Looks at the routes of an owner in steps, each under the lock.
+fn dangling_routes(shards: &Shards, owner: &Owner) -> Option<Finding> {
+    let (mut dangling, mut after) = (0, None);
+    loop {
+        let step = |ledger: &mut MemoryLedger<'_>| {
+            ledger.dangling_routes(owner, after.as_ref(), ROUTES_PER_STEP)
+        };
+        let (found, next) = shards.locked(owner, step);
+        dangling += found;
+        after = next;
+        if after.is_none() {
+            break;
         }
     }
-    Ok(found)
+    let reason = "a route leads nowhere";
+    (dangling > 0).then(|| Finding::new(FindingKind::Dangling, "routes", None, reason))
+}
+
+fn latest_faults(ledger: &MemoryLedger<'_>, owner: &Owner) -> SessionResult<Option<Finding>> {
+    let Some(latest) = ledger.latest_created(owner)? else {
+        return Ok(None);
+    };
+    let head = ledger.head(&latest)?;
+    let foreign = head.is_none_or(|head| head.owner != *owner);
+    let reason = "the latest created session is another's or none";
+    Ok(foreign.then(|| Finding::new(FindingKind::Dangling, "owners", None, reason)))
 }

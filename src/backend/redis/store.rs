@@ -11,7 +11,7 @@ use super::ownership::pointer::Reservation;
 use super::ownership::sweep::Sweep;
 use super::script::args::OwnerCall;
 use super::script::registry;
-use super::script::reply::{outcome_unknown, revision_conflict};
+use super::script::reply::{Answer, outcome_unknown, revision_conflict};
 use super::script::status::Status;
 use super::{claims, health};
 use crate::backend::{Backend, Data, Owned};
@@ -22,6 +22,7 @@ use crate::options::{FindByUser, OperationId, StoreOptions};
 use crate::owner::{Identity, Owner};
 use crate::payload;
 use crate::request;
+use crate::rules::{self, WaitList};
 use crate::scope::ScopeDigest;
 use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
 
@@ -72,6 +73,13 @@ impl RedisSessionStore {
         namespace: impl Into<String>,
     ) -> SessionResult<Self> {
         Self::new(RedisConfig::from_url(url.as_ref())?.namespace(namespace))
+    }
+
+    /// Looks for the session of an owner: its only wait, the session that was created last, or both.
+    async fn look_up(&self, owner: &Owner, sees: &str) -> SessionResult<Answer> {
+        let keys = self.dispatcher.layout.keys(owner);
+        let call = OwnerCall::new(&keys, keys.route(owner), registry::Latest { owner, sees });
+        self.dispatcher.answer(call).await
     }
 }
 
@@ -278,22 +286,41 @@ impl Backend for RedisSessionStore {
 
     async fn waits(&self, owner: &Owner) -> SessionResult<Vec<SessionKey>> {
         let keys = self.dispatcher.layout.keys(owner);
-        let call = OwnerCall::new(&keys, keys.route(owner), registry::Waits { owner });
-        let mut answer = self.dispatcher.answer(call).await?;
-        match answer.status {
-            Status::Ok => answer.session_keys(),
-            _ => answer.unexpected(),
+        let (mut waits, mut cursor) = (WaitList::default(), String::new());
+        loop {
+            let arguments = registry::Waits {
+                owner,
+                cursor: &cursor,
+            };
+            let call = OwnerCall::new(&keys, keys.route(owner), arguments);
+            let mut answer = self.dispatcher.answer(call).await?;
+            match answer.status {
+                Status::Ok => {
+                    cursor = answer.text()?;
+                    waits.add(answer.waits()?);
+                    if cursor.is_empty() {
+                        return Ok(waits.into_keys());
+                    }
+                }
+                // Another server does not know the position: the list begins anew.
+                Status::Again => (waits, cursor) = (WaitList::default(), String::new()),
+                _ => return answer.unexpected(),
+            }
         }
     }
 
     async fn latest(&self, owner: &Owner) -> SessionResult<Option<Arc<Session>>> {
-        let keys = self.dispatcher.layout.keys(owner);
-        let sees = match self.options().find_by_user {
-            FindByUser::WaitsAndCreated => "created",
-            FindByUser::WaitsOnly => "waits",
-        };
-        let call = OwnerCall::new(&keys, keys.route(owner), registry::Latest { owner, sees });
-        let mut answer = self.dispatcher.answer(call).await?;
+        let sees_created = self.options().find_by_user == FindByUser::WaitsAndCreated;
+        let sees = if sees_created { "both" } else { "waits" };
+        let mut answer = self.look_up(owner, sees).await?;
+        if answer.status == Status::Again {
+            match self.waits(owner).await?.as_slice() {
+                [] if sees_created => answer = self.look_up(owner, "created").await?,
+                [] => return Ok(None),
+                [only] => return self.get(only).await,
+                _ => return Err(rules::multiple_waits()),
+            }
+        }
         match answer.status {
             Status::Ok => answer.session().map(|(session, _)| Some(session)),
             Status::None => Ok(None),

@@ -6,6 +6,7 @@ mod claim_fence;
 mod claims;
 mod commits;
 mod concurrency;
+mod crowds;
 mod erasure;
 mod executors;
 mod expiry;
@@ -132,6 +133,7 @@ table! { $
     sessions::c06_one_wait_wins;
     sessions::c06_several_waits_are_ambiguous;
     sessions::c06_remove_clears_the_look_up;
+    crowds::c06_one_wait_is_found_beside_many_that_are_over;
     sessions::c06_a_store_may_see_waits_only [Options];
     sessions::c06_a_store_may_see_created_sessions_too [Options];
     sessions::c06_a_registered_session_is_not_a_created_one;
@@ -162,6 +164,8 @@ table! { $
     waits::c10_find_list_and_clear_agree;
     waits::c10_list_is_in_order_of_registration;
     waits::c10_many_waits_stay_in_order;
+    crowds::c10_a_long_list_is_complete_and_in_order;
+    crowds::c10_a_wait_that_stays_is_listed_once_while_others_move;
     waits::c10_every_field_of_a_scope_counts;
     waits::c11_clear_removes_wait_and_session;
     waits::c11_clear_of_nothing_does_nothing;
@@ -301,6 +305,8 @@ table! { $
     erasure::c22_a_claim_does_not_prevent_erase [AllOperations];
     erasure::c22_erase_finds_owners_that_have_only_message_ids [AllOperations];
     erasure::c22_a_dry_run_changes_nothing [AllOperations];
+    crowds::c22_erase_of_a_crowd_leaves_nothing [AllOperations, Leftovers, Options];
+    crowds::c22_message_ids_are_erased_last [AllOperations];
 
     scans::c23_a_sound_store_has_no_findings [AllOperations, Options];
 

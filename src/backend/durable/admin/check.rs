@@ -158,7 +158,7 @@ impl<R: Rows> Check<'_, R> {
             dangling,
             "an owner without state was kept",
         )?;
-        let count = |table| Ok::<_, Fault>(self.0.with_prefix(table, key, usize::MAX)?.len());
+        let count = |table| Ok::<_, Fault>(self.0.with_prefix(table, key, None, usize::MAX)?.len());
         let counted = count(Table::Routes)? == state.waits as usize;
         expect(counted, missing, "the count of waits is wrong")?;
         let (messages, ages) = (count(Table::Messages)?, count(Table::Ages)?);

@@ -131,7 +131,7 @@ fn message(ledger: &mut DurableLedger<'_, '_>, key: &[u8]) -> SessionResult<()> 
 fn recount(ledger: &mut DurableLedger<'_, '_>, owner: &Owner) -> SessionResult<()> {
     let prefix = owner_key(owner).into_vec();
     let count = |table| {
-        let rows = ledger.with_prefix(table, &prefix, usize::MAX)?;
+        let rows = ledger.with_prefix(table, &prefix, None, usize::MAX)?;
         SessionResult::Ok(u32::try_from(rows.len()).unwrap_or(u32::MAX))
     };
     // A row that cannot be read counts as missing.

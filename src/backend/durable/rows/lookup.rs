@@ -6,14 +6,14 @@ use greentic_types::{ErrorCode, GreenticError, SessionKey};
 
 use super::Rows;
 use crate::backend::durable::format::{
-    Damage, MessageRow, OwnerState, Table, decode_session_key, message_key, owner_key, route_key,
-    unseal, unseal_payload,
+    Damage, MessageRow, OwnerState, Table, decode_digest, decode_session_key, message_key,
+    owner_key, route_key, unseal, unseal_payload,
 };
 use crate::claim::MessageDigest;
 use crate::error::SessionResult;
 use crate::owner::Owner;
 use crate::payload;
-use crate::rules::Head;
+use crate::rules::{Head, Remembered, View};
 use crate::scope::ScopeDigest;
 use crate::session::Session;
 
@@ -83,4 +83,21 @@ pub fn message<R: Rows>(
 ) -> SessionResult<Option<MessageRow>> {
     let key = message_key(owner, message);
     read_row(rows, Table::Messages, &key, MessageRow::decode)
+}
+
+/// Returns the oldest messages of an owner, at most `limit`.
+pub fn oldest_messages<R: Rows>(
+    rows: &R,
+    owner: &Owner,
+    limit: usize,
+) -> SessionResult<Vec<Remembered>> {
+    let prefix = owner_key(owner).into_vec();
+    let mut messages = Vec::new();
+    for row in rows.with_prefix(Table::Ages, &prefix, None, limit)? {
+        let digest = unseal(&row.key, &row.value)
+            .and_then(decode_digest)
+            .map_err(|damage| unreadable_row(Table::Ages, damage))?;
+        messages.extend(rows.remembered(owner, &digest)?);
+    }
+    Ok(messages)
 }

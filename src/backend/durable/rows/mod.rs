@@ -6,7 +6,9 @@ mod snapshot;
 mod tables;
 mod view;
 
-pub(super) use lookup::{leads_to, message, owner_state, route, session_of, unreadable_row};
+pub(super) use lookup::{
+    leads_to, message, oldest_messages, owner_state, route, session_of, unreadable_row,
+};
 pub(super) use range::{Row, expired_keys, rows_with_prefix};
 pub(super) use snapshot::Snapshot;
 pub(super) use tables::{ReadTables, WriteTables};
@@ -25,6 +27,13 @@ pub(super) trait Rows {
         read: impl FnOnce(&[u8]) -> SessionResult<T>,
     ) -> SessionResult<Option<T>>;
 
-    /// Returns the first rows whose keys start with `prefix`, at most `limit`, in key order.
-    fn with_prefix(&self, table: Table, prefix: &[u8], limit: usize) -> SessionResult<Vec<Row>>;
+    /// Returns the first rows after the key `after` whose keys start with `prefix`, at most `limit`, in
+    /// key order.
+    fn with_prefix(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> SessionResult<Vec<Row>>;
 }

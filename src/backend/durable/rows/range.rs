@@ -35,15 +35,16 @@ pub fn rows_after(
     rows.take(limit).map(row).collect()
 }
 
-/// Returns the first rows whose keys start with `prefix`, at most `limit`.
+/// Returns the first rows after the key `after` whose keys start with `prefix`, at most `limit`.
 pub fn rows_with_prefix(
     table: &impl ReadableTable<Key, Value>,
     prefix: &[u8],
+    after: Option<&[u8]>,
     limit: usize,
 ) -> Result<Vec<Row>, redb::Error> {
     let mut rows = Vec::new();
-    let from = (Bound::Included(prefix), Bound::Unbounded);
-    for entry in table.range::<&[u8]>(from)?.take(limit) {
+    let from = after.map_or(Bound::Included(prefix), Bound::Excluded);
+    for entry in table.range::<&[u8]>((from, Bound::Unbounded))?.take(limit) {
         let entry = entry?;
         if !entry.0.value().starts_with(prefix) {
             break;

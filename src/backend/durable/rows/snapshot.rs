@@ -49,8 +49,14 @@ impl Rows for Snapshot {
         found.map(|value| read(value.value())).transpose()
     }
 
-    fn with_prefix(&self, table: Table, prefix: &[u8], limit: usize) -> SessionResult<Vec<Row>> {
-        rows_with_prefix(self.tables.table(table), prefix, limit)
+    fn with_prefix(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> SessionResult<Vec<Row>> {
+        rows_with_prefix(self.tables.table(table), prefix, after, limit)
             .map_err(|error| self.file.storage_error(&error))
     }
 }

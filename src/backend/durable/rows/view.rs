@@ -5,19 +5,24 @@ use std::sync::Arc;
 use greentic_types::SessionKey;
 
 use super::Rows;
-use super::lookup::{leads_to, message, owner_state, route, session_of, unreadable_row};
+use super::lookup::{
+    leads_to, message, oldest_messages, owner_state, route, session_of, unreadable_row,
+};
 use crate::backend::durable::format::{
-    Table, decode_digest, decode_head, decode_session_key, owner_key, route_key, unseal,
+    Table, decode_head, decode_session_key, owner_key, route_key, unseal,
 };
 use crate::claim::MessageDigest;
 use crate::error::SessionResult;
 use crate::owner::Owner;
 use crate::payload;
-use crate::rules::{Head, Remembered, View};
+use crate::rules::{Head, Remembered, RoutedPage, View};
 use crate::scope::ScopeDigest;
 use crate::session::Session;
 
 impl<R: Rows> View for R {
+    /// The key of a row of `routes`.
+    type Position = Vec<u8>;
+
     fn head(&self, key: &SessionKey) -> SessionResult<Option<Head>> {
         let bytes = key.as_str().as_bytes();
         self.get(Table::Sessions, bytes, |value| {
@@ -47,17 +52,28 @@ impl<R: Rows> View for R {
         Ok(head.map(|head| (key, head)))
     }
 
-    fn all_routed(&self, owner: &Owner) -> SessionResult<Vec<(SessionKey, Head)>> {
-        let prefix = owner_key(owner).into_vec();
-        let mut routed = Vec::new();
-        for row in self.with_prefix(Table::Routes, &prefix, usize::MAX)? {
+    fn routed_after(
+        &self,
+        owner: &Owner,
+        after: Option<&Vec<u8>>,
+        limit: usize,
+    ) -> SessionResult<RoutedPage<Vec<u8>>> {
+        let (prefix, after) = (owner_key(owner).into_vec(), after.map(Vec::as_slice));
+        let rows = self.with_prefix(Table::Routes, &prefix, after, limit)?;
+        let mut sessions = Vec::new();
+        for row in &rows {
             let key = unseal(&row.key, &row.value)
                 .and_then(decode_session_key)
                 .map_err(|damage| unreadable_row(Table::Routes, damage))?;
             let head = self.head(&key)?.filter(|head| leads_to(&row.key, head));
-            routed.extend(head.map(|head| (key, head)));
+            sessions.extend(head.map(|head| (key, head)));
         }
-        Ok(routed)
+        let is_last = rows.len() < limit;
+        let last = rows.into_iter().next_back().filter(|_| !is_last);
+        Ok(RoutedPage {
+            sessions,
+            next: last.map(|row| row.key),
+        })
     }
 
     fn latest_created(&self, owner: &Owner) -> SessionResult<Option<SessionKey>> {
@@ -78,14 +94,6 @@ impl<R: Rows> View for R {
     }
 
     fn messages(&self, owner: &Owner) -> SessionResult<Vec<Remembered>> {
-        let prefix = owner_key(owner).into_vec();
-        let mut messages = Vec::new();
-        for row in self.with_prefix(Table::Ages, &prefix, usize::MAX)? {
-            let digest = unseal(&row.key, &row.value)
-                .and_then(decode_digest)
-                .map_err(|damage| unreadable_row(Table::Ages, damage))?;
-            messages.extend(self.remembered(owner, &digest)?);
-        }
-        Ok(messages)
+        oldest_messages(self, owner, usize::MAX)
     }
 }

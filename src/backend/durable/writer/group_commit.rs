@@ -25,8 +25,10 @@ use crate::ids::random_bits;
 
 /// How often an idle writer looks for expired rows.
 const IDLE: Duration = Duration::from_secs(1);
-/// How much an idle writer removes in one commit.
-const IDLE_BUDGET: usize = 1024;
+/// How much an idle writer removes in one commit. Little, because callers wait behind it.
+const IDLE_BUDGET: usize = 256;
+/// After which pause a writer that left expired rows behind removes the next ones.
+const PAUSE: Duration = Duration::from_millis(10);
 /// How much a batch removes per operation, besides its own work.
 const SWEPT_PER_OPERATION: usize = 4;
 
@@ -35,6 +37,8 @@ pub struct Writer {
     database: Database,
     state: StoreState,
     sweeper: Sweeper,
+    /// Whether the last batch may have left expired rows behind.
+    has_backlog: bool,
     /// How many callers are likely to share the next commit. A lone caller is not delayed.
     expected: usize,
     /// For commits that are not synced at once; none if every commit is synced.
@@ -63,6 +67,7 @@ impl Writer {
             state: opened.state,
             journal: opened.journal,
             sweeper: Sweeper::default(),
+            has_backlog: false,
             expected: 1,
             unsynced: None,
         };
@@ -95,7 +100,8 @@ impl Writer {
     }
 
     fn wake_at(&self) -> Instant {
-        let idle = Instant::now() + IDLE;
+        let pause = if self.has_backlog { PAUSE } else { IDLE };
+        let idle = Instant::now() + pause;
         match (self.unsynced, self.shared.config.durability) {
             (Some(since), Durability::SurvivesProcessCrash { sync_every }) => {
                 idle.min(since + sync_every)
@@ -238,6 +244,7 @@ impl Writer {
         };
         let now = shared.clock.now();
         let swept = self.sweeper.sweep(&mut ledger, now, budget);
+        self.has_backlog = swept.as_ref().is_ok_and(|swept| *swept == budget);
         if let (Err(error), Some(kind)) = (&swept, ledger.storage_error()) {
             return Err(Abort::NotDone(kind, error.to_string()));
         }

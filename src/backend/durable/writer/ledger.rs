@@ -14,14 +14,14 @@ use crate::backend::durable::format::{
     encode_payload, message_key, owner_key, route_key, seal, unseal,
 };
 use crate::backend::durable::rows::{
-    Row, Rows, WriteTables, expired_keys, message, owner_state, route, rows_with_prefix,
-    unreadable_row,
+    Row, Rows, WriteTables, expired_keys, message, oldest_messages, owner_state, route,
+    rows_with_prefix, unreadable_row,
 };
 use crate::claim::MessageDigest;
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
 use crate::owner::{Owner, foreign_key};
-use crate::rules::{Head, Ledger, Remembered, View, Wait};
+use crate::rules::{Head, Ledger, Remembered, Wait};
 use crate::session::NewSession;
 
 pub struct DurableLedger<'a, 'txn> {
@@ -271,7 +271,7 @@ impl<'a, 'txn> DurableLedger<'a, 'txn> {
 
     fn forget_oldest(&mut self, owner: &Owner, count: usize) -> SessionResult<()> {
         let prefix = owner_key(owner).into_vec();
-        for row in self.with_prefix(Table::Ages, &prefix, count)? {
+        for row in self.with_prefix(Table::Ages, &prefix, None, count)? {
             let digest = unseal(&row.key, &row.value)
                 .and_then(decode_digest)
                 .map_err(|damage| unreadable_row(Table::Ages, damage))?;
@@ -297,11 +297,20 @@ impl Rows for DurableLedger<'_, '_> {
         stored.map(|value| read(value.value())).transpose()
     }
 
-    fn with_prefix(&self, table: Table, prefix: &[u8], limit: usize) -> SessionResult<Vec<Row>> {
-        let touched = |change: &&Change| change.table == table && change.key.starts_with(prefix);
+    fn with_prefix(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> SessionResult<Vec<Row>> {
+        let touched = |change: &&Change| {
+            let is_after = after.is_none_or(|after| change.key.as_slice() > after);
+            change.table == table && change.key.starts_with(prefix) && is_after
+        };
         let staged = || self.staged.iter().filter(touched);
         let enough = limit.saturating_add(staged().count());
-        let mut rows = rows_with_prefix(self.tables.table(table), prefix, enough)
+        let mut rows = rows_with_prefix(self.tables.table(table), prefix, after, enough)
             .map_err(|error| self.read_error(&error))?;
         for change in staged() {
             rows.retain(|row| row.key != change.key);
@@ -359,8 +368,8 @@ impl Ledger for DurableLedger<'_, '_> {
         self.state.number = self.state.number.max(number);
     }
 
-    fn forget_messages(&mut self, owner: &Owner) -> SessionResult<Vec<Remembered>> {
-        let messages = self.messages(owner)?;
+    fn forget_messages(&mut self, owner: &Owner, limit: usize) -> SessionResult<Vec<Remembered>> {
+        let messages = oldest_messages(self, owner, limit)?;
         for known in &messages {
             self.forget(owner, &known.message)?;
         }

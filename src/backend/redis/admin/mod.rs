@@ -23,6 +23,12 @@ use crate::payload;
 use crate::request;
 use crate::rules::Erased;
 
+/// How many session keys or legacy scopes one script of an erasure gets. Few, because other calls wait
+/// behind it.
+const ERASED_AT_ONCE: usize = 32;
+/// How many messages one script of an import gets.
+const IMPORTED_AT_ONCE: usize = 128;
+
 impl Admin for RedisSessionStore {
     async fn walk(
         &self,
@@ -42,27 +48,38 @@ impl Admin for RedisSessionStore {
         owner: &Owner,
         request: request::EraseOwner,
     ) -> SessionResult<Erased> {
-        let keys = self.dispatcher.layout.keys(owner);
-        let arguments = registry::EraseOwner {
-            owner,
-            keys_and_scopes: registry::KeysAndScopes {
-                keys: &request.keys,
-                legacy_scopes: &request.legacy_scopes,
-            },
-        };
-        let call = OwnerCall::new(&keys, keys.route(owner), arguments);
-        let mut answer = self.dispatcher.answer(call).await?;
-        match answer.status {
-            Status::Ok => {
-                let (sessions, messages) = (answer.number()?, answer.number()?);
-                for removed in answer.values()? {
-                    let mut removed = Answer::read(keys.clone(), removed)?;
-                    let key = removed.session_key()?;
-                    self.dispatcher.layout.forget(owner, &key, removed.stamp());
-                }
-                Ok(Erased { sessions, messages })
+        let names = self.dispatcher.layout.keys(owner);
+        let mut keys = request.keys.chunks(ERASED_AT_ONCE).peekable();
+        let mut scopes = request.legacy_scopes.chunks(ERASED_AT_ONCE).peekable();
+        let (mut erased, mut part, mut cursor) =
+            (Erased::default(), "sessions".to_owned(), "0".to_owned());
+        loop {
+            let arguments = registry::EraseOwner {
+                owner,
+                part,
+                cursor,
+                keys_and_scopes: registry::KeysAndScopes {
+                    keys: keys.next().unwrap_or_default(),
+                    legacy_scopes: scopes.next().unwrap_or_default(),
+                },
+                more: keys.peek().is_some() || scopes.peek().is_some(),
+            };
+            let call = OwnerCall::new(&names, names.route(owner), arguments);
+            let mut answer = self.dispatcher.answer(call).await?;
+            if answer.status != Status::Ok {
+                return answer.unexpected();
             }
-            _ => answer.unexpected(),
+            erased.sessions += answer.number()?;
+            erased.messages += answer.number()?;
+            for removed in answer.values()? {
+                let mut removed = Answer::read(names.clone(), removed)?;
+                let key = removed.session_key()?;
+                self.dispatcher.layout.forget(owner, &key, removed.stamp());
+            }
+            (part, cursor) = (answer.text()?, answer.text()?);
+            if part.is_empty() {
+                return Ok(erased);
+            }
         }
     }
 
@@ -177,17 +194,19 @@ impl Admin for RedisSessionStore {
         let owner = &request.owner;
         let keys = self.dispatcher.layout.keys(owner);
         let MessageLimits { window, limit } = MessageLimits::new(self.options());
-        let arguments = registry::ImportMessages {
-            owner,
-            window,
-            limit,
-            messages: request.messages,
-        };
-        let call = OwnerCall::new(&keys, keys.route(owner), arguments);
-        let answer = self.dispatcher.answer(call).await?;
-        match answer.status {
-            Status::Ok => Ok(()),
-            _ => answer.unexpected(),
+        for messages in request.messages.chunks(IMPORTED_AT_ONCE) {
+            let arguments = registry::ImportMessages {
+                owner,
+                window,
+                limit,
+                messages: messages.to_vec(),
+            };
+            let call = OwnerCall::new(&keys, keys.route(owner), arguments);
+            let answer = self.dispatcher.answer(call).await?;
+            if answer.status != Status::Ok {
+                return answer.unexpected();
+            }
         }
+        Ok(())
     }
 }

@@ -115,6 +115,7 @@ scripts! {
 
     reads "ops/waits" Waits<'a> {
         owner: &'a Owner,
+        cursor: &'a str,
     }
 
     reads "ops/latest" Latest<'a> {
@@ -183,6 +184,9 @@ scripts! {
 
     writes "admin/erase_owner" EraseOwner<'a> {
         owner: &'a Owner,
+        part: String,
+        cursor: String,
+        more: bool,
         ..keys_and_scopes: KeysAndScopes<'a>,
     }
 

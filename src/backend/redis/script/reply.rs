@@ -92,16 +92,18 @@ impl Answer {
         self.text().map(SessionKey::new)
     }
 
-    pub fn session_keys(&mut self) -> SessionResult<Vec<SessionKey>> {
-        let Some(Value::Array(keys)) = self.fields.next() else {
-            return Err(unexpected());
+    /// Waits: the order and the session key of each.
+    pub fn waits(&mut self) -> SessionResult<Vec<(u64, SessionKey)>> {
+        let mut words = Self {
+            keys: self.keys.clone(),
+            status: self.status,
+            fields: self.values()?.into_iter(),
         };
-        let as_key = |key| match key {
-            Value::BulkString(key) => String::from_utf8(key).ok().map(SessionKey::new),
-            _ => None,
-        };
-        let keys = keys.into_iter().map(as_key).collect::<Option<_>>();
-        keys.ok_or_else(unexpected)
+        let mut waits = Vec::with_capacity(words.fields.len() / 2);
+        while words.fields.len() > 0 {
+            waits.push((words.number()?, words.session_key()?));
+        }
+        Ok(waits)
     }
 
     /// Answers within the answer.

@@ -47,6 +47,8 @@ statuses! {
     NotClaimed = "NOT_CLAIMED",
     /// The owner has several waits.
     Many = "MANY",
+    /// The call has to be made in another way, or from the beginning.
+    Again = "AGAIN",
     /// The deadline has passed.
     Expired = "EXPIRED",
     /// A wait of 1.2, whose deadline stays.

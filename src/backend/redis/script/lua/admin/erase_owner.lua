@@ -1,60 +1,99 @@
--- Erases all that an owner has, also what is claimed (C22).
+-- Erases a part of what an owner has, also what is claimed (C22): sessions, then what 1.2 stored, and message
+-- ids last.
 
 --- @include "lib/delete_session"
 
-local function live_messages(done)
-  local count, fields = 0, call('HGETALL', done)
-  for i = 1, #fields, 2 do
-    local ends = string.match(fields[i + 1], '^(%d+) ')
-    if fields[i] ~= '#' and ends and tonumber(ends) > now then
-      count = count + 1
+-- How many waits one call erases, and how many message ids.
+local WAITS, MESSAGES = 32, 128
+
+-- Removes the message ids of a page. Returns how many were live, and the next cursor; '0' after the last.
+local function forget_page(done, cursor)
+  local page, gone, live = call('HSCAN', done, cursor, 'COUNT', MESSAGES), {}, 0
+  for i = 1, #page[2], 2 do
+    local ends = string.match(page[2][i + 1], '^(%d+) ')
+    if page[2][i] ~= '#' then
+      table.insert(gone, page[2][i])
+      live = live + (ends and tonumber(ends) > now and 1 or 0)
     end
   end
-  return count
+  if #gone > 0 then
+    call('HDEL', done, unpack(gone))
+  end
+  if call('HLEN', done) <= 1 then
+    call('DEL', done)
+  end
+  return live, page[1]
 end
 
 return run(function()
-  -- Behind them stand session keys, `key_count` of them, and scopes under which 1.2 stored waits.
-  local owner, key_count = unpack(ARGV, 2, 3)
-  local keys = {}
-  for i = 4, 3 + key_count do
-    table.insert(keys, ARGV[i])
+  -- `part` is `sessions`, `legacy` or `messages`, and `cursor` the position in it. With `more` other session
+  -- keys follow in the next call. Behind them stand session keys, `key_count` of them, and scopes under which
+  -- 1.2 stored waits.
+  local owner, part, cursor, more, key_count = unpack(ARGV, 2, 6)
+  local route, expiry, waits = name('route', owner), name('expiry', owner), legacy().set_of(owner)
+  local pointed, erased, messages = {}, 0, 0
+
+  local function answer(next_part, next_cursor)
+    return {'OK', erased, messages, pointed, next_part, next_cursor}
   end
-  local route, expiry, done = name('route', owner), name('expiry', owner), name('done', owner)
-  local fields = call('HGETALL', route)
-  for i = 2, #fields, 2 do
-    table.insert(keys, string.match(fields[i], '^%d+:(.*)$'))
-  end
-  local waits = legacy().set_of(owner)
-  for _, key in ipairs(call('SMEMBERS', waits)) do
-    table.insert(keys, key)
-  end
-  local messages = live_messages(done)
-  local heads, seen = {}, {}
-  for _, key in ipairs(keys) do
-    -- An unreadable session must not protect the others. The walk before this call has reported it.
+
+  -- An unreadable session must not protect the others. The walk before this call has reported it.
+  local function erase(key)
     local ok, head = pcall(load, key)
-    if ok and head and head.owner == owner and not seen[key] then
-      seen[key] = true
-      table.insert(heads, head)
-    elseif ok and not head then
-      call('SREM', waits, key)
+    if ok and head and head.owner == owner then
+      erased = erased + 1
+      if stamp_of(head) ~= '' then
+        table.insert(pointed, {'OK', head.key, stamp_of(head)})
+      end
+      delete_session(head)
     end
+    return ok and not head
   end
-  local pointed = {}
-  for _, head in ipairs(heads) do
-    if stamp_of(head) ~= '' then
-      table.insert(pointed, {'OK', head.key, stamp_of(head)})
+
+  if part == 'sessions' then
+    for i = 7, 6 + key_count do
+      erase(ARGV[i])
     end
-    delete_session(head)
-  end
-  call('DEL', route, expiry, done, name('user', owner))
-  for i = 4 + key_count, #ARGV do
-    local scope = legacy_route(owner, ARGV[i])
-    local key = call('GET', scope)
-    if key and (seen[key] or call('EXISTS', name('session', key)) == 0) then
-      call('DEL', scope)
+    local scopes = call('ZRANGE', expiry, 0, WAITS - 1)
+    if #scopes > 0 then
+      for _, entry in ipairs(call('HMGET', route, unpack(scopes))) do
+        local key = string.match(entry or '', '^%d+:(.*)$')
+        if key then
+          erase(key)
+        end
+      end
+      call('ZREM', expiry, unpack(scopes))
+      call('HDEL', route, unpack(scopes))
     end
+    if more == '1' or call('ZCARD', expiry) > 0 then
+      return answer('sessions', '0')
+    end
+    call('UNLINK', route)
   end
-  return {'OK', #heads, messages, pointed}
+  if part ~= 'messages' then
+    local page = call('SSCAN', waits, cursor, 'COUNT', WAITS)
+    for _, key in ipairs(page[2]) do
+      if erase(key) then
+        call('SREM', waits, key)
+      end
+    end
+    if page[1] ~= '0' then
+      return answer('legacy', page[1])
+    end
+    for i = 7 + key_count, #ARGV do
+      local scope = legacy_route(owner, ARGV[i])
+      local key = call('GET', scope)
+      if key and call('EXISTS', name('session', key)) == 0 then
+        call('DEL', scope)
+      end
+    end
+    local user = name('user', owner)
+    local created = call('GET', user)
+    if created and call('EXISTS', name('session', created)) == 0 then
+      call('DEL', user)
+    end
+    cursor = '0'
+  end
+  messages, cursor = forget_page(name('done', owner), cursor)
+  return answer(cursor ~= '0' and 'messages' or '', cursor)
 end)

@@ -1,82 +1,76 @@
--- The list of an owner's waits.
+-- The waits of an owner, in pages: no script looks at more of them than a page.
 
 --- @include "lib/load"
 --- @include "lib/deadline"
 
-local CHUNK = 1000 -- unpack() has a limit
+local PAGE = 100
 
--- The entries of the routes as {order, key}, in the order of registration, then by key.
-local function routes(owner)
-  local found, fields = {}, call('HGETALL', name('route', owner))
-  for i = 1, #fields, 2 do
-    local order, key = string.match(fields[i + 1], '^([0-9]+):(.*)$')
+-- Appends the orders and keys of those entries of the routes whose sessions still wait there. Records are
+-- read, and payloads looked for, all at once.
+local function append_waiting(waits, owner, entries)
+  local found, names = {}, {}
+  for _, entry in ipairs(entries) do
+    local order, key = string.match(entry or '', '^([0-9]+):(.*)$')
     if key then
       table.insert(found, {order = order, key = key})
+      table.insert(names, name('meta', key))
     end
   end
-  table.sort(found, function(one, other)
-    local before, after = tonumber(one.order), tonumber(other.order)
-    return before < after or before == after and one.key < other.key
-  end)
-  return found
-end
-
-local function record_names(found, first)
-  local names = {}
-  for i = first, math.min(first + CHUNK - 1, #found) do
-    table.insert(names, name('meta', found[i].key))
+  if #found == 0 then
+    return
   end
-  return names
+  local records, sessions = call('MGET', unpack(names)), {}
+  for i, entry in ipairs(found) do
+    if records[i] then
+      table.insert(sessions, name('session', entry.key))
+    end
+  end
+  local all_exist = #sessions > 0 and call('EXISTS', unpack(sessions)) == #sessions
+  for i, entry in ipairs(found) do
+    local head
+    if records[i] and all_exist then
+      head = unpack_record(entry.key, records[i])
+    else
+      head = load(entry.key)
+    end
+    if head and head.order == entry.order and head.owner == owner then
+      table.insert(waits, entry.order)
+      table.insert(waits, entry.key)
+    end
+  end
 end
 
--- The waits of 1.2, by key: they have no order, and come first. Members of the set that do not wait are
--- removed.
-local function legacy_waits(owner)
-  local waits = legacy().set_of(owner)
-  local keys, latest = {}, -2
-  for _, key in ipairs(call('SMEMBERS', waits)) do
+-- The entries of the first waits that are not over, by deadline, and whether these are all.
+local function first_entries(owner, limit)
+  local live = call('ZRANGEBYSCORE', name('expiry', owner), '(' .. text(now), '+inf', 'LIMIT', 0, limit + 1)
+  if #live == 0 then
+    return {}, true
+  end
+  return call('HMGET', name('route', owner), unpack(live, 1, math.min(#live, limit))), #live <= limit
+end
+
+-- Appends the waits of 1.2 among some members of the owner's set, with the order 0: they come first.
+-- Members that do not wait are removed. Returns the latest deadline, or `latest` if that is later.
+local function append_legacy(waits, owner, members, latest)
+  local set = legacy().set_of(owner)
+  for _, key in ipairs(members) do
     local head = load(key)
-    if not legacy().is_of(waits, head) then
-      call('SREM', waits, key)
+    if not legacy().is_of(set, head) then
+      call('SREM', set, key)
     else
       latest = math.max(latest, head.deadline)
       if head.owner == owner then
-        table.insert(keys, key)
+        table.insert(waits, '0')
+        table.insert(waits, key)
       end
     end
   end
-  if latest > 0 and latest ~= NEVER then
-    call('PEXPIREAT', waits, expiry_of(latest))
-  end
-  table.sort(keys)
-  return keys
+  return latest
 end
 
--- The keys of the sessions that wait. An entry counts only if its session still waits there. Records are
--- read and payloads looked for in chunks.
-local function waiting_keys(owner)
-  local keys, found = legacy_waits(owner), routes(owner)
-  for first = 1, #found, CHUNK do
-    local records = call('MGET', unpack(record_names(found, first)))
-    local sessions = {}
-    for i, record in ipairs(records) do
-      if record then
-        table.insert(sessions, name('session', found[first + i - 1].key))
-      end
-    end
-    local all_exist = #sessions > 0 and call('EXISTS', unpack(sessions)) == #sessions
-    for i, record in ipairs(records) do
-      local entry = found[first + i - 1]
-      local head
-      if record and all_exist then
-        head = unpack_record(entry.key, record)
-      else
-        head = load(entry.key)
-      end
-      if head and head.order == entry.order and head.owner == owner then
-        table.insert(keys, entry.key)
-      end
-    end
+-- The set of 1.2 has no expiry: it gets the latest deadline of its sessions once all were looked at.
+local function expire_legacy(owner, latest)
+  if latest > 0 and latest ~= NEVER then
+    call('PEXPIREAT', legacy().set_of(owner), expiry_of(latest))
   end
-  return keys
 end

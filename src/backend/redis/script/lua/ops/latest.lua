@@ -2,14 +2,38 @@
 
 --- @include "lib/list"
 
-return run(function()
-  -- `sees` is `created`, or `waits` if only waits count.
-  local owner, sees = unpack(ARGV, 2)
-  local keys = waiting_keys(owner)
-  if #keys > 1 then
-    return {'MANY'}
+-- How many entries are looked at. Two decide, unless some lead to no session.
+local FEW = 16
+
+-- The only wait of the owner, if there is one; or the answer if that is not it.
+local function only_wait(owner)
+  local waits, set = {}, name('waits:user', legacy_owner(owner))
+  local members = call('SCARD', set)
+  if members > FEW then
+    return nil, {'AGAIN'}
   end
-  local key = keys[1] or sees == 'created' and call('GET', name('user', owner))
+  if members > 0 then
+    expire_legacy(owner, append_legacy(waits, owner, call('SMEMBERS', set), -2))
+  end
+  local entries, are_all = first_entries(owner, FEW)
+  append_waiting(waits, owner, entries)
+  if #waits > 2 then
+    return nil, {'MANY'}
+  end
+  return waits[2], not are_all and {'AGAIN'} or nil
+end
+
+return run(function()
+  -- `sees` is `waits`, `created` or `both`. The answer `AGAIN` leaves the waits to a list in pages.
+  local owner, sees = unpack(ARGV, 2)
+  local key, answer
+  if sees ~= 'created' then
+    key, answer = only_wait(owner)
+  end
+  if answer then
+    return answer
+  end
+  key = key or sees ~= 'waits' and call('GET', name('user', owner))
   local head = key and load(key, true)
   if not head or head.owner ~= owner then
     return {'NONE'}

@@ -1,0 +1,92 @@
+//! The erasure of an owner, in bounded steps (C22).
+
+use greentic_types::SessionKey;
+
+use super::{Ledger, delete_session};
+use crate::clock::Timestamp;
+use crate::error::SessionResult;
+use crate::owner::Owner;
+use crate::request;
+
+/// How many sessions or messages one step erases.
+const STEP: usize = 64;
+
+/// The number of live sessions and messages of an owner that were erased.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Erased {
+    pub sessions: u64,
+    pub messages: u64,
+}
+
+/// The erasure of one owner: first the sessions that the caller knows, then those that wait, and the
+/// messages last. A claim does not prevent it.
+pub(crate) struct Erasure<P> {
+    pub erased: Erased,
+    owner: Owner,
+    keys: Vec<SessionKey>,
+    /// The position in the owner's routes; none once all were visited.
+    routes: Option<Option<P>>,
+}
+
+impl<P: Clone> Erasure<P> {
+    pub fn new(owner: Owner, request: request::EraseOwner) -> Self {
+        Self {
+            erased: Erased::default(),
+            owner,
+            keys: request.keys,
+            routes: Some(None),
+        }
+    }
+
+    /// Makes one step, which is atomic. Returns true if it was the last.
+    pub fn step<L>(&mut self, ledger: &mut L, now: Timestamp) -> SessionResult<bool>
+    where
+        L: Ledger<Position = P>,
+    {
+        if !self.keys.is_empty() {
+            let keys = self.keys.split_off(self.keys.len().saturating_sub(STEP));
+            for key in &keys {
+                self.erase_session(ledger, now, key)?;
+            }
+            return Ok(false);
+        }
+        if let Some(after) = self.routes.take() {
+            let page = ledger.routed_after(&self.owner, after.as_ref(), STEP)?;
+            for (key, _) in &page.sessions {
+                self.erase_session(ledger, now, key)?;
+            }
+            self.routes = page.next.map(Some);
+            return Ok(false);
+        }
+        self.erase_look_up(ledger)?;
+        let messages = ledger.forget_messages(&self.owner, STEP)?;
+        let live = messages.iter().filter(|known| now < known.until);
+        self.erased.messages += live.count() as u64;
+        Ok(messages.len() < STEP)
+    }
+
+    fn erase_session<L: Ledger>(
+        &mut self,
+        ledger: &mut L,
+        now: Timestamp,
+        key: &SessionKey,
+    ) -> SessionResult<()> {
+        let Some(head) = ledger.head(key)?.filter(|head| head.owner == self.owner) else {
+            return Ok(());
+        };
+        delete_session(ledger, key, &head)?;
+        self.erased.sessions += u64::from(head.is_live(now));
+        Ok(())
+    }
+
+    /// Clears a look-up that leads to no session of the owner. The look-up of a session goes with it.
+    fn erase_look_up<L: Ledger>(&self, ledger: &mut L) -> SessionResult<()> {
+        let Some(key) = ledger.latest_created(&self.owner)? else {
+            return Ok(());
+        };
+        match ledger.head(&key)? {
+            Some(head) if head.owner == self.owner => Ok(()),
+            _ => ledger.set_latest_created(&self.owner, None),
+        }
+    }
+}
