@@ -65,8 +65,9 @@ impl SessionBackendConfig {
     /// The URLs are `memory:`, `redb:///path` (cargo feature `durable`), and those of
     /// `RedisConfig::from_url` (cargo feature `redis`).
     ///
-    /// Parameters follow a `?`: `ttl_ms` (the default TTL in milliseconds) and `find_by_user`
-    /// (`waits-and-created` or `waits-only`). A `redis` URL has more.
+    /// Parameters follow a `?`: `ttl_ms` (the default TTL in milliseconds), `find_by_user`
+    /// (`waits-and-created` or `waits-only`) and `max_waits` (the limit on the live waits of an
+    /// owner; 0 for none). A `redis` URL has more.
     ///
     /// # Errors
     /// - `InvalidInput`: the URL is wrong, or its backend is not part of this build. The message

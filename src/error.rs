@@ -9,7 +9,7 @@
 //! | `Conflict` | another caller was first; see [`Conflict`] | read again, then decide |
 //! | `Unavailable` | the backend was not reached; nothing was changed | repeat later |
 //! | `Timeout` | no answer in time; the call was carried out or not | repeat, see [`SessionErrorExt::is_safe_to_repeat`] |
-//! | `RateLimited` | the backend is overloaded; nothing was changed | repeat later |
+//! | `RateLimited` | the backend is overloaded, or a limit is reached, see [`Quota`]; nothing was changed | repeat later |
 //! | `Internal` | stored data cannot be read; it was left unchanged | inform an operator |
 //!
 //! No message contains a payload, a user id or a password (C18).
@@ -54,10 +54,32 @@ pub enum Conflict {
     StaleCursor,
 }
 
+/// The limit that an [`ErrorCode::RateLimited`] call would have exceeded.
+///
+/// It is the source of the error; [`SessionErrorExt::quota`] returns it. An error without it is a
+/// lack of capacity, such as a server that is out of memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Quota {
+    /// The owner has as many live waits as it may have:
+    /// [`StoreOptions::max_waits`](crate::options::StoreOptions::max_waits).
+    #[error(
+        "the user has as many waits as the limit of {limit} permits; let some end, remove some, or \
+         raise the limit"
+    )]
+    Waits {
+        /// The limit.
+        limit: usize,
+    },
+}
+
 /// What a caller can read from a [`GreenticError`] beyond its code.
 pub trait SessionErrorExt {
     /// Returns the conflict that refused the call, or none if the error has another cause.
     fn conflict(&self) -> Option<&Conflict>;
+
+    /// Returns the limit that the call would have exceeded, or none if the error has another cause.
+    fn quota(&self) -> Option<&Quota>;
 
     /// Returns true if the same call can be made again and may then succeed: for `Unavailable`,
     /// `Timeout` and `RateLimited`.
@@ -70,6 +92,10 @@ pub trait SessionErrorExt {
 
 impl SessionErrorExt for GreenticError {
     fn conflict(&self) -> Option<&Conflict> {
+        std::error::Error::source(self)?.downcast_ref()
+    }
+
+    fn quota(&self) -> Option<&Quota> {
         std::error::Error::source(self)?.downcast_ref()
     }
 
@@ -92,6 +118,11 @@ pub(crate) fn not_found(key: &SessionKey) -> GreenticError {
 
 pub(crate) fn conflict(reason: Conflict) -> GreenticError {
     GreenticError::new(ErrorCode::Conflict, reason.to_string()).with_source(reason)
+}
+
+pub(crate) fn too_many_waits(limit: usize) -> GreenticError {
+    let reason = Quota::Waits { limit };
+    GreenticError::new(ErrorCode::RateLimited, reason.to_string()).with_source(reason)
 }
 
 /// A session key for a message: escaped, and cut after 80 characters.

@@ -44,6 +44,9 @@ pub struct StoreOptions {
     /// How many message ids are remembered for one owner; the oldest is forgotten first (C16).
     /// Default: 1,000. 0 means 1.
     pub max_messages: usize,
+    /// How many live waits an owner may have (C9). A park that adds one more is
+    /// [`RateLimited`](greentic_types::ErrorCode::RateLimited). Default: 10,000. 0 means no limit.
+    pub max_waits: usize,
     /// Which sessions `find_by_user` returns (C6). Default: [`FindByUser::DEFAULT`].
     pub find_by_user: FindByUser,
 }
@@ -57,6 +60,7 @@ impl StoreOptions {
             max_payload_bytes: 16 * 1024 * 1024,
             message_window: Duration::from_secs(24 * 60 * 60),
             max_messages: 1_000,
+            max_waits: 10_000,
             find_by_user: FindByUser::DEFAULT,
         }
     }
@@ -86,6 +90,13 @@ impl StoreOptions {
     #[must_use]
     pub const fn max_messages(mut self, messages: usize) -> Self {
         self.max_messages = messages;
+        self
+    }
+
+    /// Sets [`StoreOptions::max_waits`].
+    #[must_use]
+    pub const fn max_waits(mut self, waits: usize) -> Self {
+        self.max_waits = waits;
         self
     }
 

@@ -136,6 +136,9 @@ pub struct Health {
     pub version: Option<String>,
     /// The role of the server, such as `master`.
     pub role: Option<String>,
+    /// How many waits this store object has refused since it was opened, because their users had as
+    /// many as [`StoreOptions::max_waits`](crate::options::StoreOptions::max_waits) permits.
+    pub refused_waits: u64,
     /// The problems that were found; empty if there are none.
     pub warnings: Vec<HealthWarning>,
 }
@@ -149,6 +152,7 @@ impl Health {
             round_trip,
             version: None,
             role: None,
+            refused_waits: 0,
             warnings: Vec::new(),
         }
     }

@@ -12,6 +12,7 @@ impl StoreOptions {
         match name {
             "ttl_ms" => self.default_ttl = Some(millis(name, value)?),
             "find_by_user" => self.find_by_user = value.parse()?,
+            "max_waits" => self.max_waits = number(name, value)?,
             _ => return Ok(false),
         }
         Ok(true)
@@ -23,7 +24,8 @@ impl StoreOptions {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             if !self.set(name, value)? {
                 return Err(invalid_input(
-                    "unknown parameter in a store's URL; known are ttl_ms and find_by_user",
+                    "unknown parameter in a store's URL; known are ttl_ms, find_by_user and \
+                     max_waits",
                 ));
             }
         }
@@ -56,8 +58,10 @@ mod tests {
     #[test]
     fn a_query_sets_options() {
         let mut options = StoreOptions::new();
-        options.set_all("ttl_ms=5&find_by_user=waits-only").unwrap();
+        let query = "ttl_ms=5&find_by_user=waits-only&max_waits=7";
+        options.set_all(query).unwrap();
         let expected = StoreOptions::new()
+            .max_waits(7)
             .default_ttl(Duration::from_millis(5))
             .find_by_user(FindByUser::WaitsOnly);
         assert_eq!(options, expected);
@@ -75,6 +79,8 @@ mod tests {
             "ttl_ms=0",
             "ttl_ms",
             "find_by_user=hunter2",
+            "max_waits=hunter2",
+            "max_waits=-1",
             "find_by_user",
         ] {
             let error = StoreOptions::new().set_all(query).unwrap_err();

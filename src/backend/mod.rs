@@ -21,10 +21,12 @@ use crate::scope::ScopeDigest;
 use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
 
 mod admin;
+mod refused_waits;
 mod store_impls;
 mod yield_now;
 
 pub(crate) use admin::{Admin, Depth, Detail, Entry, OwnerEntry, WalkPage};
+pub(crate) use refused_waits::RefusedWaits;
 pub(crate) use yield_now::yield_now;
 
 /// A session with its owner.
@@ -56,6 +58,8 @@ impl Data {
 /// callers nothing.
 pub(crate) trait Backend: Admin {
     fn options(&self) -> &StoreOptions;
+
+    fn refused_waits(&self) -> &RefusedWaits;
 
     fn create(
         &self,

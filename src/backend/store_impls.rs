@@ -77,7 +77,8 @@ impl<B: Backend> AsyncSessionStore for B {
         options: ParkOptions,
     ) -> SessionResult<ParkOutcome> {
         let request = request::Park::new(self.options(), ctx, user, scope, key, data, &options)?;
-        Backend::park(self, request).await
+        self.refused_waits()
+            .count(Backend::park(self, request).await)
     }
 
     async fn find(
@@ -142,7 +143,8 @@ impl<B: Backend> AsyncSessionStore for B {
     }
 
     async fn health(&self) -> SessionResult<Health> {
-        Backend::health(self).await
+        let health = Backend::health(self).await?;
+        Ok(self.refused_waits().report(health))
     }
 
     async fn scan(
@@ -253,7 +255,8 @@ impl<B: Backend> SessionStore for B {
             data,
             &options,
         )?;
-        wait_for(Backend::park(self, request)).map(|_registered| ())
+        let parked = wait_for(Backend::park(self, request));
+        self.refused_waits().count(parked).map(|_registered| ())
     }
 
     fn find_wait_by_scope(

@@ -108,6 +108,8 @@ pub(crate) struct Park {
     pub ttl: TtlMillis,
     pub if_absent: bool,
     pub operation: Option<OperationId>,
+    /// How many waits the owner may have; 0 for any number.
+    pub max_waits: usize,
 }
 
 impl Park {
@@ -133,6 +135,7 @@ impl Park {
             ttl: TtlMillis::resolve(options.ttl, store.default_ttl),
             if_absent: options.if_absent,
             operation: options.operation,
+            max_waits: store.max_waits,
         })
     }
 }

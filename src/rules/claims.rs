@@ -140,6 +140,8 @@ pub(crate) fn commit<L: Ledger>(
                 ttl,
                 // Kept, so that a late repeat of the first park does not undo the commit (C14).
                 operation: head.operation,
+                // The worker has the turn already.
+                max_waits: 0,
             };
             next.register(ledger, now, Some(&head))?;
         }

@@ -165,6 +165,8 @@ pub(crate) trait View {
         after: Option<&Self::Position>,
         limit: usize,
     ) -> SessionResult<RoutedPage<Self::Position>>;
+    /// Counts the routes of an owner. Sessions that have expired and are not dropped yet count too.
+    fn wait_count(&self, owner: &Owner) -> SessionResult<usize>;
     /// Returns the session that was created last.
     fn latest_created(&self, owner: &Owner) -> SessionResult<Option<SessionKey>>;
     fn remembered(

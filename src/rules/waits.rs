@@ -4,7 +4,7 @@ use greentic_types::SessionKey;
 
 use super::{Head, Ledger, Wait, delete_session, live_or_deleted, other_holder, waiting};
 use crate::clock::Timestamp;
-use crate::error::SessionResult;
+use crate::error::{SessionResult, too_many_waits};
 use crate::options::{OperationId, TtlMillis};
 use crate::owner::{Owner, foreign_key};
 use crate::request;
@@ -23,6 +23,7 @@ pub(crate) fn park<L: Ledger>(
         ttl,
         if_absent,
         operation,
+        max_waits,
         ..
     } = request;
     let stored = live_or_deleted(ledger, now, session.key())?;
@@ -49,6 +50,7 @@ pub(crate) fn park<L: Ledger>(
         session,
         ttl,
         operation,
+        max_waits,
     };
     let revision = next.register(ledger, now, stored.as_ref())?;
     Ok(ParkOutcome::Registered { revision })
@@ -75,6 +77,8 @@ pub(super) struct NextWait {
     pub session: NewSession,
     pub ttl: TtlMillis,
     pub operation: Option<OperationId>,
+    /// How many waits the owner may have; 0 for any number.
+    pub max_waits: usize,
 }
 
 impl NextWait {
@@ -86,6 +90,9 @@ impl NextWait {
         stored: Option<&Head>,
     ) -> SessionResult<u64> {
         let displaced = self.to_displace(ledger, now)?;
+        if stored.is_none_or(|stored| stored.wait.is_none()) && displaced.is_none() {
+            self.require_room(ledger)?;
+        }
         let order = ledger.next_number(&self.owner, now)?;
         let revision = stored.map_or(1, |stored| stored.revision + 1);
         let head = Head {
@@ -110,6 +117,16 @@ impl NextWait {
             ledger.put_head(&key, &head, head.displaced())?;
         }
         Ok(revision)
+    }
+
+    /// Refuses one more wait of an owner that has as many as it may have. The storage has dropped what
+    /// has expired.
+    fn require_room<L: Ledger>(&self, ledger: &L) -> SessionResult<()> {
+        match self.max_waits {
+            0 => Ok(()),
+            limit if ledger.wait_count(&self.owner)? < limit => Ok(()),
+            limit => Err(too_many_waits(limit)),
+        }
     }
 
     // Returns the session that waits on the scope. It will stay readable by its key, keep its

@@ -22,6 +22,7 @@ mod cluster;
 mod cluster_layout;
 #[cfg(feature = "conformance")]
 mod conformance;
+mod crowds;
 mod document;
 mod example;
 mod faults;

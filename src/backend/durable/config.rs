@@ -91,8 +91,8 @@ impl DurableConfig {
 
     /// Returns the default settings for a URL such as `redb:///var/lib/flows/sessions.redb`.
     ///
-    /// The path is absolute and percent-encoded. Parameters, behind a `?`: `ttl_ms` (the default TTL)
-    /// and `find_by_user` (`waits-and-created` or `waits-only`).
+    /// The path is absolute and percent-encoded. Parameters, behind a `?`: `ttl_ms` (the default TTL),
+    /// `find_by_user` (`waits-and-created` or `waits-only`) and `max_waits` (0 for no limit).
     ///
     /// # Errors
     /// `InvalidInput` if the URL has another form.

@@ -16,7 +16,7 @@ use super::format::{FORMAT_VERSION, encode_payload};
 use super::rows::{Snapshot, session_of};
 use super::writer::{DurableLedger, Shared, Sweeper, Writer};
 use crate::admin::{ImportOutcome, RevokeOutcome, ScanCursor, VerifyMode, VerifyPage};
-use crate::backend::{Admin, Backend, Depth, Owned, WalkPage, yield_now};
+use crate::backend::{Admin, Backend, Depth, Owned, RefusedWaits, WalkPage, yield_now};
 use crate::blocking::wait_for;
 use crate::claim::{ClaimOutcome, ClaimToken};
 use crate::clock::{Clock, SystemClock, Timestamp};
@@ -57,6 +57,7 @@ const CLOCK_TOLERANCE_MILLIS: u64 = 60_000;
 /// ```
 pub struct DurableSessionStore {
     shared: Arc<Shared>,
+    refused_waits: RefusedWaits,
     writer: Option<JoinHandle<SessionResult<()>>>,
     timer: Option<JoinHandle<()>>,
     // Released after the file is closed.
@@ -104,6 +105,7 @@ impl DurableSessionStore {
         let writer = Writer::new(Arc::clone(&shared), opened)?;
         let mut store = Self {
             shared,
+            refused_waits: RefusedWaits::default(),
             writer: None,
             timer: None,
             _lock: lock,
@@ -298,6 +300,10 @@ impl Backend for DurableSessionStore {
         &self.shared.config.options
     }
 
+    fn refused_waits(&self) -> &RefusedWaits {
+        &self.refused_waits
+    }
+
     async fn create(&self, request: request::Create) -> SessionResult<CreateOutcome> {
         let payload = encode_payload(&request.session)?;
         self.write(|ledger, now| rules::create(ledger.with_payload(Some(payload)), now, request))
@@ -336,8 +342,26 @@ impl Backend for DurableSessionStore {
 
     async fn park(&self, request: request::Park) -> SessionResult<ParkOutcome> {
         let payload = encode_payload(&request.session)?;
-        self.write(|ledger, now| rules::park(ledger.with_payload(Some(payload)), now, request))
-            .await
+        let mut call = (request, payload);
+        loop {
+            let parked = self.write(|ledger, now| {
+                let (request, payload) = call;
+                // The limit counts live waits alone, so what is expired is removed first, in steps.
+                let (owner, limit) = (&request.owner, request.max_waits);
+                let is_full = limit > 0 && ledger.wait_count(owner)? >= limit;
+                if is_full && !ledger.expired_keys(now, 1)?.is_empty() {
+                    let swept = Sweeper::default().sweep(ledger, now, SWEEP_BUDGET)?;
+                    if swept == SWEEP_BUDGET {
+                        return Ok(Err((request, payload)));
+                    }
+                }
+                rules::park(ledger.with_payload(Some(payload)), now, request).map(Ok)
+            });
+            match parked.await? {
+                Ok(outcome) => return Ok(outcome),
+                Err(again) => call = again,
+            }
+        }
     }
 
     async fn find(&self, owner: &Owner, scope: &ScopeDigest) -> SessionResult<Option<SessionKey>> {

@@ -198,6 +198,10 @@ impl View for MemoryLedger<'_> {
         })
     }
 
+    fn wait_count(&self, owner: &Owner) -> SessionResult<usize> {
+        Ok(self.state(owner).map_or(0, |state| state.routes.len()))
+    }
+
     fn latest_created(&self, owner: &Owner) -> SessionResult<Option<SessionKey>> {
         let state = self.state(owner);
         Ok(state.and_then(|state| state.latest_created.as_deref().cloned()))

@@ -33,6 +33,15 @@ impl Routes {
         matches!(self, Self::None)
     }
 
+    pub fn len(&self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::One(_) => 1,
+            Self::Few(few) => few.len(),
+            Self::Many(many) => many.by_order.len(),
+        }
+    }
+
     /// Returns the next `limit` waits in order.
     pub fn after(&self, after: Option<Route>, limit: usize) -> Vec<Route> {
         let is_next = |route: &Route| after.is_none_or(|after| *route > after);

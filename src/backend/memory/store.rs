@@ -11,7 +11,7 @@ use super::stored::Stored;
 use super::verify::verify;
 use super::walk::{walk, walk_one};
 use crate::admin::{ImportOutcome, RevokeOutcome, ScanCursor, VerifyMode, VerifyPage};
-use crate::backend::{Admin, Backend, Depth, Owned, WalkPage, yield_now};
+use crate::backend::{Admin, Backend, Depth, Owned, RefusedWaits, WalkPage, yield_now};
 use crate::claim::{ClaimOutcome, ClaimToken};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::error::{SessionResult, not_found};
@@ -47,6 +47,7 @@ pub struct InMemorySessionStore {
     shards: Shards,
     clock: Box<dyn Clock>,
     options: StoreOptions,
+    refused_waits: RefusedWaits,
 }
 
 impl InMemorySessionStore {
@@ -69,6 +70,7 @@ impl InMemorySessionStore {
             shards: Shards::new(),
             clock: Box::new(clock),
             options,
+            refused_waits: RefusedWaits::default(),
         }
     }
 
@@ -254,6 +256,10 @@ impl Backend for InMemorySessionStore {
         &self.options
     }
 
+    fn refused_waits(&self) -> &RefusedWaits {
+        &self.refused_waits
+    }
+
     async fn create(&self, request: request::Create) -> SessionResult<CreateOutcome> {
         self.evict_expired(request.session.key(), &request.owner)?;
         self.write(&request.owner.clone(), |ledger, now| {
@@ -289,9 +295,25 @@ impl Backend for InMemorySessionStore {
 
     async fn park(&self, request: request::Park) -> SessionResult<ParkOutcome> {
         self.evict_expired(request.session.key(), &request.owner)?;
-        self.write(&request.owner.clone(), |ledger, now| {
-            rules::park(ledger, now, request)
-        })
+        let (owner, limit) = (request.owner.clone(), request.max_waits);
+        let mut request = Some(request);
+        loop {
+            let parked = self.write(&owner, |ledger, now| {
+                // The limit counts live waits alone, so what is expired is removed first, in steps.
+                let is_full = limit > 0 && ledger.wait_count(&owner)? >= limit;
+                if is_full && ledger.sweep(now, SWEEP_STEP)? == SWEEP_STEP {
+                    return Ok(None);
+                }
+                let request = request.take();
+                request
+                    .map(|request| rules::park(ledger, now, request))
+                    .transpose()
+            })?;
+            if let Some(parked) = parked {
+                return Ok(parked);
+            }
+            yield_now().await;
+        }
     }
 
     async fn find(&self, owner: &Owner, scope: &ScopeDigest) -> SessionResult<Option<SessionKey>> {

@@ -14,10 +14,10 @@ use super::script::registry;
 use super::script::reply::{Answer, outcome_unknown, revision_conflict};
 use super::script::status::Status;
 use super::{claims, health};
-use crate::backend::{Backend, Data, Owned};
+use crate::backend::{Backend, Data, Owned, RefusedWaits};
 use crate::claim::{ClaimOutcome, ClaimToken};
 use crate::clock::Timestamp;
-use crate::error::{SessionResult, not_found};
+use crate::error::{SessionResult, not_found, too_many_waits};
 use crate::options::{FindByUser, OperationId, StoreOptions};
 use crate::owner::{Identity, Owner};
 use crate::payload;
@@ -44,6 +44,7 @@ use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
 pub struct RedisSessionStore {
     pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) config: RedisConfig,
+    refused_waits: RefusedWaits,
 }
 
 impl RedisSessionStore {
@@ -53,7 +54,11 @@ impl RedisSessionStore {
     /// `InvalidInput` if the configuration is wrong.
     pub fn new(config: RedisConfig) -> SessionResult<Self> {
         let dispatcher = Arc::new(Dispatcher::new(&config)?);
-        Ok(Self { dispatcher, config })
+        Ok(Self {
+            dispatcher,
+            config,
+            refused_waits: RefusedWaits::default(),
+        })
     }
 
     /// Creates a store from a URL; see [`RedisConfig::from_url`]. Contacts no server.
@@ -95,6 +100,10 @@ impl fmt::Debug for RedisSessionStore {
 impl Backend for RedisSessionStore {
     fn options(&self) -> &StoreOptions {
         &self.config.options
+    }
+
+    fn refused_waits(&self) -> &RefusedWaits {
+        &self.refused_waits
     }
 
     async fn create(&self, request: request::Create) -> SessionResult<CreateOutcome> {
@@ -241,6 +250,10 @@ impl Backend for RedisSessionStore {
                 ttl: request.ttl,
                 operation,
                 if_absent: request.if_absent,
+                max_waits: match request.max_waits {
+                    0 => usize::MAX,
+                    limit => limit,
+                },
                 payload: &payload,
                 reservation: Reservation::argument(reservation),
             };
@@ -255,6 +268,7 @@ impl Backend for RedisSessionStore {
                 revision: answer.number()?,
             }),
             Status::Exists => answer.session_key().map(ParkOutcome::Exists),
+            Status::Full => Err(too_many_waits(request.max_waits)),
             _ => answer.unexpected(),
         }
     }

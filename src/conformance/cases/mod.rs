@@ -19,6 +19,7 @@ mod operator;
 mod owners;
 mod payloads;
 mod progress;
+mod quotas;
 mod race;
 mod scans;
 mod secrets;
@@ -161,6 +162,11 @@ table! { $
     waits::c09_registering_again_replaces_the_data;
     waits::c09_a_created_session_can_wait;
     waits::c09_each_registration_increases_the_revision [AllOperations];
+    quotas::c09_one_wait_more_than_the_limit_is_refused [Options];
+    quotas::c09_a_refused_wait_is_counted [AllOperations, Options];
+    quotas::c09_waits_that_are_over_do_not_count [Options];
+    quotas::c09_a_turn_that_was_granted_is_not_refused [AllOperations, Options];
+    quotas::c09_a_limit_of_zero_is_none [Options];
     waits::c10_find_list_and_clear_agree;
     waits::c10_list_is_in_order_of_registration;
     waits::c10_many_waits_stay_in_order;
@@ -332,5 +338,6 @@ table! { $
     transfer::c26_an_import_replaces [AllOperations];
     transfer::c26_an_import_of_a_contradictory_record_is_refused [AllOperations];
     transfer::c26_expired_sessions_are_not_imported [AllOperations];
+    quotas::c26_an_import_is_exempt_from_the_limit [AllOperations, Options];
     transfer::c26_nothing_is_left_after_an_import [AllOperations, Options, Leftovers];
 }

@@ -76,6 +76,10 @@ impl<R: Rows> View for R {
         })
     }
 
+    fn wait_count(&self, owner: &Owner) -> SessionResult<usize> {
+        Ok(owner_state(self, owner)?.waits as usize)
+    }
+
     fn latest_created(&self, owner: &Owner) -> SessionResult<Option<SessionKey>> {
         Ok(owner_state(self, owner)?.latest_created)
     }

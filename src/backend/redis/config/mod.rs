@@ -100,7 +100,7 @@ impl RedisConfig {
     /// must be percent-encoded.
     ///
     /// Query parameters: `namespace`, `ttl_ms` (the default TTL), `find_by_user`
-    /// (`waits-and-created` or `waits-only`), `connections`, `connect_timeout_ms`,
+    /// (`waits-and-created` or `waits-only`), `max_waits` (0 for no limit), `connections`, `connect_timeout_ms`,
     /// `response_timeout_ms`, `min_replicas`, `min_replicas_timeout_ms`, `pointer_sweep_ms` (0
     /// switches it off); the paths `tls_ca`, `tls_cert` and `tls_key`; `sentinel_user` and
     /// `sentinel_password`, the credentials for the sentinels.

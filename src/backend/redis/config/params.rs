@@ -8,8 +8,8 @@ use crate::error::{GreenticError, SessionResult, invalid_input};
 use crate::url_parameters::{millis, number};
 
 /// The names of all parameters, for error messages.
-const NAMES: &str = "namespace, ttl_ms, find_by_user, connections, connect_timeout_ms, \
-                     response_timeout_ms, min_replicas, min_replicas_timeout_ms, pointer_sweep_ms, \
+const NAMES: &str = "namespace, ttl_ms, find_by_user, max_waits, connections, \
+                     connect_timeout_ms, response_timeout_ms, min_replicas, min_replicas_timeout_ms, pointer_sweep_ms, \
                      tls_ca, tls_cert, tls_key, sentinel_user, sentinel_password";
 
 /// A setting of the Redis store that a URL gives as a query parameter. Those of all backends are

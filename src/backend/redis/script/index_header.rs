@@ -21,8 +21,13 @@ pub const INDEX_HEADER: Line = Line {
             name: "latest",
             kind: Kind::Word,
         },
+        // An upper bound of the number of waits, so that a park sees whether the owner may be full.
+        Field {
+            name: "count",
+            kind: Kind::Word,
+        },
     ],
 };
 
 /// The header of an index without waits.
-pub const EMPTY: &str = "0 inf 0";
+pub const EMPTY: &str = "0 inf 0 0";

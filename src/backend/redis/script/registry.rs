@@ -103,6 +103,7 @@ scripts! {
         ttl: TtlMillis,
         operation: OperationId,
         if_absent: bool,
+        max_waits: usize,
         payload: &'a [u8],
         reservation: String,
     }

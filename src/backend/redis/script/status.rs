@@ -44,6 +44,8 @@ statuses! {
     /// The message was committed.
     Duplicate = "DUPLICATE",
     NoWait = "NO_WAIT",
+    /// The owner has as many waits as it may have.
+    Full = "FULL",
     NotClaimed = "NOT_CLAIMED",
     /// The owner has several waits.
     Many = "MANY",

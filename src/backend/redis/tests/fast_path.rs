@@ -41,7 +41,9 @@ fn command(words: &[&str]) -> Step {
 /// A park on one server; `operation` identifies the call.
 fn park(owner: &str, key: &str, scope: &str, operation: &str) -> Step {
     let old = format!("0{scope}");
-    let args = [owner, key, scope, &old, "", operation, "0", "data", ""];
+    let args = [
+        owner, key, scope, &old, "", operation, "0", "10000", "data", "",
+    ];
     script("ops/park", &args)
 }
 
@@ -57,6 +59,7 @@ fn park_reserved(reservation: &str) -> Step {
             "",
             reservation,
             "0",
+            "10000",
             "data",
             reservation,
         ],
@@ -112,7 +115,7 @@ impl Dice {
         self.one_of(&["", "", HOUR, HOUR, "7200000", "9007199254740992"])
     }
 
-    fn park(&mut self) -> [String; 9] {
+    fn park(&mut self) -> [String; 10] {
         let reservations = [
             "",
             "",
@@ -128,6 +131,7 @@ impl Dice {
         let (owner, key, scope, ttl) = (self.owner(), self.key(), self.scope(), self.ttl());
         let operation = self.one_of(&["x", "y", "z"]);
         let if_absent = self.one_of(&["0", "0", "0", "1"]);
+        let max_waits = self.one_of(&["10000", "10000", "2", "1"]);
         let reservation = self.one_of(&reservations);
         let old = format!("0{scope}");
         [
@@ -138,6 +142,7 @@ impl Dice {
             ttl,
             operation,
             if_absent,
+            max_waits,
             "data",
             reservation,
         ]

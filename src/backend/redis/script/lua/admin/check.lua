@@ -98,7 +98,7 @@ function check.route(owner)
   local at = expires_at(route)
   if latest > 0 and at >= 0 and at < latest - 1 then
     report('MISSING', 'route', nil, 'the index ends before a wait does', function()
-      local $INDEX_NAMES = string.match(call('HGET', route, '#') or '0 -inf 0', $INDEX_PATTERN)
+      local $INDEX_NAMES = string.match(call('HGET', route, '#') or '0 -inf 0 0', $INDEX_PATTERN)
       index_latest = text(latest)
       call('HSET', route, '#', $INDEX_TEXT)
       set_expiry(latest, route, expiry)

@@ -13,6 +13,13 @@
   if soonest <= now or deadline < latest or ttl ~= '' and deadline >= 9007199254740992 then
     break
   end
+  if not entry then
+    -- Only a park gets here: the wait of a commit is in the index.
+    index_count = index_count + 1
+    if index_count > tonumber(max_waits) then
+      break
+    end
+  end
 
   local expires_at = nil
   index_latest = 'inf'

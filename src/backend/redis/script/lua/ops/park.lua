@@ -1,7 +1,7 @@
 -- Registers a wait: writes a session that waits on a scope (C9).
 
 --- @include "lib/keys"
-local owner, key, scope, legacy_scope, ttl, operation, if_absent, payload, reservation = unpack(ARGV, 2)
+local owner, key, scope, legacy_scope, ttl, operation, if_absent, max_waits, payload, reservation = unpack(ARGV, 2)
 --- @include "fast/park"
 --- @include "lib/register"
 --- @include "lib/reservation"
@@ -30,6 +30,9 @@ return run(function()
   local busy = stored and claimed_until(stored) or 0
   if busy > 0 then
     return {'CLAIMED', busy}
+  end
+  if not holder and not (stored and stored.scope ~= '-') and is_full(owner, found[2], tonumber(max_waits)) then
+    return {'FULL'}
   end
   local head = new_head(owner, key, scope, operation, deadline, payload, pointer_in(reservation))
   return register(head, legacy_scope, stored, holder, found[2])

@@ -1,0 +1,27 @@
+//! The number of waits that a store refused for a limit.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::error::{SessionErrorExt, SessionResult};
+use crate::session::{Health, ParkOutcome};
+
+/// Counts refusals of one store object.
+#[derive(Default)]
+pub(crate) struct RefusedWaits(AtomicU64);
+
+impl RefusedWaits {
+    /// Counts the outcome of a park, if it is a refusal.
+    pub fn count(&self, parked: SessionResult<ParkOutcome>) -> SessionResult<ParkOutcome> {
+        if parked.as_ref().is_err_and(|error| error.quota().is_some()) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+        parked
+    }
+
+    pub fn report(&self, health: Health) -> Health {
+        Health {
+            refused_waits: self.0.load(Ordering::Relaxed),
+            ..health
+        }
+    }
+}
