@@ -1,4 +1,4 @@
-//! Every operation is one script and one round trip.
+//! Every operation is one script and one round trip; a long list is one for each page.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -141,8 +141,13 @@ fn every_operation_is_one_script() {
             )
             .unwrap();
     }
-    let listed = counter.of("list", || store.list_waits_for_user(&again, &user("ada")));
+    // A long list is read in pages of about 100 waits.
+    let scripts = calls(server, "evalsha");
+    let listed = store.list_waits_for_user(&again, &user("ada"));
     assert_eq!(listed.unwrap().len(), 1_000);
+    let pages = calls(server, "evalsha") - scripts;
+    assert!((8..=12).contains(&pages), "{pages}");
+    assert_eq!(calls(server, "hscan"), pages);
     let several = counter.of("find_by_user", || store.find_by_user(&again, &user("ada")));
     assert!(several.unwrap_err().message.contains("multiple waits"));
     counter.of("remove", || store.remove_session(&key("wait-7")).unwrap());

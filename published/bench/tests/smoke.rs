@@ -52,6 +52,8 @@ fn every_row_can_be_measured_and_parsed() {
             "claimed_turn",
             "list_100",
             "create_remove",
+            "crowd_list",
+            "crowd_erase",
         ] {
             let ours = |row: &&Value| {
                 row["suite"] == suite

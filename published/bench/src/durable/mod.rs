@@ -6,8 +6,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use greentic_session::durable::{DurableConfig, DurableSessionStore};
+use greentic_session::{AsyncSessionStore, StoreOptions};
 use tempfile::TempDir;
 
+use crate::crowd;
 use crate::memory::{OURS, OURS_ASYNC};
 use crate::row::Row;
 use crate::stores::{Ours, OursAsync};
@@ -100,6 +102,11 @@ pub fn run(bench: &Bench<'_>) -> Result<Vec<Row>, Failure> {
             rows.extend(measure(bench, &systems, &workload, action)?);
         }
     }
+    let directory = TempDir::with_prefix("greentic-session-bench-")?;
+    let config = DurableConfig::new(directory.path().join("sessions.redb"));
+    let config = config.options(StoreOptions::new().max_waits(0));
+    let store: Arc<dyn AsyncSessionStore> = Arc::new(DurableSessionStore::open(config)?);
+    rows.extend(crowd::rows(bench, &store)?);
     Ok(rows)
 }
 

@@ -4,13 +4,14 @@ mod limits;
 
 use std::sync::Arc;
 
-use greentic_session::AsyncSessionStore;
 use greentic_session::inmemory::InMemorySessionStore;
+use greentic_session::{AsyncSessionStore, StoreOptions};
 use published::{SessionBackendConfig, create_session_store};
 use tower_sessions_memory_store::MemoryStore;
 use tower_sessions_moka_store::MokaStore;
 
 use self::limits::{Clones, Map};
+use crate::crowd;
 use crate::resident;
 use crate::row::Row;
 use crate::stores::{Ours, OursAsync, Published, Ready};
@@ -134,6 +135,9 @@ pub fn run(bench: &Bench<'_>) -> Result<Vec<Row>, Failure> {
             rows.extend(claims_and_lists(bench, bytes, population, few)?);
         }
     }
+    let options = StoreOptions::new().max_waits(0);
+    let store: Arc<dyn AsyncSessionStore> = Arc::new(InMemorySessionStore::with_options(options));
+    rows.extend(crowd::rows(bench, &store)?);
     rows.extend(growth(bench)?);
     rows.extend(resident::rows(bench, RESIDENT)?);
     Ok(rows)

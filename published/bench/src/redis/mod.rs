@@ -7,13 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fred::prelude::{ClientLike, Config, Pool};
-use greentic_session::{RedisSessionStore, SessionStore};
+use greentic_session::{
+    AsyncSessionStore, RedisConfig, RedisSessionStore, SessionStore, StoreOptions,
+};
 use greentic_session_testkit::{RedisServer, Reply};
 use published::{SessionBackendConfig, create_session_store};
 use tower_sessions_redis_store::RedisStore;
 
 use self::benchmark::{RedisBenchmark, recorded};
 use self::raw::Raw;
+use crate::crowd;
 use crate::memory::{OURS, OURS_ASYNC, PUBLISHED};
 use crate::row::Row;
 use crate::stores::{Ours, OursAsync, Published};
@@ -245,6 +248,10 @@ pub fn run(bench: &Bench<'_>) -> Result<Vec<Row>, Failure> {
             rows.extend(measure(&bench, &systems, &workload, action)?);
         }
     }
+    let server = RedisServer::start();
+    let config = RedisConfig::from_url(&server.url())?.options(StoreOptions::new().max_waits(0));
+    let store: Arc<dyn AsyncSessionStore> = Arc::new(RedisSessionStore::new(config)?);
+    rows.extend(crowd::rows(bench, &store)?);
     Ok(rows)
 }
 

@@ -36,6 +36,8 @@ const MEANING: &str = "\
   from the instant at which the operation was scheduled.
 - `/limit` is the rate divided by that of the first limit of the case, `/published` by that of greentic-session 1.2.0.
 - CPU is the time of all cores that one operation took, in this process and in the server.
+- `crowd_…` are the calls of one user with that many waits: `park` with a clear, `claim` with a release. `neighbour_alone` and
+  `neighbour` are another user's turns, alone and during the calls. Their percentiles are of the calls that were made.
 - `resident` is the growth of the process per waiting session.
 ";
 

@@ -51,18 +51,21 @@ impl Admin for RedisSessionStore {
         let names = self.dispatcher.layout.keys(owner);
         let mut keys = request.keys.chunks(ERASED_AT_ONCE).peekable();
         let mut scopes = request.legacy_scopes.chunks(ERASED_AT_ONCE).peekable();
-        let (mut erased, mut part, mut cursor) =
-            (Erased::default(), "sessions".to_owned(), "0".to_owned());
+        let (mut part, mut cursor) = ("sessions".to_owned(), "0".to_owned());
+        let mut erased = Erased::default();
         loop {
+            // A scope is erased behind its session.
+            let is_last = part == "messages";
+            let legacy_scopes = if is_last { scopes.next() } else { None };
             let arguments = registry::EraseOwner {
                 owner,
                 part,
                 cursor,
                 keys_and_scopes: registry::KeysAndScopes {
                     keys: keys.next().unwrap_or_default(),
-                    legacy_scopes: scopes.next().unwrap_or_default(),
+                    legacy_scopes: legacy_scopes.unwrap_or_default(),
                 },
-                more: keys.peek().is_some() || scopes.peek().is_some(),
+                more: keys.peek().is_some(),
             };
             let call = OwnerCall::new(&names, names.route(owner), arguments);
             let mut answer = self.dispatcher.answer(call).await?;
@@ -77,8 +80,10 @@ impl Admin for RedisSessionStore {
                 self.dispatcher.layout.forget(owner, &key, removed.stamp());
             }
             (part, cursor) = (answer.text()?, answer.text()?);
-            if part.is_empty() {
-                return Ok(erased);
+            match (part.is_empty(), scopes.peek()) {
+                (true, None) => return Ok(erased),
+                (true, Some(_)) => "messages".clone_into(&mut part),
+                (false, _) => {}
             }
         }
     }

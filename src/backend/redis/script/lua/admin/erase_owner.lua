@@ -27,8 +27,8 @@ end
 
 return run(function()
   -- `part` is `sessions`, `legacy` or `messages`, and `cursor` the position in it. With `more` other session
-  -- keys follow in the next call. Behind them stand session keys, `key_count` of them, and scopes under which
-  -- 1.2 stored waits.
+  -- keys follow in the next call. Behind them stand session keys, `key_count` of them, and, for the last
+  -- part, scopes under which 1.2 stored waits.
   local owner, part, cursor, more, key_count = unpack(ARGV, 2, 6)
   local route, expiry, waits = name('route', owner), name('expiry', owner), legacy().set_of(owner)
   local pointed, erased, messages = {}, 0, 0
@@ -80,19 +80,19 @@ return run(function()
     if page[1] ~= '0' then
       return answer('legacy', page[1])
     end
-    for i = 7 + key_count, #ARGV do
-      local scope = legacy_route(owner, ARGV[i])
-      local key = call('GET', scope)
-      if key and call('EXISTS', name('session', key)) == 0 then
-        call('DEL', scope)
-      end
-    end
     local user = name('user', owner)
     local created = call('GET', user)
     if created and call('EXISTS', name('session', created)) == 0 then
       call('DEL', user)
     end
     cursor = '0'
+  end
+  for i = 7 + key_count, #ARGV do
+    local scope = legacy_route(owner, ARGV[i])
+    local key = call('GET', scope)
+    if key and call('EXISTS', name('session', key)) == 0 then
+      call('DEL', scope)
+    end
   end
   messages, cursor = forget_page(name('done', owner), cursor)
   return answer(cursor ~= '0' and 'messages' or '', cursor)
