@@ -23,6 +23,10 @@ pub(crate) const LATEST_DEADLINE: u64 = (1 << 53) - 1;
 /// The longest lease of a claim. Work that takes longer renews the lease.
 pub const MAX_LEASE: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// The most message ids that are remembered for one owner (C16). Redis looks at all of them to find the
+/// oldest.
+pub const MAX_MESSAGES: usize = 2_000;
+
 /// The settings that all backends share.
 ///
 /// ```
@@ -42,7 +46,7 @@ pub struct StoreOptions {
     /// How long the id of a committed message is remembered (C16). Default: 24 hours.
     pub message_window: Duration,
     /// How many message ids are remembered for one owner; the oldest is forgotten first (C16).
-    /// Default: 1,000. 0 means 1.
+    /// Default: 1,000. 0 means 1, and more than [`MAX_MESSAGES`] means that many.
     pub max_messages: usize,
     /// How many live waits an owner may have (C9). A park that adds one more is
     /// [`RateLimited`](greentic_types::ErrorCode::RateLimited). Default: 10,000. 0 means no limit.
@@ -91,6 +95,11 @@ impl StoreOptions {
     pub const fn max_messages(mut self, messages: usize) -> Self {
         self.max_messages = messages;
         self
+    }
+
+    /// How many message ids are remembered for one owner.
+    pub(crate) fn message_limit(&self) -> usize {
+        self.max_messages.clamp(1, MAX_MESSAGES)
     }
 
     /// Sets [`StoreOptions::max_waits`].
@@ -347,6 +356,12 @@ mod tests {
         assert_eq!(deadline(Duration::MAX), None);
         assert_eq!(deadline(Duration::from_millis(LATEST_DEADLINE - 1)), None);
         assert_eq!(TtlMillis::resolve(None, None).deadline(now), None);
+    }
+
+    #[test]
+    fn c16_the_number_of_remembered_messages_is_bounded() {
+        let limit = |messages| StoreOptions::new().max_messages(messages).message_limit();
+        assert_eq!([0, 7, usize::MAX].map(limit), [1, 7, MAX_MESSAGES]);
     }
 
     #[test]

@@ -156,7 +156,7 @@ pub(crate) fn import_messages<L: Ledger>(
             secret: TokenSecret::random(),
             until,
         };
-        ledger.remember(&request.owner, remembered, options.max_messages, now)?;
+        ledger.remember(&request.owner, remembered, options.message_limit(), now)?;
     }
     Ok(())
 }

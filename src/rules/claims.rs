@@ -151,7 +151,7 @@ pub(crate) fn commit<L: Ledger>(
         secret: token.secret,
         until: lease_end(now, whole_millis(options.message_window)),
     };
-    ledger.remember(&token.owner, message, options.max_messages, now)
+    ledger.remember(&token.owner, message, options.message_limit(), now)
 }
 
 fn held<L: Ledger>(ledger: &mut L, now: Timestamp, token: &ClaimToken) -> SessionResult<Head> {

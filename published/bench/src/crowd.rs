@@ -10,9 +10,8 @@ use greentic_session::{
     AsyncSessionStore, Blocking, ClaimOutcome, ParkOptions, ReplyScope, SessionErrorExt, SessionKey,
 };
 
-use crate::memory::OURS;
 use crate::row::{Percentiles, Row};
-use crate::system::Failure;
+use crate::system::{Failure, Label};
 use crate::trial::Bench;
 use crate::workload::Person;
 
@@ -148,7 +147,11 @@ impl Crowd {
 }
 
 /// Measures all calls of a user with 10, 1,000 and 100,000 waits. The store has no limit on waits.
-pub fn rows(bench: &Bench<'_>, store: &Arc<dyn AsyncSessionStore>) -> Result<Vec<Row>, Failure> {
+pub fn rows(
+    bench: &Bench<'_>,
+    system: Label,
+    store: &Arc<dyn AsyncSessionStore>,
+) -> Result<Vec<Row>, Failure> {
     let store = Blocking::from(Arc::clone(store));
     let mut rows = Vec::new();
     for (waits, name) in CROWDS {
@@ -166,26 +169,32 @@ pub fn rows(bench: &Bench<'_>, store: &Arc<dyn AsyncSessionStore>) -> Result<Vec
         for (call, case) in cases {
             // The erasure also ends the case.
             if bench.wants(&case) || call == Call::Erase {
-                rows.extend(measure(bench, &store, &crowd, &neighbour, call, &case)?);
+                let times = measure(bench, &store, &crowd, &neighbour, call)?;
+                let names = ["", "/neighbour_alone", "/neighbour"];
+                rows.extend(names.into_iter().zip(times).map(|(name, times)| {
+                    row(
+                        Row::new(bench.suite, format!("{case}{name}"), system, 1),
+                        times,
+                    )
+                }));
             }
         }
     }
     Ok(rows)
 }
 
-/// The row of the call, that of a neighbour alone, and that of a neighbour meanwhile.
+/// The times of the call, those of a neighbour alone, and those of a neighbour meanwhile.
 fn measure(
     bench: &Bench<'_>,
     store: &Store,
     crowd: &Crowd,
     neighbour: &Person,
     call: Call,
-    case: &str,
-) -> Result<[Row; 3], Failure> {
+) -> Result<[Vec<f64>; 3], Failure> {
     let (per_row, is_over) = (bench.effort.per_row, AtomicBool::new(false));
     let until = Instant::now() + per_row;
     let alone = timed(|| Instant::now() < until, || turn(store, neighbour))?;
-    let (calls, meanwhile) = thread::scope(|threads| {
+    thread::scope(|threads| {
         let beside = threads.spawn(|| {
             let goes_on = || !is_over.load(Ordering::Relaxed);
             timed(goes_on, || turn(store, neighbour))
@@ -194,23 +203,19 @@ fn measure(
         let goes_on = || call != Call::Erase && Instant::now() < until;
         let calls = timed(goes_on, || call.make(store, crowd));
         is_over.store(true, Ordering::Relaxed);
-        let beside = beside
-            .join()
-            .map_err(|_| Failure::from("a neighbour panicked"));
-        Ok::<_, Failure>((calls?, beside??))
-    })?;
-    let row = |case: String, times: Vec<f64>| {
-        let mut row = Row::new(bench.suite, case, OURS, 1);
-        let total: f64 = times.iter().sum();
-        row.ops_per_s = Some(times.len() as f64 * 1e6 / total.max(f64::MIN_POSITIVE));
-        row.latency = percentiles(times);
-        row
-    };
-    Ok([
-        row(case.to_owned(), calls),
-        row(format!("{case}/neighbour_alone"), alone),
-        row(format!("{case}/neighbour"), meanwhile),
-    ])
+        let beside = beside.join();
+        let beside = beside.map_err(|_| Failure::from("a neighbour panicked"))?;
+        Ok([calls?, alone, beside?])
+    })
+}
+
+fn row(row: Row, times: Vec<f64>) -> Row {
+    let total: f64 = times.iter().sum();
+    Row {
+        ops_per_s: Some(times.len() as f64 * 1e6 / total.max(f64::MIN_POSITIVE)),
+        latency: percentiles(times),
+        ..row
+    }
 }
 
 /// What a neighbour does: a wait is registered, found and cleared.

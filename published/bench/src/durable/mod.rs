@@ -106,7 +106,7 @@ pub fn run(bench: &Bench<'_>) -> Result<Vec<Row>, Failure> {
     let config = DurableConfig::new(directory.path().join("sessions.redb"));
     let config = config.options(StoreOptions::new().max_waits(0));
     let store: Arc<dyn AsyncSessionStore> = Arc::new(DurableSessionStore::open(config)?);
-    rows.extend(crowd::rows(bench, &store)?);
+    rows.extend(crowd::rows(bench, OURS, &store)?);
     Ok(rows)
 }
 

@@ -137,7 +137,7 @@ pub fn run(bench: &Bench<'_>) -> Result<Vec<Row>, Failure> {
     }
     let options = StoreOptions::new().max_waits(0);
     let store: Arc<dyn AsyncSessionStore> = Arc::new(InMemorySessionStore::with_options(options));
-    rows.extend(crowd::rows(bench, &store)?);
+    rows.extend(crowd::rows(bench, OURS, &store)?);
     rows.extend(growth(bench)?);
     rows.extend(resident::rows(bench, RESIDENT)?);
     Ok(rows)

@@ -251,7 +251,7 @@ pub fn run(bench: &Bench<'_>) -> Result<Vec<Row>, Failure> {
     let server = RedisServer::start();
     let config = RedisConfig::from_url(&server.url())?.options(StoreOptions::new().max_waits(0));
     let store: Arc<dyn AsyncSessionStore> = Arc::new(RedisSessionStore::new(config)?);
-    rows.extend(crowd::rows(bench, &store)?);
+    rows.extend(crowd::rows(bench, OURS, &store)?);
     Ok(rows)
 }
 

@@ -86,7 +86,7 @@ impl MessageLimits {
     pub fn new(options: &StoreOptions) -> Self {
         Self {
             window: whole_millis(options.message_window).min(MAX_MESSAGE_WINDOW),
-            limit: u64::try_from(options.max_messages.max(1)).unwrap_or(u64::MAX),
+            limit: u64::try_from(options.message_limit()).unwrap_or(u64::MAX),
         }
     }
 }
