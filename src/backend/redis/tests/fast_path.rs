@@ -131,7 +131,7 @@ impl Dice {
         let (owner, key, scope, ttl) = (self.owner(), self.key(), self.scope(), self.ttl());
         let operation = self.one_of(&["x", "y", "z"]);
         let if_absent = self.one_of(&["0", "0", "0", "1"]);
-        let max_waits = self.one_of(&["10000", "10000", "2", "1"]);
+        let max_waits = if if_absent == "1" { "1" } else { "10000" };
         let reservation = self.one_of(&reservations);
         let old = format!("0{scope}");
         [
