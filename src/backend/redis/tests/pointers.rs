@@ -261,7 +261,14 @@ fn c23_verify_removes_orphans_that_no_call_can_use() {
     let reserved = wait(pointers.reserve(&ada, &key, TtlMillis(None), Retry::default()));
     reserved.unwrap();
     assert_eq!(life(), -1);
+    // A session that expired leaves a pointer that ends by itself, which is no finding (C13).
+    let expired = SessionKey::new("expired");
+    let ends = wait(pointers.reserve(&ada, &expired, TtlMillis(Some(HOUR)), Retry::default()));
+    ends.unwrap();
     assert_eq!(findings(VerifyMode::Repair), []);
+    wait_until("the pointer is old enough", NEVER, || {
+        wait(pointers.find_orphan(&expired)).unwrap().is_some()
+    });
     wait_until("the pointer is old enough", NEVER, || {
         !findings(VerifyMode::Check).is_empty()
     });
@@ -274,6 +281,8 @@ fn c23_verify_removes_orphans_that_no_call_can_use() {
     assert_eq!(found, [(FindingKind::Dangling, "owner", &Some(key), true)]);
     assert_eq!(life(), -2);
     assert_eq!(findings(VerifyMode::Check), []);
+    assert!(left(&cluster, &pointer("expired")) > 0);
+    assert!(wait(pointers.remove_if_orphan(&expired)).unwrap());
 }
 
 /// With replicas each write sets and deletes a barrier, whose name contains that of the pointer.
