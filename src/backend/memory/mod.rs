@@ -17,6 +17,8 @@ mod sharding;
 mod shards;
 mod store;
 mod stored;
+#[cfg(all(test, not(shuttle)))]
+mod tests;
 mod verify;
 mod walk;
 

@@ -130,8 +130,13 @@ impl InMemorySessionStore {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn shard_of(&self, owner: &Owner) -> usize {
+        self.shards.owners.index(self.shards.owners.hash(owner))
+    }
+
     /// Reads under the lock of an owner.
-    fn read<R>(
+    pub(super) fn read<R>(
         &self,
         owner: &Owner,
         read: impl FnOnce(&MemoryLedger<'_>, Timestamp) -> SessionResult<R>,
@@ -165,7 +170,7 @@ impl InMemorySessionStore {
 
     /// Writes under the lock of an owner. The time is read under the lock, so that it never decreases
     /// from one write of an owner to the next.
-    fn write<R>(
+    pub(super) fn write<R>(
         &self,
         owner: &Owner,
         write: impl FnOnce(&mut MemoryLedger<'_>, Timestamp) -> SessionResult<R>,

@@ -143,11 +143,13 @@ pub fn c22_message_ids_are_erased_last(env: &TestEnv) -> CaseResult {
     let _keys = crowd(env, &anna, &scopes)?;
     let claim = anna.claimed(&scopes[0], "answered")?;
     anna.commit_park(&claim, &scopes[0], "parked again")?;
-    let is_over = AtomicBool::new(false);
+    let (has_begun, is_over) = (AtomicBool::new(false), AtomicBool::new(false));
     let granted = std::thread::scope(|threads| {
         let worker = threads.spawn(|| {
             for chat in scopes.iter().rev().cycle() {
-                match anna.claim(chat, "answered")? {
+                let outcome = anna.claim(chat, "answered");
+                has_begun.store(true, Ordering::Relaxed);
+                match outcome? {
                     ClaimOutcome::Claimed(_) => return CaseResult::Ok(true),
                     _ if is_over.load(Ordering::Relaxed) => break,
                     _ => {}
@@ -155,6 +157,9 @@ pub fn c22_message_ids_are_erased_last(env: &TestEnv) -> CaseResult {
             }
             Ok(false)
         });
+        while !has_begun.load(Ordering::Relaxed) {
+            std::thread::yield_now();
+        }
         let erased = erase(env, &anna);
         is_over.store(true, Ordering::Relaxed);
         let granted = worker
