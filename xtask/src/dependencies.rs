@@ -19,6 +19,6 @@ fn check_workspace(workspace: &str) -> Outcome {
     }
     let mut arguments = vec!["deny", "--manifest-path", workspace];
     arguments
-        .extend("--workspace --locked check --config deny.toml bans licenses sources".split(' '));
+        .extend("--workspace --locked --config deny.toml check bans licenses sources".split(' '));
     must(&mut cargo(&arguments))
 }
