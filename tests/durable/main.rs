@@ -10,6 +10,8 @@ mod scratch;
 mod admin;
 mod clock;
 mod compaction;
+#[cfg(unix)]
+mod files;
 mod fixture;
 mod journal;
 #[cfg(unix)]

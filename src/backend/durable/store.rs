@@ -267,6 +267,14 @@ impl DurableSessionStore {
             let message = self.shared.file.writes_stopped(cause).message;
             warnings.push(HealthWarning::new("writes_stopped", message));
         }
+        for path in self.shared.file.open_to_others() {
+            let path = path.display();
+            let message = format!(
+                "{path} contains conversations and is open to other users of this machine; \
+                 chmod 600 closes it"
+            );
+            warnings.push(HealthWarning::new("open_to_others", message));
+        }
         let ahead = self.shared.clock.ahead_millis();
         if ahead > CLOCK_TOLERANCE_MILLIS {
             let message = format!(

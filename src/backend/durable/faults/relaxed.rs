@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use greentic_session_testkit::{DiskFault, FaultyDisk, Lasting};
 
+use super::log::logged;
 use super::run::{Run, fresh, key};
 use crate::backend::durable::config::{Durability, DurableConfig};
 use crate::backend::durable::file::{Journal, StoreFile, open_on, replay};
@@ -69,4 +70,31 @@ fn c17_what_the_journal_holds_survives_a_failed_disk() {
     ] {
         every_time(fault);
     }
+}
+
+#[test]
+fn c17_a_journal_that_was_cut_short_is_logged() {
+    let (disk, directory) = (fresh(), tempfile::tempdir().unwrap());
+    let file = StoreFile::new(directory.path().join("faulty.redb"));
+    let mut journal = Journal::create(&file).unwrap();
+    let config = DurableConfig::new(file.path());
+    let opened = open_on(disk.clone(), &config).unwrap();
+    let (follows, mut state) = (opened.state.commit, opened.state);
+    state.commit = 7;
+    journal.append(follows, &state, &[]).unwrap();
+    let replay = || {
+        logged(|| {
+            replay(&opened.database, &file, opened.state)
+                .unwrap()
+                .commit
+        })
+    };
+    let whole = std::fs::read(file.journal_path()).unwrap();
+    let cut_short = |lines: &[String]| lines.iter().any(|line| line.contains("cut short"));
+    let (commit, lines) = replay();
+    assert_eq!((commit, cut_short(&lines)), (7, false), "{lines:?}");
+    std::fs::write(file.journal_path(), [&whole[..], &[1; 5]].concat()).unwrap();
+    let (_, lines) = replay();
+    assert!(cut_short(&lines), "{lines:?}");
+    assert!(lines.contains(&"bytes=5".to_owned()), "{lines:?}");
 }

@@ -5,12 +5,13 @@
 //! system releases it when the process ends, for whatever reason.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, Write};
+use std::io::{ErrorKind, Read, Seek, Write};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use greentic_types::{ErrorCode, GreenticError};
 
-use super::store_file::StoreFile;
+use super::store_file::{StoreFile, create_new_private, open_regular};
 use crate::clock::{Clock, SystemClock};
 use crate::error::SessionResult;
 
@@ -24,12 +25,14 @@ impl FileLock {
     /// Takes the lock, waiting until `deadline`.
     ///
     /// # Errors
-    /// `Unavailable` naming the process that holds it.
+    /// `Unavailable` naming the process that holds it, or if the lock file became something else.
     pub fn acquire(store: &StoreFile, deadline: Instant) -> SessionResult<Self> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        let Ok(mut file) = options.open(store.lock_path()) else {
-            return Ok(Self(None));
+        let mut file = match open_or_create(&store.lock_path()) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                return Err(store.cannot_open(error));
+            }
+            Err(_no_lock_file_allowed) => return Ok(Self(None)),
         };
         loop {
             match file.try_lock() {
@@ -47,6 +50,19 @@ impl FileLock {
     }
 }
 
+fn open_or_create(path: &Path) -> std::io::Result<File> {
+    loop {
+        if let Some(file) = open_regular(path, OpenOptions::new().read(true).write(true))? {
+            return Ok(file);
+        }
+        match create_new_private(path) {
+            // By another process, just now.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            created => return created,
+        }
+    }
+}
+
 fn write_note(file: &mut File) -> std::io::Result<()> {
     let (process, since) = (std::process::id(), SystemClock::new().now());
     file.set_len(0)?;
@@ -57,7 +73,7 @@ fn write_note(file: &mut File) -> std::io::Result<()> {
 /// The error for a store that is open elsewhere; it names the process if that is known.
 pub fn already_open(store: &StoreFile) -> GreenticError {
     let mut note = String::new();
-    if let Ok(file) = File::open(store.lock_path()) {
+    if let Ok(Some(file)) = open_regular(&store.lock_path(), OpenOptions::new().read(true)) {
         let _ = file.take(MAX_NOTE_BYTES).read_to_string(&mut note);
     }
     let holder = match note.trim() {

@@ -7,20 +7,22 @@
 //! A record names the commit that it follows. So records that the file contains already, or that
 //! belong to another file, are not replayed.
 
-use std::fs::File;
-use std::io::{ErrorKind, Seek, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{BufReader, Seek, Write};
 use std::path::PathBuf;
 
 use redb::{Database, WriteTransaction};
 
 use super::meta::write_state;
-use super::store_file::{StoreFile, create_private};
+use super::store_file::{StoreFile, create_private, open_regular};
 use crate::backend::durable::format::{
-    Change, JournalRecord, StoreState, Table, encode_record, records,
+    Change, JournalRecord, Records, StoreState, Table, encode_record,
 };
 
 /// Above this length the file is synced early, to bound the replay on opening.
 const LONG: u64 = 64 * 1024 * 1024;
+/// No journal is longer: a long one is emptied after the next commit, which is far smaller.
+const MAX_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 
 /// The journal of an open store. It holds only records that the synced file lacks.
 pub struct Journal {
@@ -79,19 +81,27 @@ pub fn replay(
     state: StoreState,
 ) -> Result<StoreState, redb::Error> {
     let path = store.journal_path();
-    let bytes = match std::fs::read(&path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(state),
-        Err(error) => return Err(error.into()),
+    let Some(file) = open_regular(&path, OpenOptions::new().read(true))? else {
+        return Ok(state);
     };
+    let length = file.metadata()?.len();
+    if length > MAX_BYTES {
+        let reason = format!("its journal has {length} bytes, which no journal has");
+        return Err(redb::Error::Corrupted(reason));
+    }
+    let mut records = Records::new(BufReader::new(file), length);
     let mut replayed = state;
     let mut txn = database.begin_write()?;
     txn.set_two_phase_commit(true);
-    for record in records(&bytes) {
+    while let Some(record) = records.read()? {
         if record.follows == replayed.commit {
             apply(&txn, &record)?;
             replayed = record.state;
         }
+    }
+    if records.left() > 0 {
+        let (path, bytes) = (path.display(), records.left());
+        tracing::warn!(%path, bytes, "the journal of the session store was cut short");
     }
     if replayed == state {
         txn.abort()?;

@@ -92,6 +92,13 @@ fn check_location(file: &StoreFile) -> SessionResult<()> {
     if !file.directory().is_dir() {
         return refuse("cannot be opened: its directory does not exist");
     }
+    for path in [file.lock_path(), file.journal_path()] {
+        if std::fs::symlink_metadata(&path).is_ok_and(|found| !found.is_file()) {
+            let path = path.display();
+            let reason = format!("cannot be opened: {path} is not a regular file");
+            return Err(file.error(ErrorCode::InvalidInput, reason));
+        }
+    }
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use greentic_types::{ErrorCode, GreenticError};
@@ -14,8 +15,14 @@ pub struct StoreFile {
 }
 
 impl StoreFile {
+    /// A link is resolved: other files are beside the file itself, and a rewrite replaces that.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        let path = path.into();
+        let is_link = std::fs::symlink_metadata(&path).is_ok_and(|found| found.is_symlink());
+        let resolved = is_link.then(|| std::fs::canonicalize(&path).ok());
+        Self {
+            path: resolved.flatten().unwrap_or(path),
+        }
     }
 
     pub fn path(&self) -> &Path {
@@ -50,13 +57,19 @@ impl StoreFile {
         path.into()
     }
 
+    /// Those of the files with conversations that other users of the machine have access to.
+    pub fn open_to_others(&self) -> impl Iterator<Item = PathBuf> {
+        let files = [self.path.clone(), self.journal_path()];
+        files.into_iter().filter(|path| is_open_to_others(path))
+    }
+
     /// The length of the file in bytes; 0 if it cannot be read.
     pub fn length(&self) -> u64 {
         std::fs::metadata(&self.path).map_or(0, |file| file.len())
     }
 
     /// Moves the complete store at [`new_path`](Self::new_path) to the path of the store.
-    pub fn install_new(&self) -> std::io::Result<()> {
+    pub fn install_new(&self) -> io::Result<()> {
         std::fs::rename(self.new_path(), &self.path)?;
         // The new name must survive a loss of power too. Not every system can sync a directory.
         if let Ok(directory) = File::open(self.directory()) {
@@ -124,11 +137,63 @@ pub fn error_kind(error: &redb::Error) -> StorageErrorKind {
     }
 }
 
-/// Creates or empties a file that only its owner can read, because it holds conversations.
-pub fn create_private(path: &Path) -> std::io::Result<File> {
+#[cfg(unix)]
+fn is_open_to_others(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+
+    const OTHERS: u32 = 0o077;
+    std::fs::metadata(path).is_ok_and(|found| found.mode() & OTHERS != 0)
+}
+
+#[cfg(not(unix))]
+const fn is_open_to_others(_path: &Path) -> bool {
+    false
+}
+
+/// Creates a file that only its owner can read, in place of what is at the path. A link is replaced,
+/// not followed.
+pub fn create_private(path: &Path) -> io::Result<File> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => create_new_private(path),
+    }
+}
+
+/// Creates a file that only its owner can read, if nothing is at the path.
+pub fn create_new_private(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(true);
+    options.read(true).write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
+}
+
+/// Opens a regular file; `None` if nothing is at the path.
+///
+/// # Errors
+/// `InvalidData` for anything else, such as a link or a pipe. It is not opened.
+pub fn open_regular(path: &Path, options: &OpenOptions) -> io::Result<Option<File>> {
+    let named = match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        named => named?,
+    };
+    if !named.is_file() {
+        return Err(not_regular());
+    }
+    let file = options.open(path)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+
+        // The path may have become a link since.
+        let opened = file.metadata()?;
+        if (opened.dev(), opened.ino()) != (named.dev(), named.ino()) {
+            return Err(not_regular());
+        }
+    }
+    Ok(Some(file))
+}
+
+fn not_regular() -> io::Error {
+    io::Error::new(ErrorKind::InvalidData, "it is not a regular file")
 }

@@ -1,5 +1,7 @@
 //! Journal records: what one commit changed.
 
+use std::io::{self, Read};
+
 use super::bytes::{Bytes, Damage, Reader};
 use super::seal::checksum;
 use super::store_state::StoreState;
@@ -43,17 +45,59 @@ pub fn encode_record(follows: u128, state: &StoreState, changes: &[Change]) -> V
         .into_vec()
 }
 
-/// Decodes the records of a journal, up to the first that is torn.
-pub fn records(journal: &[u8]) -> impl Iterator<Item = JournalRecord> {
-    let mut reader = Reader(journal);
-    std::iter::from_fn(move || decode(&mut reader).ok())
+/// The records of a journal, up to the first that is torn. One record is in memory at a time.
+pub struct Records<R> {
+    journal: R,
+    left: u64,
 }
 
-fn decode(reader: &mut Reader<'_>) -> Result<JournalRecord, Damage> {
-    let length = reader.u64()?;
-    let expected = reader.u32()?;
-    let body = reader.take(usize::try_from(length).unwrap_or(usize::MAX))?;
-    if checksum(&length.to_be_bytes(), body) != expected {
+impl<R: Read> Records<R> {
+    /// Reads a journal of this length.
+    pub const fn new(journal: R, length: u64) -> Self {
+        Self {
+            journal,
+            left: length,
+        }
+    }
+
+    /// The number of bytes behind the last record that was read.
+    pub const fn left(&self) -> u64 {
+        self.left
+    }
+
+    /// Reads the next record; `None` if none is left, or it is torn.
+    pub fn read(&mut self) -> io::Result<Option<JournalRecord>> {
+        let mut header = [0; HEADER_BYTES];
+        if self.left < HEADER_BYTES as u64 {
+            return Ok(None);
+        }
+        self.journal.read_exact(&mut header)?;
+        let (length, checksum) = split_header(header);
+        let whole = length.saturating_add(HEADER_BYTES as u64);
+        let (true, Ok(length)) = (whole <= self.left, usize::try_from(length)) else {
+            return Ok(None);
+        };
+        let mut body = vec![0; length];
+        self.journal.read_exact(&mut body)?;
+        let record = decode(checksum, &body).ok();
+        if record.is_some() {
+            self.left -= whole;
+        }
+        Ok(record)
+    }
+}
+
+/// The length of the body, and the checksum.
+const HEADER_BYTES: usize = 12;
+
+const fn split_header(header: [u8; HEADER_BYTES]) -> (u64, u32) {
+    let [a, b, c, d, e, f, g, h, i, j, k, l] = header;
+    let length = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+    (length, u32::from_be_bytes([i, j, k, l]))
+}
+
+fn decode(expected: u32, body: &[u8]) -> Result<JournalRecord, Damage> {
+    if checksum(&(body.len() as u64).to_be_bytes(), body) != expected {
         return Err(Damage("its checksum is wrong"));
     }
     let mut body = Reader(body);
@@ -110,10 +154,15 @@ mod tests {
         ]
     }
 
+    fn records(journal: &[u8]) -> Vec<JournalRecord> {
+        let mut records = Records::new(journal, journal.len() as u64);
+        std::iter::from_fn(|| records.read().unwrap()).collect()
+    }
+
     #[test]
     fn c17_records_survive_encoding_and_decoding() {
         let bytes = journal().concat();
-        let found: Vec<_> = records(&bytes).collect();
+        let found = records(&bytes);
         assert_eq!(found.len(), 2);
         assert_eq!((found[0].follows, found[0].state), (1, state(2)));
         assert_eq!(
@@ -149,13 +198,13 @@ mod tests {
         let first = journal()[0].len();
         let bytes = journal().concat();
         for length in 0..bytes.len() {
-            let whole = records(&bytes[..length]).count();
+            let whole = records(&bytes[..length]).len();
             assert_eq!(whole, usize::from(length >= first), "{length}");
         }
         for position in 0..bytes.len() {
             let mut torn = bytes.clone();
             torn[position] ^= 0x55;
-            let whole = records(&torn).count();
+            let whole = records(&torn).len();
             assert_eq!(whole, usize::from(position >= first), "{position}");
         }
     }

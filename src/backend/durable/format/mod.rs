@@ -19,7 +19,7 @@ mod version;
 pub(super) use bytes::Damage;
 pub(super) use expiry::Expiry;
 pub(super) use head::{decode_head, encode_head};
-pub(super) use journal_record::{Change, JournalRecord, encode_record, records};
+pub(super) use journal_record::{Change, JournalRecord, Records, encode_record};
 pub(super) use keys::{
     age_key, decode_digest, decode_session_key, message_key, owner_key, route_key, split_owner_key,
 };
