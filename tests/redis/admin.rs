@@ -282,6 +282,37 @@ fn c22_no_byte_of_an_erased_user_is_left() {
     assert_eq!(waits.len(), 13);
 }
 
+// Only the scope gives the name of the string that leads to a session of 1.2.
+#[test]
+fn c23_a_string_of_1_2_that_expires_as_its_session_would_is_no_fault() {
+    let space = require!(Space::shared);
+    let store = Blocking::new(space.store());
+    let mut names: Vec<_> = (0..20).map(|number| format!("old-{number}")).collect();
+    for name in &names {
+        park_as_1_2(&space, "anna", name);
+    }
+    names.push("stays".to_owned());
+    let data = data(&ctx("anna"), "stays");
+    of_1_2::park(&space, &scope("stays"), &key("stays"), &data, None);
+    for name in &names {
+        store.remove_session(&key(name)).unwrap();
+    }
+    let left = space.keys();
+    assert_eq!(left.len(), names.len(), "{left:?}");
+    let expire = left
+        .iter()
+        .filter(|name| (1..=3_600_000).contains(&space.command(&["PTTL", name]).int()));
+    assert_eq!(expire.count(), 20);
+
+    for mode in [VerifyMode::Check, VerifyMode::Repair] {
+        let found = verified(&store, mode);
+        let keys: Vec<_> = found.iter().map(|found| found.session.clone()).collect();
+        assert_eq!(keys, [Some(key("stays"))], "{found:?}");
+    }
+    assert_eq!(verified(&store, VerifyMode::Check), []);
+    assert_eq!(space.keys().len(), 20);
+}
+
 #[test]
 fn c26_sessions_parked_by_1_2_are_exported_and_imported() {
     let space = require!(Space::shared);

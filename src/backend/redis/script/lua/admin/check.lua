@@ -154,10 +154,11 @@ check['waits:user'] = function(owner)
   end
 end
 
+-- A string that leads to a removed session is no fault if it expires: it does so when the session would have.
 check['waits:scope'] = function(of)
   local scope = name('waits:scope', of)
   local key = call('GET', scope)
-  if key and not is_there(key) then
+  if key and not is_there(key) and expires_at(scope) == -1 then
     report('DANGLING', 'waits', key, 'the session is missing', function()
       call('DEL', scope)
     end)
