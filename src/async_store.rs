@@ -345,7 +345,8 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
     /// Stores an exported record (C26).
     ///
     /// Key, owner, data, revision, deadline, scope, attempt and the order of an owner's waits are
-    /// kept. Claims are not imported. Message ids are added to those already remembered.
+    /// kept. Claims are not imported. Message ids are added to those already remembered, in atomic
+    /// steps; of more than the store remembers, the oldest are left out.
     ///
     /// # Errors
     /// Nothing is changed on:

@@ -18,13 +18,15 @@ use crate::store::SessionStore;
 
 /// A backend and its settings.
 ///
-/// `Debug` prints no credentials (C18).
+/// `Debug` and `Display` print no credentials (C18). `Display` prints where the sessions are, as a
+/// URL: the servers, the database and the namespace, or the path, and no other parameter.
 ///
 /// ```
 /// use greentic_session::SessionBackendConfig;
 ///
 /// let config: SessionBackendConfig = "memory:".parse()?;
 /// assert!(matches!(config, SessionBackendConfig::InMemory));
+/// assert_eq!(config.to_string(), "memory:");
 /// # Ok::<(), greentic_session::GreenticError>(())
 /// ```
 #[derive(Clone)]
@@ -66,8 +68,8 @@ impl SessionBackendConfig {
     /// `RedisConfig::from_url` (cargo feature `redis`).
     ///
     /// Parameters follow a `?`: `ttl_ms` (the default TTL in milliseconds), `find_by_user`
-    /// (`waits-and-created` or `waits-only`) and `max_waits` (the limit on the live waits of an
-    /// owner; 0 for none). A `redis` URL has more.
+    /// (`waits-and-created` or `waits-only`), `max_waits` (the limit on the live waits of an owner; 0
+    /// for none) and `max_payload_bytes`. A `redis` URL has more.
     ///
     /// # Errors
     /// - `InvalidInput`: the URL is wrong, or its backend is not part of this build. The message
@@ -180,6 +182,30 @@ impl fmt::Debug for SessionBackendConfig {
                 .finish(),
             #[cfg(feature = "redis")]
             Self::Redis(config) => f.debug_tuple("Redis").field(config).finish(),
+        }
+    }
+}
+
+impl fmt::Display for SessionBackendConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InMemory | Self::InMemoryWith(_) => f.write_str("memory:"),
+            #[cfg(feature = "durable")]
+            Self::Durable { path } => fmt::Display::fmt(&DurableConfig::new(path), f),
+            #[cfg(feature = "durable")]
+            Self::DurableWith(config) => fmt::Display::fmt(config, f),
+            #[cfg(feature = "redis")]
+            Self::RedisUrl(url) => match RedisConfig::from_url(url) {
+                Ok(config) => fmt::Display::fmt(&config, f),
+                Err(_) => f.write_str(&crate::backend::redis::without_credentials(url)),
+            },
+            #[cfg(feature = "redis")]
+            Self::RedisUrlWithNamespace { url, namespace } => match RedisConfig::from_url(url) {
+                Ok(config) => fmt::Display::fmt(&config.namespace(namespace), f),
+                Err(_) => f.write_str(&crate::backend::redis::without_credentials(url)),
+            },
+            #[cfg(feature = "redis")]
+            Self::Redis(config) => fmt::Display::fmt(config, f),
         }
     }
 }
@@ -312,7 +338,7 @@ mod tests {
             SessionBackendConfig::Redis(RedisConfig::from_url(url).unwrap()),
             SessionBackendConfig::RedisUrl(torn.to_owned()),
         ] {
-            let shown = format!("{config:?}");
+            let shown = format!("{config:?} {config}");
             assert!(
                 !shown.contains("hunt") && !shown.contains("admin"),
                 "{shown}"

@@ -41,7 +41,8 @@ pub const MAX_MESSAGES: usize = 2_000;
 pub struct StoreOptions {
     /// The TTL of sessions that are stored without one. Default: `None`, they stay until removed.
     pub default_ttl: Option<Duration>,
-    /// The largest size of a session, in bytes of its JSON form (C8). Default: 16 MiB.
+    /// The largest size of a session that is stored, in bytes of its JSON form (C8). Larger ones
+    /// that are stored already are read. Default: 16 MiB.
     pub max_payload_bytes: usize,
     /// How long the id of a committed message is remembered (C16). Default: 24 hours.
     pub message_window: Duration,

@@ -145,7 +145,8 @@ fn check_size(data: &SessionData, limit: usize) -> SessionResult<()> {
     serde_json::to_writer(&mut counter, data).map_err(|error| unwritable(&error))?;
     if counter.0 > limit {
         return Err(invalid_input(format!(
-            "the session is {} bytes serialized; the limit is {limit}",
+            "the session is {} bytes serialized; the limit of the store, max_payload_bytes, is \
+             {limit}",
             counter.0
         )));
     }

@@ -13,6 +13,7 @@ impl StoreOptions {
             "ttl_ms" => self.default_ttl = Some(millis(name, value)?),
             "find_by_user" => self.find_by_user = value.parse()?,
             "max_waits" => self.max_waits = number(name, value)?,
+            "max_payload_bytes" => self.max_payload_bytes = number(name, value)?,
             _ => return Ok(false),
         }
         Ok(true)
@@ -24,8 +25,8 @@ impl StoreOptions {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             if !self.set(name, value)? {
                 return Err(invalid_input(
-                    "unknown parameter in a store's URL; known are ttl_ms, find_by_user and \
-                     max_waits",
+                    "unknown parameter in a store's URL; known are ttl_ms, find_by_user, \
+                     max_waits and max_payload_bytes",
                 ));
             }
         }
@@ -58,12 +59,13 @@ mod tests {
     #[test]
     fn a_query_sets_options() {
         let mut options = StoreOptions::new();
-        let query = "ttl_ms=5&find_by_user=waits-only&max_waits=7";
+        let query = "ttl_ms=5&find_by_user=waits-only&max_waits=7&max_payload_bytes=7";
         options.set_all(query).unwrap();
         let expected = StoreOptions::new()
             .max_waits(7)
             .default_ttl(Duration::from_millis(5))
-            .find_by_user(FindByUser::WaitsOnly);
+            .find_by_user(FindByUser::WaitsOnly)
+            .max_payload_bytes(7);
         assert_eq!(options, expected);
         options.set_all("find_by_user=waits-and-created").unwrap();
         assert_eq!(options.find_by_user, FindByUser::WaitsAndCreated);
@@ -82,6 +84,7 @@ mod tests {
             "max_waits=hunter2",
             "max_waits=-1",
             "find_by_user",
+            "max_payload_bytes=-1",
         ] {
             let error = StoreOptions::new().set_all(query).unwrap_err();
             assert!(!error.message.contains("hunter2"), "{error}");

@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 
 /// One record of an export. Its JSON form is stable; `docs/contract.md` describes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(tag = "kind", rename_all = "snake_case", try_from = "Fields")]
 #[non_exhaustive]
 pub enum ExportRecord {
     /// A session.
@@ -19,8 +19,59 @@ pub enum ExportRecord {
     Messages(ExportedMessages),
 }
 
+/// The fields of a record, to be read in any order without an intermediate form: that of an enum
+/// with a tag has no room for the deadline in [`SessionData`], an `i128`.
+#[derive(Deserialize)]
+struct Fields {
+    kind: Kind,
+    owner: OwnerParts,
+    key: Option<SessionKey>,
+    data: Option<Box<SessionData>>,
+    revision: Option<u64>,
+    created: Option<Timestamp>,
+    deadline: Option<Timestamp>,
+    #[serde(default)]
+    latest: bool,
+    #[serde(default)]
+    fencing: u64,
+    wait: Option<ExportedWait>,
+    messages: Option<Vec<ExportedMessage>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    Session,
+    Messages,
+}
+
+impl TryFrom<Fields> for ExportRecord {
+    type Error = &'static str;
+
+    fn try_from(fields: Fields) -> Result<Self, Self::Error> {
+        let owner = fields.owner;
+        Ok(match fields.kind {
+            Kind::Session => Self::Session(Box::new(ExportedSession {
+                key: fields.key.ok_or("a session without a key")?,
+                owner,
+                data: *fields.data.ok_or("a session without data")?,
+                revision: fields.revision.ok_or("a session without a revision")?,
+                created: fields.created,
+                deadline: fields.deadline,
+                latest: fields.latest,
+                fencing: fields.fencing,
+                wait: fields.wait,
+            })),
+            Kind::Messages => Self::Messages(ExportedMessages {
+                owner,
+                messages: fields.messages.ok_or("no list of messages")?,
+            }),
+        })
+    }
+}
+
 /// A session with its wait and look-ups, without a claim.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct ExportedSession {
     /// The key.
     pub key: SessionKey,
@@ -31,19 +82,17 @@ pub struct ExportedSession {
     /// The revision of the data (C7).
     pub revision: u64,
     /// When it was created, if known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<Timestamp>,
     /// The deadline; `None` if it stays until removed (C12).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Timestamp>,
     /// True if its user created it last (C6).
-    #[serde(default)]
     pub latest: bool,
     /// The highest fencing number of a claim; later claims have higher ones (C16).
-    #[serde(default)]
     pub fencing: u64,
     /// The wait, if it waits.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub wait: Option<ExportedWait>,
 }
 
@@ -76,7 +125,7 @@ pub struct ExportedWait {
 }
 
 /// The message ids that one owner has committed, oldest first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ExportedMessages {
     /// The owner.
     pub owner: OwnerParts,
@@ -110,6 +159,9 @@ pub struct ExportPage {
 /// What an import does if the key or the scope of a session is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImportMode {
+    /// Changes nothing, and stores nothing either: checks the record, and says what an import with
+    /// [`IfAbsent`](Self::IfAbsent) would do.
+    DryRun,
     /// Changes nothing.
     IfAbsent,
     /// Replaces the session with the same key, and displaces the one that waits on the same scope.
@@ -120,7 +172,7 @@ pub enum ImportMode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum ImportOutcome {
-    /// The record is stored.
+    /// The record is stored; after a dry run: it would be.
     Imported,
     /// The key or the scope is taken; nothing was changed.
     Exists,

@@ -16,7 +16,7 @@ use crate::admin::{
 };
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
-use crate::owner::Owner;
+use crate::owner::{Owner, foreign_key};
 use crate::payload::Summary;
 use crate::request;
 use crate::rules::{Erased, Head, Remembered};
@@ -320,6 +320,36 @@ fn add_step(walk: WalkPage, page: &mut ExportPage) -> usize {
     page.unreadable.extend(walk.unreadable);
     page.progress = walk.progress;
     bytes
+}
+
+/// C26: says what an import would do, if what key or scope is taken by is to stay.
+pub(super) async fn import_dry_run<B: Backend>(
+    backend: &B,
+    request: &request::Import,
+) -> SessionResult<ImportOutcome> {
+    let key = request.session.key();
+    let found = backend.walk_one(key).await?;
+    if request
+        .deadline
+        .is_some_and(|deadline| deadline <= found.now)
+    {
+        return Ok(ImportOutcome::Expired);
+    }
+    let mut live = found.sessions.iter();
+    if let Some(taken) = live.find(|taken| taken.head.is_live(found.now)) {
+        return match taken.head.owner == request.owner {
+            true => Ok(ImportOutcome::Exists),
+            false => Err(foreign_key()),
+        };
+    }
+    let holder = match &request.wait {
+        Some(wait) => backend.find(&request.owner, &wait.scope).await?,
+        None => None,
+    };
+    Ok(match holder {
+        Some(_) => ImportOutcome::Exists,
+        None => ImportOutcome::Imported,
+    })
 }
 
 fn exported(found: Entry) -> Option<Box<ExportedSession>> {

@@ -199,11 +199,16 @@ impl<B: Backend> AsyncSessionStore for B {
         match record {
             ExportRecord::Session(session) => {
                 let request = request::Import::new(self.options(), *session, mode)?;
-                Admin::import(self, request).await
+                match mode {
+                    ImportMode::DryRun => admin::import_dry_run(self, &request).await,
+                    _ => Admin::import(self, request).await,
+                }
             }
             ExportRecord::Messages(messages) => {
-                let request = request::ImportMessages::new(&messages)?;
-                Admin::import_messages(self, request).await?;
+                let steps = request::ImportMessages::steps(self.options(), &messages)?;
+                for step in steps.into_iter().filter(|_| mode != ImportMode::DryRun) {
+                    Admin::import_messages(self, step).await?;
+                }
                 Ok(ImportOutcome::Imported)
             }
         }

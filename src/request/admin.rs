@@ -107,6 +107,9 @@ impl Import {
     }
 }
 
+/// How many messages one step of an import adds.
+const MESSAGES_IN_A_STEP: usize = 500;
+
 pub(crate) struct ImportMessages {
     pub owner: Owner,
     /// The messages, oldest first, each with the end of its window.
@@ -114,7 +117,9 @@ pub(crate) struct ImportMessages {
 }
 
 impl ImportMessages {
-    pub fn new(record: &ExportedMessages) -> SessionResult<Self> {
+    /// Checks a record, and divides it into steps of bounded work, oldest first. Of more messages
+    /// than the store remembers, the oldest are left out.
+    pub fn steps(store: &StoreOptions, record: &ExportedMessages) -> SessionResult<Vec<Self>> {
         if record.owner.user.is_none() {
             return Err(invalid_input("messages belong to a user; none is named"));
         }
@@ -122,10 +127,16 @@ impl ImportMessages {
             let digest = MessageDigest(digest("message", &message.digest)?);
             Ok((digest, message.until))
         });
-        Ok(Self {
-            owner: Owner::of_parts(&record.owner, &SessionKey::new("-"))?,
-            messages: messages.collect::<SessionResult<_>>()?,
-        })
+        let owner = Owner::of_parts(&record.owner, &SessionKey::new("-"))?;
+        let messages = messages.collect::<SessionResult<Vec<_>>>()?;
+        let forgotten = messages.len().saturating_sub(store.message_limit());
+        let steps = messages[forgotten..].chunks(MESSAGES_IN_A_STEP);
+        Ok(steps
+            .map(|step| Self {
+                owner: owner.clone(),
+                messages: step.to_vec(),
+            })
+            .collect())
     }
 }
 

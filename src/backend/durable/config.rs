@@ -1,5 +1,6 @@
 //! The settings of a durable store.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -92,7 +93,8 @@ impl DurableConfig {
     /// Returns the default settings for a URL such as `redb:///var/lib/flows/sessions.redb`.
     ///
     /// The path is absolute and percent-encoded. Parameters, behind a `?`: `ttl_ms` (the default TTL),
-    /// `find_by_user` (`waits-and-created` or `waits-only`) and `max_waits` (0 for no limit).
+    /// `find_by_user` (`waits-and-created` or `waits-only`), `max_waits` (0 for no limit) and
+    /// `max_payload_bytes`.
     ///
     /// # Errors
     /// `InvalidInput` if the URL has another form.
@@ -202,6 +204,15 @@ impl DurableConfig {
     }
 }
 
+/// Prints the URL of the file, without parameters.
+impl fmt::Display for DurableConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.display().to_string().replace('%', "%25");
+        let path = path.replace('?', "%3F").replace('#', "%23");
+        write!(f, "redb://{path}")
+    }
+}
+
 fn percent_decoded(text: &str) -> SessionResult<String> {
     let broken = || invalid_input("a '%' in a redb:// URL needs two hexadecimal digits after it");
     let mut bytes = Vec::with_capacity(text.len());
@@ -235,6 +246,7 @@ mod tests {
         assert_eq!(path("redb:///a%23b").unwrap(), PathBuf::from("/a#b"));
         let config = DurableConfig::from_url("redb:///a%3Fb?find_by_user=waits-only").unwrap();
         assert_eq!(config.path, PathBuf::from("/a?b"));
+        assert_eq!(config.to_string(), "redb:///a%3Fb");
         assert_eq!(config.options.find_by_user, FindByUser::WaitsOnly);
         for wrong in [
             "redb://a.redb",

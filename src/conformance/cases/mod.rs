@@ -332,7 +332,10 @@ table! { $
     transfer::c26_a_wait_that_changed_its_scope_keeps_its_position [AllOperations, Options];
     transfer::c26_an_older_wait_displaces_a_newer_one [AllOperations];
     transfer::c26_numbers_continue_from_those_of_another_store [AllOperations];
+    transfer::c26_every_field_moves [AllOperations, Options];
     transfer::c26_committed_messages_move [AllOperations, Options];
+    transfer::c26_many_messages_are_added_and_the_newest_are_remembered [AllOperations, Options];
+    transfer::c26_a_dry_run_changes_nothing [AllOperations, Options];
     transfer::c26_idle_sessions_and_look_ups_move [AllOperations, Options];
     transfer::c26_an_import_if_absent_changes_nothing [AllOperations];
     transfer::c26_an_import_replaces [AllOperations];
@@ -340,4 +343,61 @@ table! { $
     transfer::c26_expired_sessions_are_not_imported [AllOperations];
     quotas::c26_an_import_is_exempt_from_the_limit [AllOperations, Options];
     transfer::c26_nothing_is_left_after_an_import [AllOperations, Options, Leftovers];
+}
+
+#[cfg(test)]
+#[cfg(feature = "schema")]
+mod tests {
+    use greentic_types::{
+        EnvId, FlowId, SessionCursor, SessionData, TeamId, TenantCtx, TenantId, UserId,
+    };
+    use serde_json::Value;
+
+    use super::payloads::data_with_every_field;
+
+    /// Requires every property that the schema names in the value, through references and objects.
+    fn require_all(schema: &Value, root: &Value, value: &Value, path: &str) -> usize {
+        let mut schema = schema;
+        while let Some(reference) = schema["$ref"].as_str() {
+            schema = root.pointer(reference.trim_start_matches('#')).unwrap();
+        }
+        for kind in ["anyOf", "allOf", "oneOf"] {
+            let parts = schema[kind].as_array().into_iter().flatten();
+            let part = parts.into_iter().find(|part| part["type"] != "null");
+            if let Some(part) = part {
+                return require_all(part, root, value, path);
+            }
+        }
+        let properties = schema["properties"].as_object();
+        let fields = properties.into_iter().flatten();
+        let all = fields.map(|(name, of_field)| {
+            let path = format!("{path}.{name}");
+            let field = value
+                .get(name)
+                .unwrap_or_else(|| panic!("{path} is not set"));
+            assert!(!field.is_null(), "{path} is not set");
+            1 + require_all(of_field, root, field, &path)
+        });
+        all.sum()
+    }
+
+    #[test]
+    fn c08_the_sample_sets_every_field_of_the_schema() {
+        let env = EnvId::try_from("e").unwrap();
+        let user = UserId::try_from("u").unwrap();
+        let ctx = TenantCtx::new(env, TenantId::try_from("t").unwrap())
+            .with_team(Some(TeamId::try_from("red").unwrap()))
+            .with_user(Some(user));
+        let data = SessionData {
+            tenant_ctx: ctx,
+            flow_id: FlowId::try_from("f").unwrap(),
+            pack_id: None,
+            cursor: SessionCursor::new("n"),
+            context_json: String::new(),
+        };
+        let value = serde_json::to_value(data_with_every_field(&data, "x")).unwrap();
+        let schema = Value::from(crate::schema::session_data_schema());
+        let found = require_all(&schema, &schema, &value, "data");
+        assert!(found > 25, "{found}");
+    }
 }

@@ -36,7 +36,7 @@ pub fn c08_every_field_comes_back(env: &TestEnv) -> CaseResult {
     Ok(())
 }
 
-fn data_with_every_field(data: &SessionData, text: &str) -> SessionData {
+pub(super) fn data_with_every_field(data: &SessionData, text: &str) -> SessionData {
     let mut data = data.clone();
     let some = || Some(text.to_owned());
     data.pack_id = Some(PackId("pack.id".to_owned()));

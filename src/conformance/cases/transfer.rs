@@ -3,7 +3,8 @@
 use greentic_types::UserId;
 
 use super::exported::{exported, exported_in_pages, one_session, sessions};
-use crate::admin::{ExportRecord, ExportedSession, ImportMode, ImportOutcome};
+use super::payloads::data_with_every_field;
+use crate::admin::{ExportRecord, ExportedMessage, ExportedSession, ImportMode, ImportOutcome};
 use crate::claim::{ClaimOutcome, Commit};
 use crate::clock::Timestamp;
 use crate::conformance::ensure::{
@@ -234,6 +235,98 @@ pub fn c26_committed_messages_move(env: &TestEnv) -> CaseResult {
         ensure_eq(there.claim(&chat, message)?, ClaimOutcome::Duplicate)?;
     }
     Ok(())
+}
+
+pub fn c26_every_field_moves(env: &TestEnv) -> CaseResult {
+    let anna = env.user_in("env-a", "tenant-a", Some("blue"), "anna");
+    let mut stored = Vec::new();
+    for text in ODD_PAYLOADS {
+        let data = data_with_every_field(&anna.data(text), text);
+        stored.push((env.store.create(&anna.ctx, data.clone())?, data));
+    }
+    let target = moved(env)?;
+    for (key, data) in stored {
+        ensure_eq(target.store.get(&key)?, Some(data))?;
+    }
+    Ok(())
+}
+
+// More than one step adds, and more than the store remembers.
+pub fn c26_many_messages_are_added_and_the_newest_are_remembered(env: &TestEnv) -> CaseResult {
+    let remembered = 700;
+    let target = env.elsewhere(StoreOptions::new().max_messages(remembered))?;
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
+    anna.register(&chat, &key)?;
+    let claim = anna.claimed(&chat, "committed")?;
+    anna.commit_park(&claim, &chat, "again")?;
+    let messages = exported(env)?.into_iter().find_map(|record| match record {
+        ExportRecord::Messages(messages) => Some(messages),
+        ExportRecord::Session(_) => None,
+    });
+    let mut record = messages.ok_or_else(|| Failure::new("no message is exported"))?;
+    let committed = record.messages.remove(0);
+    let until = committed.until.as_millis();
+    record.messages = (0..2_000_u64)
+        .map(|number| ExportedMessage {
+            digest: format!("{number:064x}"),
+            until: Timestamp::from_millis(until - 2_000 + number),
+        })
+        .collect();
+    record.messages.push(committed);
+    let record = ExportRecord::Messages(record);
+    for mode in [ImportMode::DryRun, ImportMode::IfAbsent] {
+        let outcome = target.store.import(record.clone(), mode)?;
+        ensure_eq(outcome, ImportOutcome::Imported)?;
+        let found = exported(&target)?;
+        let expected = usize::from(mode != ImportMode::DryRun);
+        ensure_eq(found.len(), expected)?;
+        if let Some(ExportRecord::Messages(found)) = found.first() {
+            ensure_eq(found.messages.len(), remembered)?;
+            ensure_eq(
+                found.messages.last().map(|last| last.until.as_millis()),
+                Some(until),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+pub fn c26_a_dry_run_changes_nothing(env: &TestEnv) -> CaseResult {
+    let (anna, ben) = (env.user("anna"), env.user("ben"));
+    let (chat, key) = (scope("chat"), env.key("wait"));
+    anna.register(&chat, &key)?;
+    let sound = one_session(env)?;
+    let target = env.elsewhere(StoreOptions::new().max_payload_bytes(2_000))?;
+    let there = target.same_user(&anna);
+    let dry_run = |record: &ExportedSession| import(&target, record, ImportMode::DryRun);
+    ensure_eq(dry_run(&sound)?, ImportOutcome::Imported)?;
+    there.ensure_gone(&key)?;
+    there.ensure_waits(&[])?;
+    let mut over = sound.clone();
+    over.deadline = Some(Timestamp::from_millis(1));
+    ensure_eq(dry_run(&over)?, ImportOutcome::Expired)?;
+    let mut long = sound.clone();
+    long.data.context_json = "x".repeat(2_000);
+    let mut foreign = sound.clone();
+    foreign.owner.user = Some(ben.user.clone());
+    for refused in [long, foreign] {
+        let record = ExportRecord::Session(Box::new(refused));
+        ensure_invalid(target.store.import(record, ImportMode::DryRun))?;
+    }
+    // The key is taken, then the scope, then the key by another owner.
+    ensure_eq(
+        import(&target, &sound, ImportMode::IfAbsent)?,
+        ImportOutcome::Imported,
+    )?;
+    ensure_eq(dry_run(&sound)?, ImportOutcome::Exists)?;
+    let mut other = sound;
+    other.key = env.key("other");
+    ensure_eq(dry_run(&other)?, ImportOutcome::Exists)?;
+    target.same_user(&ben).register(&chat, &other.key)?;
+    let record = ExportRecord::Session(Box::new(other));
+    ensure_invalid(target.store.import(record, ImportMode::DryRun))?;
+    there.ensure_waits(&[(&chat, &key)])
 }
 
 pub fn c26_idle_sessions_and_look_ups_move(env: &TestEnv) -> CaseResult {

@@ -100,7 +100,8 @@ impl RedisConfig {
     /// must be percent-encoded.
     ///
     /// Query parameters: `namespace`, `ttl_ms` (the default TTL), `find_by_user`
-    /// (`waits-and-created` or `waits-only`), `max_waits` (0 for no limit), `connections`, `connect_timeout_ms`,
+    /// (`waits-and-created` or `waits-only`), `max_waits` (0 for no limit), `max_payload_bytes`,
+    /// `connections`, `connect_timeout_ms`,
     /// `response_timeout_ms`, `min_replicas`, `min_replicas_timeout_ms`, `pointer_sweep_ms` (0
     /// switches it off); the paths `tls_ca`, `tls_cert` and `tls_key`; `sentinel_user` and
     /// `sentinel_password`, the credentials for the sentinels.
@@ -307,6 +308,19 @@ impl FromStr for RedisConfig {
     }
 }
 
+/// Prints where the sessions are, as a URL: the servers, the database, and the namespace if it is not
+/// the default; no other parameter, whatever it is (C18).
+impl fmt::Display for RedisConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let target = &self.target;
+        fmt::Display::fmt(&target.deployment.display(target.uses_tls), f)?;
+        match self.namespace.as_str() {
+            namespace::DEFAULT => Ok(()),
+            other => write!(f, "?namespace={other}"),
+        }
+    }
+}
+
 /// Hides the user name and password (C18).
 impl fmt::Debug for RedisConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -406,6 +420,26 @@ mod tests {
                 .is_err()
         );
         assert!(config.namespace("a b").check().is_err());
+    }
+
+    // Also a parameter that is added later: only what names the place of the sessions is printed.
+    #[test]
+    fn c18_no_parameter_but_the_namespace_is_printed() {
+        for name in params::NAMES {
+            let url = format!("rediss://me:hunter2@localhost:7/1?{name}=hunter2");
+            match RedisConfig::from_url(&url) {
+                Ok(config) => {
+                    let shown = config.to_string();
+                    let namespace = shown.strip_prefix("rediss://localhost:7/1");
+                    let namespace = namespace.unwrap_or_else(|| panic!("{shown}"));
+                    assert_eq!(!namespace.is_empty(), *name == "namespace", "{shown}");
+                    if *name != "namespace" {
+                        assert!(!format!("{config:?}").contains("hunter2"), "{name}");
+                    }
+                }
+                Err(error) => assert!(!error.message.contains("hunter2"), "{error}"),
+            }
+        }
     }
 
     #[test]

@@ -8,9 +8,24 @@ use crate::error::{GreenticError, SessionResult, invalid_input};
 use crate::url_parameters::{millis, number};
 
 /// The names of all parameters, for error messages.
-const NAMES: &str = "namespace, ttl_ms, find_by_user, max_waits, connections, \
-                     connect_timeout_ms, response_timeout_ms, min_replicas, min_replicas_timeout_ms, pointer_sweep_ms, \
-                     tls_ca, tls_cert, tls_key, sentinel_user, sentinel_password";
+pub const NAMES: &[&str] = &[
+    "namespace",
+    "ttl_ms",
+    "find_by_user",
+    "max_waits",
+    "max_payload_bytes",
+    "connections",
+    "connect_timeout_ms",
+    "response_timeout_ms",
+    "min_replicas",
+    "min_replicas_timeout_ms",
+    "pointer_sweep_ms",
+    "tls_ca",
+    "tls_cert",
+    "tls_key",
+    "sentinel_user",
+    "sentinel_password",
+];
 
 /// A setting of the Redis store that a URL gives as a query parameter. Those of all backends are
 /// options.
@@ -66,6 +81,7 @@ fn unknown(name: &str) -> GreenticError {
         String::new()
     };
     invalid_input(format!(
-        "unknown parameter{shown} in a Redis URL; the known ones are {NAMES}"
+        "unknown parameter{shown} in a Redis URL; the known ones are {}",
+        NAMES.join(", ")
     ))
 }
