@@ -20,7 +20,7 @@ Exit codes:
   11   doctor: an index contradicts the sessions
   12   doctor: something cannot be read
   130  interrupted
-  141  the reader of the output is gone";
+  141  the reader of the output is gone (nothing is printed)";
 
 /// Lists, repairs, erases and migrates the sessions of a store.
 ///
@@ -244,7 +244,8 @@ pub struct Erase {
     /// Continue where an interrupted erasure has stopped
     #[arg(long, value_name = "CURSOR")]
     pub after: Option<String>,
-    /// Also write the receipt to this file
+    /// Also write the receipt to this file, from the beginning on: after a run that was killed, the
+    /// next one with the same file says what both erased
     #[arg(long, value_name = "FILE")]
     pub receipt: Option<PathBuf>,
 }
@@ -258,7 +259,7 @@ pub struct Doctor {
 
 #[derive(Args)]
 pub struct Export {
-    /// The file to write [default: stdout]
+    /// The file, pipe or device to write; `-` for stdout [default: stdout]
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Compress with zstd
@@ -268,9 +269,13 @@ pub struct Export {
 
 #[derive(Args)]
 pub struct Import {
-    /// The file to read, compressed or not; the whole file is checked first [default: stdin]
+    /// The file to read, compressed or not; the whole file is checked first. `-` for stdin [default:
+    /// stdin]
     #[arg(value_name = "FILE")]
     pub input: Option<PathBuf>,
+    /// Check everything and count what would be imported; store nothing
+    #[arg(long)]
+    pub dry_run: bool,
     #[command(flatten)]
     pub merging: Merging,
 }

@@ -39,7 +39,7 @@ pub enum Exit {
 #[derive(Debug)]
 pub struct Failure {
     pub exit: Exit,
-    /// `None` if the output contains the reason.
+    /// `None` for a failure without a message.
     message: Option<String>,
 }
 
@@ -57,7 +57,7 @@ impl Failure {
         Self::new(Exit::Usage, message)
     }
 
-    /// A failure whose reason is in the output.
+    /// A failure whose reason is in the output, or known to whoever caused it.
     pub const fn silent(exit: Exit) -> Self {
         Self {
             exit,
@@ -68,14 +68,10 @@ impl Failure {
     /// An error of the file `what`.
     pub fn file(what: impl fmt::Display, error: &io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::BrokenPipe => Self::broken_pipe(),
+            io::ErrorKind::BrokenPipe => Self::silent(Exit::BrokenPipe),
             io::ErrorKind::NotFound => Self::new(Exit::NotFound, format!("{what}: {error}")),
             _ => Self::new(Exit::Failed, format!("{what}: {error}")),
         }
-    }
-
-    fn broken_pipe() -> Self {
-        Self::new(Exit::BrokenPipe, "the reader of the output is gone")
     }
 
     /// Adds a consequence to the message.

@@ -2,6 +2,7 @@
 
 mod args;
 mod command;
+mod destination;
 mod error;
 mod interrupt;
 mod output;

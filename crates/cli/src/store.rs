@@ -5,10 +5,14 @@ use std::sync::Arc;
 
 use greentic_session::durable::{DurableConfig, DurableSessionStore};
 use greentic_session::{
-    AsyncSessionStore, Blocking, SessionBackendConfig, create_async_session_store,
+    AsyncSessionStore, Blocking, SessionBackendConfig, StoreOptions, create_async_session_store,
 };
 
 use crate::error::{Exit, Failure, Outcome};
+
+/// The largest session that is stored, unless the URL says otherwise. It is above the default of the
+/// library, because the store may have been filled by a runtime with a higher limit.
+const MAX_PAYLOAD_BYTES: usize = 64 * 1024 * 1024;
 
 /// An open store.
 #[derive(Clone)]
@@ -24,6 +28,8 @@ pub struct Store {
 pub struct Location {
     name: String,
     config: SessionBackendConfig,
+    /// The URL has a payload limit of its own.
+    has_limit: bool,
     /// The path, if it is a file.
     file: Option<PathBuf>,
     /// It is the default file, whose directory is created too.
@@ -41,25 +47,54 @@ impl Location {
 
     fn of_url(url: &str) -> Outcome<Self> {
         let config = SessionBackendConfig::from_url(url)?;
+        let (_, query) = url.split_once('?').unwrap_or((url, ""));
+        let mut parameters = query.split('&');
+        let has_limit = parameters.any(|pair| pair.starts_with("max_payload_bytes="));
+        Ok(Self::of_config(config, has_limit))
+    }
+
+    fn of_config(mut config: SessionBackendConfig, has_limit: bool) -> Self {
+        if let SessionBackendConfig::InMemory = config {
+            config = SessionBackendConfig::InMemoryWith(StoreOptions::new());
+        }
         let file = match &config {
             SessionBackendConfig::DurableWith(durable) => Some(durable.path.clone()),
             _ => None,
         };
-        Ok(Self {
-            name: without_credentials(url),
+        let location = Self {
+            name: config.to_string(),
             config,
+            has_limit,
             file,
             is_default: false,
-        })
+        };
+        location.with_limit(MAX_PAYLOAD_BYTES)
+    }
+
+    /// Sets the payload limit, unless the URL has one.
+    fn with_limit(mut self, bytes: usize) -> Self {
+        if let Some(options) = options_mut(&mut self.config).filter(|_| !self.has_limit) {
+            *options = options.max_payload_bytes(bytes);
+        }
+        self
+    }
+
+    /// Removes the payload limit, unless the URL has one: for sessions that a store holds already.
+    pub fn without_limit(self) -> Self {
+        self.with_limit(usize::MAX)
+    }
+
+    pub fn max_payload_bytes(&self) -> usize {
+        let mut config = self.config.clone();
+        options_mut(&mut config).map_or(MAX_PAYLOAD_BYTES, |options| options.max_payload_bytes)
     }
 
     fn default_file() -> Outcome<Self> {
         let path = data_directory()?.join("sessions.redb");
+        let config = SessionBackendConfig::DurableWith(Box::new(DurableConfig::new(path)));
         Ok(Self {
-            name: format!("redb://{}", path.display()),
-            config: SessionBackendConfig::Durable { path: path.clone() },
-            file: Some(path),
             is_default: true,
+            ..Self::of_config(config, false)
         })
     }
 
@@ -78,6 +113,23 @@ impl Location {
             Some(file) => Ok(DurableSessionStore::rewrite(DurableConfig::new(file))?),
             None => Ok(()),
         }
+    }
+
+    /// Opens an empty store in memory that accepts and refuses what the store itself does.
+    pub fn stand_in(&self) -> Outcome<Store> {
+        let options = StoreOptions::new().max_payload_bytes(self.max_payload_bytes());
+        let config = SessionBackendConfig::InMemoryWith(options);
+        let stand_in = Self {
+            config,
+            file: None,
+            ..self.clone()
+        };
+        stand_in.open_or_create()
+    }
+
+    /// It is a file that does not exist.
+    pub fn is_absent(&self) -> bool {
+        self.file.as_ref().is_some_and(|file| !file.exists())
     }
 
     /// Opens an existing store. A misspelt path does not create one.
@@ -137,11 +189,13 @@ pub fn data_directory() -> Outcome<PathBuf> {
         .ok_or_else(|| Failure::usage("no home directory is known; name a store with --store"))
 }
 
-/// A URL without user and password.
-fn without_credentials(url: &str) -> String {
-    match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, location))) => format!("{scheme}://{location}"),
-        _ => url.to_owned(),
+/// The options of a configuration of this program.
+const fn options_mut(config: &mut SessionBackendConfig) -> Option<&mut StoreOptions> {
+    match config {
+        SessionBackendConfig::InMemoryWith(options) => Some(options),
+        SessionBackendConfig::DurableWith(durable) => Some(&mut durable.options),
+        SessionBackendConfig::Redis(redis) => Some(&mut redis.options),
+        _ => None,
     }
 }
 
@@ -151,8 +205,20 @@ mod tests {
 
     #[test]
     fn c18_a_name_shows_no_credentials() {
-        let location = Location::new(Some("redis://me:hunter2@localhost:7/1?namespace=a")).unwrap();
+        let url = "redis://me:hunter2@localhost:7/1?namespace=a&sentinel_password=hunter2";
+        let location = Location::new(Some(url)).unwrap();
         assert_eq!(location.name(), "redis://localhost:7/1?namespace=a");
+    }
+
+    #[test]
+    fn a_limit_of_the_url_stays() {
+        let limit = |url| Location::new(Some(url)).unwrap().max_payload_bytes();
+        assert_eq!(limit("memory:"), MAX_PAYLOAD_BYTES);
+        assert_eq!(limit("redb:///a?max_payload_bytes=7"), 7);
+        let location = Location::new(Some("redis://h?ttl_ms=5&max_payload_bytes=7")).unwrap();
+        assert_eq!(location.without_limit().max_payload_bytes(), 7);
+        let location = Location::new(Some("redis://h")).unwrap();
+        assert_eq!(location.without_limit().max_payload_bytes(), usize::MAX);
     }
 
     #[test]

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use greentic_session::admin::{EraseMode, MAX_PAGE, OwnerSelection, ScanCursor};
 use greentic_session::clock::Timestamp;
-use greentic_types::TeamId;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::args;
+use crate::destination::{Destination, read_small};
 use crate::error::{Exit, Failure, Outcome};
 use crate::interrupt;
 use crate::output::{Output, Progress, hint, words};
@@ -17,8 +17,10 @@ use crate::store::{Location, Store};
 
 /// The most walks over the store: each further walk erases what was stored during the one before.
 const WALKS: u32 = 3;
+/// A receipt is much smaller.
+const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
-#[derive(Clone, Copy, Default, Serialize)]
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
 struct Counts {
     sessions: u64,
     message_ids: u64,
@@ -34,24 +36,33 @@ impl Counts {
 
 /// The owners whose data was erased. The user is a digest, because a receipt must not keep what it
 /// reports as erased.
-#[derive(Serialize)]
-struct Subject<'a> {
-    env: &'a str,
-    tenant: &'a str,
-    team: Option<&'a str>,
+#[derive(PartialEq, Eq, Serialize, Deserialize)]
+struct Subject {
+    env: String,
+    tenant: String,
+    team: Option<String>,
     user_sha256: Option<String>,
 }
 
-impl<'a> Subject<'a> {
-    fn of(selection: &'a OwnerSelection) -> Self {
+impl Subject {
+    fn of(selection: &OwnerSelection) -> Self {
         let user = selection.user.as_ref();
         Self {
-            env: selection.env.as_str(),
-            tenant: selection.tenant.as_str(),
-            team: selection.team.as_ref().map(TeamId::as_str),
+            env: selection.env.as_str().to_owned(),
+            tenant: selection.tenant.as_str().to_owned(),
+            team: selection.team.as_ref().map(|team| team.as_str().to_owned()),
             user_sha256: user.map(|user| hex::encode(Sha256::digest(user.as_str()))),
         }
     }
+}
+
+/// A run of the erasure that was ended before its end, as its receipt says.
+#[derive(Serialize, Deserialize)]
+struct UnfinishedRun {
+    started: Timestamp,
+    after: Option<String>,
+    /// What it erased at least: the page in progress when it ended is not counted.
+    found: Counts,
 }
 
 #[derive(Serialize)]
@@ -61,11 +72,16 @@ struct Receipt<'a> {
     dry_run: bool,
     store: &'a str,
     erased_by: &'static str,
-    subject: Subject<'a>,
+    subject: Subject,
     started: Timestamp,
-    finished: Timestamp,
-    /// What was erased, or what a dry run found.
+    /// `None` while the run goes on.
+    finished: Option<Timestamp>,
+    /// The cursor at which the run began; `None` if it went over the whole store.
+    after: Option<&'a str>,
+    /// What this run erased, or what a dry run found.
     found: Counts,
+    /// Earlier runs, which `found` does not include.
+    unfinished_runs: Vec<UnfinishedRun>,
     /// What a scan of the whole store found afterwards; `None` for a dry run.
     remaining: Option<Counts>,
     /// The file was rewritten, so that free pages contain no erased data.
@@ -73,11 +89,68 @@ struct Receipt<'a> {
     verified: bool,
 }
 
+impl Receipt<'_> {
+    /// Writes the receipt to its file, if there is one.
+    fn keep(&self, file: Option<&Path>) -> Outcome {
+        let Some(file) = file else {
+            return Ok(());
+        };
+        let text = serde_json::to_string_pretty(self)? + "\n";
+        Destination::write(file, text.as_bytes())
+    }
+}
+
+/// The parts of a receipt that the next run reads.
+#[derive(Deserialize)]
+struct Earlier {
+    store: String,
+    subject: Subject,
+    started: Timestamp,
+    finished: Option<Timestamp>,
+    after: Option<String>,
+    found: Counts,
+    unfinished_runs: Vec<UnfinishedRun>,
+}
+
+/// Reads what runs that did not finish left in the file of the receipt.
+fn unfinished_runs(path: &Path, store: &str, subject: &Subject) -> Outcome<Vec<UnfinishedRun>> {
+    // A pipe or a device is written to, and holds no receipt.
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Ok(Vec::new());
+    }
+    let text = read_small(path, MAX_BYTES)?.unwrap_or_default();
+    let Ok(earlier) = serde_json::from_slice::<Earlier>(&text) else {
+        return Ok(Vec::new());
+    };
+    if earlier.finished.is_some() {
+        return Ok(Vec::new());
+    }
+    if (earlier.store.as_str(), &earlier.subject) != (store, subject) {
+        let path = path.display();
+        return Err(Failure::usage(format!(
+            "{path} is the receipt of another erasure, which did not finish"
+        )));
+    }
+    let mut runs = earlier.unfinished_runs;
+    runs.push(UnfinishedRun {
+        started: earlier.started,
+        after: earlier.after,
+        found: earlier.found,
+    });
+    Ok(runs)
+}
+
 pub fn run(out: &mut Output, location: Location, args: &args::Erase) -> Outcome {
     let selection = selection::owners(args)?;
     let after = selection::cursor(args.after.as_deref())?;
     let started = words::now();
     let (name, file) = (location.name().to_owned(), location.clone());
+    let receipt_file = args.receipt.as_deref().filter(|_| args.yes);
+    let subject = Subject::of(&selection);
+    let unfinished_runs = match receipt_file {
+        Some(path) => unfinished_runs(path, &name, &subject)?,
+        None => Vec::new(),
+    };
     let mut store = location.open()?;
     let mut receipt = Receipt {
         kind: "erasure",
@@ -85,21 +158,26 @@ pub fn run(out: &mut Output, location: Location, args: &args::Erase) -> Outcome 
         dry_run: !args.yes,
         store: &name,
         erased_by: concat!("greentic-session ", env!("CARGO_PKG_VERSION")),
-        subject: Subject::of(&selection),
+        subject,
         started,
-        finished: started,
+        finished: None,
+        after: args.after.as_deref(),
         found: Counts::default(),
+        unfinished_runs,
         remaining: None,
         file_rewritten: false,
         verified: false,
     };
     if !args.yes {
         receipt.found = count(&store, &selection, "counting")?;
-        receipt.finished = words::now();
+        receipt.finished = Some(words::now());
         return dry_run(out, &receipt);
     }
-    let (found, remaining) = erase(&store, &selection, after)?;
-    receipt.found = found;
+    receipt.keep(receipt_file)?;
+    let remaining = erase(&store, &selection, after, |found| {
+        receipt.found = found;
+        receipt.keep(receipt_file)
+    })?;
     receipt.remaining = Some(remaining);
     if file.is_file() {
         drop(store);
@@ -110,44 +188,52 @@ pub fn run(out: &mut Output, location: Location, args: &args::Erase) -> Outcome 
         receipt.file_rewritten = true;
         receipt.remaining = Some(count(&store, &selection, "verifying")?);
     }
-    receipt.finished = words::now();
+    receipt.finished = Some(words::now());
     let remaining = receipt.remaining.unwrap_or_default();
     receipt.verified = remaining.is_nothing() && remaining.unreadable == 0;
-    finish(out, &receipt, args.receipt.as_deref())
+    finish(out, &receipt, receipt_file)
 }
 
-/// Erases until a scan of the whole store finds nothing.
+/// Erases until a scan of the whole store finds nothing, and returns what the last scan found. `keep`
+/// gets what was erased so far, after each page.
 fn erase(
     store: &Store,
     selection: &OwnerSelection,
     after: Option<ScanCursor>,
-) -> Outcome<(Counts, Counts)> {
+    mut keep: impl FnMut(Counts) -> Outcome,
+) -> Outcome<Counts> {
     let mut found = Counts::default();
     let mut after = after;
     let mut remaining = Counts::default();
     for _ in 0..WALKS {
-        let erased = pass(store, selection, EraseMode::Erase, after.take(), "erasing")?;
-        found.sessions += erased.sessions;
-        found.message_ids += erased.message_ids;
-        found.unreadable = erased.unreadable;
+        let before = found;
+        let mode = EraseMode::Erase;
+        pass(store, selection, mode, after.take(), "erasing", |erased| {
+            found.sessions = before.sessions + erased.sessions;
+            found.message_ids = before.message_ids + erased.message_ids;
+            found.unreadable = erased.unreadable;
+            keep(found)
+        })?;
         remaining = count(store, selection, "verifying")?;
         if remaining.is_nothing() {
             break;
         }
     }
-    Ok((found, remaining))
+    Ok(remaining)
 }
 
 fn count(store: &Store, selection: &OwnerSelection, label: &'static str) -> Outcome<Counts> {
-    pass(store, selection, EraseMode::DryRun, None, label)
+    pass(store, selection, EraseMode::DryRun, None, label, |_| Ok(()))
 }
 
+/// Goes over the store once. `keep` gets the counts after each page.
 fn pass(
     store: &Store,
     selection: &OwnerSelection,
     mode: EraseMode,
     mut after: Option<ScanCursor>,
     label: &'static str,
+    mut keep: impl FnMut(Counts) -> Outcome,
 ) -> Outcome<Counts> {
     let mut counts = Counts::default();
     let mut progress = Progress::walking(label);
@@ -160,6 +246,7 @@ fn pass(
         counts.message_ids += page.messages;
         counts.unreadable += page.unreadable.len() as u64;
         progress.walk(page.progress, page.sessions);
+        keep(counts)?;
         match page.next {
             Some(next) => after = Some(next),
             None => return Ok(counts),
@@ -192,15 +279,11 @@ fn dry_run(out: &mut Output, receipt: &Receipt<'_>) -> Outcome {
 }
 
 fn finish(out: &mut Output, receipt: &Receipt<'_>, file: Option<&Path>) -> Outcome {
-    let text = serde_json::to_string_pretty(receipt)?;
     match out.is_json() {
         true => out.json(receipt)?,
-        false => out.line(format_args!("{text}"))?,
+        false => out.line(format_args!("{}", serde_json::to_string_pretty(receipt)?))?,
     }
-    if let Some(file) = file {
-        let written = std::fs::write(file, text + "\n");
-        written.map_err(|error| Failure::file(file.display(), &error))?;
-    }
+    receipt.keep(file)?;
     out.flush()?;
     if receipt.verified {
         return Ok(());

@@ -1,10 +1,10 @@
 //! `export`: writes all sessions as lines of JSON.
 
-use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use crate::args;
+use crate::destination::Destination;
 use crate::error::{Exit, Failure, Outcome};
 use crate::interrupt;
 use crate::output::{Output, Progress, hint, words};
@@ -12,7 +12,11 @@ use crate::store::Store;
 use crate::transfer::{ExportWriter, Footer, PAGE, Sink};
 
 pub fn run(out: &mut Output, store: &Store, args: &args::Export) -> Outcome {
-    let footer = match &args.output {
+    let file = args
+        .output
+        .as_deref()
+        .filter(|path| *path != Path::new("-"));
+    let footer = match file {
         None => {
             let (sink, footer) = write(store, Sink::stdout(args.zstd)?)?;
             sink.finish()?;
@@ -21,7 +25,7 @@ pub fn run(out: &mut Output, store: &Store, args: &args::Export) -> Outcome {
         Some(path) => to_file(store, path, args.zstd)?,
     };
     // An export on stdout has the counts in its last line.
-    if out.is_json() && args.output.is_some() {
+    if out.is_json() && file.is_some() {
         out.json(&footer)?;
     }
     let sessions = words::counted(footer.sessions, "session");
@@ -35,33 +39,14 @@ pub fn run(out: &mut Output, store: &Store, args: &args::Export) -> Outcome {
     Ok(())
 }
 
-/// Writes another file and renames it, so that the file is never a partial export.
+/// A file is never a partial export.
 fn to_file(store: &Store, path: &Path, compressed: bool) -> Outcome<Footer> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".new");
-    let fresh = Path::new(&name);
-    let written = file(fresh).and_then(|file| {
-        let (sink, footer) = write(store, Sink::new(BufWriter::new(file), compressed)?)?;
-        let file = sink.finish()?;
-        file.get_ref().sync_all()?;
-        std::fs::rename(fresh, path).map_err(|error| Failure::file(path.display(), &error))?;
-        Ok(footer)
-    });
-    if written.is_err() {
-        let _ = std::fs::remove_file(fresh);
-    }
-    written
-}
-
-/// Creates a file that only its owner can read.
-fn file(path: &Path) -> Outcome<File> {
-    let mut options = File::options();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-        .open(path)
-        .map_err(|error| Failure::file(path.display(), &error))
+    let file = BufWriter::new(Destination::open(path)?);
+    let (sink, footer) = write(store, Sink::new(file, compressed)?)?;
+    let file = sink.finish()?.into_inner();
+    let file = file.map_err(|error| Failure::file(path.display(), error.error()))?;
+    file.finish()?;
+    Ok(footer)
 }
 
 fn write<W: Write>(store: &Store, sink: Sink<W>) -> Outcome<(Sink<W>, Footer)> {

@@ -82,10 +82,12 @@ pub fn run(out: &mut Output, args: &args::Migrate) -> Outcome {
         Location::new(Some(&args.from))?,
         Location::new(Some(&args.to))?,
     );
-    if args.from == args.to {
+    let (from, to) = (source.name().to_owned(), target.name().to_owned());
+    if from == to {
         return Err(Failure::usage("--from and --to are the same store"));
     }
-    let (from, to) = (source.name().to_owned(), target.name().to_owned());
+    // What the source holds was accepted once.
+    let target = target.without_limit();
     let mut checkpoint = Checkpoint::open(args.checkpoint.as_deref(), &from, &to)?;
     let (source, target) = (source.open()?, target.open_or_create()?);
     let resumed = checkpoint.resumes;
@@ -140,7 +142,7 @@ fn finish(out: &mut Output, report: &Report<'_>) -> Outcome {
 
 fn show(out: &mut Output, report: &Report<'_>) -> Outcome {
     out.line(format_args!("{} -> {}", report.from, report.to))?;
-    out.line(format_args!("{}", described(&report.tally)))?;
+    out.line(format_args!("{}", described(&report.tally, "imported")))?;
     match &report.verification {
         Verification::Digest { source, target, .. } => {
             side(out, "source", source)?;

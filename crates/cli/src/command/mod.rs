@@ -44,7 +44,7 @@ fn dispatch(out: &mut Output, url: Option<&str>, command: Command) -> Outcome {
         Command::Erase(args) => erase::run(out, Location::new(url)?, &args),
         Command::Doctor(args) => doctor::run(out, &open(url)?, &args),
         Command::Export(args) => export::run(out, &open(url)?, &args),
-        Command::Import(args) => import::run(out, &open_or_create(url)?, &args),
+        Command::Import(args) => import::run(out, Location::new(url)?, &args),
         Command::Migrate(args) => migrate::run(out, &args),
         Command::Demo(args) => demo::run(out, &open_or_create(url)?, &args),
         Command::Completions(args) => completions::run(out, &args),

@@ -8,8 +8,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::Tally;
+use crate::destination::{Destination, read_small};
 use crate::error::{Exit, Failure, Outcome};
 use crate::store::{create_directory, data_directory};
+
+/// A checkpoint is much smaller.
+const MAX_BYTES: u64 = 1024 * 1024;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Content {
@@ -47,10 +51,9 @@ impl Checkpoint {
             copied: false,
             tally: Tally::default(),
         };
-        let (content, resumes) = match fs::read(&path) {
-            Ok(text) => (parsed(&path, &text, &fresh)?, true),
-            Err(error) if error.kind() == ErrorKind::NotFound => (fresh, false),
-            Err(error) => return Err(Failure::file(path.display(), &error)),
+        let (content, resumes) = match read_small(&path, MAX_BYTES)? {
+            Some(text) => (parsed(&path, &text, &fresh)?, true),
+            None => (fresh, false),
         };
         Ok(Self {
             path,
@@ -94,10 +97,8 @@ impl Checkpoint {
 
     fn save(&self) -> Outcome {
         let text = serde_json::to_vec(&self.content)?;
-        let fresh = self.path.with_extension("new");
         create_directory(&self.path)?;
-        let written = fs::write(&fresh, text).and_then(|()| fs::rename(&fresh, &self.path));
-        written.map_err(|error| Failure::file(self.path.display(), &error))
+        Destination::write(&self.path, &text)
     }
 
     /// Removes the checkpoint of a finished migration.

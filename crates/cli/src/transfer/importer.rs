@@ -34,6 +34,8 @@ impl Tally {
 pub struct Importer<'a> {
     store: &'a Store,
     mode: ImportMode,
+    /// A dry run counts sessions that exist as imported, because they would be replaced.
+    replaces: bool,
     /// Sessions that exist in the target were copied by this migration before an interruption.
     owns_target: bool,
 }
@@ -47,7 +49,16 @@ impl<'a> Importer<'a> {
         Self {
             store,
             mode,
+            replaces: merging.replace,
             owns_target: false,
+        }
+    }
+
+    /// Stores nothing, and counts what would be stored.
+    pub const fn dry_run(self) -> Self {
+        Self {
+            mode: ImportMode::DryRun,
+            ..self
         }
     }
 
@@ -66,7 +77,7 @@ impl<'a> Importer<'a> {
         for result in results {
             match result {
                 Ok(Stored::Session(ImportOutcome::Imported)) => tally.imported += 1,
-                Ok(Stored::Session(ImportOutcome::Exists)) if self.owns_target => {
+                Ok(Stored::Session(ImportOutcome::Exists)) if self.owns_target || self.replaces => {
                     tally.imported += 1;
                 }
                 Ok(Stored::Session(ImportOutcome::Exists)) => tally.exists += 1,
@@ -116,12 +127,10 @@ pub fn has_data(store: &Store) -> Outcome<bool> {
     }
 }
 
-/// Describes the outcomes for people.
-pub fn described(tally: &Tally) -> String {
-    let mut parts = vec![format!(
-        "{} imported",
-        words::counted(tally.imported, "session")
-    )];
+/// Describes the outcomes for people; `done` says what happened to the sessions that were imported.
+pub fn described(tally: &Tally, done: &str) -> String {
+    let imported = words::counted(tally.imported, "session");
+    let mut parts = vec![format!("{imported} {done}")];
     let mut add = |number: u64, what: &str| {
         if number > 0 {
             parts.push(format!("{} {what}", HumanCount(number)));

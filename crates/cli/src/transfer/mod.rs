@@ -23,6 +23,8 @@ use serde::{Deserialize, Serialize};
 pub const VERSION: u32 = 1;
 /// The number of records in a page; a record can be large.
 pub const PAGE: usize = 256;
+/// The size of the lines after which a page of an import ends.
+pub const PAGE_BYTES: usize = 8 * 1024 * 1024;
 
 /// The first line of an export.
 #[derive(Debug, Serialize, Deserialize)]

@@ -9,11 +9,15 @@ use serde::de::DeserializeOwned;
 use super::{Footer, FooterKind, Header, VERSION};
 use crate::error::{Exit, Failure, Outcome};
 
-/// The longest line. It has room for the largest payload, escaped, with the other fields.
-const LONGEST_LINE: u64 = 256 * 1024 * 1024;
+/// How much longer than its payload a line may be. It has room for the other fields of a session,
+/// and for the message ids of an owner.
+const OTHER_FIELDS: u64 = 1024 * 1024;
+/// Some editors put it at the start of a file.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 pub struct ExportReader<R> {
     source: R,
+    longest: u64,
     line: Vec<u8>,
     number: u64,
     read: Footer,
@@ -27,9 +31,12 @@ struct Kind {
 }
 
 impl<R: BufRead> ExportReader<R> {
-    pub fn begin(source: R) -> Outcome<Self> {
+    /// Reads the first line. Records with a payload of more than `max_payload` bytes are refused.
+    pub fn begin(source: R, max_payload: usize) -> Outcome<Self> {
+        let longest = u64::try_from(max_payload).unwrap_or(u64::MAX);
         let mut reader = Self {
             source,
+            longest: longest.saturating_add(OTHER_FIELDS),
             line: Vec::new(),
             number: 0,
             read: Footer {
@@ -43,6 +50,9 @@ impl<R: BufRead> ExportReader<R> {
         if !reader.advance()? {
             return Err(reader.damaged("it is empty"));
         }
+        if reader.line.starts_with(BYTE_ORDER_MARK) {
+            reader.line.drain(..BYTE_ORDER_MARK.len());
+        }
         let header: Header = reader.parsed("is not the first line of an export")?;
         if header.version != VERSION {
             let reason = format!("version {} is not known, only {VERSION}", header.version);
@@ -54,6 +64,11 @@ impl<R: BufRead> ExportReader<R> {
     /// The number of the line that was read last.
     pub const fn line_number(&self) -> u64 {
         self.number
+    }
+
+    /// The length of that line.
+    pub const fn line_bytes(&self) -> usize {
+        self.line.len()
     }
 
     /// Reads the next record; `None` at the end. The counts in the last line must match the
@@ -90,17 +105,26 @@ impl<R: BufRead> ExportReader<R> {
         Ok(())
     }
 
-    /// Reads the next line. Returns false at the end of the file.
+    /// Reads the next line that is not blank. Returns false at the end of the file.
     fn advance(&mut self) -> Outcome<bool> {
-        self.line.clear();
-        let mut source = std::io::Read::take(&mut self.source, LONGEST_LINE);
-        let read = source.read_until(b'\n', &mut self.line);
-        self.number += 1;
-        let read = read.map_err(|error| self.damaged(&error.to_string()))?;
-        if read > 0 && self.line.last() != Some(&b'\n') {
-            return Err(self.damaged("the line has no end"));
+        loop {
+            // The memory of one long line is not kept for the others.
+            self.line = Vec::new();
+            let mut source = std::io::Read::take(&mut self.source, self.longest);
+            let read = source.read_until(b'\n', &mut self.line);
+            self.number += 1;
+            let read = read.map_err(|error| self.damaged(&error.to_string()))? as u64;
+            if read == self.longest && self.line.last() != Some(&b'\n') {
+                let longest = self.longest;
+                return Err(self.damaged(&format!(
+                    "it is longer than {longest} bytes; max_payload_bytes in the URL of the store \
+                     sets the limit"
+                )));
+            }
+            if read == 0 || !self.line.trim_ascii().is_empty() {
+                return Ok(read > 0);
+            }
         }
-        Ok(read > 0)
     }
 
     /// Parses the line. The error omits the text of the parser, which can quote the input (C18).
@@ -131,7 +155,11 @@ mod tests {
             .iter()
             .map(|line| format!("{line}\n"))
             .collect::<String>();
-        let mut reader = ExportReader::begin(text.as_bytes())?;
+        read_text(&text)
+    }
+
+    fn read_text(text: &str) -> Outcome<u64> {
+        let mut reader = ExportReader::begin(text.as_bytes(), 1000)?;
         while reader.next_record()?.is_some() {}
         Ok(reader.line_number())
     }
@@ -159,6 +187,26 @@ mod tests {
         let wrong = END.replace("\"sessions\":0", "\"sessions\":1");
         assert!(complaint(&[HEADER, &wrong]).contains("line 2: the end has other counts"));
         assert!(complaint(&[HEADER, END, END]).contains("line 3: a line follows"));
+    }
+
+    #[test]
+    fn what_editors_add_is_no_damage() {
+        let text = format!("\u{feff}{HEADER}\r\n\r\n  \n{END}");
+        assert!(read_text(&text).is_ok());
+        assert!(read_text(&format!("{text}\n\n")).is_ok());
+        assert!(read_text(&text[..text.len() - 1]).is_err());
+    }
+
+    #[test]
+    fn c26_a_line_is_read_up_to_a_limit() {
+        let line = |length: u64| format!(r#"{{"kind":"{}"}}"#, "x".repeat(length as usize));
+        let said = complaint(&[HEADER, &line(1000 + OTHER_FIELDS)]);
+        assert!(
+            said.contains("line 2: it is longer than 1049576 bytes"),
+            "{said}"
+        );
+        let said = complaint(&[HEADER, &line(OTHER_FIELDS)]);
+        assert!(said.contains("line 2: is not a record"), "{said}");
     }
 
     #[test]

@@ -138,7 +138,7 @@ fn a_closed_output_ends_the_program_quietly() {
                 .read_to_string(&mut err)
                 .unwrap();
             assert_eq!(child.wait().unwrap().code(), Some(141), "{err}");
-            assert_eq!(err, "greentic-session: the reader of the output is gone\n");
+            assert!(err.is_empty(), "{err}");
         }
     });
 }

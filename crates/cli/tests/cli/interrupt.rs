@@ -1,6 +1,7 @@
 //! Ctrl-C and the end of the process during work: the command can be repeated or continued.
 //! `migrate` has tests of its own.
 
+use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use greentic_session::CreateOptions;
 use greentic_session_testkit::{Flow, require};
+use serde_json::Value;
 
 use crate::fixture::{Fixture, Proxied, ctx, data, signal};
 
@@ -99,6 +101,7 @@ fn c22_an_interrupted_erasure_continues_at_the_printed_cursor() {
     let arguments: Vec<&str> = ERASE.into_iter().chain(["--after", after]).collect();
     let receipt = slow.store.run(&arguments).ends_with(0).json();
     assert_eq!(receipt["verified"], true);
+    assert_eq!(receipt["after"], after);
     assert_eq!(receipt["found"]["sessions"], ERASED - erased);
     let stats = slow.store.run(&["stats", "--json"]).ends_with(0).json();
     assert_eq!(stats["total"]["sessions"], SESSIONS - ERASED);
@@ -118,26 +121,80 @@ fn c22_a_killed_erasure_can_be_repeated() {
 }
 
 #[test]
+fn c22_the_receipt_after_a_killed_run_says_what_each_run_erased() {
+    let slow = require!(Slow::new);
+    slow.fill();
+    let file = slow.store.path("receipt.json");
+    let name = file.to_str().unwrap();
+    let erase: Vec<&str> = ERASE.into_iter().chain(["--receipt", name]).collect();
+    let kept = || -> Value {
+        let text = std::fs::read(&file).unwrap_or_default();
+        serde_json::from_slice(&text).unwrap_or_default()
+    };
+    let erased = |receipt: &Value| receipt["found"]["sessions"].as_u64().unwrap_or_default();
+    let (code, _) = slow.cut(&erase, "KILL", || erased(&kept()) > 0);
+    assert_eq!(code, None);
+    let first = kept();
+    assert!(
+        first["finished"].is_null() && first["verified"] == false,
+        "{first}"
+    );
+
+    let other = [
+        "erase",
+        "--env=demo",
+        "--tenant=tenant-02",
+        "--yes",
+        "--receipt",
+        name,
+    ];
+    let run = slow.store.run(&other).ends_with(2).reports_one_line();
+    assert!(run.err.contains("another erasure"), "{}", run.err);
+    assert_eq!(kept(), first);
+
+    let receipt = slow.store.run(&erase).ends_with(0).json();
+    assert_eq!(receipt, kept());
+    assert!(receipt["finished"].is_u64() && receipt["verified"] == true);
+    let unfinished = &receipt["unfinished_runs"];
+    assert_eq!(unfinished.as_array().unwrap().len(), 1);
+    assert_eq!(unfinished[0]["found"], first["found"]);
+    assert_eq!(unfinished[0]["started"], first["started"]);
+    let both = erased(&first) + erased(&receipt);
+    assert!(erased(&receipt) < ERASED && both <= ERASED, "{receipt}");
+    // The next erasure of the same file is another one.
+    let again = slow.store.run(&erase).ends_with(0).json();
+    assert_eq!(again["unfinished_runs"].as_array().unwrap().len(), 0);
+}
+
+#[test]
 fn an_interrupted_export_leaves_no_file() {
     let slow = require!(Slow::new);
     slow.fill();
-    let (file, fresh) = (slow.store.path("all"), slow.store.path("all.new"));
-    let (name, half) = (file.to_str().unwrap(), fresh.to_str().unwrap());
+    let file = slow.store.path("all");
+    let name = file.to_str().unwrap();
     let export = ["export", "--output", name];
-    let has_begun = || fresh.metadata().is_ok_and(|data| data.len() > 0);
+    let halves = || {
+        let files = std::fs::read_dir(slow.store.directory.path()).unwrap();
+        let files = files.map(|file| file.unwrap().path());
+        let is_half = |file: &PathBuf| file.to_str().unwrap().contains("/.all.");
+        files.filter(is_half).collect::<Vec<_>>()
+    };
+    let is_written = |file: &PathBuf| file.metadata().is_ok_and(|data| data.len() > 0);
+    let has_begun = || halves().iter().any(is_written);
     let (code, err) = slow.cut(&export, "INT", has_begun);
     assert_eq!(code, Some(130), "{err}");
     assert!(err.contains("the export is not complete"), "{err}");
-    assert!(!file.exists() && !fresh.exists());
+    assert!(!file.exists() && halves().is_empty());
 
     let (code, _) = slow.cut(&export, "KILL", has_begun);
     assert_eq!(code, None);
     assert!(!file.exists());
     let other = Fixture::durable();
-    let run = other.run(&["import", half]).ends_with(6);
+    let half = halves().pop().unwrap();
+    let run = other.run(&["import", half.to_str().unwrap()]).ends_with(6);
     assert!(run.err.contains("nothing was imported"), "{}", run.err);
     slow.store.run(&export).ends_with(0);
-    assert!(!fresh.exists());
+    assert_eq!(halves(), [half]);
     let report = other.run(&["import", name, "--json"]).ends_with(0).json();
     assert_eq!(report["imported"], SESSIONS);
 }

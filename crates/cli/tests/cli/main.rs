@@ -11,6 +11,8 @@ mod samples;
 mod bad_input;
 mod doctor;
 mod erase;
+#[cfg(unix)]
+mod files;
 mod fixture;
 mod inspect;
 mod interrupt;
@@ -18,6 +20,7 @@ mod migrate;
 mod raw;
 mod repair;
 mod scenario;
+mod secrets;
 mod terminal;
 mod topology;
 mod transfer;

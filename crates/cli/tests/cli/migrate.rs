@@ -5,7 +5,7 @@ use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use greentic_session::ClaimOutcome;
+use greentic_session::{ClaimOutcome, SessionBackendConfig};
 use greentic_session_testkit::{Flow, RedisServer, own_servers, require};
 use greentic_types::UserId;
 use serde_json::{Value, json};
@@ -233,8 +233,9 @@ fn a_restart_of_the_source_restarts_the_walk() {
     source.url = server.url();
     source.run(&["demo", "--fill", "300"]).ends_with(0);
     let page = source.store(|store| store.export(None, 10)).unwrap();
+    let from = SessionBackendConfig::from_url(&source.url).unwrap();
     let content = json!({
-        "from": source.url, "to": target.url, "after": page.next.unwrap().to_string(),
+        "from": from.to_string(), "to": target.url, "after": page.next.unwrap().to_string(),
         "from_empty": true, "copied": false,
         "tally": {"imported": 10, "exists": 0, "expired": 0, "message_ids": 0, "unreadable": 0},
     });

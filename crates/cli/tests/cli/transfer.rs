@@ -3,12 +3,13 @@
 use std::fs;
 use std::time::Duration;
 
-use greentic_session::{ClaimOutcome, Commit};
+use greentic_session::{ClaimOutcome, Commit, CreateOptions};
 use greentic_session_testkit::test_name;
-use greentic_types::UserId;
+use greentic_types::{InvocationDeadline, SessionData, UserId};
+use serde_json::{Value, json};
 
-use crate::fixture::{Fixture, ctx, on_each_store};
-use crate::samples::scope;
+use crate::fixture::{Fixture, ctx, data, on_each_store};
+use crate::samples::{key, scope};
 
 const LEASE: Duration = Duration::from_secs(60);
 
@@ -184,4 +185,159 @@ fn a_broken_stream_reports_how_much_was_imported() {
     assert_eq!(stats["total"]["sessions"], 512);
     let run = other.run_with_input(&["import", "--merge", "--json"], whole.as_bytes());
     assert_eq!(run.ends_with(0).json()["imported"], 88);
+}
+
+/// An export of one session with these data.
+fn export_of(data: &SessionData) -> String {
+    let header = json!({"kind": "greentic-session-export", "version": 1, "exported": 1});
+    let owner = json!({"env": "dev", "tenant": "acme", "user": "ann"});
+    let session = json!({
+        "kind": "session", "key": "k", "owner": owner, "data": data, "revision": 1,
+    });
+    let end = json!({"kind": "end", "sessions": 1, "message_ids": 0, "unreadable": 0});
+    format!("{header}\n{session}\n{end}\n")
+}
+
+fn imported(store: &Fixture, export: &str) -> Value {
+    let file = store.path("export");
+    fs::write(&file, export).unwrap();
+    let import = ["import", file.to_str().unwrap(), "--json"];
+    store.run(&import).ends_with(0).json()
+}
+
+#[test]
+fn c26_an_invocation_deadline_moves() {
+    on_each_store(test_name!(), |store| {
+        let ctx = ctx("acme", "ann");
+        let mut data = data(&ctx, "support");
+        let deadline = InvocationDeadline::from_unix_millis(1_795_962_452_972);
+        data.tenant_ctx.deadline = Some(deadline);
+        store.store(|store| {
+            let options = CreateOptions::new().key(key("k"));
+            let _created = store.create(&ctx, data.clone(), options).unwrap();
+        });
+        let (other, third) = (empty(), empty());
+        let export = store.run(&["export"]).ends_with(0).out;
+        assert_eq!(imported(&other, &export)["imported"], 1);
+        let migrate = [
+            "migrate", "--from", &store.url, "--to", &third.url, "--json",
+        ];
+        assert_eq!(store.run(&migrate).ends_with(0).json()["verified"], true);
+        for copy in [&other, &third] {
+            let found = copy.store(|copy| copy.get(&key("k")).unwrap().unwrap());
+            assert_eq!(found.data, data);
+        }
+    });
+}
+
+#[test]
+fn what_a_store_holds_is_exported_imported_and_migrated() {
+    let (ctx, mut store) = (ctx("acme", "ann"), empty());
+    let mut large = data(&ctx, "support");
+    // Above the default limit of the library.
+    large.context_json = "x".repeat(17 * 1024 * 1024);
+    let url = store.url.clone();
+    store.url += "?max_payload_bytes=33554432";
+    store.store(|store| {
+        let options = CreateOptions::new().key(key("k"));
+        let _created = store.create(&ctx, large, options).unwrap();
+    });
+    store.url = url;
+    let file = store.path("export");
+    let name = file.to_str().unwrap();
+    let export = ["export", "--output", name, "--zstd"];
+    store.run(&export).ends_with(0);
+    let report = empty().run(&["import", name, "--json"]).ends_with(0).json();
+    assert_eq!(report["imported"], 1);
+    let migrate = ["migrate", "--from", &store.url, "--to", "memory:", "--json"];
+    let report = store.run(&migrate).ends_with(0).json();
+    assert_eq!(report["verified"], true);
+}
+
+#[test]
+fn c26_payload_limits_are_checked_before_anything_is_imported() {
+    let mut large = data(&ctx("acme", "ann"), "support");
+    large.context_json = "x".repeat(5_000);
+    let mut store = empty();
+    store.url += "?max_payload_bytes=4000";
+    let file = store.path("export");
+    fs::write(&file, export_of(&large)).unwrap();
+    let import = ["import", file.to_str().unwrap()];
+    let run = store.run(&import).ends_with(6).reports_one_line();
+    for part in [
+        "line 2: ",
+        "max_payload_bytes",
+        "4000",
+        "nothing was imported",
+    ] {
+        assert!(run.err.contains(part), "{}", run.err);
+    }
+    let stats = store.run(&["stats", "--json"]).ends_with(0).json();
+    assert_eq!(stats["total"]["sessions"], 0);
+}
+
+#[test]
+fn c26_a_compressed_line_without_end_is_refused_in_bounded_memory() {
+    let store = empty();
+    let header = json!({"kind": "greentic-session-export", "version": 1, "exported": 1});
+    let file = store.path("export");
+    let mut bomb = zstd::Encoder::new(fs::File::create(&file).unwrap(), 3).unwrap();
+    let block = vec![b'x'; 1 << 20];
+    std::io::Write::write_all(&mut bomb, format!("{header}\n").as_bytes()).unwrap();
+    for _ in 0..100 {
+        std::io::Write::write_all(&mut bomb, &block).unwrap();
+    }
+    bomb.finish().unwrap();
+    assert!(fs::metadata(&file).unwrap().len() < 30_000);
+    let import = format!("ulimit -v 700000; exec \"$0\" import {}", file.display());
+    let mut command = std::process::Command::new("bash");
+    let program = env!("CARGO_BIN_EXE_greentic-session");
+    command.args(["-c", &import, program]);
+    let output = command
+        .env("GREENTIC_SESSION_STORE", &store.url)
+        .output()
+        .unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(6), "{err}");
+    assert!(err.contains("line 2: it is longer than"), "{err}");
+}
+
+#[test]
+fn a_dry_run_of_an_import_counts_and_stores_nothing() {
+    on_each_store(test_name!(), |store| {
+        store.populate();
+        let file = store.path("all.export");
+        let file = file.to_str().unwrap();
+        store.run(&["export", "-o", file]).ends_with(0);
+        let other = empty();
+        let run = other.run(&["import", file, "--dry-run"]).ends_with(0);
+        assert!(
+            run.out.starts_with("5 sessions would be imported"),
+            "{}",
+            run.out
+        );
+        assert!(!other.path("s.redb").exists());
+        store.run(&["import", file, "--dry-run"]).ends_with(4);
+        store.run(&["remove", "idle-1", "--yes"]).ends_with(0);
+        for (more, imported, exists) in [(&[][..], 1, 4), (&["--replace"], 5, 0)] {
+            let mut import = vec!["import", file, "--merge", "--dry-run", "--json"];
+            import.extend(more);
+            let report = store.run(&import).ends_with(0).json();
+            assert_eq!(report["dry_run"], true);
+            assert_eq!(
+                (&report["imported"], &report["exists"]),
+                (&json!(imported), &json!(exists))
+            );
+        }
+        let stats = store.run(&["stats", "--json"]).ends_with(0).json();
+        assert_eq!(stats["total"]["sessions"], 4);
+    });
+}
+
+#[test]
+fn an_export_that_an_editor_has_saved_is_read() {
+    let export = export_of(&data(&ctx("acme", "ann"), "support"));
+    let edited = export.replace('\n', "\r\n\r\n");
+    let edited = format!("\u{feff}{}", edited.trim_end());
+    assert_eq!(imported(&empty(), &edited)["imported"], 1);
 }
