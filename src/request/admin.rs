@@ -154,3 +154,30 @@ fn exact(what: &str, number: u64) -> SessionResult<u64> {
     }
     Ok(number)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::{ExportedMessage, OwnerParts};
+
+    #[test]
+    fn c26_message_ids_go_in_steps_and_no_more_than_are_remembered() {
+        let owner: OwnerParts =
+            serde_json::from_str(r#"{"env":"e","tenant":"t","user":"u"}"#).unwrap();
+        let message = |number: u64| ExportedMessage {
+            digest: format!("{number:064x}"),
+            until: Timestamp::from_millis(number),
+        };
+        let record = ExportedMessages {
+            owner,
+            messages: (0..600_000).map(message).collect(),
+        };
+        let steps = ImportMessages::steps(&StoreOptions::new().max_messages(1_200), &record);
+        let steps = steps.unwrap();
+        let sizes: Vec<_> = steps.iter().map(|step| step.messages.len()).collect();
+        assert_eq!(sizes, [500, 500, 200]);
+        let until = |number: u64| Timestamp::from_millis(number);
+        assert_eq!(steps[0].messages[0].1, until(598_800));
+        assert_eq!(steps[2].messages[199].1, until(599_999));
+    }
+}
