@@ -15,9 +15,13 @@
   end
   if not entry then
     -- Only a park gets here: the wait of a commit is in the index.
-    index_count = index_count + 1
-    if index_count > tonumber(max_waits) then
-      break
+    if not found[2] then
+      index_count = '1'
+    else
+      index_count = index_count + 1
+      if index_count - max_waits > 0 then
+        break
+      end
     end
   end
 
