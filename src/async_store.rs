@@ -19,7 +19,8 @@ use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
 /// Stores paused flows, finds the one that a message answers, and lets exactly one worker resume
 /// it: the async API.
 ///
-/// Every method is atomic, and linearizable for one owner. A call that ended in `Timeout` can be
+/// Every method is atomic, and linearizable for one owner, except lists and operator calls that go in
+/// pages or steps (C14). A call that ended in `Timeout` can be
 /// repeated, under the conditions of C14; give `create` an [`OperationId`](crate::OperationId) for
 /// that. The futures run on any runtime and can be dropped at any time; a dropped call was carried
 /// out or not.
@@ -135,6 +136,8 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
     /// - `InvalidInput`: `ctx`, `user` and `data` name different owners (C2), the key belongs to
     ///   another owner (C4), or a limit is exceeded.
     /// - `Conflict`: a live claim holds the session or the scope (C16).
+    /// - `RateLimited`, with the source [`Quota::Waits`](crate::error::Quota::Waits): the owner has as
+    ///   many live waits as it may have (C9).
     async fn park(
         &self,
         ctx: &TenantCtx,
@@ -158,6 +161,8 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
     ) -> SessionResult<Option<SessionKey>>;
 
     /// Returns the keys of a user's waiting sessions, in order of registration (C10).
+    ///
+    /// A list of many waits is read in pages, each of one instant.
     ///
     /// # Errors
     /// - `InvalidInput`: the context is contradictory or breaks the id grammar (C1).
@@ -280,7 +285,7 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
     /// waits, look-ups and remembered message ids (C22).
     ///
     /// Each owner is erased in bounded steps: sessions first, message ids last. Claims do not prevent it;
-    /// the token of a session that is gone is void.
+    /// the token of a session that is gone is invalid.
     /// Data that is stored during the walk may remain: to be certain, walk again until nothing is
     /// found.
     ///
@@ -322,7 +327,7 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
         ttl: Option<Duration>,
     ) -> SessionResult<Option<Timestamp>>;
 
-    /// Ends the claim of another worker: its token becomes void, and the wait can be claimed at
+    /// Ends the claim of another worker: its token becomes invalid, and the wait can be claimed at
     /// once (C25).
     ///
     /// For a worker that hangs with a long lease. The store cannot stop what the worker does

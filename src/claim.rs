@@ -43,8 +43,8 @@ pub struct Claim {
     pub session: Arc<Session>,
     /// The proof of the claim, for `renew`, `release`, `commit` and `update`.
     pub token: ClaimToken,
-    /// The number of this claim of the wait, from 1. More than 1 means that an earlier worker
-    /// released the claim or did not commit in time.
+    /// The number of this claim of the wait, from 1. More than 1 means that an earlier claim
+    /// was released or revoked, that its lease ended, or that its answer was lost.
     pub attempt: u32,
     /// The end of the lease, unless it is renewed.
     pub lease_until: Timestamp,

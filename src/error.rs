@@ -9,7 +9,7 @@
 //! | `Conflict` | another caller was first; see [`Conflict`] | read again, then decide |
 //! | `Unavailable` | the backend was not reached; nothing was changed | repeat later |
 //! | `Timeout` | no answer in time; the call was carried out or not | repeat, see [`SessionErrorExt::is_safe_to_repeat`] |
-//! | `RateLimited` | the backend is overloaded, or a limit is reached, see [`Quota`]; nothing was changed | repeat later |
+//! | `RateLimited` | the backend is overloaded, or a limit is reached, see [`Quota`]; nothing was changed | repeat later; for a limit, let waits end or raise it |
 //! | `Internal` | stored data cannot be read; it was left unchanged | inform an operator |
 //!
 //! No message contains a payload, a user id or a password (C18).

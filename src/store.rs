@@ -12,8 +12,9 @@ use crate::error::SessionResult;
 /// prefer [`AsyncSessionStore`](crate::AsyncSessionStore): it does not block the thread, and has
 /// more operations. [`Blocking`](crate::Blocking) offers those to blocking callers.
 ///
-/// Each call is atomic. A call that ended in `Timeout` can be repeated, except `create_session`:
-/// each repeat of it can store another session (C14).
+/// Each call is atomic, except that a list of many waits is read in pages (C10). A call that ended in
+/// `Timeout` can be repeated, except `create_session`: each repeat of it can store another session
+/// (C14).
 ///
 /// Besides the errors that a method names, it can return those of the backend: `Unavailable`,
 /// `Timeout`, `RateLimited` and `Internal`; see [`error`](crate::error).
@@ -87,6 +88,8 @@ pub trait SessionStore: Send + Sync + 'static {
     /// - `InvalidInput`: `ctx`, `user_id` and `data` name different owners (C2), the key belongs to
     ///   another owner (C4), or a limit is exceeded.
     /// - `Conflict`: a live claim holds the session or the scope (C16).
+    /// - `RateLimited`, with the source [`Quota::Waits`](crate::error::Quota::Waits): the owner has as
+    ///   many live waits as it may have (C9).
     fn register_wait(
         &self,
         ctx: &TenantCtx,

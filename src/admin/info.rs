@@ -129,7 +129,7 @@ pub struct ScanPage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum RevokeOutcome {
-    /// The claim was ended: its token is void, and the wait can be claimed at once.
+    /// The claim was ended: its token is invalid, and the wait can be claimed at once.
     Revoked {
         /// The end of its lease, which may have passed.
         until: Timestamp,
