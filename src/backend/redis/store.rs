@@ -28,11 +28,11 @@ use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
 
 /// A store on Redis or Valkey, for any number of processes.
 ///
-/// Every operation is one script on the server, and atomic. Deadlines follow the clock of the
-/// server. On one server and with sentinels an operation is one round trip, and expired data needs
-/// no background job. On a Cluster some operations take two to four round trips, and a background
-/// task of the store removes what expired sessions and crashed processes left; docs/topologies.md
-/// gives the numbers. docs/redis-layout.md describes the keys.
+/// Most operations are one script on the server, which is atomic; a list of more than 100 waits and an
+/// erasure are several. Deadlines follow the clock of the server. On one server and with sentinels a
+/// script is one round trip, and expired data needs no background job. On a Cluster some operations
+/// take two to four round trips, and a background task of the store removes what expired sessions and
+/// crashed processes left; docs/topologies.md gives the numbers. docs/redis-layout.md describes the keys.
 ///
 /// ```
 /// use greentic_session::RedisSessionStore;
