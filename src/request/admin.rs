@@ -67,7 +67,7 @@ impl ImportedWait {
             scope: ScopeDigest::from_bytes(digest("scope", &wait.scope)?),
             // 0 stands for no position.
             order: exact("order", wait.order)?.max(1),
-            since: wait.since,
+            since: optional_instant("since", wait.since)?,
             attempt: wait.attempt,
         })
     }
@@ -95,10 +95,8 @@ impl Import {
             mode,
             session: NewSession::new(key, session.data),
             revision: exact("revision", session.revision.max(1))?,
-            created: session.created,
-            deadline: session
-                .deadline
-                .filter(|deadline| deadline.as_millis() <= LATEST_DEADLINE),
+            created: optional_instant("created", session.created)?,
+            deadline: optional_instant("deadline", session.deadline)?,
             latest: session.latest && owner.has_user(),
             fencing: exact("fencing", session.fencing)?,
             wait: session.wait.as_ref().map(ImportedWait::new).transpose()?,
@@ -125,7 +123,7 @@ impl ImportMessages {
         }
         let messages = record.messages.iter().map(|message| {
             let digest = MessageDigest(digest("message", &message.digest)?);
-            Ok((digest, message.until))
+            Ok((digest, instant("until", message.until)?))
         });
         let owner = Owner::of_parts(&record.owner, &SessionKey::new("-"))?;
         let messages = messages.collect::<SessionResult<Vec<_>>>()?;
@@ -145,6 +143,19 @@ fn digest(what: &str, text: &str) -> SessionResult<[u8; 32]> {
     let decoded = hex::decode_to_slice(text, &mut digest);
     decoded.map_err(|_| invalid_input(format!("the {what} digest is not a SHA-256 in hex")))?;
     Ok(digest)
+}
+
+/// Refuses an instant that is beyond all that a store writes, and not exact in Lua.
+fn instant(what: &str, at: Timestamp) -> SessionResult<Timestamp> {
+    if at.as_millis() > LATEST_DEADLINE {
+        let at = at.as_millis();
+        return Err(invalid_input(format!("the {what} of {at} ms is too late")));
+    }
+    Ok(at)
+}
+
+fn optional_instant(what: &str, at: Option<Timestamp>) -> SessionResult<Option<Timestamp>> {
+    at.map(|at| instant(what, at)).transpose()
 }
 
 /// Refuses a number so large that it, or one a few steps later, is not exact in Lua.

@@ -3,11 +3,11 @@
 use greentic_types::SessionKey;
 
 use super::waits::NextWait;
-use super::{Head, Lease, Ledger, Remembered, delete_session, live_or_deleted, waiting};
+use super::{Committed, Head, Lease, Ledger, Remembered, delete_session, live_or_deleted, waiting};
 use crate::claim::{Claim, ClaimOutcome, ClaimToken};
 use crate::clock::{Timestamp, whole_millis};
 use crate::error::{Conflict, SessionResult, conflict};
-use crate::options::StoreOptions;
+use crate::options::{LATEST_DEADLINE, StoreOptions};
 use crate::request::{self, Next};
 
 pub(crate) fn claim<L: Ledger>(
@@ -101,12 +101,16 @@ pub(crate) fn release<L: Ledger>(
         return Ok(());
     }
     let head = held(ledger, now, token)?;
+    end_claim(ledger, token, &head)
+}
+
+fn end_claim<L: Ledger>(ledger: &mut L, token: &ClaimToken, head: &Head) -> SessionResult<()> {
     let mut freed = head.clone();
     if let Some(wait) = &mut freed.wait {
         wait.lease = None;
         wait.released = Some(token.secret);
     }
-    ledger.put_head(&token.key, &head, freed)
+    ledger.put_head(&token.key, head, freed)
 }
 
 pub(crate) fn commit<L: Ledger>(
@@ -114,17 +118,22 @@ pub(crate) fn commit<L: Ledger>(
     now: Timestamp,
     options: &StoreOptions,
     request: request::Commit,
-) -> SessionResult<()> {
+) -> SessionResult<Committed> {
     let request::Commit { token, next } = request;
     let remembered = ledger.remembered(&token.owner, &token.message)?;
-    if let Some(done) = remembered.filter(|done| now < done.until) {
-        // A message is committed once, even if it claimed two waits.
-        return match done.secret == token.secret {
-            true => Ok(()),
-            false => Err(conflict(Conflict::ClaimLost)),
-        };
+    let done = remembered.filter(|done| now < done.until);
+    if done
+        .as_ref()
+        .is_some_and(|done| done.secret == token.secret)
+    {
+        return Ok(Committed::Done);
     }
     let head = held(ledger, now, &token)?;
+    if done.is_some() {
+        // A message is committed once, even if it claimed two waits. No worker needs this claim.
+        end_claim(ledger, &token, &head)?;
+        return Ok(Committed::Refused);
+    }
     match next {
         Next::Finish => delete_session(ledger, &token.key, &head)?,
         Next::Park {
@@ -149,9 +158,11 @@ pub(crate) fn commit<L: Ledger>(
     let message = Remembered {
         message: token.message,
         secret: token.secret,
-        until: lease_end(now, whole_millis(options.message_window)),
+        until: lease_end(now, whole_millis(options.message_window))
+            .min(Timestamp::from_millis(LATEST_DEADLINE)),
     };
-    ledger.remember(&token.owner, message, options.message_limit(), now)
+    ledger.remember(&token.owner, message, options.message_limit(), now)?;
+    Ok(Committed::Done)
 }
 
 fn held<L: Ledger>(ledger: &mut L, now: Timestamp, token: &ClaimToken) -> SessionResult<Head> {

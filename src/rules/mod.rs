@@ -5,6 +5,7 @@
 
 mod admin;
 mod claims;
+mod committed;
 mod erasure;
 mod lease;
 mod reads;
@@ -26,6 +27,7 @@ use crate::session::{NewSession, Session};
 
 pub(crate) use admin::{extend, import, import_messages, revoke};
 pub(crate) use claims::{claim, commit, release, renew};
+pub(crate) use committed::Committed;
 pub(crate) use erasure::{Erased, Erasure};
 pub(crate) use lease::Lease;
 #[cfg(feature = "redis")]

@@ -26,6 +26,7 @@ mod crowds;
 mod document;
 mod example;
 mod faults;
+mod full_server;
 mod health;
 mod layout;
 mod leftovers;

@@ -423,10 +423,10 @@ impl Backend for DurableSessionStore {
             request::Next::Park { session, .. } => Some(encode_payload(session)?),
             request::Next::Finish => None,
         };
-        self.write(move |ledger, now| {
+        let committed = self.write(move |ledger, now| {
             rules::commit(ledger.with_payload(payload), now, &options, request)
-        })
-        .await
+        });
+        committed.await?.into_result()
     }
 
     async fn health(&self) -> SessionResult<Health> {

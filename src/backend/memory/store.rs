@@ -371,9 +371,10 @@ impl Backend for InMemorySessionStore {
 
     async fn commit(&self, request: request::Commit) -> SessionResult<()> {
         let options = self.options;
-        self.write(&request.token.owner.clone(), |ledger, now| {
+        let committed = self.write(&request.token.owner.clone(), |ledger, now| {
             rules::commit(ledger, now, &options, request)
-        })
+        })?;
+        committed.into_result()
     }
 
     async fn health(&self) -> SessionResult<Health> {

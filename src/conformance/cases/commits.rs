@@ -183,11 +183,15 @@ pub fn c16_a_message_is_committed_once(env: &TestEnv) -> CaseResult {
     );
     env.store.commit(&first.token, Commit::Finish)?;
     ensure_claim_lost(anna.commit_park(&other, &two, "twice"))?;
+    // The refused claim is over: the next message need not wait for the end of its lease.
+    env.store.release(&other.token)?;
+    let next = anna.claimed(&two, "next")?;
+    ensure_eq(next.attempt, 2)?;
     ensure_claim_lost(env.store.commit(&other.token, Commit::Finish))?;
     anna.ensure_stored(&second, second.as_str())?;
     anna.ensure_waits(&[(&two, &second)])?;
     env.store.commit(&first.token, Commit::Finish)?;
-    Ok(env.store.release(&other.token)?)
+    Ok(env.store.release(&next.token)?)
 }
 
 pub fn c16_a_message_is_forgotten_after_its_window(env: &TestEnv) -> CaseResult {

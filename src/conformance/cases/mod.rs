@@ -340,6 +340,7 @@ table! { $
     transfer::c26_an_import_if_absent_changes_nothing [AllOperations];
     transfer::c26_an_import_replaces [AllOperations];
     transfer::c26_an_import_of_a_contradictory_record_is_refused [AllOperations];
+    transfer::c26_an_import_of_an_instant_that_no_store_writes_is_refused [AllOperations];
     transfer::c26_expired_sessions_are_not_imported [AllOperations];
     quotas::c26_an_import_is_exempt_from_the_limit [AllOperations, Options];
     transfer::c26_nothing_is_left_after_an_import [AllOperations, Options, Leftovers];

@@ -420,6 +420,47 @@ pub fn c26_an_import_of_a_contradictory_record_is_refused(env: &TestEnv) -> Case
     anna.ensure_stored(&key, key.as_str())
 }
 
+pub fn c26_an_import_of_an_instant_that_no_store_writes_is_refused(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
+    anna.register(&chat, &key)?;
+    let claim = anna.claimed(&chat, "first")?;
+    anna.commit_park(&claim, &chat, "again")?;
+    let sound = one_session(env)?;
+    let late = Some(Timestamp::from_millis(1 << 53));
+    let mut records = Vec::new();
+    for record in exported(env)? {
+        if let ExportRecord::Messages(mut messages) = record {
+            for message in &mut messages.messages {
+                message.until = Timestamp::from_millis(u64::MAX);
+            }
+            records.push(ExportRecord::Messages(messages));
+        }
+    }
+    ensure_eq(records.len(), 1)?;
+    let mut since = sound.clone();
+    if let Some(wait) = &mut since.wait {
+        wait.since = late;
+    }
+    let created = ExportedSession {
+        created: late,
+        ..sound.clone()
+    };
+    let deadline = ExportedSession {
+        deadline: late,
+        ..sound
+    };
+    let sessions =
+        [since, created, deadline].map(|session| ExportRecord::Session(Box::new(session)));
+    for record in records.into_iter().chain(sessions) {
+        ensure_invalid(env.store.import(record, ImportMode::Replace))?;
+    }
+    anna.ensure_stored(&key, "again")?;
+    let claim = anna.claimed(&chat, "second")?;
+    anna.commit_park(&claim, &chat, "more")?;
+    ensure_eq(anna.claim(&chat, "second")?, ClaimOutcome::Duplicate)
+}
+
 pub fn c26_expired_sessions_are_not_imported(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
     let key = env.key("wait");

@@ -342,3 +342,17 @@ fn c10_dangling_routes_of_1_2_are_no_waits() {
     let listed = world.store.waits(&ctx("ada"), &user("ada")).unwrap();
     assert_eq!(listed, [key("main"), key("held"), key("new")]);
 }
+
+#[test]
+fn c10_a_session_that_cannot_be_read_does_not_hide_the_others() {
+    let space = require!(Space::shared);
+    for record in ["garbage", "1 99999999999999999999 0 0 -u"] {
+        let world = World::new(&space);
+        let main = world.space.name("meta:main");
+        let _ = world.space.command(&["SET", &main, record]).accepted();
+        let listed = world.store.waits(&ctx("ada"), &user("ada")).unwrap();
+        assert_eq!(listed, [key("held")]);
+        let error = world.store.get(&key("main")).unwrap_err();
+        assert_eq!(error.code, ErrorCode::Internal);
+    }
+}

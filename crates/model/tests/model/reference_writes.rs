@@ -201,13 +201,18 @@ impl Model {
         if released == Some(token.secret) {
             return Ok(Answer::Done);
         }
-        self.held(&token)?;
+        self.end_claim(&token)?;
+        Ok(Answer::Done)
+    }
+
+    fn end_claim(&mut self, token: &Token) -> Result<(), Failure> {
+        self.held(token)?;
         let entry = self.sessions.get_mut(&token.key);
         if let Some(wait) = entry.and_then(|entry| entry.wait.as_mut()) {
             wait.lease = None;
             wait.released = Some(token.secret);
         }
-        Ok(Answer::Done)
+        Ok(())
     }
 
     pub(super) fn commit(&mut self, slot: Slot, next: Option<(usize, &Parked)>) -> Outcome {
@@ -221,7 +226,10 @@ impl Model {
         }
         match self.remembered(token.owner, token.message) {
             Some(secret) if secret == token.secret => return Ok(Answer::Done),
-            Some(_) => return Err(Failure::ClaimLost),
+            Some(_) => {
+                self.end_claim(&token)?;
+                return Err(Failure::ClaimLost);
+            }
             None => self.held(&token)?,
         };
         match next {

@@ -51,6 +51,7 @@ impl Answer {
             Status::Lost => Err(conflict(Conflict::ClaimLost)),
             Status::Foreign => Err(foreign_key()),
             Status::Many => Err(multiple_waits()),
+            Status::NotPermitted => Err(not_permitted(&answer.text()?)),
             Status::Unreadable => {
                 let (name, reason) = (answer.bytes()?, answer.text()?);
                 Err(answer.keys.unreadable(&name, &reason))
@@ -164,6 +165,15 @@ impl Stored {
 pub fn late(time: u64) -> Value {
     let text = |text: String| Value::BulkString(text.into_bytes());
     Value::Array(vec![text("LATE".to_owned()), text(time.to_string())])
+}
+
+/// C17: the server's user may not run a command, so nothing was done.
+fn not_permitted(command: &str) -> GreenticError {
+    let command = command.to_lowercase();
+    GreenticError::new(
+        ErrorCode::Unavailable,
+        format!("the server does not permit the user to run {command}; grant +{command}"),
+    )
 }
 
 /// The error of an answer that no script of this version gives.

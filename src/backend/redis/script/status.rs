@@ -57,6 +57,8 @@ statuses! {
     Legacy = "LEGACY",
     /// A key has a value that cannot be read.
     Unreadable = "UNREADABLE",
+    /// The user may not run a command of the script.
+    NotPermitted = "NOT_PERMITTED",
     /// The write deadline has passed.
     Late = "LATE",
     /// The pointer of the session key is not valid.

@@ -5,6 +5,8 @@ mod fast_path;
 mod faults;
 mod late_requests;
 mod late_writes;
+mod partial_writes;
+mod permissions;
 mod pointer_slack;
 mod pointers;
 mod round_trips;

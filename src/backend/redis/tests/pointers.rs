@@ -20,6 +20,9 @@ use crate::{
 
 const HOUR: u64 = 3_600_000;
 pub(super) const ADA: &str = "dev:acme:-:ada";
+/// Data that names the owner: a check compares it.
+const ADA_DATA: &[u8] = br#"{"tenant_ctx":{"env":"dev","tenant":"acme","user":"ada"}}"#;
+const BEN_DATA: &[u8] = br#"{"tenant_ctx":{"env":"e","tenant":"t","user":"ben"}}"#;
 
 pub(super) fn at(cluster: &RedisCluster) -> RedisConfig {
     let seed = cluster.nodes()[0].address();
@@ -121,7 +124,11 @@ pub(super) fn create<'a>(
         flags: "-uc",
         ttl: TtlMillis(None),
         operation: OperationId::from_u128(1),
-        payload: b"{}",
+        payload: if owner.as_str() == ADA {
+            ADA_DATA
+        } else {
+            BEN_DATA
+        },
         reservation: Reservation::argument(reserved),
     };
     OwnerCall::new(keys, keys.session(key), arguments)

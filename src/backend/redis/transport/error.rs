@@ -126,7 +126,9 @@ impl Failure {
                 unavailable("the server refuses writes because it cannot save them (MISCONF)")
             }
             "NOAUTH" | "WRONGPASS" => unavailable("the server requires another password"),
-            "NOPERM" => unavailable("the server does not permit the user to run the command"),
+            "NOPERM" => unavailable(&not_permitted(error)),
+            // Redis 7.0 has no code for a command inside a script.
+            _ if has_text(error, "can't run this command") => unavailable(&not_permitted(error)),
             "CROSSSLOT" => unavailable("the server is a node of a cluster"),
             _ if is_killed(error) => unavailable("the script was killed before it wrote anything"),
             _ => Self::Final(ErrorCode::Internal, unexpected(code, error)),
@@ -227,6 +229,32 @@ fn redirection(error: &RedisError) -> Option<Address> {
     ))
 }
 
+fn has_text(error: &RedisError, text: &str) -> bool {
+    error.detail().is_some_and(|detail| detail.contains(text))
+}
+
+/// What to grant the user. Servers quote the command; Redis 7.0 does not name one inside a script.
+fn not_permitted(error: &RedisError) -> String {
+    let quoted = error.detail().and_then(|detail| {
+        let (_, rest) = detail.split_once("run the '")?;
+        Some(rest.split_once('\'')?.0)
+    });
+    let is_command = |name: &&str| {
+        (2..=30).contains(&name.len())
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte == b'|')
+    };
+    match quoted.filter(is_command) {
+        Some(command) => {
+            format!("the server does not permit the user to run {command}; grant +{command}")
+        }
+        None => "the server does not permit the user to run a command or to use a key; \
+                 docs/topologies.md names what a user needs"
+            .to_owned(),
+    }
+}
+
 /// Whether the script was killed. A server kills a script only before its first write.
 fn is_killed(error: &RedisError) -> bool {
     error
@@ -313,6 +341,14 @@ mod tests {
                 Internal,
             ),
             (
+                "NOPERM this user has no permissions to run the 'evalsha' command",
+                Unavailable,
+            ),
+            (
+                "ERR The user executing the script can't run this command or subcommand script: 1f",
+                Unavailable,
+            ),
+            (
                 "ERR user_script:1: Script killed by user with SCRIPT KILL.",
                 Unavailable,
             ),
@@ -332,6 +368,17 @@ mod tests {
     fn c17_a_connection_to_a_replica_is_abandoned_and_one_to_a_busy_server_is_not() {
         assert!(Failure::of_call(&answer("READONLY no")).ends_connection());
         assert!(!Failure::of_call(&answer("BUSY no")).ends_connection());
+    }
+
+    #[test]
+    fn c17_a_refusal_names_the_command_and_what_to_grant() {
+        let message = |line| Failure::of_call(&answer(line)).into_error().message;
+        let shown =
+            message("NOPERM User limited has no permissions to run the 'config|get' command");
+        assert!(shown.ends_with("grant +config|get"), "{shown}");
+        assert!(!shown.contains("limited"), "{shown}");
+        let shown = message("NOPERM No permissions to access the 'ns:route:dev:acme:-:ada' key");
+        assert!(!shown.contains("ada"), "{shown}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 --- @include "lib/expires_at"
 --- @include "lib/index"
+--- @include "lib/messages"
 
 local repair = unpack(ARGV, 2, 2) -- behind it stands for each name its kind and what it belongs to
 
@@ -12,6 +13,7 @@ local function report(fault, place, key, reason, mend)
   local repaired = mend and repair == '1'
   if repaired then
     mend()
+    flush()
   end
   table.insert(findings, {fault, place, key or '', reason, repaired and 1 or 0})
 end
@@ -36,10 +38,31 @@ end
 
 local check = {}
 
+-- The owner that the data of a session names. The context is its first field, so that the rest is seldom read.
+local function owner_of_data(key)
+  local session, owner_in = name('session', key), legacy().owner_in
+  local context = string.match(call('GETRANGE', session, 0, 4095), '^{"tenant_ctx":(%b{})')
+  local is_read, owner = pcall(owner_in, key, '{"tenant_ctx":' .. (context or 'null') .. '}')
+  return is_read and owner or owner_in(key, call('GET', session))
+end
+
+-- Whether the data of a session names another owner than its record. The data may name no user.
+local function has_other_owner(head)
+  local owner = owner_of_data(head.key)
+  if has_flag(head, 'u') or not string.find(owner, ':@', 1, true) then
+    return owner ~= head.owner
+  end
+  local place = string.match(owner, '^[^:]*:[^:]*:[^:]*:')
+  return string.sub(head.owner, 1, #place) ~= place
+end
+
 function check.session(key)
   local head = load(key)
   if not head or head.legacy then
     return -- a session of 1.2 has no record that could contradict it
+  end
+  if has_other_owner(head) then
+    unreadable(name('session', key), 'its data names another owner than its record')
   end
   local session, meta = name('session', key), name('meta', key)
   if not ends_at(session, head.deadline) or not ends_at(meta, head.deadline) then
@@ -52,7 +75,8 @@ function check.session(key)
   end
   local route, expiry = name('route', head.owner), name('expiry', head.owner)
   local entry, mine = call('HGET', route, head.scope), entry_of(head)
-  local other = entry and entry ~= mine and waiting(head.owner, entry)
+  local is_other = entry and entry ~= mine and string.match(entry, '^[0-9]+:')
+  local other = is_other and waiting(head.owner, entry)
   if other and tonumber(other.order) >= tonumber(head.order) then
     report('DANGLING', 'meta', key, 'another session waits on its scope', function()
       make_idle(head)
@@ -74,6 +98,11 @@ function check.meta(key)
   end
 end
 
+local function is_waiting(owner, scope, order, key)
+  local head = key and record_of(key)
+  return head and is_there(key) and head.owner == owner and head.order == order and head.scope == scope
+end
+
 -- Scopes whose deadline has passed are no fault: the next writes remove them.
 function check.route(owner)
   local route, expiry = name('route', owner), name('expiry', owner)
@@ -83,25 +112,26 @@ function check.route(owner)
     local scope, order, key = fields[i], string.match(fields[i + 1], '^([0-9]+):(.*)$')
     local ends = tonumber(call('ZSCORE', expiry, scope) or NEVER)
     if scope ~= '#' and ends > now then
-      local head = key and record_of(key)
-      local waits = head and is_there(key) and head.owner == owner and head.order == order and head.scope == scope
-      if waits then
-        latest = math.max(latest, ends)
+      local is_read, waits = pcall(is_waiting, owner, scope, order, key)
+      if waits or not is_read then
+        latest = math.max(latest, ends) -- a session that cannot be read may wait there
       else
         report('DANGLING', 'route', key, 'the session does not wait there', function()
-          call('HDEL', route, scope)
-          call('ZREM', expiry, scope)
+          write('HDEL', route, scope)
+          write('ZREM', expiry, scope)
         end)
       end
     end
   end
+  local is_read, last = pcall(header_numbers, route, call('HGET', route, '#'))
   local at = expires_at(route)
-  if latest > 0 and at >= 0 and at < latest - 1 then
-    report('MISSING', 'route', nil, 'the index ends before a wait does', function()
-      local $INDEX_NAMES = string.match(call('HGET', route, '#') or '0 -inf 0 0', $INDEX_PATTERN)
-      index_latest = text(latest)
-      call('HSET', route, '#', $INDEX_TEXT)
-      set_expiry(latest, route, expiry)
+  if not is_read or latest > 0 and at >= 0 and at < latest - 1 then
+    report('MISSING', 'route', nil, is_read and 'the index ends before a wait does' or 'the index header is damaged', function()
+      local ends = math.max(latest, latest_without(expiry) or 0)
+      local index_last, index_soonest, index_latest = text(is_read and last or micros), '0', text(ends)
+      local index_count = text(call('HLEN', route))
+      write('HSET', route, '#', $INDEX_TEXT)
+      set_expiry(ends, route, expiry)
     end)
   end
 end
@@ -111,7 +141,7 @@ function check.expiry(owner)
   for _, scope in ipairs(call('ZRANGEBYSCORE', expiry, text(now), '+inf')) do
     if call('HEXISTS', route, scope) == 0 then
       report('DANGLING', 'expiry', nil, 'nothing ends then', function()
-        call('ZREM', expiry, scope)
+        write('ZREM', expiry, scope)
       end)
     end
   end
@@ -123,21 +153,36 @@ function check.user(owner)
   local head = key and load(key)
   if key and (not head or head.owner ~= owner) then
     report('DANGLING', 'user', key, 'the session is missing, or another\'s', function()
-      call('DEL', user)
+      write('DEL', user)
     end)
   end
 end
 
 function check.done(owner)
   local done = name('done', owner)
-  local fields, newest = call('HGETALL', done), 0
+  local fields, newest, damaged = call('HGETALL', done), 0, {}
   for i = 1, #fields, 2 do
-    newest = math.max(newest, tonumber(string.match(fields[i + 1], '^%d+') or 0))
+    local field, value = fields[i], fields[i + 1]
+    local is_read, ends = pcall(field == '#' and read_newest or read_message, done, value)
+    if is_read then
+      newest = math.max(newest, ends)
+    else
+      table.insert(damaged, field)
+    end
+  end
+  if #damaged > 0 and newest == 0 then
+    newest = now + 86400000
+  end
+  -- The message was committed, so it must not be worked on again: it is remembered with the last one.
+  for _, field in ipairs(damaged) do
+    report('MISSING', 'done', nil, 'when a message is forgotten is damaged', function()
+      write('HSET', done, field, field == '#' and text(newest) or text(newest) .. ' ' .. text(micros) .. ' -')
+    end)
   end
   if #fields > 0 and not ends_at(done, newest) then
     report('MISSING', 'done', nil, 'the messages are not forgotten with the last of them', function()
-      call('HSET', done, '#', text(newest))
-      call('PEXPIREAT', done, expiry_of(newest))
+      write('HSET', done, '#', text(newest))
+      write('PEXPIREAT', done, expiry_of(newest))
     end)
   end
 end
@@ -148,7 +193,7 @@ check['waits:user'] = function(owner)
   for _, key in ipairs(call('SMEMBERS', waits)) do
     if not is_there(key) then
       report('DANGLING', 'waits', key, 'the session is missing', function()
-        call('SREM', waits, key)
+        write('SREM', waits, key)
       end)
     end
   end
@@ -160,7 +205,7 @@ check['waits:scope'] = function(of)
   local key = call('GET', scope)
   if key and not is_there(key) and expires_at(scope) == -1 then
     report('DANGLING', 'waits', key, 'the session is missing', function()
-      call('DEL', scope)
+      write('DEL', scope)
     end)
   end
 end
@@ -170,12 +215,16 @@ return run(function()
     delete_session = nil -- so that `load` deletes nothing
   end
   for i = 3, #ARGV, 2 do
-    local ok, answer = pcall(check[ARGV[i]], ARGV[i + 1])
-    if not ok and (type(answer) ~= 'table' or answer[1] ~= 'UNREADABLE') then
-      error(answer)
-    end
+    local kind, of = ARGV[i], ARGV[i + 1]
+    local ok, failure = pcall(check[kind], of)
     if not ok then
-      table.insert(findings, answer)
+      writes = {}
+      if type(failure) == 'string' then
+        failure = {'UNREADABLE', name(kind, of), 'it cannot be checked'} -- an error of this script
+      elseif failure[1] ~= 'UNREADABLE' then
+        error(failure)
+      end
+      table.insert(findings, failure)
     end
   end
   return {'OK', findings}

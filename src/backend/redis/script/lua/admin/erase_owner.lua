@@ -46,6 +46,7 @@ return run(function()
         table.insert(pointed, {'OK', head.key, stamp_of(head)})
       end
       delete_session(head)
+      flush() -- the next one looks at what is left
     end
     return ok and not head
   end

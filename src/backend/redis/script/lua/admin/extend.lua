@@ -7,18 +7,18 @@
 local function reschedule(head, deadline)
   local route, expiry = name('route', head.owner), name('expiry', head.owner)
   local found = call('HMGET', route, head.scope, '#')
-  local $INDEX_NAMES = string.match(found[2] or '', $INDEX_PATTERN)
-  if found[1] ~= entry_of(head) or not index_last then
+  if found[1] ~= entry_of(head) or not found[2] then
     return
   end
-  call('ZADD', expiry, text(deadline), head.scope)
-  local latest = tonumber(index_latest)
+  local last, soonest, latest, count = header_numbers(route, found[2])
   local ends = math.max(latest, deadline)
   if deadline < latest and head.deadline >= latest then
-    ends = end_of('ZREVRANGE', expiry)
+    ends = math.max(deadline, latest_without(expiry, head.scope) or 0)
   end
-  index_soonest, index_latest = text(math.min(tonumber(index_soonest), deadline)), text(ends)
-  call('HSET', route, '#', $INDEX_TEXT)
+  local index_last, index_soonest = text(last), text(math.min(soonest, deadline))
+  local index_latest, index_count = text(ends), text(count)
+  write('ZADD', expiry, text(deadline), head.scope)
+  write('HSET', route, '#', $INDEX_TEXT)
   set_expiry(ends, route, expiry)
 end
 

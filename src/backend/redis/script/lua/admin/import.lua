@@ -43,29 +43,28 @@ return run(function()
     created = value_or(created, now), deadline = ends, fencing = fencing, operation = operation,
   }
   make_idle(head)
-  -- A wrong type must end the script before the first write.
-  call('GET', name('user', owner))
-  if is_legacy(displaced) then
-    call('SCARD', legacy().set_of(owner))
-    call('GET', legacy_route(owner, scope))
-  end
-  if stored then
-    delete_session(stored, scope, true)
-    index_changed = true
-  end
-  if is_legacy(displaced) then
-    legacy().remove_wait(owner, displaced.key, scope)
-  end
   if scope then
     local index_header = call('HGET', name('route', owner), '#')
     head.scope, head.attempt = scope, attempt
-    index_wait(head, index_header, nil, displaced, order, value_or(since, now))
+    index_wait(head, index_header, stored, displaced or stored, order, value_or(since, now))
+  elseif stored and stored.scope ~= '-' then
+    local gone = {}
+    unroute(stored, gone)
+    if #gone > 0 then
+      write('DEL', unpack(gone))
+    end
   end
-  local until_deadline = ends ~= NEVER and {'PXAT', expiry_of(ends)} or {}
-  call('SET', name('session', key), payload, unpack(until_deadline))
+  set_until(name('session', key), payload, ends)
   write_record(head)
+  local latest = call('GET', name('user', owner))
   if has_flag(head, 'c') then
-    call('SET', name('user', owner), key, unpack(until_deadline))
+    set_until(name('user', owner), key, ends)
+  elseif latest == key then
+    write('DEL', name('user', owner))
+  end
+  local old, other = is_legacy(stored) and stored, is_legacy(displaced) and displaced
+  if old or other then
+    legacy().remove_wait(owner, scope, (old or other).key, old and other and other.key)
   end
   if displaced and not displaced.legacy then
     make_idle(displaced)

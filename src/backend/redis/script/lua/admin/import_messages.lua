@@ -1,26 +1,20 @@
--- Remembers messages that were committed in another store (C26). The claims that committed them are not
--- known here.
-
---- @include "lib/deadline"
 --- @include "lib/messages"
 
 return run(function()
   -- Behind them stands for each message its digest and the end of its window.
   local owner, window, limit = unpack(ARGV, 2, 4)
   local done = name('done', owner)
-  local newest = tonumber(call('HGET', done, '#') or 0)
+  local newest = read_newest(done, call('HGET', done, '#'))
+  local added = {}
   for i = 5, #ARGV, 2 do
     local message, ends = ARGV[i], tonumber(ARGV[i + 1])
-    local known = tonumber(string.match(call('HGET', done, message) or '', '^%d+') or 0)
+    local known = read_message(done, call('HGET', done, message)) or 0
     if ends > now and ends > known then
-      local since = text(math.max(ends - window, 0) * 1000)
-      newest = math.max(newest, ends)
-      call('HSET', done, message, text(ends) .. ' ' .. since .. ' -', '#', text(newest))
+      table.insert(added, {field = message, ends = ends, since = math.max(ends - window, 0) * 1000, by = '-'})
     end
   end
-  if newest > 0 then
-    forget(done, tonumber(limit))
-    call('PEXPIREAT', done, expiry_of(newest))
+  if #added > 0 then
+    remember(done, tonumber(limit), newest, added)
   end
   return {'OK'}
 end)

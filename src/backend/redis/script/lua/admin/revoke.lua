@@ -13,7 +13,6 @@ return run(function()
     return {'NOT_CLAIMED'}
   end
   local ends = head.lease_until
-  head.secret, head.lease_until, head.released = '-', 0, operation
-  write_record(head)
+  end_claim(head, operation)
   return {'OK', text(ends), head.attempt}
 end)

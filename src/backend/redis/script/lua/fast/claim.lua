@@ -13,6 +13,9 @@ repeat
   if record_order ~= order or record_owner ~= owner or record_secret ~= '-' or type(payload) ~= 'string' or payload == '' then
     break
   end
+  if #record_fencing > 16 then
+    break
+  end
   record_attempt = format('%.0f', math.min(record_attempt + 1, 4294967295))
   record_secret, record_lease_until = secret, format('%.0f', now + lease)
   record_fencing = format('%.0f', math.max(record_fencing + 1, micros))

@@ -17,11 +17,19 @@ repeat
   if record_flags ~= '-u' or pcall_redis('ZCARD', expiry) ~= 1 or pcall_redis('HLEN', route) ~= 2 then
     break
   end
-  redis.call('DEL', session, meta, route, expiry)
+  local fence, highest
   if stamp ~= '' then
     -- As lib/fence.
-    local fence = name('fence', key)
-    local highest = math.max(stamp, pcall_redis('GET', fence) or 0)
+    fence = name('fence', key)
+    highest = tonumber(pcall_redis('GET', fence) or 0)
+    local may_run = redis.acl_check_cmd
+    if #stamp > 16 or not (highest and highest <= 9999999999999999) or may_run and not may_run('SET', fence) then
+      break
+    end
+  end
+  redis.call('DEL', session, meta, route, expiry)
+  if fence then
+    highest = math.max(stamp, highest)
     local ends = math.max(now, math.floor(highest / 1000)) + 60000
     redis.call('SET', fence, string.format('%.0f', highest), 'PXAT', string.format('%.0f', ends))
   end

@@ -4,12 +4,12 @@
 repeat
   local session, meta, format, done = name('session', key), name('meta', key), string.format, name('done', owner)
   local known = pcall_redis('HMGET', done, message, '#')
-  if not scope or known[1] ~= false or pcall_redis('HLEN', done) > limit + math.floor(limit / 64) then
+  if not scope or known[1] ~= false or (tonumber(pcall_redis('HLEN', done)) or math.huge) > limit + math.floor(limit / 64) then
     break
   end
   local record = pcall_redis('GET', meta)
   local $RECORD_NAMES = string.match(type(record) == 'string' and record or '', $RECORD_PATTERN)
-  if record_owner ~= owner or record_secret ~= secret or record_scope ~= scope or (tonumber(pcall_redis('STRLEN', session)) or 0) == 0 then
+  if record_owner ~= owner or record_secret ~= secret or record_scope ~= scope or #record_revision > 16 or (tonumber(pcall_redis('STRLEN', session)) or 0) == 0 then
     break
   end
   local answer, pointer_ends = string.match(record_pointer, '^([0-9]*)[:-]([0-9]*)')

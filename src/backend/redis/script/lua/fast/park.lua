@@ -17,7 +17,7 @@ repeat
     if record_owner ~= owner or record_flags ~= '-u' or record_operation == operation or record_scope ~= scope or record_secret ~= '-' then
       break
     end
-    if if_absent == '1' or (tonumber(pcall_redis('STRLEN', session)) or 0) == 0 then
+    if if_absent == '1' or #record_revision > 16 or (tonumber(pcall_redis('STRLEN', session)) or 0) == 0 then
       break
     end
     record_revision, entry = format('%.0f', record_revision + 1), record_order .. ':' .. key
@@ -28,7 +28,7 @@ repeat
       break
     end
     local fence = sign and pcall_redis('GET', name('fence', key))
-    if fence and (type(fence) ~= 'string' or tonumber(stamp) <= tonumber(fence)) then
+    if fence and (type(fence) ~= 'string' or not tonumber(fence) or tonumber(stamp) <= tonumber(fence)) then
       break
     end
     record_revision, record_created, record_flags, record_fencing = '1', instant, '-u', '0'

@@ -8,9 +8,13 @@
     break
   end
   local $INDEX_NAMES = string.match(found[2] or $INDEX_EMPTY, $INDEX_PATTERN)
-  local soonest, latest = tonumber(index_soonest), tonumber(index_latest)
+  local last, soonest, latest = tonumber(index_last), tonumber(index_soonest), tonumber(index_latest)
   local deadline = ttl == '' and math.huge or now + ttl
-  if soonest <= now or deadline < latest or ttl ~= '' and deadline >= 9007199254740992 then
+  local count, newest = tonumber(index_count), done and tonumber(known[2] or 0) or 0
+  if not (last and soonest and latest and count and newest and last <= 9999999999999999 and count <= 9999999999999999 and newest <= 9999999999999999) then
+    break
+  end
+  if not (soonest > now and latest >= 0 and deadline >= latest) or ttl ~= '' and deadline >= 9007199254740992 then
     break
   end
   if not entry then
@@ -18,7 +22,7 @@
     if not found[2] then
       index_count = '1'
     else
-      index_count = index_count + 1
+      index_count = count + 1
       if index_count - max_waits > 0 then
         break
       end
@@ -32,7 +36,18 @@
   end
   local stored_deadline = record_deadline
   record_deadline = expires_at and index_latest or '0'
-  if not entry or stored_deadline ~= record_deadline then
+  -- As `flush` in lib/prelude: the first command that writes may be refused, and no later one.
+  local moves, may_run = not entry or stored_deadline ~= record_deadline, redis.acl_check_cmd
+  if may_run and (
+    moves and not may_run('HSET', route)
+    or expires_at and not may_run('SET', session)
+    or not expires_at and not may_run('MSET', session)
+    or (expires_at or done) and not may_run('PEXPIREAT', route)
+    or not expires_at and latest > 0 and latest < deadline and not may_run('PERSIST', route)
+  ) then
+    break
+  end
+  if moves then
     if type(pcall_redis('ZADD', name('expiry', owner), index_latest, scope)) ~= 'number' then
       break
     end
@@ -59,7 +74,7 @@
   end
   if done then
     local ends = math.min(now + window, 9007199254740991)
-    local newest = math.max(tonumber(known[2] or 0), ends)
+    newest = math.max(newest, ends)
     redis.call('HSET', done, message, format('%.0f', ends) .. ' ' .. format('%.0f', micros) .. ' ' .. secret, '#', format('%.0f', newest))
     redis.call('PEXPIREAT', done, format('%.0f', newest - 1))
   end

@@ -17,9 +17,9 @@ end
 local function set_expiry(deadline, ...)
   for i = 1, select('#', ...) do
     if deadline == NEVER then
-      call('PERSIST', (select(i, ...)))
+      write('PERSIST', (select(i, ...)))
     else
-      call('PEXPIREAT', (select(i, ...)), expiry_of(deadline))
+      write('PEXPIREAT', (select(i, ...)), expiry_of(deadline))
     end
   end
 end
@@ -27,8 +27,8 @@ end
 -- Sets a string that expires at a deadline.
 local function set_until(key, value, deadline)
   if deadline == NEVER then
-    call('SET', key, value)
+    write('SET', key, value)
   else
-    call('SET', key, value, 'PXAT', expiry_of(deadline))
+    write('SET', key, value, 'PXAT', expiry_of(deadline))
   end
 end

@@ -6,6 +6,10 @@
 -- after a minute: by then the reservation of such a call has ended.
 local function fence_off(key, stamp)
   local fence = name('fence', key)
-  local highest = math.max(stamp, call('GET', fence) or 0)
-  call('SET', fence, text(highest), 'PXAT', text(math.max(now, math.floor(highest / 1000)) + 60000))
+  local known = tonumber(call('GET', fence) or 0)
+  if not (known and known <= MAX_NUMBER) then
+    unreadable(fence, 'it is no stamp')
+  end
+  local highest = math.max(stamp, known)
+  write('SET', fence, text(highest), 'PXAT', text(math.max(now, math.floor(highest / 1000)) + 60000))
 end

@@ -6,14 +6,14 @@
 --- @include "lib/delete_session"
 
 -- Removes up to eight scopes whose deadline has passed, so that no call pays for many. Returns the soonest
--- deadline.
+-- deadline of the others.
 local function prune(route, expiry)
   local passed = call('ZRANGEBYSCORE', expiry, '-inf', now, 'LIMIT', 0, 8)
   if #passed > 0 then
-    call('ZREM', expiry, unpack(passed))
-    call('HDEL', route, unpack(passed))
+    write('ZREM', expiry, unpack(passed))
+    write('HDEL', route, unpack(passed))
   end
-  return end_of('ZRANGE', expiry)
+  return deadline_of_score(call('ZRANGE', expiry, #passed, #passed, 'WITHSCORES')[2] or NEVER)
 end
 
 local counted -- the number of live waits, once `is_full` has counted them
@@ -21,8 +21,8 @@ local counted -- the number of live waits, once `is_full` has counted them
 -- Whether the owner has as many live waits as it may have. They are counted only if the header does not
 -- rule it out.
 local function is_full(owner, index_header, limit)
-  local $INDEX_NAMES = string.match(index_header or $INDEX_EMPTY, $INDEX_PATTERN)
-  if tonumber(index_count) < limit then
+  local _, _, _, count = header_numbers(name('route', owner), index_header)
+  if count < limit then
     return false
   end
   counted = call('ZCOUNT', name('expiry', owner), '(' .. text(now), '+inf')
@@ -30,41 +30,34 @@ local function is_full(owner, index_header, limit)
 end
 
 -- Adds a wait to the index, behind all others of the owner. `stored` is the session as it is, if it may
--- wait already. With `frees` an entry was removed that may have had the latest deadline. `order` and
--- `since` are given for a wait that is in the index already, or comes from another store.
+-- wait already. With `frees` an entry is removed that may have the latest deadline. `order` and `since` are
+-- given for a wait that is in the index already, or comes from another store.
 local function index_wait(head, index_header, stored, frees, order, since)
   local route, expiry = name('route', head.owner), name('expiry', head.owner)
   if index_changed then
     index_header = call('HGET', route, '#')
   end
-  local last, soonest, latest, count = 0, NEVER, 0, 0
-  if index_header then
-    local $INDEX_NAMES = string.match(index_header, $INDEX_PATTERN)
-    last, soonest, latest, count = index_last, tonumber(index_soonest), tonumber(index_latest), index_count
-  end
+  local last, soonest, latest, count = header_numbers(route, index_header)
   head.order, head.since = order or text(math.max(last + 1, micros)), since or text(now)
   if soonest <= now then
     soonest = prune(route, expiry)
   end
   local deadline, from = head.deadline, stored and stored.scope or '-'
-  local stays = from == head.scope
-  if not (stays and stored.is_routed and stored.deadline == deadline) then
-    call('ZADD', expiry, text(deadline), head.scope)
-  end
-  if from ~= '-' and not stays then
-    call('ZREM', expiry, from)
-    call('HDEL', route, from)
-  end
   local ends = latest
   if deadline >= latest then
     ends = deadline
   elseif frees then
-    ends = end_of('ZREVRANGE', expiry)
+    ends = math.max(deadline, latest_without(expiry, head.scope, from) or 0)
   end
-  local index_last = order and text(math.max(last, order)) or head.order
+  write('ZADD', expiry, text(deadline), head.scope)
+  if from ~= '-' and from ~= head.scope then
+    write('ZREM', expiry, from)
+    write('HDEL', route, from)
+  end
+  local index_last = text(math.max(last, head.order))
   local index_soonest, index_latest = text(math.min(soonest, deadline)), text(ends)
-  local index_count = text((counted or count) + (stays and 0 or 1))
-  call('HSET', route, head.scope, entry_of(head), '#', $INDEX_TEXT)
+  local index_count = text((counted or count) + (from == head.scope and 0 or 1))
+  write('HSET', route, head.scope, entry_of(head), '#', $INDEX_TEXT)
   if ends ~= latest and (latest > 0 or ends ~= NEVER) then
     set_expiry(ends, route, expiry)
   end

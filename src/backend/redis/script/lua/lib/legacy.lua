@@ -37,8 +37,8 @@ local function legacy()
     return type(value) == 'string' and value or nil
   end
 
-  -- The head of a session that has no record: the payload contains the owner.
-  function functions.load(key, payload)
+  -- The owner that the data of a session names, and its user, which may be nil.
+  function functions.owner_in(key, payload)
     local ok, data = pcall(cjson.decode, payload)
     local ctx = ok and type(data) == 'table' and data.tenant_ctx
     if type(ctx) ~= 'table' then
@@ -53,11 +53,17 @@ local function legacy()
       team = '%2D'
     end
     local user = string_or_nil(ctx.user_id) or string_or_nil(ctx.user)
+    return env .. ':' .. tenant .. ':' .. team .. ':' .. (user or '@' .. key), user
+  end
+
+  -- The head of a session that has no record: the payload contains the owner.
+  function functions.load(key, payload)
+    local owner, user = functions.owner_in(key, payload)
     local at = expires_at(name('session', key))
     local head = {
       key = key, payload = payload, legacy = true, revision = '1', created = '0', operation = '-',
       flags = user and '-u' or '-', pointer = '-', deadline = at < 0 and NEVER or at + 1, fencing = '0',
-      owner = env .. ':' .. tenant .. ':' .. team .. ':' .. (user or '@' .. key),
+      owner = owner,
     }
     make_idle(head)
     return head
@@ -83,33 +89,35 @@ local function legacy()
     if functions.is_of(functions.set_of(owner), head) and functions.is_in_set(head) then
       return head.owner == owner and head or nil
     end
-    call('DEL', route) -- it leads to no wait
+    write('DEL', route) -- it leads to no wait
     return nil
   end
 
-  -- Removes a wait from the keys of 1.2. The set of 1.2 has no expiry: it gets the latest expiry of its
-  -- sessions if they are few enough to look at all of them.
-  function functions.remove_wait(owner, key, scope)
+  -- Removes the waits of one or two sessions from the keys of 1.2. The set of 1.2 has no expiry: it gets
+  -- the latest expiry of its sessions if they are few enough to look at all of them.
+  function functions.remove_wait(owner, scope, key, other)
     local waits, route = functions.set_of(owner), scope and legacy_route(owner, scope)
     local routed = route and call('GET', route)
-    call('SREM', waits, key)
-    if routed == key then
-      call('DEL', route)
+    write('SREM', waits, key, other or key)
+    if routed and (routed == key or routed == other) then
+      write('DEL', route)
     end
-    if call('SCARD', waits) > 64 then
+    if call('SCARD', waits) > 65 then
       return
     end
     local latest = -2
     for _, member in ipairs(call('SMEMBERS', waits)) do
-      local at = expires_at(name('session', member))
-      if at == -2 then
-        call('SREM', waits, member)
-      elseif latest ~= -1 then
-        latest = at == -1 and -1 or math.max(latest, at)
+      if member ~= key and member ~= other then
+        local at = expires_at(name('session', member))
+        if at == -2 then
+          write('SREM', waits, member)
+        elseif latest ~= -1 then
+          latest = at == -1 and -1 or math.max(latest, at)
+        end
       end
     end
     if latest > 0 then
-      call('PEXPIREAT', waits, text(latest))
+      write('PEXPIREAT', waits, text(latest))
     end
   end
 

@@ -5,6 +5,15 @@
 
 local PAGE = 100
 
+-- Reads a session; false for one that cannot be read, so that it does not hide the owner's others.
+local function readable(read, ...)
+  local ok, head = pcall(read, ...)
+  if not ok and (type(head) ~= 'table' or head[1] ~= 'UNREADABLE') then
+    error(head)
+  end
+  return ok and head
+end
+
 -- Appends the orders and keys of those entries of the routes whose sessions still wait there. Records are
 -- read, and payloads looked for, all at once.
 local function append_waiting(waits, owner, entries)
@@ -29,9 +38,9 @@ local function append_waiting(waits, owner, entries)
   for i, entry in ipairs(found) do
     local head
     if records[i] and all_exist then
-      head = unpack_record(entry.key, records[i])
+      head = readable(unpack_record, entry.key, records[i])
     else
-      head = load(entry.key)
+      head = readable(load, entry.key)
     end
     if head and head.order == entry.order and head.owner == owner then
       table.insert(waits, entry.order)
@@ -54,9 +63,11 @@ end
 local function append_legacy(waits, owner, members, latest)
   local set = legacy().set_of(owner)
   for _, key in ipairs(members) do
-    local head = load(key)
-    if not legacy().is_of(set, head) then
-      call('SREM', set, key)
+    local head = readable(load, key)
+    if head == false then
+      latest = NEVER
+    elseif not legacy().is_of(set, head) then
+      write('SREM', set, key)
     else
       latest = math.max(latest, head.deadline)
       if head.owner == owner then
@@ -71,6 +82,6 @@ end
 -- The set of 1.2 has no expiry: it gets the latest deadline of its sessions once all were looked at.
 local function expire_legacy(owner, latest)
   if latest > 0 and latest ~= NEVER then
-    call('PEXPIREAT', legacy().set_of(owner), expiry_of(latest))
+    write('PEXPIREAT', legacy().set_of(owner), expiry_of(latest))
   end
 end

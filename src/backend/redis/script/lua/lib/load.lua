@@ -23,6 +23,7 @@ load = function(key, with_payload)
     -- The payload was deleted by hand, or evicted. The next write deletes the rest (C13).
     if record and delete_session then
       delete_session(unpack_record(key, record))
+      flush()
       index_changed = true
     end
     return nil
@@ -47,7 +48,10 @@ end
 local function waiting(owner, entry, legacy_scope, with_payload)
   if entry then
     local order, key = string.match(entry, '^([0-9]+):(.*)$')
-    local head = key and load(key, with_payload)
+    if not key then
+      unreadable(name('route', owner), 'an entry is damaged')
+    end
+    local head = load(key, with_payload)
     if head and head.order == order and head.owner == owner then
       head.is_routed = true
       return head

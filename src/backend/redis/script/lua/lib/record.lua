@@ -3,9 +3,18 @@
 
 --- @include "lib/prelude"
 
+-- The stamp in what a record holds of a pointer; empty where there are no pointers.
+local function stamp_in(pointer)
+  return string.match(pointer, '^[0-9]*')
+end
+
 local function unpack_record(key, record)
   local $RECORD_NAMES = string.match(record, $RECORD_PATTERN)
-  if not record_owner then
+  -- A number has 16 digits at most, so that it is exact, and the server accepts it as an expiry.
+  if not record_owner or not string.find(record_flags, '^%-[ucp]*$') or #record_revision > 16 or #record_created > 16
+    or #record_deadline > 16 or #record_order > 16 or #record_since > 16 or #record_attempt > 16
+    or #record_lease_until > 16 or #record_fencing > 16 or #stamp_in(record_pointer) > 16
+  then
     unreadable(name('meta', key), 'it is no record of this version')
   end
   return {key = key, $RECORD_UNPACKED}
@@ -20,9 +29,9 @@ local function has_flag(head, flag)
   return string.find(head.flags, flag, 2, true) ~= nil
 end
 
--- The stamp of the session's pointer; empty where there are no pointers.
+-- The stamp of the session's pointer.
 local function stamp_of(head)
-  return string.match(head.pointer, '^[0-9]*')
+  return stamp_in(head.pointer)
 end
 
 -- Removes the wait from a head. The fencing number stays, because it must only grow.

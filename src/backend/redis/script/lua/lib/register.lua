@@ -36,11 +36,6 @@ local function register(head, legacy_scope, stored, holder, index_header)
       latest_created = call('GET', name('user', stored.owner)) == stored.key
     end
   end
-  if is_legacy(stored) or is_legacy(displaced) then
-    -- A wrong type must end the script before the first write.
-    call('SCARD', legacy().set_of(head.owner))
-    call('GET', legacy_route(head.owner, legacy_scope))
-  end
   index_wait(head, index_header, stored, displaced or stored and stored.scope ~= '-')
   set_until(name('session', head.key), head.payload, head.deadline)
   write_record(head)
@@ -51,11 +46,9 @@ local function register(head, legacy_scope, stored, holder, index_header)
     make_idle(displaced)
     write_record(displaced)
   end
-  if is_legacy(stored) then
-    legacy().remove_wait(head.owner, stored.key, legacy_scope)
-  end
-  if is_legacy(displaced) then
-    legacy().remove_wait(head.owner, displaced.key, legacy_scope)
+  local old, other = is_legacy(stored) and stored, is_legacy(displaced) and displaced
+  if old or other then
+    legacy().remove_wait(head.owner, legacy_scope, (old or other).key, old and other and other.key)
   end
   return {'OK', head.revision}
 end

@@ -29,6 +29,9 @@ local function refuse(stored, key, reservation, deadline)
     return {'STALE', '0'}
   end
   local fence = sign == '+' and call('GET', name('fence', key))
+  if fence and not tonumber(fence) then
+    unreadable(name('fence', key), 'it is no stamp')
+  end
   if fence and tonumber(stamp) <= tonumber(fence) then
     return {'STALE', fence}
   end

@@ -11,7 +11,11 @@ end
 
 return run(function()
   local done = call('HGET', name('done', owner), message)
-  if done and tonumber(string.match(done, '^%d+')) > now then
+  local ends = done and string.match(done, '^([0-9]+) ')
+  if done and (not ends or #ends > 16) then
+    unreadable(name('done', owner), 'a message is damaged')
+  end
+  if ends and tonumber(ends) > now then
     return {'DUPLICATE'}
   end
   local found = call('HMGET', name('route', owner), scope, '#')
@@ -37,7 +41,7 @@ return run(function()
   head.fencing = text(math.max(head.fencing + 1, micros))
   write_record(head)
   if was_legacy then
-    legacy().remove_wait(owner, head.key, legacy_scope)
+    legacy().remove_wait(owner, legacy_scope, head.key)
   end
   return claimed(head)
 end)

@@ -12,13 +12,19 @@ local owner, key, message, secret, window, limit, scope, legacy_scope, ttl, exte
 return run(function()
   local done = name('done', owner)
   local known = call('HMGET', done, message, '#')
-  local ends, by = string.match(known[1] or '', '^(%d+) %d+ (.*)$')
-  if ends and tonumber(ends) > now then
-    -- A message is committed once, also if it claimed two waits.
-    return {by == secret and 'OK' or 'LOST'}
+  local ends, by = read_message(done, known[1])
+  local newest = read_newest(done, known[2])
+  local is_done = ends and ends > now
+  if is_done and by == secret then
+    return {'OK'}
   end
   local head = load(key)
   if not head or head.owner ~= owner or head.secret ~= secret then
+    return {'LOST'}
+  end
+  if is_done then
+    -- A message is committed once, also if it claimed two waits: this claim ends.
+    end_claim(head, secret)
     return {'LOST'}
   end
   if scope then
@@ -37,11 +43,7 @@ return run(function()
   else
     delete_session(head)
   end
-  -- The field `#` is when the last message is forgotten, and the key expires.
   local forgotten = math.min(now + window, 9007199254740991)
-  local newest = math.max(tonumber(known[2] or 0), forgotten)
-  call('HSET', done, message, text(forgotten) .. ' ' .. text(micros) .. ' ' .. secret, '#', text(newest))
-  forget(done, tonumber(limit))
-  call('PEXPIREAT', done, expiry_of(newest))
+  remember(done, tonumber(limit), newest, {{field = message, ends = forgotten, since = micros, by = secret}})
   return {'OK', stamp_of(head)}
 end)

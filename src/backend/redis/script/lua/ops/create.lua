@@ -23,12 +23,11 @@ return run(function()
     revision = '1', created = text(now), deadline = deadline, fencing = '0',
   }
   make_idle(head)
-  -- With GET, SET fails if the key has another type.
-  local until_deadline = head.deadline ~= NEVER and {'PXAT', expiry_of(head.deadline)} or {}
   if has_flag(head, 'c') then
-    call('SET', name('user', owner), key, 'GET', unpack(until_deadline))
+    call('GET', name('user', owner)) -- a key of another type ends the script here
+    set_until(name('user', owner), key, head.deadline)
   end
-  call('SET', session, payload, unpack(until_deadline))
+  set_until(session, payload, head.deadline)
   write_record(head)
   return {'OK'}
 end)

@@ -14,7 +14,6 @@ return run(function()
   if head.secret ~= secret then
     return {'LOST'}
   end
-  head.secret, head.lease_until, head.released = '-', 0, secret
-  write_record(head)
+  end_claim(head, secret)
   return {'OK'}
 end)

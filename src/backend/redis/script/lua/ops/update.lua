@@ -41,7 +41,7 @@ return run(function()
     -- It still waits where 1.2 routed it, because this call does not know the scope.
     head.flags = head.flags .. 'p'
   end
-  call('SET', name('session', head.key), payload, 'KEEPTTL')
+  write('SET', name('session', head.key), payload, 'KEEPTTL')
   write_record(head)
   return {'OK', head.revision}
 end)

@@ -39,8 +39,8 @@ return run(function()
   local route, expiry = name('route', owner), name('expiry', owner)
   local passed = call('ZRANGEBYSCORE', expiry, '-inf', now, 'LIMIT', 0, PAGE)
   if #passed > 0 then
-    call('ZREM', expiry, unpack(passed))
-    call('HDEL', route, unpack(passed))
+    write('ZREM', expiry, unpack(passed))
+    write('HDEL', route, unpack(passed))
   end
   local page, entries = call('HSCAN', route, part == 'route' and position or 0, 'COUNT', PAGE), {}
   for i = 2, #page[2], 2 do

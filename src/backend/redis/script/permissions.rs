@@ -1,0 +1,24 @@
+//! The commands that scripts run, found in their texts: a server's user must be permitted all of them.
+
+use std::collections::BTreeSet;
+
+use super::assembly::assemble;
+use super::registry::ALL;
+
+/// What stands before the name of a command.
+const CALLS: [&str; 3] = ["call('", "pcall_redis('", "write('"];
+
+/// The commands that a script's text names.
+pub fn commands_of(text: &str) -> BTreeSet<String> {
+    let names = CALLS.iter().flat_map(|call| text.split(call).skip(1));
+    let names = names.filter_map(|rest| Some(rest.split_once('\'')?.0.to_owned()));
+    names.collect()
+}
+
+/// The commands of all scripts, or only of those that operators do not need.
+pub fn commands(of_operators: bool) -> BTreeSet<String> {
+    let scripts = ALL.iter();
+    let scripts = scripts.filter(|script| of_operators || !script.path.starts_with("admin/"));
+    let commands = scripts.flat_map(|script| commands_of(&assemble(script.file, script.writes)));
+    commands.collect()
+}
