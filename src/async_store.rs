@@ -231,7 +231,8 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
     /// wait.
     ///
     /// # Errors
-    /// Nothing is changed on:
+    /// Nothing is changed on these, except that the claim ends if another claim has committed the
+    /// message:
     /// - `Conflict`: the claim was lost, or another live claim holds the next scope.
     /// - `InvalidInput`: the next data has another owner (C3) or exceeds a limit.
     async fn commit(&self, token: &ClaimToken, commit: Commit) -> SessionResult<()>;
