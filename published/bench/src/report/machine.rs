@@ -6,7 +6,7 @@ use std::thread::available_parallelism;
 
 use time::OffsetDateTime;
 
-const LOCK: &str = include_str!("../../../../Cargo.lock");
+const LOCK: &str = include_str!("../../../Cargo.lock");
 
 /// The packages whose versions the report names.
 const PACKAGES: &[&str] = &[
