@@ -141,6 +141,9 @@ pub struct Health {
     pub refused_waits: u64,
     /// The problems that were found; empty if there are none.
     pub warnings: Vec<HealthWarning>,
+    /// The problems of the calls of operators only, as a user of a server who may not run them. They
+    /// are none of a program that does not make these calls.
+    pub operator_warnings: Vec<HealthWarning>,
 }
 
 impl Health {
@@ -154,6 +157,7 @@ impl Health {
             role: None,
             refused_waits: 0,
             warnings: Vec::new(),
+            operator_warnings: Vec::new(),
         }
     }
 }

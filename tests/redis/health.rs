@@ -1,6 +1,6 @@
 //! The health report of real servers.
 
-use greentic_session::{Blocking, Health, RedisSessionStore};
+use greentic_session::{Blocking, Health, HealthWarning, RedisConfig, RedisSessionStore};
 use greentic_session_testkit::{RedisCluster, RedisServer, Reply, own_servers, require};
 
 fn health(server: &RedisServer) -> Health {
@@ -74,6 +74,62 @@ fn a_replica_gives_a_warning() {
     let health = health(&server);
     assert_eq!(health.role.as_deref(), Some("slave"));
     assert_eq!(codes(&health), ["replica"]);
+}
+
+/// The health as a user sees it who may do what docs/topologies.md grants, changed by `rules`.
+fn health_as(server: &RedisServer, user: &str, rules: &[&str]) -> Health {
+    let document = include_str!("../../docs/topologies.md");
+    let head = format!("ACL SETUSER {user} ");
+    let line = document.lines().find(|line| line.starts_with(&head));
+    let words: Vec<_> = line
+        .unwrap()
+        .split(' ')
+        .chain(rules.iter().copied())
+        .collect();
+    let _ = server.command(&words).accepted();
+    let config = RedisConfig::from_url(&server.url()).unwrap();
+    let config = config.username(user).password("PASSWORD");
+    let store = RedisSessionStore::new(config).unwrap();
+    Blocking::new(store).health().unwrap()
+}
+
+fn of_permissions(warnings: &[HealthWarning]) -> Vec<&str> {
+    let found = warnings.iter().filter(|found| found.code == "permissions");
+    found.map(|found| found.message.as_str()).collect()
+}
+
+#[test]
+fn commands_that_a_user_may_not_run_give_a_warning() {
+    require!(own_servers);
+    let server = RedisServer::start();
+    let none = Vec::<&str>::new();
+    // What operators need is no problem of a program.
+    let runtime = health_as(&server, "session-runtime", &[]);
+    assert_eq!(of_permissions(&runtime.warnings), none);
+    let expected = "the user may not run getrange, unlink, zscore on the keys of the store; grant \
+                    +getrange +unlink +zscore ~greentic:session:* for the calls of operators";
+    assert_eq!(of_permissions(&runtime.operator_warnings), [expected]);
+    let operator = health_as(&server, "session-operator", &[]);
+    assert_eq!(of_permissions(&operator.warnings), none);
+    assert_eq!(of_permissions(&operator.operator_warnings), none);
+
+    let limited = health_as(&server, "session-operator", &["-zadd", "-hset", "-evalsha"]);
+    let expected = "the user may not run evalsha, hset, zadd on the keys of the store; grant \
+                    +evalsha +hset +zadd ~greentic:session:*";
+    assert_eq!(of_permissions(&limited.warnings), [expected]);
+    assert_eq!(of_permissions(&limited.operator_warnings), none);
+
+    let other_keys = ["resetkeys", "~other:*"];
+    let other = health_as(&server, "session-runtime", &other_keys);
+    let warnings = of_permissions(&other.warnings);
+    assert!(
+        warnings[0].ends_with(" ~greentic:session:*"),
+        "{warnings:?}"
+    );
+
+    let no_scripts = health_as(&server, "session-runtime", &["-eval"]);
+    let warnings = of_permissions(&no_scripts.warnings);
+    assert!(warnings[0].contains("+eval"), "{warnings:?}");
 }
 
 #[test]

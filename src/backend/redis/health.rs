@@ -6,6 +6,7 @@ use redis::Value;
 
 use super::client::Client;
 use super::client::topology::Route;
+use super::permissions::refusals;
 use super::script::reply::unexpected;
 use super::transport::info::{Info, text_of};
 use crate::error::SessionResult;
@@ -23,21 +24,19 @@ const MEMORY_LIMIT: f64 = 0.9;
 ///
 /// # Errors
 /// `Unavailable` or `Timeout` if no server answers.
-pub async fn health(client: &Client) -> SessionResult<Health> {
+pub async fn health(client: &Client, namespace: &str) -> SessionResult<Health> {
     let masters = client.masters().await?.routes;
     let (mut whole, mut failure): (Option<Health>, _) = (None, None);
-    let (mut warnings, mut clocks) = (Vec::new(), Vec::new());
+    let (mut warnings, mut operator_warnings) = (Vec::new(), Vec::new());
+    let mut clocks = Vec::new();
     let begun = Instant::now();
     for route in &masters {
-        match health_of(client, route).await {
+        match health_of(client, route, namespace).await {
             Ok((mut health, time)) => {
                 clocks.extend(time.map(|time| time.saturating_sub(begun.elapsed())));
-                warnings.extend(
-                    health
-                        .warnings
-                        .drain(..)
-                        .map(|warning| named(route, warning)),
-                );
+                let named = |warning| named(route, warning);
+                warnings.extend(health.warnings.drain(..).map(named));
+                operator_warnings.extend(health.operator_warnings.drain(..).map(named));
                 let whole = whole.get_or_insert_with(|| health.clone());
                 whole.round_trip = whole.round_trip.max(health.round_trip);
             }
@@ -50,7 +49,11 @@ pub async fn health(client: &Client) -> SessionResult<Health> {
     }
     warnings.extend(clock_warning(&clocks));
     match (whole, failure) {
-        (Some(whole), _) => Ok(Health { warnings, ..whole }),
+        (Some(whole), _) => Ok(Health {
+            warnings,
+            operator_warnings,
+            ..whole
+        }),
         (None, failure) => Err(failure.unwrap_or_else(unexpected)),
     }
 }
@@ -76,9 +79,13 @@ fn named(route: &Route, warning: HealthWarning) -> HealthWarning {
     HealthWarning::new(warning.code, message)
 }
 
-/// The health of one server, and its time. Asks for INFO, and for the save points if the server
-/// does not write an append-only file.
-async fn health_of(client: &Client, route: &Route) -> SessionResult<(Health, Option<Duration>)> {
+/// The health of one server, and its time. Asks for INFO and for the permissions of the user, and for
+/// the save points if the server does not write an append-only file.
+async fn health_of(
+    client: &Client,
+    route: &Route,
+    namespace: &str,
+) -> SessionResult<(Health, Option<Duration>)> {
     let started = Instant::now();
     let reply = client.command_at(route, redis::cmd("INFO")).await?;
     let mut health = Health::new("redis", started.elapsed());
@@ -93,6 +100,9 @@ async fn health_of(client: &Client, route: &Route) -> SessionResult<(Health, Opt
             "the server loses all data in a restart; switch on appendonly or save points",
         ));
     }
+    let refusals = refusals(client, route, namespace).await;
+    health.warnings.extend(refusals.of_programs);
+    health.operator_warnings.extend(refusals.of_operators);
     Ok((health, info.time()))
 }
 

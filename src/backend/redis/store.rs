@@ -381,7 +381,7 @@ impl Backend for RedisSessionStore {
     }
 
     async fn health(&self) -> SessionResult<Health> {
-        let mut health = health::health(&self.dispatcher.client).await?;
+        let mut health = health::health(&self.dispatcher.client, &self.config.namespace).await?;
         let sweep = self.dispatcher.layout.sweep();
         health.warnings.extend(sweep.and_then(Sweep::warning));
         Ok(health)

@@ -21,7 +21,7 @@ const LAYERED: &[Layered] = &[
             &["client"],
             &["ownership"],
             &["dispatch"],
-            &["store", "claims", "health", "admin"],
+            &["store", "claims", "permissions", "health", "admin"],
         ],
     },
     Layered {

@@ -1,7 +1,7 @@
 //! `doctor`: checks the backend, and every index against the sessions.
 
-use greentic_session::Health;
 use greentic_session::admin::{Finding, FindingKind, MAX_PAGE, ScanCursor, VerifyMode};
+use greentic_session::{Health, HealthWarning};
 use indicatif::HumanCount;
 use serde::Serialize;
 
@@ -64,7 +64,7 @@ pub fn run(out: &mut Output, store: &Store, args: &args::Doctor) -> Outcome {
     show_health(out, store, &health)?;
     let mut summary = Summary {
         kind: "end",
-        warnings: health.warnings.len() as u64,
+        warnings: warnings(&health).count() as u64,
         ..Summary::default()
     };
     if args.repair {
@@ -110,9 +110,14 @@ fn verify(out: &mut Output, store: &Store, mode: VerifyMode, summary: &mut Summa
     }
 }
 
+/// The warnings of a backend: `doctor` is a call of operators.
+fn warnings(health: &Health) -> impl Iterator<Item = &HealthWarning> {
+    health.warnings.iter().chain(&health.operator_warnings)
+}
+
 fn show_health(out: &mut Output, store: &Store, health: &Health) -> Outcome {
     if out.is_json() {
-        let warnings = health.warnings.iter().map(|warning| WarningView {
+        let warnings = warnings(health).map(|warning| WarningView {
             code: warning.code,
             message: &warning.message,
         });
@@ -128,7 +133,7 @@ fn show_health(out: &mut Output, store: &Store, health: &Health) -> Outcome {
     let bold = style::HEADER;
     out.line(format_args!("{bold}{}{bold:#}", store.name))?;
     out.line(format_args!("backend     {}", described(health)))?;
-    for warning in &health.warnings {
+    for warning in warnings(health) {
         let yellow = style::WARNING;
         out.line(format_args!(
             "{yellow}warning{yellow:#}     {}",

@@ -1,6 +1,6 @@
 //! `doctor`: finds damage, reports it in the exit code, and repairs it.
 
-use greentic_session_testkit::test_name;
+use greentic_session_testkit::{RedisServer, own_servers, require, test_name};
 use redb::{Database, ReadableTable, TableDefinition};
 
 use crate::fixture::{Fixture, on_each_store};
@@ -28,6 +28,36 @@ fn a_sound_store_has_no_findings() {
         );
         assert!(run.out.contains("round trip"), "{}", run.out);
     });
+}
+
+#[test]
+fn refused_commands_are_reported_before_the_walk() {
+    require!(own_servers);
+    let server = RedisServer::start();
+    let rules = "on >pw ~* -@all +@all -zadd -getrange";
+    let words = ["ACL", "SETUSER", "limited"].into_iter();
+    let words: Vec<_> = words.chain(rules.split(' ')).collect();
+    let _ = server.command(&words).accepted();
+    let store = Fixture {
+        url: server.url().replace("redis://", "redis://limited:pw@"),
+        ..Fixture::durable()
+    };
+    let run = store.run(&["doctor", "--json"]).ends_with(10);
+    let health = &run.lines()[0];
+    let warnings = health["warnings"].as_array().unwrap().iter();
+    let warnings = warnings.filter(|warning| warning["code"] == "permissions");
+    let messages: Vec<_> = warnings
+        .map(|warning| warning["message"].as_str().unwrap())
+        .collect();
+    assert_eq!(messages.len(), 2, "{messages:?}");
+    assert!(messages[0].contains("grant +zadd "), "{messages:?}");
+    assert!(messages[1].contains("grant +getrange "), "{messages:?}");
+    let shown = store.run(&["doctor"]).ends_with(10).out;
+    let (before, _) = shown.split_once("checked ").unwrap();
+    assert!(
+        before.contains("+zadd") && before.contains("+getrange"),
+        "{shown}"
+    );
 }
 
 /// Removes the rows of a session, as a defect of the disk might.

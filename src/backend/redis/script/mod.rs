@@ -7,7 +7,6 @@ mod index_header;
 pub mod keys;
 pub mod known_pointer;
 mod line;
-#[cfg(test)]
 pub mod permissions;
 pub mod record;
 pub mod registry;

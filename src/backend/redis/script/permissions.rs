@@ -8,6 +8,20 @@ use super::registry::ALL;
 /// What stands before the name of a command.
 const CALLS: [&str; 3] = ["call('", "pcall_redis('", "write('"];
 
+/// Asks which of the commands in `ARGV`, from the second on, the user may not run on a key that is
+/// named like the first. Needs no permission but that for `EVAL`. Redis 6 cannot be asked, and a command
+/// that the server does not know is left out.
+pub const REFUSED: &str = "
+local may_run, refused = redis.acl_check_cmd, {}
+for i = 2, may_run and #ARGV or 0 do
+  local is_known, is_permitted = pcall(may_run, ARGV[i], ARGV[1], ARGV[1])
+  if is_known and not is_permitted then
+    refused[#refused + 1] = ARGV[i]
+  end
+end
+return refused
+";
+
 /// The commands that a script's text names.
 pub fn commands_of(text: &str) -> BTreeSet<String> {
     let names = CALLS.iter().flat_map(|call| text.split(call).skip(1));

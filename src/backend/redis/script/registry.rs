@@ -42,26 +42,29 @@ macro_rules! scripts {
             }
         )+
 
-        #[cfg(test)]
+        /// All scripts.
         pub const ALL: &[Entry] = &[$(Entry {
             path: $path,
             file: include_str!(concat!("lua/", $path, ".lua")),
             writes: matches!(stringify!($mode).as_bytes(), b"writes"),
+            #[cfg(test)]
             names: <$name as Arguments>::NAMES,
+            #[cfg(test)]
             rest: <$name as Arguments>::REST,
         }),+];
     };
 }
 
-/// A script, for tests.
-#[cfg(test)]
+/// A script, as it is found in the list of all.
 pub struct Entry {
     pub path: &'static str,
     pub file: &'static str,
     pub writes: bool,
     /// The names of its arguments.
+    #[cfg(test)]
     pub names: &'static [&'static str],
     /// The names of the arguments behind these.
+    #[cfg(test)]
     pub rest: &'static [&'static str],
 }
 
