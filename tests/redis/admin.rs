@@ -225,6 +225,28 @@ fn c23_a_repair_keeps_the_routed_one_of_two_waits_on_a_scope() {
     );
 }
 
+#[test]
+fn c23_a_wait_whose_data_names_another_owner_is_found_and_never_indexed() {
+    let space = require!(Space::shared);
+    let store = Blocking::new(space.store());
+    for who in ["anna", "ben"] {
+        park(&store, who, who, None);
+    }
+    let foreign = space.command(&["GET", &space.name("session:ben")]).text();
+    space.command(&["SET", &space.name("session:anna"), &foreign]);
+    let route = space.name("route:dev:acme:-:anna");
+    space.command(&["HDEL", &route, &digest("anna")]);
+    for mode in [VerifyMode::Check, VerifyMode::Repair, VerifyMode::Check] {
+        let found = verified(&store, mode);
+        let unreadable = |finding: &Finding| finding.kind == FindingKind::Unreadable;
+        assert!(found.iter().any(unreadable), "{found:#?}");
+        let entry = space.command(&["HEXISTS", &route, &digest("anna")]);
+        assert_eq!(entry.int(), 0, "{mode:?}");
+    }
+    let found = store.find(&ctx("ben"), &user("ben"), &scope("ben"));
+    assert_eq!(found.unwrap(), Some(key("ben")));
+}
+
 /// All names and all values of a space, as one text.
 fn everything(space: &Space) -> String {
     let mut text = String::new();
