@@ -10,11 +10,12 @@
 #![allow(clippy::print_stdout, reason = "an example shows what it does")]
 
 use std::error::Error;
+use std::slice;
 use std::time::Duration;
 
 use greentic_session::{
-    AsyncSessionStore, Blocking, ClaimOutcome, Commit, ParkOptions, ReplyScope, SessionData,
-    SessionKey, SessionResult,
+    AsyncSessionStore, Blocking, ClaimOptions, ClaimOutcome, Commit, CommitOptions, MessageId,
+    ParkOptions, ReplyScope, SessionData, SessionKey, SessionResult,
 };
 use greentic_types::{EnvId, FlowId, SessionCursor, TenantCtx, TenantId, UserId};
 
@@ -83,21 +84,28 @@ impl Conversation {
     fn work(&self, store: &Store, worker: &str) -> SessionResult<()> {
         let message = format!("message-{}", self.run);
         for _ in 0..DELIVERIES {
-            match store.claim(&self.ctx, &self.user, &self.scope, &message, LEASE)? {
+            match store.claim(
+                &self.ctx,
+                &self.user,
+                slice::from_ref(&self.scope),
+                &MessageId::new(&message),
+                ClaimOptions::new(LEASE),
+            )? {
                 ClaimOutcome::Claimed(claim) => {
                     let resumed: u32 = claim.session.data.context_json.parse().unwrap_or(0);
                     let next = self.data(resumed + 1)?;
                     store.commit(
                         &claim.token,
-                        Commit::park(self.scope.clone(), next, Some(TTL)),
+                        Commit::park(self.scope.clone(), next).ttl(TTL),
+                        CommitOptions::new(),
                     )?;
                     println!("{worker}: resumed the flow");
                 }
                 ClaimOutcome::Busy { .. } => {
                     println!("{worker}: busy, the other worker resumes it");
                 }
-                ClaimOutcome::Duplicate => println!("{worker}: duplicate, dropped"),
-                ClaimOutcome::NoWait => println!("{worker}: no session waits"),
+                ClaimOutcome::Duplicate { .. } => println!("{worker}: duplicate, dropped"),
+                _ => println!("{worker}: no session waits"),
             }
         }
         Ok(())

@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use greentic_session::{
-    ClaimOutcome, Commit, ParkOptions, ParkOutcome, ReplyScope, SessionBackendConfig, SessionData,
-    SessionKey, SessionResult, create_async_session_store,
+    ClaimOptions, ClaimOutcome, Commit, CommitOptions, MessageId, ParkOptions, ParkOutcome,
+    ReplyScope, SessionBackendConfig, SessionData, SessionKey, SessionResult,
+    create_async_session_store,
 };
 use greentic_types::{EnvId, FlowId, SessionCursor, TenantCtx, TenantId, UserId};
 
@@ -47,7 +48,13 @@ async fn run() -> SessionResult<()> {
     // The channel delivers the message twice: the second delivery resumes nothing.
     for delivery in ["first", "second"] {
         let outcome = store
-            .claim(&ctx, &user, &scope("chat-sales"), "message-1", LEASE)
+            .claim(
+                &ctx,
+                &user,
+                &[scope("chat-sales")],
+                &MessageId::new("message-1"),
+                ClaimOptions::new(LEASE),
+            )
             .await?;
         match outcome {
             ClaimOutcome::Claimed(claim) => {
@@ -57,8 +64,10 @@ async fn run() -> SessionResult<()> {
                     claim.attempt
                 );
                 let next = data(&ctx, flow.as_str(), "confirm")?;
-                let wait = Commit::park(scope("chat-sales"), next, Some(A_WEEK));
-                store.commit(&claim.token, wait).await?;
+                let wait = Commit::park(scope("chat-sales"), next).ttl(A_WEEK);
+                store
+                    .commit(&claim.token, wait, CommitOptions::new())
+                    .await?;
             }
             other => println!("{delivery} delivery: {other:?}"),
         }

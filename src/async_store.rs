@@ -10,10 +10,13 @@ use crate::admin::{
     EraseMode, ErasePage, ExportPage, ExportRecord, ImportMode, ImportOutcome, MAX_PAGE,
     OwnerSelection, RevokeOutcome, ScanCursor, ScanFilter, ScanPage, Stats, VerifyMode, VerifyPage,
 };
-use crate::claim::{ClaimOutcome, ClaimToken, Commit};
+use crate::claim::{ClaimOutcome, ClaimToken, Commit, Committed};
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
-use crate::options::{CreateOptions, ParkOptions, RemoveOptions, UpdateOptions};
+use crate::message_id::MessageId;
+use crate::options::{
+    ClaimOptions, CommitOptions, CreateOptions, ParkOptions, RemoveOptions, Ttl, UpdateOptions,
+};
 use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
 
 /// Stores paused flows, finds the one that a message answers, and lets exactly one worker resume
@@ -30,7 +33,8 @@ use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
 ///
 /// ```
 /// use greentic_session::{
-///     AsyncSessionStore, Commit, ClaimOutcome, ParkOptions, ReplyScope, SessionData, SessionKey,
+///     AsyncSessionStore, ClaimOptions, ClaimOutcome, Commit, CommitOptions, MessageId, ParkOptions,
+///     ReplyScope, SessionData, SessionKey,
 /// };
 /// # use greentic_session::inmemory::InMemorySessionStore;
 /// # use greentic_types::{EnvId, FlowId, SessionCursor, TenantCtx, TenantId, UserId};
@@ -54,15 +58,17 @@ use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
 /// let ttl = ParkOptions::new().ttl(Duration::from_secs(3600));
 /// let _ = store.park(&ctx, &user, &scope, &key, data, ttl).await?;
 ///
-/// let lease = Duration::from_secs(30);
-/// let ClaimOutcome::Claimed(claim) = store.claim(&ctx, &user, &scope, "msg-1", lease).await? else {
+/// let (scopes, message) = ([scope], MessageId::new("msg-1"));
+/// let lease = ClaimOptions::new(Duration::from_secs(30));
+/// let claimed = store.claim(&ctx, &user, &scopes, &message, lease.clone()).await?;
+/// let ClaimOutcome::Claimed(turn) = claimed else {
 ///     unreachable!("the wait exists and is not claimed");
 /// };
-/// // ... resume the flow from claim.session ...
-/// store.commit(&claim.token, Commit::Finish).await?;
+/// // ... resume the flow from turn.session ...
+/// store.commit(&turn.token, Commit::Finish, CommitOptions::new()).await?;
 ///
-/// let again = store.claim(&ctx, &user, &scope, "msg-1", lease).await?;
-/// assert_eq!(again, ClaimOutcome::Duplicate);
+/// let again = store.claim(&ctx, &user, &scopes, &message, lease).await?;
+/// assert_eq!(again, ClaimOutcome::duplicate());
 /// # Ok(()) }) }
 /// ```
 #[async_trait]
@@ -190,23 +196,24 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
         scope: &ReplyScope,
     ) -> SessionResult<ClearOutcome>;
 
-    /// Claims the wait on a scope, for one worker and one message (C16).
+    /// Claims a wait, for one worker and one message (C16).
     ///
-    /// `message_id` is the channel's id of the message. It must be unique for the user.
+    /// `scopes` are 1 to 4, in the order in which the message is to be tried: the first on which a
+    /// session waits takes it. All are looked at in one atomic step.
     ///
     /// Until the lease ends, every write to the wait without the token is a `Conflict`. After its
-    /// end the wait can be claimed again. A lease of zero means 1 ms; the limit is
-    /// [`MAX_LEASE`](crate::options::MAX_LEASE).
+    /// end the wait can be claimed again.
     ///
     /// # Errors
-    /// - `InvalidInput`: `ctx` and `user` name different owners, or a limit is exceeded.
+    /// - `InvalidInput`: `ctx` and `user` name different owners, there is no scope or more than
+    ///   four, or a limit is exceeded.
     async fn claim(
         &self,
         ctx: &TenantCtx,
         user: &UserId,
-        scope: &ReplyScope,
-        message_id: &str,
-        lease: Duration,
+        scopes: &[ReplyScope],
+        message: &MessageId,
+        options: ClaimOptions,
     ) -> SessionResult<ClaimOutcome>;
 
     /// Sets the end of a claim's lease to `lease` from now, and returns it (C16).
@@ -235,7 +242,12 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
     /// message:
     /// - `Conflict`: the claim was lost, or another live claim holds the next scope.
     /// - `InvalidInput`: the next data has another owner (C3) or exceeds a limit.
-    async fn commit(&self, token: &ClaimToken, commit: Commit) -> SessionResult<()>;
+    async fn commit(
+        &self,
+        token: &ClaimToken,
+        commit: Commit,
+        options: CommitOptions,
+    ) -> SessionResult<Committed>;
 
     /// Checks the backend: its round trip, its version, and settings that endanger data.
     ///
@@ -317,16 +329,12 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
 
     /// Sets the deadline of a session to `ttl` from now, and returns it (C24).
     ///
-    /// `None` means the store's default TTL. The deadlines of its wait and look-ups change in the
-    /// same atomic step; data, revision, wait and claim are kept.
+    /// The deadlines of its wait and look-ups change in the same atomic step; data, revision, wait
+    /// and claim are kept, and so is the TTL that [`Ttl::Keep`] means.
     ///
     /// # Errors
     /// - `NotFound`: there is no such session.
-    async fn extend(
-        &self,
-        key: &SessionKey,
-        ttl: Option<Duration>,
-    ) -> SessionResult<Option<Timestamp>>;
+    async fn extend(&self, key: &SessionKey, ttl: Ttl) -> SessionResult<Option<Timestamp>>;
 
     /// Ends the claim of another worker: its token becomes invalid, and the wait can be claimed at
     /// once (C25).

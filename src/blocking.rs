@@ -13,10 +13,13 @@ use crate::admin::{
     RevokeOutcome, ScanCursor, ScanFilter, ScanPage, Stats, VerifyMode, VerifyPage,
 };
 use crate::async_store::AsyncSessionStore;
-use crate::claim::{ClaimOutcome, ClaimToken, Commit};
+use crate::claim::{ClaimOutcome, ClaimToken, Commit, Committed};
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
-use crate::options::{CreateOptions, ParkOptions, RemoveOptions, UpdateOptions};
+use crate::message_id::MessageId;
+use crate::options::{
+    ClaimOptions, CommitOptions, CreateOptions, ParkOptions, RemoveOptions, Ttl, UpdateOptions,
+};
 use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
 use crate::store::SessionStore;
 
@@ -176,11 +179,11 @@ impl<S: AsyncSessionStore + ?Sized> Blocking<S> {
         &self,
         ctx: &TenantCtx,
         user: &UserId,
-        scope: &ReplyScope,
-        message_id: &str,
-        lease: Duration,
+        scopes: &[ReplyScope],
+        message: &MessageId,
+        options: ClaimOptions,
     ) -> SessionResult<ClaimOutcome> {
-        wait_for(self.0.claim(ctx, user, scope, message_id, lease))
+        wait_for(self.0.claim(ctx, user, scopes, message, options))
     }
 
     /// See [`AsyncSessionStore::renew`].
@@ -203,8 +206,13 @@ impl<S: AsyncSessionStore + ?Sized> Blocking<S> {
     ///
     /// # Errors
     /// As there.
-    pub fn commit(&self, token: &ClaimToken, commit: Commit) -> SessionResult<()> {
-        wait_for(self.0.commit(token, commit))
+    pub fn commit(
+        &self,
+        token: &ClaimToken,
+        commit: Commit,
+        options: CommitOptions,
+    ) -> SessionResult<Committed> {
+        wait_for(self.0.commit(token, commit, options))
     }
 
     /// See [`AsyncSessionStore::health`].
@@ -267,11 +275,7 @@ impl<S: AsyncSessionStore + ?Sized> Blocking<S> {
     ///
     /// # Errors
     /// As there.
-    pub fn extend(
-        &self,
-        key: &SessionKey,
-        ttl: Option<Duration>,
-    ) -> SessionResult<Option<Timestamp>> {
+    pub fn extend(&self, key: &SessionKey, ttl: Ttl) -> SessionResult<Option<Timestamp>> {
         wait_for(self.0.extend(key, ttl))
     }
 
@@ -327,10 +331,7 @@ impl<S: AsyncSessionStore + ?Sized> SessionStore for Blocking<S> {
         data: SessionData,
         ttl: Option<Duration>,
     ) -> SessionResult<()> {
-        let options = ParkOptions {
-            ttl,
-            ..ParkOptions::new()
-        };
+        let options = ParkOptions::new().ttl(ttl);
         self.park(ctx, user_id, scope, session_key, data, options)
             .map(|_registered| ())
     }

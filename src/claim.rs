@@ -3,42 +3,60 @@
 use std::fmt;
 use std::num::NonZeroU128;
 use std::sync::Arc;
-use std::time::Duration;
 
 use greentic_types::{ReplyScope, SessionData, SessionKey};
-use sha2::{Digest, Sha256};
 
 use crate::clock::Timestamp;
-use crate::error::{SessionResult, invalid_input};
 use crate::ids::random_bits;
-use crate::owner::Owner;
+use crate::message_id::MessageDigest;
+use crate::owner::{Owner, OwnerParts};
 use crate::session::Session;
-
-/// The longest message id, in bytes.
-pub const MAX_MESSAGE_ID_BYTES: usize = 4096;
+use crate::ttl::Ttl;
 
 /// The outcome of [`claim`](crate::AsyncSessionStore::claim).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
+#[non_exhaustive]
 pub enum ClaimOutcome {
     /// Until the lease ends, only the caller may resume this wait.
-    Claimed(Claim),
-    /// Another worker holds the wait. The message is not acknowledged: have the channel deliver it
-    /// again, or claim again after `until`.
+    Claimed(Turn),
+    /// Another worker holds the wait.
+    ///
+    /// The message is not acknowledged: have the channel deliver it again, or claim again after
+    /// `until`.
+    #[non_exhaustive]
     Busy {
         /// The end of the other worker's lease, unless it is renewed.
         until: Timestamp,
+        /// True if the other worker holds the wait for this very message: this is a redelivery.
+        same_message: bool,
     },
     /// The message was committed before; acknowledge and drop it.
-    Duplicate,
-    /// No session waits on the scope.
+    #[non_exhaustive]
+    Duplicate {},
+    /// No session waits on any of the scopes.
     NoWait,
 }
 
-/// A wait that the caller holds.
+impl ClaimOutcome {
+    /// Makes a `Busy`.
+    pub const fn busy(until: Timestamp, same_message: bool) -> Self {
+        Self::Busy {
+            until,
+            same_message,
+        }
+    }
+
+    /// Makes a `Duplicate`.
+    pub const fn duplicate() -> Self {
+        Self::Duplicate {}
+    }
+}
+
+/// The turn of one worker: a wait that it alone may resume, for one message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Claim {
+pub struct Turn {
     /// The session to resume.
     pub session: Arc<Session>,
     /// The proof of the claim, for `renew`, `release`, `commit` and `update`.
@@ -48,6 +66,14 @@ pub struct Claim {
     pub attempt: u32,
     /// The end of the lease, unless it is renewed.
     pub lease_until: Timestamp,
+}
+
+impl Turn {
+    /// Returns whose turn it is: env, tenant, team and user.
+    #[must_use]
+    pub fn owner(&self) -> OwnerParts {
+        self.token.owner.parts()
+    }
 }
 
 /// The proof of a claim: a random secret, valid until the claim ends.
@@ -90,6 +116,7 @@ impl fmt::Debug for ClaimToken {
 /// The way in which a commit ends a claim.
 #[derive(Clone, PartialEq, Eq)]
 #[must_use]
+#[non_exhaustive]
 pub enum Commit {
     /// The flow waits again; the session is parked.
     Park(Box<NextWait>),
@@ -100,9 +127,22 @@ pub enum Commit {
 impl Commit {
     /// Parks the session again on this scope, with new data.
     ///
-    /// `None` as the TTL means the store's default TTL.
-    pub fn park(scope: ReplyScope, data: SessionData, ttl: Option<Duration>) -> Self {
-        Self::Park(Box::new(NextWait { scope, data, ttl }))
+    /// The session keeps its TTL, counted anew ([`Ttl::Keep`]); [`Commit::ttl`] sets another one.
+    pub fn park(scope: ReplyScope, data: SessionData) -> Self {
+        Self::Park(Box::new(NextWait::new(Some(scope), data)))
+    }
+
+    /// As [`Commit::park`], on the scope where the session waited.
+    pub fn park_here(data: SessionData) -> Self {
+        Self::Park(Box::new(NextWait::new(None, data)))
+    }
+
+    /// Sets the TTL of the next wait; [`Commit::Finish`] has none, and is unchanged.
+    pub fn ttl(mut self, ttl: impl Into<Ttl>) -> Self {
+        if let Self::Park(next) = &mut self {
+            next.ttl = ttl.into();
+        }
+        self
     }
 }
 
@@ -118,13 +158,26 @@ impl fmt::Debug for Commit {
 
 /// The wait after a commit.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct NextWait {
-    /// The scope of the next answer.
-    pub scope: ReplyScope,
+    /// The scope of the next answer; `None` is the scope where the session waited.
+    pub scope: Option<ReplyScope>,
     /// The state to resume from.
     pub data: SessionData,
-    /// The TTL of the wait; `None` means the store's default TTL.
-    pub ttl: Option<Duration>,
+    /// The TTL of the wait. Default: [`Ttl::Keep`].
+    pub ttl: Ttl,
+}
+
+impl NextWait {
+    /// Makes a wait that keeps the TTL of the session.
+    #[must_use]
+    pub const fn new(scope: Option<ReplyScope>, data: SessionData) -> Self {
+        Self {
+            scope,
+            data,
+            ttl: Ttl::Keep,
+        }
+    }
 }
 
 /// Prints no payload (C18).
@@ -136,6 +189,19 @@ impl fmt::Debug for NextWait {
     }
 }
 
+/// The outcome of [`commit`](crate::AsyncSessionStore::commit).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Committed {}
+
+impl Committed {
+    /// Makes the outcome of a commit.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {}
+    }
+}
+
 /// The random part of a claim token.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TokenSecret(pub NonZeroU128);
@@ -143,24 +209,5 @@ pub(crate) struct TokenSecret(pub NonZeroU128);
 impl TokenSecret {
     pub fn random() -> Self {
         Self(random_bits())
-    }
-}
-
-/// The digest under which a message id is remembered: ids can be long and can name people.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct MessageDigest(pub [u8; 32]);
-
-impl MessageDigest {
-    pub fn of(message_id: &str) -> SessionResult<Self> {
-        if message_id.is_empty() {
-            return Err(invalid_input("the message id is empty"));
-        }
-        if message_id.len() > MAX_MESSAGE_ID_BYTES {
-            return Err(invalid_input(format!(
-                "the message id is {} bytes long; the limit is {MAX_MESSAGE_ID_BYTES}",
-                message_id.len()
-            )));
-        }
-        Ok(Self(Sha256::digest(message_id).into()))
     }
 }

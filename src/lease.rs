@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use futures_timer::Delay;
 
 use crate::async_store::AsyncSessionStore;
-use crate::claim::{Claim, ClaimToken};
+use crate::claim::{ClaimToken, Turn};
 use crate::error::SessionErrorExt;
 use crate::options::MAX_LEASE;
 
@@ -19,7 +19,7 @@ const RENEWALS_PER_LEASE: u32 = 3;
 /// The shortest pause between two renewals.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
 
-impl Claim {
+impl Turn {
     /// Runs `work`, and renews the lease until the work ends or the future is dropped.
     ///
     /// The lease is renewed at once, to end `lease` from then, and again after each third of it. A
@@ -35,7 +35,8 @@ impl Claim {
     /// ```
     /// # use greentic_session::inmemory::InMemorySessionStore;
     /// # use greentic_session::{
-    /// #     AsyncSessionStore, ClaimOutcome, Commit, ParkOptions, ReplyScope, SessionData, SessionKey,
+    /// #     AsyncSessionStore, ClaimOptions, ClaimOutcome, Commit, CommitOptions, MessageId,
+    /// #     ParkOptions, ReplyScope, SessionData, SessionKey,
     /// # };
     /// # use greentic_types::{EnvId, FlowId, SessionCursor, TenantCtx, TenantId, UserId};
     /// # use std::time::Duration;
@@ -57,16 +58,18 @@ impl Claim {
     /// # let _ = store
     /// #     .park(&ctx, &user, &scope, &SessionKey::new("run-1"), data, ParkOptions::new()).await?;
     /// let lease = Duration::from_secs(30);
-    /// let ClaimOutcome::Claimed(claim) = store.claim(&ctx, &user, &scope, "msg-1", lease).await? else {
+    /// let (message, options) = (MessageId::new("msg-1"), ClaimOptions::new(lease));
+    /// let claimed = store.claim(&ctx, &user, &[scope], &message, options).await?;
+    /// let ClaimOutcome::Claimed(turn) = claimed else {
     ///     return Ok(());
     /// };
-    /// let reply = claim
+    /// let reply = turn
     ///     .run(&store, lease, async |watch| {
     ///         // ... call slow services; give up when `watch.lost().await` returns ...
     ///         format!("resumed, lease lost: {}", watch.is_lost())
     ///     })
     ///     .await;
-    /// store.commit(&claim.token, Commit::Finish).await?;
+    /// store.commit(&turn.token, Commit::Finish, CommitOptions::new()).await?;
     /// assert_eq!(reply, "resumed, lease lost: false");
     /// # Ok(()) }) }
     /// ```

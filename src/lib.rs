@@ -28,6 +28,7 @@ mod ids;
 pub mod inmemory;
 mod lease;
 pub mod mapping;
+mod message_id;
 pub mod options;
 mod owner;
 mod payload;
@@ -39,19 +40,23 @@ mod scope;
 pub mod session;
 pub mod store;
 mod sync;
+mod token_text;
+mod ttl;
 mod url_parameters;
 
 pub use async_store::AsyncSessionStore;
 #[cfg(feature = "redis")]
 pub use backend::redis::{Pem, RedisConfig, RedisSessionStore};
 pub use blocking::Blocking;
-pub use claim::{Claim, ClaimOutcome, ClaimToken, Commit};
+pub use claim::{ClaimOutcome, ClaimToken, Commit, Committed, Turn};
 pub use config::{SessionBackendConfig, create_async_session_store, create_session_store};
 pub use error::{Conflict, ErrorCode, GreenticError, SessionErrorExt, SessionResult};
 pub use greentic_types::{ReplyScope, SessionData, SessionKey};
 pub use lease::LeaseWatch;
+pub use message_id::MessageId;
 pub use options::{
-    CreateOptions, FindByUser, OperationId, ParkOptions, RemoveOptions, StoreOptions, UpdateOptions,
+    ClaimOptions, CommitOptions, CreateOptions, FindByUser, OperationId, ParkOptions,
+    RemoveOptions, StoreOptions, Ttl, UpdateOptions,
 };
 pub use session::{ClearOutcome, CreateOutcome, Health, HealthWarning, ParkOutcome, Session};
 pub use store::SessionStore;

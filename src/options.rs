@@ -4,21 +4,18 @@ use std::num::NonZeroU128;
 use std::time::Duration;
 
 use crate::claim::ClaimToken;
-use crate::clock::{Timestamp, whole_millis};
+use crate::clock::whole_millis;
 use crate::error::{SessionResult, invalid_input};
 use crate::ids::random_bits;
 use greentic_types::SessionKey;
 
-pub use crate::claim::MAX_MESSAGE_ID_BYTES;
 pub use crate::find_by_user::FindByUser;
 pub use crate::ids::{MAX_ID_BYTES, MAX_SESSION_KEY_BYTES};
+pub use crate::message_id::MAX_MESSAGE_ID_BYTES;
 pub use crate::scope::MAX_SCOPE_BYTES;
+pub use crate::ttl::Ttl;
 
-/// The latest deadline. If the current time plus the TTL is later, the session has no deadline
-/// (C12).
-///
-/// Lua numbers represent all integers up to this one exactly.
-pub(crate) const LATEST_DEADLINE: u64 = (1 << 53) - 1;
+pub(crate) use crate::ttl::{LATEST_DEADLINE, NextTtl, TtlMillis};
 
 /// The longest lease of a claim. Work that takes longer renews the lease.
 pub const MAX_LEASE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -162,8 +159,8 @@ impl OperationId {
 pub struct CreateOptions {
     /// The key of the session. Default: a new random key, which cannot be guessed.
     pub key: Option<SessionKey>,
-    /// The TTL of the session. Default: the store's default TTL.
-    pub ttl: Option<Duration>,
+    /// The TTL of the session. Default: [`Ttl::Default`].
+    pub ttl: Ttl,
     /// The id of this change (C14). Default: none.
     pub operation: Option<OperationId>,
 }
@@ -184,8 +181,8 @@ impl CreateOptions {
 
     /// Sets [`CreateOptions::ttl`].
     #[must_use]
-    pub const fn ttl(mut self, ttl: Duration) -> Self {
-        self.ttl = Some(ttl);
+    pub fn ttl(mut self, ttl: impl Into<Ttl>) -> Self {
+        self.ttl = ttl.into();
         self
     }
 
@@ -266,8 +263,8 @@ impl RemoveOptions {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ParkOptions {
-    /// The TTL of the session. Default: the store's default TTL.
-    pub ttl: Option<Duration>,
+    /// The TTL of the session. Default: [`Ttl::Default`].
+    pub ttl: Ttl,
     /// Parks only if no session waits on the scope (C15). Default: false; one that waits there is
     /// displaced.
     pub if_absent: bool,
@@ -280,7 +277,7 @@ impl ParkOptions {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            ttl: None,
+            ttl: Ttl::Default,
             if_absent: false,
             operation: None,
         }
@@ -288,8 +285,8 @@ impl ParkOptions {
 
     /// Sets [`ParkOptions::ttl`].
     #[must_use]
-    pub const fn ttl(mut self, ttl: Duration) -> Self {
-        self.ttl = Some(ttl);
+    pub fn ttl(mut self, ttl: impl Into<Ttl>) -> Self {
+        self.ttl = ttl.into();
         self
     }
 
@@ -308,21 +305,33 @@ impl ParkOptions {
     }
 }
 
-/// A checked TTL in milliseconds, at least 1; `None` means no deadline (C12).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TtlMillis(pub Option<u64>);
+/// The options of [`claim`](crate::AsyncSessionStore::claim).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClaimOptions {
+    /// For how long the claim excludes other workers, unless it is renewed: at most
+    /// [`MAX_LEASE`]. Less than a millisecond acts as 1 ms.
+    pub lease: Duration,
+}
 
-impl TtlMillis {
-    /// The requested TTL, or else the store's default.
-    pub fn resolve(asked: Option<Duration>, default: Option<Duration>) -> Self {
-        let millis = asked.or(default).map(|ttl| whole_millis(ttl).max(1));
-        Self(millis.filter(|millis| *millis < LATEST_DEADLINE))
+impl ClaimOptions {
+    /// Returns the defaults with this lease.
+    #[must_use]
+    pub const fn new(lease: Duration) -> Self {
+        Self { lease }
     }
+}
 
-    /// The deadline of a session that is stored at `now`.
-    pub fn deadline(self, now: Timestamp) -> Option<Timestamp> {
-        let deadline = now.as_millis().saturating_add(self.0?);
-        (deadline <= LATEST_DEADLINE).then(|| Timestamp::from_millis(deadline))
+/// The options of [`commit`](crate::AsyncSessionStore::commit).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CommitOptions {}
+
+impl CommitOptions {
+    /// Returns the defaults.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {}
     }
 }
 
@@ -341,23 +350,6 @@ pub(crate) fn lease_millis(lease: Duration) -> SessionResult<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn c12_absurd_ttls_are_bounded() {
-        let now = Timestamp::from_millis(1_000);
-        let deadline = |ttl| TtlMillis::resolve(Some(ttl), None).deadline(now);
-        assert_eq!(
-            deadline(Duration::ZERO),
-            Some(Timestamp::from_millis(1_001))
-        );
-        assert_eq!(
-            deadline(Duration::from_nanos(1)),
-            Some(Timestamp::from_millis(1_001))
-        );
-        assert_eq!(deadline(Duration::MAX), None);
-        assert_eq!(deadline(Duration::from_millis(LATEST_DEADLINE - 1)), None);
-        assert_eq!(TtlMillis::resolve(None, None).deadline(now), None);
-    }
 
     #[test]
     fn c16_the_number_of_remembered_messages_is_bounded() {

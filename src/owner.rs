@@ -234,6 +234,15 @@ impl Owner {
         OwnerParts::new(env, tenant, team, user)
     }
 
+    /// Checks the encoding of an owner that has a user, or whose session has this key (C1).
+    pub fn parse(encoded: &str, key: &SessionKey) -> SessionResult<Self> {
+        let owner = Self(encoded.into());
+        match Self::of_parts(&owner.parts(), key)? == owner {
+            true => Ok(owner),
+            false => Err(invalid_input("the owner is malformed")),
+        }
+    }
+
     /// Makes an owner from its encoding, as a backend stored it.
     #[cfg(any(feature = "redis", feature = "durable"))]
     pub fn from_encoded(encoded: &str) -> Self {

@@ -64,6 +64,7 @@ impl ScopeDigest {
 }
 
 /// Both digests of a scope: the one that is stored, and that of greentic-session 1.2.
+#[derive(Clone, Copy)]
 pub(crate) struct ScopeDigests {
     pub ours: ScopeDigest,
     /// The digest under which greentic-session 1.2 stored it: [`ReplyScope::scope_hash`].

@@ -81,6 +81,7 @@ impl fmt::Debug for Session {
 /// The outcome of [`create`](crate::AsyncSessionStore::create).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
+#[non_exhaustive]
 pub enum CreateOutcome {
     /// The session is stored under this key.
     Created(SessionKey),
@@ -104,6 +105,7 @@ impl CreateOutcome {
 /// The outcome of [`park`](crate::AsyncSessionStore::park).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
+#[non_exhaustive]
 pub enum ParkOutcome {
     /// The session waits.
     Registered {
@@ -117,6 +119,7 @@ pub enum ParkOutcome {
 /// The outcome of [`clear`](crate::AsyncSessionStore::clear).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
+#[non_exhaustive]
 pub enum ClearOutcome {
     /// This session and its wait were removed.
     Cleared(SessionKey),

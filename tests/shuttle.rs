@@ -15,8 +15,9 @@ use std::time::Duration;
 use greentic_session::clock::ManualClock;
 use greentic_session::inmemory::InMemorySessionStore;
 use greentic_session::{
-    Blocking, ClaimOutcome, ClearOutcome, Commit, CreateOptions, ErrorCode, ParkOptions,
-    ParkOutcome, RemoveOptions, SessionKey, SessionResult, StoreOptions, UpdateOptions,
+    Blocking, ClaimOptions, ClaimOutcome, ClearOutcome, Commit, CommitOptions, CreateOptions,
+    ErrorCode, MessageId, ParkOptions, ParkOutcome, RemoveOptions, SessionKey, SessionResult,
+    StoreOptions, UpdateOptions,
 };
 use shuttle::thread;
 
@@ -81,7 +82,13 @@ impl World {
 
     fn claim(&self, who: Who, on: usize, message: &str) -> SessionResult<ClaimOutcome> {
         let user = user(who.user.unwrap());
-        self.calls.claim(&ctx(who), &user, &scope(on), message, TTL)
+        self.calls.claim(
+            &ctx(who),
+            &user,
+            &[scope(on)],
+            &MessageId::new(message),
+            ClaimOptions::new(TTL),
+        )
     }
 
     /// C10: the listed waits are exactly those that their scopes route to.
@@ -346,7 +353,10 @@ fn c16_a_claim_and_a_displacement_exclude_each_other() {
             }
             Ok(_) => assert_eq!(claim.session.key, other),
         }
-        world.calls.commit(&claim.token, Commit::Finish).unwrap();
+        world
+            .calls
+            .commit(&claim.token, Commit::Finish, CommitOptions::new())
+            .unwrap();
         assert_eq!(world.find(ANN, 0), None);
         world.assert_consistent(ANN);
         world.assert_leaves_nothing();
@@ -360,11 +370,14 @@ fn c16_one_of_many_workers_claims_a_wait() {
         let _ = world.park(ANN, 0, &key(), 1).unwrap();
         let resume = |world: World| match world.claim(ANN, 0, "m").unwrap() {
             ClaimOutcome::Claimed(claim) => {
-                world.calls.commit(&claim.token, Commit::Finish).unwrap();
+                world
+                    .calls
+                    .commit(&claim.token, Commit::Finish, CommitOptions::new())
+                    .unwrap();
                 1
             }
-            ClaimOutcome::Busy { .. } | ClaimOutcome::Duplicate => 0,
-            ClaimOutcome::NoWait => panic!("the message is remembered in the step that finishes"),
+            ClaimOutcome::Busy { .. } | ClaimOutcome::Duplicate { .. } => 0,
+            other => panic!("{other:?}: the message is remembered in the step that finishes"),
         };
         let third = {
             let world = world.clone();

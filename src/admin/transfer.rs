@@ -30,6 +30,7 @@ struct Fields {
     revision: Option<u64>,
     created: Option<Timestamp>,
     deadline: Option<Timestamp>,
+    ttl_millis: Option<u64>,
     #[serde(default)]
     latest: bool,
     #[serde(default)]
@@ -58,6 +59,7 @@ impl TryFrom<Fields> for ExportRecord {
                 revision: fields.revision.ok_or("a session without a revision")?,
                 created: fields.created,
                 deadline: fields.deadline,
+                ttl_millis: fields.ttl_millis,
                 latest: fields.latest,
                 fencing: fields.fencing,
                 wait: fields.wait,
@@ -72,6 +74,7 @@ impl TryFrom<Fields> for ExportRecord {
 
 /// A session with its wait and look-ups, without a claim.
 #[derive(Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct ExportedSession {
     /// The key.
     pub key: SessionKey,
@@ -87,6 +90,10 @@ pub struct ExportedSession {
     /// The deadline; `None` if it stays until removed (C12).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Timestamp>,
+    /// The TTL with which it was stored last, in milliseconds, for [`Ttl::Keep`](crate::Ttl::Keep);
+    /// 0 means no deadline, `None` that it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ttl_millis: Option<u64>,
     /// True if its user created it last (C6).
     pub latest: bool,
     /// The highest fencing number of a claim; later claims have higher ones (C16).
@@ -94,6 +101,25 @@ pub struct ExportedSession {
     /// The wait, if it waits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wait: Option<ExportedWait>,
+}
+
+impl ExportedSession {
+    /// Makes a record with the revision 1, without a deadline, a look-up and a wait.
+    #[must_use]
+    pub const fn new(key: SessionKey, owner: OwnerParts, data: SessionData) -> Self {
+        Self {
+            key,
+            owner,
+            data,
+            revision: 1,
+            created: None,
+            deadline: None,
+            ttl_millis: None,
+            latest: false,
+            fencing: 0,
+            wait: None,
+        }
+    }
 }
 
 /// Prints no payload and no user (C18).
@@ -111,6 +137,7 @@ impl fmt::Debug for ExportedSession {
 
 /// A wait, with its position among the waits of its owner.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ExportedWait {
     /// The digest of the scope, in lower-case hex.
     pub scope: String,
@@ -124,8 +151,22 @@ pub struct ExportedWait {
     pub attempt: u32,
 }
 
+impl ExportedWait {
+    /// Makes a wait that was not claimed yet.
+    #[must_use]
+    pub const fn new(scope: String, order: u64) -> Self {
+        Self {
+            scope,
+            order,
+            since: None,
+            attempt: 0,
+        }
+    }
+}
+
 /// The message ids that one owner has committed, oldest first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct ExportedMessages {
     /// The owner.
     pub owner: OwnerParts,
@@ -133,13 +174,30 @@ pub struct ExportedMessages {
     pub messages: Vec<ExportedMessage>,
 }
 
+impl ExportedMessages {
+    /// Makes a record.
+    #[must_use]
+    pub const fn new(owner: OwnerParts, messages: Vec<ExportedMessage>) -> Self {
+        Self { owner, messages }
+    }
+}
+
 /// The id of a committed message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ExportedMessage {
-    /// The SHA-256 of the message id, in lower-case hex.
+    /// The digest of the message id, in lower-case hex.
     pub digest: String,
     /// The end of the time for which it is remembered.
     pub until: Timestamp,
+}
+
+impl ExportedMessage {
+    /// Makes the id of a message.
+    #[must_use]
+    pub const fn new(digest: String, until: Timestamp) -> Self {
+        Self { digest, until }
+    }
 }
 
 /// One page of an export.

@@ -16,6 +16,7 @@ use crate::admin::{
 };
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
+use crate::options::TtlMillis;
 use crate::owner::{Owner, foreign_key};
 use crate::payload::Summary;
 use crate::request;
@@ -364,6 +365,7 @@ fn exported(found: Entry) -> Option<Box<ExportedSession>> {
         revision: head.revision,
         created: known(head.created),
         deadline: head.deadline,
+        ttl_millis: head.ttl.map(TtlMillis::to_number),
         latest: found.latest,
         fencing: found.fencing,
         wait: head.wait.map(|wait| ExportedWait {

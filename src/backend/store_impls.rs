@@ -13,11 +13,14 @@ use crate::admin::{
 };
 use crate::async_store::AsyncSessionStore;
 use crate::blocking::wait_for;
-use crate::claim::{ClaimOutcome, ClaimToken, Commit};
+use crate::claim::{ClaimOutcome, ClaimToken, Commit, Committed};
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
 use crate::ids::check_key;
-use crate::options::{CreateOptions, ParkOptions, RemoveOptions, UpdateOptions};
+use crate::message_id::MessageId;
+use crate::options::{
+    ClaimOptions, CommitOptions, CreateOptions, ParkOptions, RemoveOptions, Ttl, UpdateOptions,
+};
 use crate::owner::{Identity, Owner};
 use crate::request;
 use crate::scope::ScopeDigests;
@@ -121,11 +124,11 @@ impl<B: Backend> AsyncSessionStore for B {
         &self,
         ctx: &TenantCtx,
         user: &UserId,
-        scope: &ReplyScope,
-        message_id: &str,
-        lease: Duration,
+        scopes: &[ReplyScope],
+        message: &MessageId,
+        options: ClaimOptions,
     ) -> SessionResult<ClaimOutcome> {
-        let request = request::Claim::new(ctx, user, scope, message_id, lease)?;
+        let request = request::Claim::new(ctx, user, scopes, message, &options)?;
         Backend::claim(self, request).await
     }
 
@@ -137,9 +140,15 @@ impl<B: Backend> AsyncSessionStore for B {
         Backend::release(self, token).await
     }
 
-    async fn commit(&self, token: &ClaimToken, commit: Commit) -> SessionResult<()> {
+    async fn commit(
+        &self,
+        token: &ClaimToken,
+        commit: Commit,
+        _options: CommitOptions,
+    ) -> SessionResult<Committed> {
         let request = request::Commit::new(self.options(), token, commit)?;
-        Backend::commit(self, request).await
+        Backend::commit(self, request).await?;
+        Ok(Committed::new())
     }
 
     async fn health(&self) -> SessionResult<Health> {
@@ -177,11 +186,7 @@ impl<B: Backend> AsyncSessionStore for B {
         Admin::verify(self, mode, after, page_limit(limit)).await
     }
 
-    async fn extend(
-        &self,
-        key: &SessionKey,
-        ttl: Option<Duration>,
-    ) -> SessionResult<Option<Timestamp>> {
+    async fn extend(&self, key: &SessionKey, ttl: Ttl) -> SessionResult<Option<Timestamp>> {
         let request = request::Extend::new(self.options(), key, ttl)?;
         Admin::extend(self, request).await
     }
@@ -247,10 +252,7 @@ impl<B: Backend> SessionStore for B {
         data: SessionData,
         ttl: Option<Duration>,
     ) -> SessionResult<()> {
-        let options = ParkOptions {
-            ttl,
-            ..ParkOptions::new()
-        };
+        let options = ParkOptions::new().ttl(ttl);
         let request = request::Park::new(
             self.options(),
             ctx,

@@ -17,7 +17,10 @@ use crate::async_store::AsyncSessionStore;
 use crate::claim::{ClaimOutcome, ClaimToken, Commit};
 use crate::clock::Timestamp;
 use crate::error::{ErrorCode, GreenticError, SessionResult};
-use crate::options::{CreateOptions, ParkOptions, RemoveOptions, UpdateOptions};
+use crate::message_id::MessageId;
+use crate::options::{
+    ClaimOptions, CommitOptions, CreateOptions, ParkOptions, RemoveOptions, Ttl, UpdateOptions,
+};
 use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
 use crate::store::SessionStore;
 
@@ -100,7 +103,7 @@ impl Store {
         ttl: Option<Duration>,
     ) -> SessionResult<()> {
         nine_methods!(self, register_wait(ctx, user, scope, key, data, ttl), store => {
-            let options = ParkOptions { ttl, ..ParkOptions::new() };
+            let options = ParkOptions::new().ttl(ttl);
             block_on(store.park(ctx, user, scope, key, data, options)).map(|_outcome| ())
         })
     }
@@ -203,11 +206,11 @@ impl Store {
         &self,
         ctx: &TenantCtx,
         user: &UserId,
-        scope: &ReplyScope,
-        message_id: &str,
-        lease: Duration,
+        scopes: &[ReplyScope],
+        message: &MessageId,
+        options: ClaimOptions,
     ) -> SessionResult<ClaimOutcome> {
-        operation!(self, claim(ctx, user, scope, message_id, lease))
+        operation!(self, claim(ctx, user, scopes, message, options))
     }
 
     pub fn renew(&self, token: &ClaimToken, lease: Duration) -> SessionResult<Timestamp> {
@@ -219,7 +222,8 @@ impl Store {
     }
 
     pub fn commit(&self, token: &ClaimToken, commit: Commit) -> SessionResult<()> {
-        operation!(self, commit(token, commit))
+        let options = CommitOptions::new();
+        operation!(self, commit(token, commit, options)).map(|_committed| ())
     }
 
     pub fn scan(
@@ -254,11 +258,7 @@ impl Store {
         operation!(self, verify(mode, after, limit))
     }
 
-    pub fn extend(
-        &self,
-        key: &SessionKey,
-        ttl: Option<Duration>,
-    ) -> SessionResult<Option<Timestamp>> {
+    pub fn extend(&self, key: &SessionKey, ttl: Ttl) -> SessionResult<Option<Timestamp>> {
         operation!(self, extend(key, ttl))
     }
 

@@ -1,5 +1,6 @@
 //! A user of a tenant, who calls the store.
 
+use std::slice;
 use std::time::Duration;
 
 use greentic_types::{
@@ -9,9 +10,10 @@ use greentic_types::{
 use super::ensure::{CaseResult, Failure, ensure_eq};
 use super::store::Store;
 use super::time::{LONG, Time};
-use crate::claim::{Claim, ClaimOutcome, Commit};
+use crate::claim::{ClaimOutcome, Commit, Turn};
 use crate::error::SessionResult;
-use crate::options::{CreateOptions, FindByUser, ParkOptions};
+use crate::message_id::MessageId;
+use crate::options::{ClaimOptions, CreateOptions, FindByUser, ParkOptions};
 use crate::session::{ClearOutcome, CreateOutcome, ParkOutcome, Session};
 
 pub(super) struct TestUser<'s> {
@@ -111,8 +113,18 @@ impl TestUser<'_> {
         message: &str,
         lease: Duration,
     ) -> SessionResult<ClaimOutcome> {
-        let store = self.store;
-        store.claim(&self.ctx, &self.user, scope, message, lease)
+        self.claim_on(slice::from_ref(scope), &MessageId::new(message), lease)
+    }
+
+    /// Claims the first wait of these scopes.
+    pub fn claim_on(
+        &self,
+        scopes: &[ReplyScope],
+        message: &MessageId,
+        lease: Duration,
+    ) -> SessionResult<ClaimOutcome> {
+        let (store, options) = (self.store, ClaimOptions::new(lease));
+        store.claim(&self.ctx, &self.user, scopes, message, options)
     }
 
     pub fn claim(&self, scope: &ReplyScope, message: &str) -> SessionResult<ClaimOutcome> {
@@ -126,7 +138,7 @@ impl TestUser<'_> {
         scope: &ReplyScope,
         message: &str,
         lease: Duration,
-    ) -> CaseResult<Claim> {
+    ) -> CaseResult<Turn> {
         match self.claim_for(scope, message, lease)? {
             ClaimOutcome::Claimed(claim) => Ok(claim),
             other => Err(Failure::new(format!("expected a claim, found {other:?}"))),
@@ -134,7 +146,7 @@ impl TestUser<'_> {
     }
 
     #[track_caller]
-    pub fn claimed(&self, scope: &ReplyScope, message: &str) -> CaseResult<Claim> {
+    pub fn claimed(&self, scope: &ReplyScope, message: &str) -> CaseResult<Turn> {
         self.claimed_for(scope, message, LONG)
     }
 
@@ -145,7 +157,7 @@ impl TestUser<'_> {
         lease: Duration,
         scope: &ReplyScope,
         message: &str,
-    ) -> CaseResult<Claim> {
+    ) -> CaseResult<Turn> {
         let mut last = None;
         self.time.pass(lease, || {
             let outcome = self.claim(scope, message)?;
@@ -163,11 +175,11 @@ impl TestUser<'_> {
     /// Commits a claim: parks its session again, with this payload.
     pub fn commit_park(
         &self,
-        claim: &Claim,
+        claim: &Turn,
         scope: &ReplyScope,
         payload: &str,
     ) -> SessionResult<()> {
-        let next = Commit::park(scope.clone(), self.data(payload), None);
+        let next = Commit::park(scope.clone(), self.data(payload));
         self.store.commit(&claim.token, next)
     }
 

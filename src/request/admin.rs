@@ -1,34 +1,28 @@
 //! Checked calls of an operator.
 
-use std::time::Duration;
-
 use greentic_types::SessionKey;
 
 use crate::admin::{ExportedMessages, ExportedSession, ExportedWait, ImportMode, ScopeDigest};
-use crate::claim::MessageDigest;
 use crate::clock::Timestamp;
 use crate::error::{SessionResult, invalid_input};
 use crate::ids::check_key;
-use crate::options::{LATEST_DEADLINE, StoreOptions, TtlMillis};
+use crate::message_id::MessageDigest;
+use crate::options::{LATEST_DEADLINE, NextTtl, StoreOptions, Ttl, TtlMillis};
 use crate::owner::{Identity, Owner};
 use crate::payload;
 use crate::session::NewSession;
 
 pub(crate) struct Extend {
     pub key: SessionKey,
-    pub ttl: TtlMillis,
+    pub ttl: NextTtl,
 }
 
 impl Extend {
-    pub fn new(
-        store: &StoreOptions,
-        key: &SessionKey,
-        ttl: Option<Duration>,
-    ) -> SessionResult<Self> {
+    pub fn new(store: &StoreOptions, key: &SessionKey, ttl: Ttl) -> SessionResult<Self> {
         check_key(key)?;
         Ok(Self {
             key: key.clone(),
-            ttl: TtlMillis::resolve(ttl, store.default_ttl),
+            ttl: NextTtl::new(ttl, store.default_ttl),
         })
     }
 }
@@ -49,6 +43,7 @@ pub(crate) struct Import {
     pub revision: u64,
     pub created: Option<Timestamp>,
     pub deadline: Option<Timestamp>,
+    pub ttl: Option<TtlMillis>,
     pub latest: bool,
     pub fencing: u64,
     pub wait: Option<ImportedWait>,
@@ -97,6 +92,7 @@ impl Import {
             revision: exact("revision", session.revision.max(1))?,
             created: optional_instant("created", session.created)?,
             deadline: optional_instant("deadline", session.deadline)?,
+            ttl: session.ttl_millis.map(TtlMillis::from_number),
             latest: session.latest && owner.has_user(),
             fencing: exact("fencing", session.fencing)?,
             wait: session.wait.as_ref().map(ImportedWait::new).transpose()?,

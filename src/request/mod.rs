@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use greentic_types::{ReplyScope, SessionData, SessionKey, TenantCtx, UserId};
 
-use crate::claim::{self, ClaimToken, MessageDigest, TokenSecret};
+use crate::claim::{self, ClaimToken, TokenSecret};
 use crate::error::{SessionResult, invalid_input};
 use crate::ids::{check_key, fresh_key};
+use crate::message_id::{MessageDigest, MessageId};
 use crate::options::{
-    CreateOptions, OperationId, ParkOptions, RemoveOptions, StoreOptions, TtlMillis, UpdateOptions,
-    lease_millis,
+    ClaimOptions, CreateOptions, NextTtl, OperationId, ParkOptions, RemoveOptions, StoreOptions,
+    TtlMillis, UpdateOptions, lease_millis,
 };
 use crate::owner::{Identity, Owner};
 use crate::payload;
@@ -44,7 +45,7 @@ impl Create {
         Ok(Self {
             owner,
             session: NewSession::new(key, data),
-            ttl: TtlMillis::resolve(options.ttl, store.default_ttl),
+            ttl: NextTtl::new(options.ttl, store.default_ttl).over(None),
             operation: options.operation,
         })
     }
@@ -105,7 +106,7 @@ pub(crate) struct Park {
     #[cfg(feature = "redis")]
     pub legacy_scope: ScopeDigest,
     pub session: NewSession,
-    pub ttl: TtlMillis,
+    pub ttl: NextTtl,
     pub if_absent: bool,
     pub operation: Option<OperationId>,
     /// How many waits the owner may have; 0 for any number.
@@ -132,7 +133,7 @@ impl Park {
             #[cfg(feature = "redis")]
             legacy_scope: digests.legacy,
             session: NewSession::new(key.clone(), data),
-            ttl: TtlMillis::resolve(options.ttl, store.default_ttl),
+            ttl: NextTtl::new(options.ttl, store.default_ttl),
             if_absent: options.if_absent,
             operation: options.operation,
             max_waits: store.max_waits,
@@ -161,12 +162,13 @@ impl Clear {
     }
 }
 
+/// The most scopes of one claim.
+const MAX_SCOPES: usize = 4;
+
 pub(crate) struct Claim {
     pub owner: Owner,
-    pub scope: ScopeDigest,
-    /// The hash under which greentic-session 1.2 stored the scope.
-    #[cfg(feature = "redis")]
-    pub legacy_scope: ScopeDigest,
+    /// In the order in which they are tried; at least one.
+    pub scopes: Vec<ScopeDigests>,
     pub message: MessageDigest,
     /// Drawn before the call, so that a repeat of the call finds its own claim (C14).
     pub secret: TokenSecret,
@@ -177,20 +179,26 @@ impl Claim {
     pub fn new(
         ctx: &TenantCtx,
         user: &UserId,
-        scope: &ReplyScope,
-        message_id: &str,
-        lease: Duration,
+        scopes: &[ReplyScope],
+        message: &MessageId,
+        options: &ClaimOptions,
     ) -> SessionResult<Self> {
         let owner = Owner::of_caller(ctx, user)?;
-        let digests = ScopeDigests::of(scope)?;
+        if scopes.is_empty() || scopes.len() > MAX_SCOPES {
+            return Err(invalid_input(format!(
+                "{} scopes are given; a message can be tried on 1 to {MAX_SCOPES}",
+                scopes.len()
+            )));
+        }
         Ok(Self {
             owner,
-            scope: digests.ours,
-            #[cfg(feature = "redis")]
-            legacy_scope: digests.legacy,
-            message: MessageDigest::of(message_id)?,
+            scopes: scopes
+                .iter()
+                .map(ScopeDigests::of)
+                .collect::<SessionResult<_>>()?,
+            message: message.digest()?,
             secret: TokenSecret::random(),
-            lease_millis: lease_millis(lease)?,
+            lease_millis: lease_millis(options.lease)?,
         })
     }
 }
@@ -217,12 +225,10 @@ pub(crate) struct Commit {
 
 pub(crate) enum Next {
     Park {
-        scope: ScopeDigest,
-        /// The hash under which greentic-session 1.2 stored the scope.
-        #[cfg(feature = "redis")]
-        legacy_scope: ScopeDigest,
+        /// None is the scope where the session waits.
+        scope: Option<ScopeDigests>,
         session: NewSession,
-        ttl: TtlMillis,
+        ttl: NextTtl,
     },
     Finish,
 }
@@ -239,12 +245,9 @@ impl Commit {
                 let identity = Identity::of(&next.data.tenant_ctx)?;
                 token.owner.require_unchanged(true, &identity)?;
                 payload::check(&next.data, store.max_payload_bytes)?;
-                let digests = ScopeDigests::of(&next.scope)?;
                 Next::Park {
-                    scope: digests.ours,
-                    #[cfg(feature = "redis")]
-                    legacy_scope: digests.legacy,
-                    ttl: TtlMillis::resolve(next.ttl, store.default_ttl),
+                    scope: next.scope.as_ref().map(ScopeDigests::of).transpose()?,
+                    ttl: NextTtl::new(next.ttl, store.default_ttl),
                     session: NewSession::new(token.key.clone(), next.data),
                 }
             }

@@ -2,7 +2,7 @@
 
 use greentic_types::SessionKey;
 
-use super::{Head, Ledger, Remembered, Wait, live_or_deleted, other_holder};
+use super::{Head, Ledger, Remembered, Wait, live_or_deleted, other_holder, put_unclaimed};
 use crate::admin::{ImportMode, ImportOutcome, RevokeOutcome};
 use crate::claim::TokenSecret;
 use crate::clock::Timestamp;
@@ -20,11 +20,9 @@ pub(crate) fn extend<L: Ledger>(
     let Some(head) = live_or_deleted(ledger, now, &request.key)? else {
         return Err(not_found(&request.key));
     };
-    let deadline = request.ttl.deadline(now);
-    let extended = Head {
-        deadline,
-        ..head.clone()
-    };
+    let mut extended = head.clone();
+    extended.set_own_deadline(request.ttl.over(head.ttl).deadline(now));
+    let deadline = extended.deadline;
     ledger.put_head(&request.key, &head, extended)?;
     Ok(deadline)
 }
@@ -39,14 +37,11 @@ pub(crate) fn revoke<L: Ledger>(
         return Err(not_found(key));
     };
     let mut freed = head.clone();
-    let Some(wait) = &mut freed.wait else {
+    let Some(lease) = freed.end_lease() else {
         return Ok(RevokeOutcome::NotClaimed);
     };
-    let Some(lease) = wait.lease.take() else {
-        return Ok(RevokeOutcome::NotClaimed);
-    };
-    let attempt = wait.attempt;
-    ledger.put_head(key, &head, freed)?;
+    let attempt = head.wait.as_ref().map_or(0, |wait| wait.attempt);
+    put_unclaimed(ledger, now, key, &head, freed)?;
     Ok(RevokeOutcome::Revoked {
         until: lease.until,
         attempt,
@@ -85,6 +80,7 @@ pub(crate) fn import<L: Ledger>(
             .is_some(),
         revision: request.revision,
         deadline: request.deadline,
+        ttl: request.ttl,
         created: request.created.unwrap_or(now),
         operation: None,
         wait: imported_wait(ledger, now, &request),

@@ -3,8 +3,11 @@
 use greentic_types::SessionKey;
 
 use super::waits::NextWait;
-use super::{Committed, Head, Lease, Ledger, Remembered, delete_session, live_or_deleted, waiting};
-use crate::claim::{Claim, ClaimOutcome, ClaimToken};
+use super::{
+    CommitOutcome, Head, Lease, Ledger, Remembered, delete_session, live_or_deleted, put_unclaimed,
+    waiting,
+};
+use crate::claim::{ClaimOutcome, ClaimToken, Turn};
 use crate::clock::{Timestamp, whole_millis};
 use crate::error::{Conflict, SessionResult, conflict};
 use crate::options::{LATEST_DEADLINE, StoreOptions};
@@ -17,9 +20,9 @@ pub(crate) fn claim<L: Ledger>(
 ) -> SessionResult<ClaimOutcome> {
     let remembered = ledger.remembered(&request.owner, &request.message)?;
     if remembered.is_some_and(|remembered| now < remembered.until) {
-        return Ok(ClaimOutcome::Duplicate);
+        return Ok(ClaimOutcome::duplicate());
     }
-    let Some((key, head)) = waiting(ledger, now, &request.owner, &request.scope)? else {
+    let Some((key, head)) = first_waiting(ledger, now, &request)? else {
         return Ok(ClaimOutcome::NoWait);
     };
     let Some(wait) = &head.wait else {
@@ -30,7 +33,8 @@ pub(crate) fn claim<L: Ledger>(
             return claimed(ledger, request, key, wait.attempt, lease);
         }
         Some(lease) if lease.is_live(now) => {
-            return Ok(ClaimOutcome::Busy { until: lease.until });
+            let same_message = lease.message == request.message;
+            return Ok(ClaimOutcome::busy(lease.until, same_message));
         }
         _ => {}
     }
@@ -38,15 +42,31 @@ pub(crate) fn claim<L: Ledger>(
         secret: request.secret,
         until: lease_end(now, request.lease_millis),
         fencing: ledger.next_number(&request.owner, now)?,
+        message: request.message,
+        own_deadline: None,
     };
     let attempt = wait.attempt.saturating_add(1);
     let mut taken = head.clone();
     if let Some(wait) = &mut taken.wait {
         wait.attempt = attempt;
-        wait.lease = Some(lease.clone());
     }
+    taken.set_lease(lease.clone());
     ledger.put_head(&key, &head, taken)?;
     claimed(ledger, request, key, attempt, &lease)
+}
+
+/// The session that waits on the first scope on which one does.
+fn first_waiting<L: Ledger>(
+    ledger: &L,
+    now: Timestamp,
+    request: &request::Claim,
+) -> SessionResult<Option<(SessionKey, Head)>> {
+    for scope in &request.scopes {
+        if let Some(found) = waiting(ledger, now, &request.owner, &scope.ours)? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
 }
 
 fn claimed<L: Ledger>(
@@ -59,7 +79,7 @@ fn claimed<L: Ledger>(
     let Some(session) = ledger.session(&key)? else {
         return Ok(ClaimOutcome::NoWait);
     };
-    Ok(ClaimOutcome::Claimed(Claim {
+    Ok(ClaimOutcome::Claimed(Turn {
         session,
         attempt,
         lease_until: lease.until,
@@ -81,8 +101,8 @@ pub(crate) fn renew<L: Ledger>(
     let head = held(ledger, now, &request.token)?;
     let until = lease_end(now, request.lease_millis);
     let mut renewed = head.clone();
-    if let Some(lease) = renewed.wait.as_mut().and_then(|wait| wait.lease.as_mut()) {
-        lease.until = until;
+    if let Some(lease) = renewed.end_lease() {
+        renewed.set_lease(Lease { until, ..lease });
     }
     ledger.put_head(&request.token.key, &head, renewed)?;
     Ok(until)
@@ -101,16 +121,21 @@ pub(crate) fn release<L: Ledger>(
         return Ok(());
     }
     let head = held(ledger, now, token)?;
-    end_claim(ledger, token, &head)
+    end_claim(ledger, now, token, &head)
 }
 
-fn end_claim<L: Ledger>(ledger: &mut L, token: &ClaimToken, head: &Head) -> SessionResult<()> {
+fn end_claim<L: Ledger>(
+    ledger: &mut L,
+    now: Timestamp,
+    token: &ClaimToken,
+    head: &Head,
+) -> SessionResult<()> {
     let mut freed = head.clone();
+    freed.end_lease();
     if let Some(wait) = &mut freed.wait {
-        wait.lease = None;
         wait.released = Some(token.secret);
     }
-    ledger.put_head(&token.key, head, freed)
+    put_unclaimed(ledger, now, &token.key, head, freed)
 }
 
 pub(crate) fn commit<L: Ledger>(
@@ -118,7 +143,7 @@ pub(crate) fn commit<L: Ledger>(
     now: Timestamp,
     options: &StoreOptions,
     request: request::Commit,
-) -> SessionResult<Committed> {
+) -> SessionResult<CommitOutcome> {
     let request::Commit { token, next } = request;
     let remembered = ledger.remembered(&token.owner, &token.message)?;
     let done = remembered.filter(|done| now < done.until);
@@ -126,13 +151,13 @@ pub(crate) fn commit<L: Ledger>(
         .as_ref()
         .is_some_and(|done| done.secret == token.secret)
     {
-        return Ok(Committed::Done);
+        return Ok(CommitOutcome::Done);
     }
     let head = held(ledger, now, &token)?;
     if done.is_some() {
         // A message is committed once, even if it claimed two waits. No worker needs this claim.
-        end_claim(ledger, &token, &head)?;
-        return Ok(Committed::Refused);
+        end_claim(ledger, now, &token, &head)?;
+        return Ok(CommitOutcome::Refused);
     }
     match next {
         Next::Finish => delete_session(ledger, &token.key, &head)?,
@@ -140,11 +165,14 @@ pub(crate) fn commit<L: Ledger>(
             scope,
             session,
             ttl,
-            ..
         } => {
+            let here = || head.wait.as_ref().map(|wait| wait.scope);
             let next = NextWait {
                 owner: token.owner.clone(),
-                scope,
+                scope: scope
+                    .map(|scope| scope.ours)
+                    .or_else(here)
+                    .ok_or_else(|| conflict(Conflict::ClaimLost))?,
                 session,
                 ttl,
                 // Kept, so that a late repeat of the first park does not undo the commit (C14).
@@ -162,7 +190,7 @@ pub(crate) fn commit<L: Ledger>(
             .min(Timestamp::from_millis(LATEST_DEADLINE)),
     };
     ledger.remember(&token.owner, message, options.message_limit(), now)?;
-    Ok(Committed::Done)
+    Ok(CommitOutcome::Done)
 }
 
 fn held<L: Ledger>(ledger: &mut L, now: Timestamp, token: &ClaimToken) -> SessionResult<Head> {

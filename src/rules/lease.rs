@@ -1,7 +1,9 @@
-//! The lease of a claim.
+//! The lease of a claim, and the deadline that it holds off (C12, C16).
 
+use super::Head;
 use crate::claim::TokenSecret;
 use crate::clock::Timestamp;
+use crate::message_id::MessageDigest;
 
 /// The lease of a claim. It is live until its end, and void after a write without its token.
 #[derive(Clone)]
@@ -9,6 +11,54 @@ pub(crate) struct Lease {
     pub secret: TokenSecret,
     pub until: Timestamp,
     pub fencing: u64,
+    /// The message for which the wait is claimed.
+    pub message: MessageDigest,
+    /// The deadline that the session has without the claim, if the claim holds it off.
+    pub own_deadline: Option<Timestamp>,
+}
+
+/// For how long a claim holds off a deadline at most.
+const LONGEST_HOLD: u64 = 24 * 60 * 60 * 1000;
+
+impl Head {
+    /// Gives the session the lease of a claim. Its deadline is held off until the lease ends, for a
+    /// day at most.
+    pub(super) fn set_lease(&mut self, mut lease: Lease) {
+        let own = self.own_deadline();
+        let held = own.map(|own| {
+            let latest = own.as_millis().saturating_add(LONGEST_HOLD);
+            own.max(lease.until.min(Timestamp::from_millis(latest)))
+        });
+        lease.own_deadline = own.filter(|_| held != own);
+        self.deadline = held;
+        if let Some(wait) = &mut self.wait {
+            wait.lease = Some(lease);
+        }
+    }
+
+    /// Ends the claim, if there is one. The session has its own deadline again, which may have
+    /// passed.
+    pub(super) fn end_lease(&mut self) -> Option<Lease> {
+        self.deadline = self.own_deadline();
+        self.wait.as_mut()?.lease.take()
+    }
+
+    /// Sets the deadline that the session has without a claim.
+    pub(super) fn set_own_deadline(&mut self, deadline: Option<Timestamp>) {
+        let lease = self.wait.as_mut().and_then(|wait| wait.lease.take());
+        self.deadline = deadline;
+        if let Some(lease) = lease {
+            self.set_lease(Lease {
+                own_deadline: None,
+                ..lease
+            });
+        }
+    }
+
+    fn own_deadline(&self) -> Option<Timestamp> {
+        let lease = self.wait.as_ref().and_then(|wait| wait.lease.as_ref());
+        lease.and_then(|lease| lease.own_deadline).or(self.deadline)
+    }
 }
 
 impl Lease {

@@ -5,7 +5,7 @@
 
 mod admin;
 mod claims;
-mod committed;
+mod commit_outcome;
 mod erasure;
 mod lease;
 mod reads;
@@ -17,17 +17,18 @@ use std::sync::Arc;
 
 use greentic_types::SessionKey;
 
-use crate::claim::{MessageDigest, TokenSecret};
+use crate::claim::TokenSecret;
 use crate::clock::Timestamp;
 use crate::error::{Conflict, SessionResult, conflict};
-use crate::options::OperationId;
+use crate::message_id::MessageDigest;
+use crate::options::{OperationId, TtlMillis};
 use crate::owner::Owner;
 use crate::scope::ScopeDigest;
 use crate::session::{NewSession, Session};
 
 pub(crate) use admin::{extend, import, import_messages, revoke};
 pub(crate) use claims::{claim, commit, release, renew};
-pub(crate) use committed::Committed;
+pub(crate) use commit_outcome::CommitOutcome;
 pub(crate) use erasure::{Erased, Erasure};
 pub(crate) use lease::Lease;
 #[cfg(feature = "redis")]
@@ -45,6 +46,8 @@ pub(crate) struct Head {
     pub names_user: bool,
     pub revision: u64,
     pub deadline: Option<Timestamp>,
+    /// The TTL with which it was created, parked or committed last; `None` if it is not known.
+    pub ttl: Option<TtlMillis>,
     pub created: Timestamp,
     /// The id of the last change, if its caller gave one (C14).
     pub operation: Option<OperationId>,
@@ -256,6 +259,20 @@ fn waiting<V: View>(
 ) -> SessionResult<Option<(SessionKey, Head)>> {
     let routed = view.routed(owner, scope, None)?;
     Ok(routed.filter(|(_, head)| head.is_live(now)))
+}
+
+/// Writes a head whose claim ended: the session may be gone now.
+fn put_unclaimed<L: Ledger>(
+    ledger: &mut L,
+    now: Timestamp,
+    key: &SessionKey,
+    old: &Head,
+    new: Head,
+) -> SessionResult<()> {
+    match new.is_live(now) {
+        true => ledger.put_head(key, old, new),
+        false => delete_session(ledger, key, old),
+    }
 }
 
 /// Deletes a session, its index entries and its look-up by user (C7, C13).

@@ -32,6 +32,7 @@ pub(crate) fn create<L: Ledger>(
         names_user: Identity::of(&session.data().tenant_ctx)?.user.is_some(),
         revision: 1,
         deadline: ttl.deadline(now),
+        ttl: Some(ttl),
         created: now,
         operation,
         wait: None,
@@ -72,8 +73,8 @@ pub(crate) fn update<L: Ledger>(
     let mut changed = head.clone();
     changed.revision += 1;
     changed.operation = operation;
-    if let (None, Some(wait)) = (claim, &mut changed.wait) {
-        wait.lease = None;
+    if claim.is_none() {
+        changed.end_lease();
     }
     let revision = changed.revision;
     ledger.put(session, Some(&head), changed)?;

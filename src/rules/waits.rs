@@ -5,7 +5,7 @@ use greentic_types::SessionKey;
 use super::{Head, Ledger, Wait, delete_session, live_or_deleted, other_holder, waiting};
 use crate::clock::Timestamp;
 use crate::error::{SessionResult, too_many_waits};
-use crate::options::{OperationId, TtlMillis};
+use crate::options::{NextTtl, OperationId};
 use crate::owner::{Owner, foreign_key};
 use crate::request;
 use crate::scope::ScopeDigest;
@@ -75,7 +75,7 @@ pub(super) struct NextWait {
     pub owner: Owner,
     pub scope: ScopeDigest,
     pub session: NewSession,
-    pub ttl: TtlMillis,
+    pub ttl: NextTtl,
     pub operation: Option<OperationId>,
     /// How many waits the owner may have; 0 for any number.
     pub max_waits: usize,
@@ -95,10 +95,12 @@ impl NextWait {
         }
         let order = ledger.next_number(&self.owner, now)?;
         let revision = stored.map_or(1, |stored| stored.revision + 1);
+        let ttl = self.ttl.over(stored.and_then(|stored| stored.ttl));
         let head = Head {
             names_user: true,
             revision,
-            deadline: self.ttl.deadline(now),
+            deadline: ttl.deadline(now),
+            ttl: Some(ttl),
             created: stored.map_or(now, |stored| stored.created),
             operation: self.operation,
             wait: Some(Wait {

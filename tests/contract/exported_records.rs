@@ -1,10 +1,14 @@
 //! The JSON form of an exported record is part of the contract (C26): other programs read it.
 
+use std::slice;
 use std::time::Duration;
 
 use greentic_session::admin::{EraseMode, ExportRecord, ImportMode, ImportOutcome, OwnerSelection};
 use greentic_session::inmemory::InMemorySessionStore;
-use greentic_session::{Blocking, ClaimOutcome, ParkOptions, ReplyScope, SessionData, SessionKey};
+use greentic_session::{
+    Blocking, ClaimOptions, ClaimOutcome, MessageId, ParkOptions, ReplyScope, SessionData,
+    SessionKey,
+};
 use greentic_types::{EnvId, FlowId, SessionCursor, TenantCtx, TenantId, UserId};
 use serde_json::{Value, json};
 
@@ -110,7 +114,13 @@ fn c26_absent_fields_are_not_written() {
     };
     let key = SessionKey::new("run-1");
     let _parked = store.park(&ctx, &user, &scope, &key, data, ParkOptions::new());
-    let claim = store.claim(&ctx, &user, &scope, "message", Duration::from_secs(60));
+    let claim = store.claim(
+        &ctx,
+        &user,
+        slice::from_ref(&scope),
+        &MessageId::new("message"),
+        ClaimOptions::new(Duration::from_secs(60)),
+    );
     assert!(matches!(claim, Ok(ClaimOutcome::Claimed(_))));
     let page = store.export(None, 10).unwrap();
     let record = serde_json::to_value(&page.records).unwrap();

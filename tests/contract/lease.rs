@@ -15,10 +15,10 @@ use greentic_session::admin::{
 use greentic_session::clock::{ManualClock, Timestamp};
 use greentic_session::inmemory::InMemorySessionStore;
 use greentic_session::{
-    AsyncSessionStore, Blocking, Claim, ClaimOutcome, ClaimToken, ClearOutcome, Commit, Conflict,
-    CreateOptions, CreateOutcome, ErrorCode, GreenticError, Health, ParkOptions, ParkOutcome,
-    RemoveOptions, ReplyScope, Session, SessionData, SessionErrorExt, SessionKey, SessionResult,
-    StoreOptions, UpdateOptions,
+    AsyncSessionStore, Blocking, ClaimOptions, ClaimOutcome, ClaimToken, ClearOutcome, Commit,
+    CommitOptions, Committed, Conflict, CreateOptions, CreateOutcome, ErrorCode, GreenticError,
+    Health, MessageId, ParkOptions, ParkOutcome, RemoveOptions, ReplyScope, Session, SessionData,
+    SessionErrorExt, SessionKey, SessionResult, StoreOptions, Ttl, Turn, UpdateOptions,
 };
 use greentic_types::{EnvId, FlowId, SessionCursor, TenantCtx, TenantId, UserId};
 
@@ -125,19 +125,24 @@ impl AsyncSessionStore for Observed {
         &self,
         ctx: &TenantCtx,
         user: &UserId,
-        scope: &ReplyScope,
-        message_id: &str,
-        lease: Duration,
+        scopes: &[ReplyScope],
+        message: &MessageId,
+        options: ClaimOptions,
     ) -> SessionResult<ClaimOutcome> {
-        self.inner.claim(ctx, user, scope, message_id, lease).await
+        self.inner.claim(ctx, user, scopes, message, options).await
     }
 
     async fn release(&self, token: &ClaimToken) -> SessionResult<()> {
         self.inner.release(token).await
     }
 
-    async fn commit(&self, token: &ClaimToken, commit: Commit) -> SessionResult<()> {
-        self.inner.commit(token, commit).await
+    async fn commit(
+        &self,
+        token: &ClaimToken,
+        commit: Commit,
+        options: CommitOptions,
+    ) -> SessionResult<Committed> {
+        self.inner.commit(token, commit, options).await
     }
 
     async fn health(&self) -> SessionResult<Health> {
@@ -172,11 +177,7 @@ impl AsyncSessionStore for Observed {
         self.inner.verify(mode, after, limit).await
     }
 
-    async fn extend(
-        &self,
-        key: &SessionKey,
-        ttl: Option<Duration>,
-    ) -> SessionResult<Option<Timestamp>> {
+    async fn extend(&self, key: &SessionKey, ttl: Ttl) -> SessionResult<Option<Timestamp>> {
         self.inner.extend(key, ttl).await
     }
 
@@ -211,7 +212,7 @@ fn scope() -> ReplyScope {
     }
 }
 
-async fn claimed(store: &dyn AsyncSessionStore) -> Claim {
+async fn claimed(store: &dyn AsyncSessionStore) -> Turn {
     let data = SessionData {
         tenant_ctx: ctx(),
         flow_id: FlowId::try_from("support.flow").unwrap(),
@@ -226,9 +227,11 @@ async fn claimed(store: &dyn AsyncSessionStore) -> Claim {
     claim_as(store, "message-1").await
 }
 
-async fn claim_as(store: &dyn AsyncSessionStore, message: &str) -> Claim {
+async fn claim_as(store: &dyn AsyncSessionStore, message: &str) -> Turn {
     let (ctx, user, scope) = (ctx(), user(), scope());
-    let claimed = store.claim(&ctx, &user, &scope, message, LONG);
+    let (message, options) = (MessageId::new(message), ClaimOptions::new(LONG));
+    let scopes = [scope];
+    let claimed = store.claim(&ctx, &user, &scopes, &message, options);
     match claimed.await.unwrap() {
         ClaimOutcome::Claimed(claim) => claim,
         other => unreachable!("no other worker claims it: {other:?}"),
@@ -254,7 +257,10 @@ fn c16_the_lease_is_renewed_until_the_work_is_done() {
             })
             .await;
         assert!(!lost);
-        store.commit(&claim.token, Commit::Finish).await.unwrap();
+        store
+            .commit(&claim.token, Commit::Finish, CommitOptions::new())
+            .await
+            .unwrap();
         let after = store.renewals();
         pause().await;
         assert_eq!(store.renewals(), after);
@@ -297,7 +303,7 @@ fn c16_the_watch_reports_that_another_worker_took_over() {
             })
             .await;
         let refused = store
-            .commit(&claim.token, Commit::Finish)
+            .commit(&claim.token, Commit::Finish, CommitOptions::new())
             .await
             .unwrap_err();
         assert_eq!(refused.code, ErrorCode::Conflict);
@@ -321,7 +327,10 @@ fn c16_renewing_stops_when_the_work_is_dropped() {
         let after = store.renewals();
         futures_timer::Delay::new(LONG / 8).await; // more than a third of the lease
         assert_eq!(store.renewals(), after);
-        store.commit(&claim.token, Commit::Finish).await.unwrap();
+        store
+            .commit(&claim.token, Commit::Finish, CommitOptions::new())
+            .await
+            .unwrap();
     });
 }
 

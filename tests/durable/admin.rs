@@ -10,7 +10,8 @@ use greentic_session::admin::{
 };
 use greentic_session::durable::DurableSessionStore;
 use greentic_session::{
-    Blocking, ClaimOutcome, ClearOutcome, Commit, ParkOptions, SessionStore as _,
+    Blocking, ClaimOptions, ClaimOutcome, ClearOutcome, Commit, CommitOptions, MessageId,
+    ParkOptions, SessionStore as _,
 };
 use redb::{ReadableDatabase, ReadableTable, TableDefinition};
 
@@ -42,7 +43,7 @@ fn filled(scratch: &Scratch, who: &str) {
 
 fn park(store: &Blocking<DurableSessionStore>, who: &str, name: &str, ttl: Option<Duration>) {
     let mut options = ParkOptions::new();
-    options.ttl = ttl;
+    options.ttl = ttl.into();
     let data = data(who, name);
     let parked = store.park(
         &ctx(who),
@@ -57,11 +58,19 @@ fn park(store: &Blocking<DurableSessionStore>, who: &str, name: &str, ttl: Optio
 
 fn answered(store: &Blocking<DurableSessionStore>, who: &str, name: &str) {
     park(store, who, name, None);
-    let claimed = store.claim(&ctx(who), &user(who), &scope(name), name, LONG);
+    let claimed = store.claim(
+        &ctx(who),
+        &user(who),
+        &[scope(name)],
+        &MessageId::new(name),
+        ClaimOptions::new(LONG),
+    );
     let ClaimOutcome::Claimed(claim) = claimed.unwrap() else {
         panic!("the wait is free")
     };
-    store.commit(&claim.token, Commit::Finish).unwrap();
+    store
+        .commit(&claim.token, Commit::Finish, CommitOptions::new())
+        .unwrap();
 }
 
 fn verified(store: &Blocking<DurableSessionStore>, mode: VerifyMode) -> Vec<Finding> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use greentic_session::clock::{Clock, ManualClock, Timestamp};
 use greentic_session::durable::DurableSessionStore;
-use greentic_session::{Blocking, ClaimOutcome, ParkOptions};
+use greentic_session::{Blocking, ClaimOptions, ClaimOutcome, MessageId, ParkOptions};
 
 use crate::samples::{ctx, key, scope, user};
 use crate::scratch::{MINUTE, Scratch, assert_consistent, data};
@@ -38,9 +38,13 @@ impl Run {
     }
 
     fn claim(&self, name: &str, message: &str) -> ClaimOutcome {
-        let claimed = self
-            .api
-            .claim(&ctx("u"), &user("u"), &scope(name), message, MINUTE);
+        let claimed = self.api.claim(
+            &ctx("u"),
+            &user("u"),
+            &[scope(name)],
+            &MessageId::new(message),
+            ClaimOptions::new(MINUTE),
+        );
         claimed.unwrap()
     }
 

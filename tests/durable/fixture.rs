@@ -7,8 +7,8 @@ use std::time::Duration;
 use greentic_session::clock::{ManualClock, Timestamp};
 use greentic_session::durable::DurableSessionStore;
 use greentic_session::{
-    Blocking, ClaimOutcome, Commit, CreateOptions, ParkOptions, RemoveOptions, SessionErrorExt,
-    UpdateOptions,
+    Blocking, ClaimOptions, ClaimOutcome, Commit, CommitOptions, CreateOptions, MessageId,
+    ParkOptions, RemoveOptions, SessionErrorExt, UpdateOptions,
 };
 
 use crate::samples::{ctx, key, scope, user};
@@ -53,7 +53,13 @@ fn write(store: &Arc<DurableSessionStore>) {
         let _registered = parked.unwrap();
     };
     let claim = |on: &str, message: &str| {
-        let claimed = api.claim(&ctx("ann"), &user("ann"), &scope(on), message, MINUTE);
+        let claimed = api.claim(
+            &ctx("ann"),
+            &user("ann"),
+            &[scope(on)],
+            &MessageId::new(message),
+            ClaimOptions::new(MINUTE),
+        );
         match claimed.unwrap() {
             ClaimOutcome::Claimed(claim) => claim.token,
             other => panic!("{other:?}"),
@@ -71,11 +77,16 @@ fn write(store: &Arc<DurableSessionStore>) {
     park("released", "released", "r", ParkOptions::new());
     api.release(&claim("released", "m-released")).unwrap();
     park("answered", "answered", "first", ParkOptions::new());
-    let next = Commit::park(scope("next"), data("ann", "second"), None);
-    api.commit(&claim("answered", "m-answered"), next).unwrap();
-    park("over", "over", "o", ParkOptions::new());
-    api.commit(&claim("over", "m-over"), Commit::Finish)
+    let next = Commit::park(scope("next"), data("ann", "second"));
+    api.commit(&claim("answered", "m-answered"), next, CommitOptions::new())
         .unwrap();
+    park("over", "over", "o", ParkOptions::new());
+    api.commit(
+        &claim("over", "m-over"),
+        Commit::Finish,
+        CommitOptions::new(),
+    )
+    .unwrap();
 }
 
 fn assert_written(store: &Arc<DurableSessionStore>) {
@@ -104,13 +115,19 @@ fn assert_written(store: &Arc<DurableSessionStore>) {
     assert_eq!(routed("answered"), None);
 
     let claim = |on: &str, message: &str| {
-        let claimed = api.claim(&ctx("ann"), &user("ann"), &scope(on), message, MINUTE);
+        let claimed = api.claim(
+            &ctx("ann"),
+            &user("ann"),
+            &[scope(on)],
+            &MessageId::new(message),
+            ClaimOptions::new(MINUTE),
+        );
         claimed.unwrap()
     };
     for answered in ["m-answered", "m-over"] {
-        assert_eq!(claim("next", answered), ClaimOutcome::Duplicate);
+        assert_eq!(claim("next", answered), ClaimOutcome::duplicate());
     }
-    let ClaimOutcome::Busy { until } = claim("claimed", "m-new") else {
+    let ClaimOutcome::Busy { until, .. } = claim("claimed", "m-new") else {
         panic!("the claim was forgotten");
     };
     assert_eq!(until.since(WRITTEN_AT), MINUTE);

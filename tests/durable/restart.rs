@@ -6,8 +6,8 @@ use std::time::Duration;
 use greentic_session::clock::ManualClock;
 use greentic_session::durable::{Durability, DurableSessionStore};
 use greentic_session::{
-    Blocking, ClaimOutcome, ClearOutcome, Commit, CreateOptions, ErrorCode, ParkOptions,
-    SessionErrorExt, SessionStore, UpdateOptions,
+    Blocking, ClaimOptions, ClaimOutcome, ClearOutcome, Commit, CommitOptions, CreateOptions,
+    ErrorCode, MessageId, ParkOptions, SessionErrorExt, SessionStore, UpdateOptions,
 };
 
 use crate::samples::{ctx, key, scope, user};
@@ -75,7 +75,13 @@ fn c16_a_claim_its_token_and_the_message_survive_a_restart() {
         )
         .unwrap();
     let claimed = api
-        .claim(&ctx("u"), &user("u"), &scope("s"), "m-1", MINUTE)
+        .claim(
+            &ctx("u"),
+            &user("u"),
+            &[scope("s")],
+            &MessageId::new("m-1"),
+            ClaimOptions::new(MINUTE),
+        )
         .unwrap();
     let ClaimOutcome::Claimed(claim) = claimed else {
         panic!("{claimed:?}");
@@ -85,27 +91,53 @@ fn c16_a_claim_its_token_and_the_message_survive_a_restart() {
 
     let (store, api) = blocking(scratch.open());
     let other = api
-        .claim(&ctx("u"), &user("u"), &scope("s"), "m-2", MINUTE)
+        .claim(
+            &ctx("u"),
+            &user("u"),
+            &[scope("s")],
+            &MessageId::new("m-2"),
+            ClaimOptions::new(MINUTE),
+        )
         .unwrap();
     assert!(matches!(other, ClaimOutcome::Busy { .. }));
     let refused = api
         .update(&key("k"), data("u", "2"), UpdateOptions::new())
         .unwrap_err();
     assert!(refused.conflict().is_some());
-    api.commit(&claim.token, Commit::park(scope("t"), data("u", "3"), None))
-        .unwrap();
+    api.commit(
+        &claim.token,
+        Commit::park(scope("t"), data("u", "3")),
+        CommitOptions::new(),
+    )
+    .unwrap();
     drop(api);
     drop(store);
 
     let (store, api) = blocking(scratch.open());
-    api.commit(&claim.token, Commit::park(scope("t"), data("u", "3"), None))
-        .unwrap();
+    api.commit(
+        &claim.token,
+        Commit::park(scope("t"), data("u", "3")),
+        CommitOptions::new(),
+    )
+    .unwrap();
     let again = api
-        .claim(&ctx("u"), &user("u"), &scope("t"), "m-1", MINUTE)
+        .claim(
+            &ctx("u"),
+            &user("u"),
+            &[scope("t")],
+            &MessageId::new("m-1"),
+            ClaimOptions::new(MINUTE),
+        )
         .unwrap();
-    assert_eq!(again, ClaimOutcome::Duplicate);
+    assert_eq!(again, ClaimOutcome::duplicate());
     let next = api
-        .claim(&ctx("u"), &user("u"), &scope("t"), "m-3", MINUTE)
+        .claim(
+            &ctx("u"),
+            &user("u"),
+            &[scope("t")],
+            &MessageId::new("m-3"),
+            ClaimOptions::new(MINUTE),
+        )
         .unwrap();
     let ClaimOutcome::Claimed(next) = next else {
         panic!("{next:?}");
@@ -145,12 +177,19 @@ fn c13_no_row_of_an_owner_is_left_after_its_sessions_and_messages() {
         )
         .unwrap();
     let claimed = api
-        .claim(&ctx("u"), &user("u"), &scope("d"), "m", MINUTE)
+        .claim(
+            &ctx("u"),
+            &user("u"),
+            &[scope("d")],
+            &MessageId::new("m"),
+            ClaimOptions::new(MINUTE),
+        )
         .unwrap();
     let ClaimOutcome::Claimed(claim) = claimed else {
         panic!("{claimed:?}");
     };
-    api.commit(&claim.token, Commit::Finish).unwrap();
+    api.commit(&claim.token, Commit::Finish, CommitOptions::new())
+        .unwrap();
     let _ = api
         .create(&ctx("u"), data("u", "e"), CreateOptions::new().ttl(MINUTE))
         .unwrap();
@@ -215,7 +254,15 @@ fn c16_the_oldest_message_is_forgotten_first() {
     let config = scratch.config().options(options);
     let store = DurableSessionStore::open_with_clock(config, Arc::clone(&clock)).unwrap();
     let (store, api) = blocking(store);
-    let claim = |message: &str| api.claim(&ctx("u"), &user("u"), &scope("s"), message, MINUTE);
+    let claim = |message: &str| {
+        api.claim(
+            &ctx("u"),
+            &user("u"),
+            &[scope("s")],
+            &MessageId::new(message),
+            ClaimOptions::new(MINUTE),
+        )
+    };
     for message in ["m-1", "m-2", "m-3"] {
         let _ = api
             .park(
@@ -230,11 +277,12 @@ fn c16_the_oldest_message_is_forgotten_first() {
         let ClaimOutcome::Claimed(claim) = claim(message).unwrap() else {
             panic!("{message} was not claimed");
         };
-        api.commit(&claim.token, Commit::Finish).unwrap();
+        api.commit(&claim.token, Commit::Finish, CommitOptions::new())
+            .unwrap();
     }
     assert_eq!(claim("m-1").unwrap(), ClaimOutcome::NoWait);
-    assert_eq!(claim("m-2").unwrap(), ClaimOutcome::Duplicate);
-    assert_eq!(claim("m-3").unwrap(), ClaimOutcome::Duplicate);
+    assert_eq!(claim("m-2").unwrap(), ClaimOutcome::duplicate());
+    assert_eq!(claim("m-3").unwrap(), ClaimOutcome::duplicate());
     assert_consistent(&store);
 }
 

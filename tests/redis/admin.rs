@@ -10,8 +10,8 @@ use greentic_session::admin::{
 };
 use greentic_session::inmemory::InMemorySessionStore;
 use greentic_session::{
-    AsyncSessionStore, Blocking, ClaimOutcome, Commit, ParkOptions, RedisSessionStore,
-    SessionStore as _,
+    AsyncSessionStore, Blocking, ClaimOptions, ClaimOutcome, Commit, CommitOptions, MessageId,
+    ParkOptions, RedisSessionStore, SessionStore as _,
 };
 use greentic_session_testkit::require;
 
@@ -50,7 +50,7 @@ fn erase(store: &Blocking<impl AsyncSessionStore>, selection: &OwnerSelection) -
 
 fn park(store: &Blocking<RedisSessionStore>, who: &str, name: &str, ttl: Option<Duration>) {
     let mut options = ParkOptions::new();
-    options.ttl = ttl;
+    options.ttl = ttl.into();
     let (ctx, user) = (ctx(who), user(who));
     let data = data(&ctx, name);
     let parked = store.park(&ctx, &user, &scope(name), &key(name), data, options);
@@ -59,11 +59,19 @@ fn park(store: &Blocking<RedisSessionStore>, who: &str, name: &str, ttl: Option<
 
 fn answered(store: &Blocking<RedisSessionStore>, who: &str, name: &str) {
     park(store, who, name, None);
-    let claimed = store.claim(&ctx(who), &user(who), &scope(name), name, LONG);
+    let claimed = store.claim(
+        &ctx(who),
+        &user(who),
+        &[scope(name)],
+        &MessageId::new(name),
+        ClaimOptions::new(LONG),
+    );
     let ClaimOutcome::Claimed(claim) = claimed.unwrap() else {
         panic!("no other worker claims it")
     };
-    store.commit(&claim.token, Commit::Finish).unwrap();
+    store
+        .commit(&claim.token, Commit::Finish, CommitOptions::new())
+        .unwrap();
 }
 
 fn digest(name: &str) -> String {
@@ -365,7 +373,14 @@ fn c26_sessions_parked_by_1_2_are_exported_and_imported() {
     }
     for number in 0..5 {
         let name = format!("old-{number}");
-        let claimed = target.claim(&ctx("anna"), &user("anna"), &scope(&name), &name, LONG);
+        let claimed = target.claim(
+            &ctx("anna"),
+            &user("anna"),
+            &[scope(&name)],
+            &MessageId::new(&name),
+            // So short that the deadline stays as it was (C12).
+            ClaimOptions::new(Duration::from_secs(1)),
+        );
         let ClaimOutcome::Claimed(claim) = claimed.unwrap() else {
             panic!("{name} waits there")
         };

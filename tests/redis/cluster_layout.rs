@@ -1,11 +1,12 @@
 //! docs/redis-layout.md lists exactly the keys that a Cluster holds.
 
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
 use greentic_session::{
-    Blocking, ClaimOutcome, Commit, CreateOptions, ParkOptions, RedisConfig, RedisSessionStore,
-    SessionKey,
+    Blocking, ClaimOptions, ClaimOutcome, Commit, CommitOptions, CreateOptions, MessageId,
+    ParkOptions, RedisConfig, RedisSessionStore, SessionKey,
 };
 use greentic_session_testkit::{RedisCluster, own_servers, require, wait_until};
 use greentic_types::TenantCtx;
@@ -27,13 +28,13 @@ fn sample(cluster: &RedisCluster, namespace: &str, ttl: Option<Duration>) {
     let store = Blocking::from(Arc::new(store));
     let create = |ctx: &TenantCtx, key: &str| {
         let mut options = CreateOptions::new().key(SessionKey::new(key));
-        options.ttl = ttl;
+        options.ttl = ttl.into();
         let _created = store.create(ctx, data(ctx, "{}"), options).unwrap();
     };
     let park = |name: &str, key: &str| {
         let (ctx, key) = (ctx(name), SessionKey::new(key));
         let mut options = ParkOptions::new();
-        options.ttl = ttl;
+        options.ttl = ttl.into();
         let data = data(&ctx, "{}");
         let parked = store.park(&ctx, &user(name), &scope(key.as_str()), &key, data, options);
         let _parked = parked.unwrap();
@@ -43,11 +44,19 @@ fn sample(cluster: &RedisCluster, namespace: &str, ttl: Option<Duration>) {
     park("ada", "wait");
     park("ben", "done");
     let (ben, chat) = (ctx("ben"), scope("done"));
-    let claimed = store.claim(&ben, &user("ben"), &chat, "message", MINUTE);
+    let claimed = store.claim(
+        &ben,
+        &user("ben"),
+        slice::from_ref(&chat),
+        &MessageId::new("message"),
+        ClaimOptions::new(MINUTE),
+    );
     let ClaimOutcome::Claimed(claim) = claimed.unwrap() else {
         panic!("nothing waits")
     };
-    store.commit(&claim.token, Commit::Finish).unwrap();
+    store
+        .commit(&claim.token, Commit::Finish, CommitOptions::new())
+        .unwrap();
     park("cay", "lost");
     for kind in ["session", "meta"] {
         let name = format!("{namespace}:{{dev:acme:-:cay}}:{kind}:lost");

@@ -18,7 +18,7 @@ const CHUNK: usize = 500;
 
 fn park(store: &Blocking<RedisSessionStore>, name: &str, ttl: Option<Duration>) {
     let (ctx, mut options) = (ctx("anna"), ParkOptions::new());
-    options.ttl = ttl;
+    options.ttl = ttl.into();
     let data = data(&ctx, name);
     let parked = store.park(&ctx, &user("anna"), &scope(name), &key(name), data, options);
     let _registered = parked.unwrap();

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use greentic_session::{
-    Blocking, Claim, ClaimOutcome, Commit, ErrorCode, ParkOptions, RedisSessionStore, RemoveOptions,
+    Blocking, ClaimOptions, ClaimOutcome, Commit, CommitOptions, ErrorCode, MessageId, ParkOptions,
+    RedisSessionStore, RemoveOptions, Turn,
 };
 use greentic_session_testkit::require;
 
@@ -12,7 +13,7 @@ use crate::space::Space;
 
 const LEASE: Duration = Duration::from_secs(600);
 
-fn claimed(store: &Blocking<RedisSessionStore>, name: &str) -> Claim {
+fn claimed(store: &Blocking<RedisSessionStore>, name: &str) -> Turn {
     let (ctx, user, on) = (ctx("ada"), user("ada"), scope(name));
     let parked = store.park(
         &ctx,
@@ -23,7 +24,8 @@ fn claimed(store: &Blocking<RedisSessionStore>, name: &str) -> Claim {
         ParkOptions::new(),
     );
     let _registered = parked.unwrap();
-    match store.claim(&ctx, &user, &on, name, LEASE).unwrap() {
+    let (id, options) = (MessageId::new(name), ClaimOptions::new(LEASE));
+    match store.claim(&ctx, &user, &[on], &id, options).unwrap() {
         ClaimOutcome::Claimed(claim) => claim,
         other => panic!("{other:?}"),
     }
@@ -42,7 +44,9 @@ fn c17_a_full_server_releases_and_removes() {
     limit("1");
     store.release(&claims[0].token).unwrap();
     let _revoked = store.revoke(&key("two")).unwrap();
-    store.commit(&claims[2].token, Commit::Finish).unwrap();
+    store
+        .commit(&claims[2].token, Commit::Finish, CommitOptions::new())
+        .unwrap();
     for name in ["one", "two"] {
         store.remove(&key(name), RemoveOptions::new()).unwrap();
     }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use greentic_session::store::SessionStore;
 use greentic_session::{
-    Blocking, ClaimOutcome, Commit, CreateOptions, ParkOptions, SessionBackendConfig, SessionKey,
+    Blocking, ClaimOptions, ClaimOutcome, Commit, CommitOptions, CreateOptions, MessageId,
+    ParkOptions, SessionBackendConfig, SessionKey,
 };
 use greentic_session_testkit::{Reply, require};
 use greentic_types::{TeamId, TenantCtx};
@@ -19,7 +20,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 fn create_options(name: &str, ttl: Option<Duration>) -> CreateOptions {
     let mut options = CreateOptions::new().key(key(name));
-    options.ttl = ttl;
+    options.ttl = ttl.into();
     options
 }
 
@@ -40,7 +41,7 @@ fn sample(space: &Space, ttl: Option<Duration>) {
     let _created = store.create(&nobody, data(&nobody, "{}"), create).unwrap();
     let park = |owner: &TenantCtx, name: &str, chat: &str| {
         let mut options = ParkOptions::new();
-        options.ttl = ttl;
+        options.ttl = ttl.into();
         let who = owner.user_id.clone().unwrap();
         let _parked = store
             .park(
@@ -58,14 +59,22 @@ fn sample(space: &Space, ttl: Option<Duration>) {
     park(&ben, "claimed", "chat");
     park(&ben, "done", "other chat");
     let claim = |chat| {
-        let outcome = store.claim(&ben, &user("ben"), &scope(chat), chat, MINUTE);
+        let outcome = store.claim(
+            &ben,
+            &user("ben"),
+            &[scope(chat)],
+            &MessageId::new(chat),
+            ClaimOptions::new(MINUTE),
+        );
         match outcome.unwrap() {
             ClaimOutcome::Claimed(claim) => claim.token,
             other => panic!("{other:?}"),
         }
     };
     let _token = claim("chat");
-    store.commit(&claim("other chat"), Commit::Finish).unwrap();
+    store
+        .commit(&claim("other chat"), Commit::Finish, CommitOptions::new())
+        .unwrap();
 }
 
 #[test]

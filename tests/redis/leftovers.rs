@@ -1,12 +1,14 @@
 //! C13: expired and removed sessions leave no keys, without a further call, and dead entries do not accumulate.
 
 use std::collections::VecDeque;
+use std::slice;
 use std::time::{Duration, Instant};
 
 use greentic_session::store::SessionStore;
 use greentic_session::{
-    Blocking, Claim, ClaimOutcome, Commit, CreateOptions, CreateOutcome, ParkOptions, RedisConfig,
-    RedisSessionStore, RemoveOptions, StoreOptions, UpdateOptions,
+    Blocking, ClaimOptions, ClaimOutcome, Commit, CommitOptions, Committed, CreateOptions,
+    CreateOutcome, MessageId, ParkOptions, RedisConfig, RedisSessionStore, RemoveOptions,
+    StoreOptions, Turn, UpdateOptions,
 };
 use greentic_session_testkit::{
     Endpoint, RedisServer, RespClient, own_servers, require, wait_until,
@@ -47,7 +49,7 @@ struct Mix {
     dice: Dice,
     owner: TenantCtx,
     user: UserId,
-    claims: Vec<Claim>,
+    claims: Vec<Turn>,
     created: Vec<SessionKey>,
 }
 
@@ -90,7 +92,7 @@ impl Mix {
                     self.owner.clone()
                 };
                 let mut options = CreateOptions::new();
-                options.ttl = ttl;
+                options.ttl = ttl.into();
                 let created = self.store.create(&owner, data(&owner, "{}"), options);
                 if let CreateOutcome::Created(key) = created.unwrap() {
                     self.created.push(key);
@@ -98,7 +100,7 @@ impl Mix {
             }
             1..=3 => {
                 let mut options = ParkOptions::new();
-                options.ttl = ttl;
+                options.ttl = ttl.into();
                 let _any = self
                     .store
                     .park(&self.owner, &self.user, &scope, &key, stored, options);
@@ -120,9 +122,13 @@ impl Mix {
     fn claim(&mut self, scope: &greentic_session::ReplyScope) {
         let message = format!("message {}", self.dice.below(1_000));
         let lease = Duration::from_millis(1 + self.dice.below(50));
-        let outcome = self
-            .store
-            .claim(&self.owner, &self.user, scope, &message, lease);
+        let outcome = self.store.claim(
+            &self.owner,
+            &self.user,
+            slice::from_ref(scope),
+            &MessageId::new(&message),
+            ClaimOptions::new(lease),
+        );
         if let ClaimOutcome::Claimed(claim) = outcome.unwrap() {
             self.claims.push(claim);
         }
@@ -133,11 +139,13 @@ impl Mix {
             return;
         };
         let _any = match self.dice.below(3) {
-            0 => self.store.release(&claim.token),
-            1 => self.store.commit(&claim.token, Commit::Finish),
+            0 => self.store.release(&claim.token).map(|()| Committed::new()),
+            1 => self
+                .store
+                .commit(&claim.token, Commit::Finish, CommitOptions::new()),
             _ => {
-                let again = Commit::park(scope, data(&self.owner, "{}"), ttl);
-                self.store.commit(&claim.token, again)
+                let again = Commit::park(scope, data(&self.owner, "{}")).ttl(ttl);
+                self.store.commit(&claim.token, again, CommitOptions::new())
             }
         };
     }

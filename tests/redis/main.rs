@@ -23,6 +23,7 @@ mod cluster_layout;
 #[cfg(feature = "conformance")]
 mod conformance;
 mod crowds;
+mod deadlines;
 mod document;
 mod example;
 mod faults;

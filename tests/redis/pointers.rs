@@ -1,12 +1,13 @@
 //! Pointers on a cluster: no session outlives its pointer (C4), and none is left (C13).
 
 use std::future::Future;
+use std::slice;
 use std::time::Duration;
 
 use greentic_session::admin::ImportMode;
 use greentic_session::{
-    AsyncSessionStore, Claim, ClaimOutcome, Commit, CreateOptions, ParkOptions, RedisConfig,
-    RedisSessionStore, RemoveOptions, SessionKey,
+    AsyncSessionStore, ClaimOptions, ClaimOutcome, Commit, CommitOptions, Committed, CreateOptions,
+    MessageId, ParkOptions, RedisConfig, RedisSessionStore, RemoveOptions, SessionKey, Ttl, Turn,
 };
 use greentic_session_testkit::{RedisCluster, own_servers, require, wait_until};
 use uuid::Uuid;
@@ -67,7 +68,7 @@ fn expiry_covered_by_pointer(cluster: &RedisCluster, how: &str) -> u64 {
 
 fn park(store: &RedisSessionStore, ttl: Option<Duration>) {
     let (ctx, ada, mut options) = (ctx("ada"), user("ada"), ParkOptions::new());
-    options.ttl = ttl;
+    options.ttl = ttl.into();
     let (key, scope) = (SessionKey::new(KEY), scope("chat"));
     let parked = store.park(&ctx, &ada, &scope, &key, data(&ctx, "{}"), options);
     let _registered = wait(parked).unwrap();
@@ -75,11 +76,18 @@ fn park(store: &RedisSessionStore, ttl: Option<Duration>) {
 
 fn try_claim(store: &RedisSessionStore, lease: Duration) -> ClaimOutcome {
     let message = Uuid::new_v4().to_string();
-    wait(store.claim(&ctx("ada"), &user("ada"), &scope("chat"), &message, lease)).unwrap()
+    wait(store.claim(
+        &ctx("ada"),
+        &user("ada"),
+        &[scope("chat")],
+        &MessageId::new(&message),
+        ClaimOptions::new(lease),
+    ))
+    .unwrap()
 }
 
 fn again(ttl: Option<Duration>) -> Commit {
-    Commit::park(scope("chat"), data(&ctx("ada"), "{}"), ttl)
+    Commit::park(scope("chat"), data(&ctx("ada"), "{}")).ttl(ttl)
 }
 
 #[test]
@@ -104,12 +112,19 @@ fn c4_no_operation_lets_a_session_outlive_its_pointer() {
     };
     let commit = |message: &str, ttl: Option<Duration>| {
         let lease = Duration::from_secs(60);
-        let claimed = wait(store.claim(&ctx, &ada, &scope, message, lease)).unwrap();
+        let claimed = wait(store.claim(
+            &ctx,
+            &ada,
+            slice::from_ref(&scope),
+            &MessageId::new(message),
+            ClaimOptions::new(lease),
+        ))
+        .unwrap();
         let ClaimOutcome::Claimed(claim) = claimed else {
             panic!("{claimed:?}")
         };
-        let next = Commit::park(scope.clone(), data(), ttl);
-        wait(store.commit(&claim.token, next)).unwrap();
+        let next = Commit::park(scope.clone(), data()).ttl(ttl);
+        wait(store.commit(&claim.token, next, CommitOptions::new())).unwrap();
     };
 
     let create = CreateOptions::new().key(key.clone()).ttl(hours(1));
@@ -125,9 +140,9 @@ fn c4_no_operation_lets_a_session_outlive_its_pointer() {
     assert_eq!(lives(), (u64::MAX, u64::MAX));
     commit("m3", None);
     assert_eq!(lives(), (u64::MAX, u64::MAX));
-    let _deadline = wait(store.extend(&key, Some(hours(6)))).unwrap();
+    let _deadline = wait(store.extend(&key, Ttl::After(hours(6)))).unwrap();
     covered("extend, shorter", 6);
-    let _deadline = wait(store.extend(&key, Some(hours(9)))).unwrap();
+    let _deadline = wait(store.extend(&key, Ttl::After(hours(9)))).unwrap();
     covered("extend, longer", 9);
     assert_eq!(lives().1, u64::MAX);
 
@@ -139,7 +154,7 @@ fn c4_no_operation_lets_a_session_outlive_its_pointer() {
     }
     covered("import", 9);
     assert!(lives().1 < u64::MAX);
-    let _deadline = wait(store.extend(&key, Some(hours(90)))).unwrap();
+    let _deadline = wait(store.extend(&key, Ttl::After(hours(90)))).unwrap();
     covered("extend beyond the pointer", 90);
 }
 
@@ -157,7 +172,7 @@ fn any_lease() -> Duration {
 }
 
 /// A random step of a worker, which may be refused.
-fn any_step(store: &RedisSessionStore, tokens: &mut Vec<Claim>) -> &'static str {
+fn any_step(store: &RedisSessionStore, tokens: &mut Vec<Turn>) -> &'static str {
     let key = SessionKey::new(KEY);
     let some = (any(tokens.len().max(1) as u64) as usize).min(tokens.len());
     let token = tokens.get(some).map(|claim| claim.token.clone());
@@ -169,7 +184,7 @@ fn any_step(store: &RedisSessionStore, tokens: &mut Vec<Claim>) -> &'static str 
             "claim"
         }
         (4..8, Some(token)) => {
-            let _done = wait(store.commit(&token, again(any_ttl())));
+            let _done = wait(store.commit(&token, again(any_ttl()), CommitOptions::new()));
             "commit"
         }
         (8, Some(token)) => {
@@ -186,7 +201,7 @@ fn any_step(store: &RedisSessionStore, tokens: &mut Vec<Claim>) -> &'static str 
             "revoke"
         }
         _ => {
-            let _done = wait(store.extend(&key, any_ttl()));
+            let _done = wait(store.extend(&key, any_ttl().into()));
             "extend"
         }
     }
@@ -227,16 +242,16 @@ fn c13_sessions_that_expire_while_claimed_leave_nothing() {
             let ClaimOutcome::Claimed(claim) = try_claim(&store, lease) else {
                 panic!("the wait can be claimed")
             };
-            wait(store.commit(&claim.token, again(Some(soon)))).unwrap();
+            wait(store.commit(&claim.token, again(Some(soon)), CommitOptions::new())).unwrap();
         }
         // On a loaded machine the session may expire before it is claimed or committed.
-        if let ClaimOutcome::Claimed(Claim { token, .. }) = try_claim(&store, lease) {
+        if let ClaimOutcome::Claimed(Turn { token, .. }) = try_claim(&store, lease) {
             let _done = match end {
-                0 | 5 => Ok(()),
-                1 => wait(store.release(&token)),
-                2 => wait(store.commit(&token, again(Some(soon)))),
-                3 => wait(store.commit(&token, again(Some(2 * lease)))),
-                _ => wait(store.commit(&token, Commit::Finish)),
+                0 | 5 => Ok(Committed::new()),
+                1 => wait(store.release(&token)).map(|()| Committed::new()),
+                2 => wait(store.commit(&token, again(Some(soon)), CommitOptions::new())),
+                3 => wait(store.commit(&token, again(Some(2 * lease)), CommitOptions::new())),
+                _ => wait(store.commit(&token, Commit::Finish, CommitOptions::new())),
             };
         }
         store

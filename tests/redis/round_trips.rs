@@ -1,12 +1,13 @@
 //! Every operation is one script and one round trip; a long list is one for each page.
 
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
 use greentic_session::store::SessionStore;
 use greentic_session::{
-    Blocking, ClaimOutcome, ClaimToken, Commit, ParkOptions, RedisConfig, RedisSessionStore,
-    RemoveOptions, UpdateOptions,
+    Blocking, ClaimOptions, ClaimOutcome, ClaimToken, Commit, CommitOptions, MessageId,
+    ParkOptions, RedisConfig, RedisSessionStore, RemoveOptions, UpdateOptions,
 };
 use greentic_session_testkit::{RedisServer, Reply, own_servers, require};
 
@@ -80,7 +81,16 @@ fn every_operation(store: &Arc<RedisSessionStore>, counter: &Counter<'_>) {
     let wide = Blocking::from(Arc::clone(store));
     let claim = |message: &str| {
         let lease = Duration::from_secs(60);
-        token(wide.claim(&ada, &who, &chat, message, lease).unwrap())
+        token(
+            wide.claim(
+                &ada,
+                &who,
+                slice::from_ref(&chat),
+                &MessageId::new(message),
+                ClaimOptions::new(lease),
+            )
+            .unwrap(),
+        )
     };
     let options = ParkOptions::new;
     let _parked = counter.of("park", || {
@@ -96,11 +106,16 @@ fn every_operation(store: &Arc<RedisSessionStore>, counter: &Counter<'_>) {
     let update = UpdateOptions::new().claim(claimed.clone());
     counter.of("update", || wide.update(&wait, stored(), update).unwrap());
     counter.of("release", || wide.release(&claimed).unwrap());
-    let again = Commit::park(chat.clone(), stored(), None);
+    let again = Commit::park(chat.clone(), stored());
     let claimed = claim("m2");
-    counter.of("commit and park", || wide.commit(&claimed, again).unwrap());
+    counter.of("commit and park", || {
+        wide.commit(&claimed, again, CommitOptions::new()).unwrap()
+    });
     let claimed = claim("m3");
-    counter.of("commit", || wide.commit(&claimed, Commit::Finish).unwrap());
+    counter.of("commit", || {
+        wide.commit(&claimed, Commit::Finish, CommitOptions::new())
+            .unwrap()
+    });
     let _parked = wide
         .park(&ada, &who, &chat, &wait, stored(), options())
         .unwrap();

@@ -10,8 +10,8 @@ use std::thread;
 use std::time::Duration;
 
 use greentic_session::{
-    AsyncSessionStore, Claim, ClaimOutcome, Commit, Conflict, GreenticError, ParkOptions,
-    ReplyScope, SessionData, SessionErrorExt, SessionKey,
+    AsyncSessionStore, ClaimOptions, ClaimOutcome, Commit, CommitOptions, Conflict, GreenticError,
+    MessageId, ParkOptions, ReplyScope, SessionData, SessionErrorExt, SessionKey, Turn,
 };
 use greentic_types::{EnvId, FlowId, SessionCursor, TenantCtx, TenantId, UserId};
 
@@ -212,11 +212,13 @@ impl Run<'_> {
     fn answer(&self, store: &dyn AsyncSessionStore, message: Message, chance: u64) -> bool {
         let Message { flow, number } = message;
         let (ctx, user, scope) = (ctx(flow), user(flow), scope());
-        let (id, lease) = (format!("message-{number}"), self.torture.lease);
-        let claimed = store.claim(&ctx, &user, &scope, &id, lease);
+        let id = MessageId::new(&format!("message-{number}"));
+        let lease = self.torture.lease;
+        let (scopes, options) = ([scope], ClaimOptions::new(lease));
+        let claimed = store.claim(&ctx, &user, &scopes, &id, options);
         let claim = match pollster::block_on(claimed) {
             Ok(ClaimOutcome::Claimed(claim)) => claim,
-            Ok(ClaimOutcome::Duplicate) => {
+            Ok(ClaimOutcome::Duplicate { .. }) => {
                 self.count(|tally| tally.duplicates += 1);
                 return true;
             }
@@ -224,7 +226,7 @@ impl Run<'_> {
                 (self.torture.pass)(lease / 20);
                 return false;
             }
-            Ok(ClaimOutcome::NoWait) => panic!("the flow is lost"),
+            Ok(other) => panic!("the flow is lost: {other:?}"),
             Err(error) => {
                 self.unanswered(&error);
                 return false;
@@ -247,13 +249,15 @@ impl Run<'_> {
     }
 
     /// Counts the message in the flow's state, and parks the flow again.
-    fn commit(&self, store: &dyn AsyncSessionStore, claim: &Claim, message: Message) -> bool {
+    fn commit(&self, store: &dyn AsyncSessionStore, claim: &Turn, message: Message) -> bool {
         let mut state = claim.session.data.context_json.clone().into_bytes();
         state[message.number] += 1;
         let state = String::from_utf8(state).unwrap();
         loop {
-            let next = Commit::park(scope(), data(message.flow, state.clone()), None);
-            let Err(error) = pollster::block_on(store.commit(&claim.token, next)) else {
+            let next = Commit::park(scope(), data(message.flow, state.clone()));
+            let Err(error) =
+                pollster::block_on(store.commit(&claim.token, next, CommitOptions::new()))
+            else {
                 self.count(|tally| tally.commits += 1);
                 return true;
             };

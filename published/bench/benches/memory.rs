@@ -6,12 +6,14 @@
 
 use std::cell::Cell;
 use std::hint::black_box;
+use std::slice;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use greentic_session::inmemory::InMemorySessionStore;
 use greentic_session::{
-    Blocking, ClaimOutcome, Commit, ReplyScope, SessionData, SessionKey, SessionStore,
+    Blocking, ClaimOptions, ClaimOutcome, Commit, CommitOptions, MessageId, ReplyScope,
+    SessionData, SessionKey, SessionStore,
 };
 use greentic_types::{EnvId, FlowId, SessionCursor, TenantCtx, TenantId, UserId};
 
@@ -114,12 +116,20 @@ fn claims(c: &mut Criterion) {
             number.set(number.get() + 1);
             let message = format!("message-{}", number.get());
             let lease = Duration::from_secs(30);
-            let claim = store.claim(&one.ctx, &one.user, &one.scope, &message, lease);
+            let claim = store.claim(
+                &one.ctx,
+                &one.user,
+                slice::from_ref(&one.scope),
+                &MessageId::new(&message),
+                ClaimOptions::new(lease),
+            );
             let Ok(ClaimOutcome::Claimed(claim)) = claim else {
                 unreachable!("the wait exists and is not claimed");
             };
-            let next = Commit::park(one.scope.clone(), one.data.clone(), None);
-            store.commit(&claim.token, next).unwrap();
+            let next = Commit::park(one.scope.clone(), one.data.clone());
+            store
+                .commit(&claim.token, next, CommitOptions::new())
+                .unwrap();
         });
     });
 }

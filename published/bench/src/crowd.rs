@@ -1,5 +1,6 @@
 //! One user with very many waits: the time of each call, and what another user notices of it.
 
+use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -7,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use greentic_session::admin::{EraseMode, OwnerSelection};
 use greentic_session::{
-    AsyncSessionStore, Blocking, ClaimOutcome, ParkOptions, ReplyScope, SessionErrorExt, SessionKey,
+    AsyncSessionStore, Blocking, ClaimOptions, ClaimOutcome, MessageId, ParkOptions, ReplyScope,
+    SessionErrorExt, SessionKey,
 };
 
 use crate::row::{Percentiles, Row};
@@ -78,7 +80,13 @@ impl Call {
             }
             Self::Claim => {
                 let (scope, _) = crowd.wait(crowd.waits / 2);
-                let claimed = store.claim(ctx, user, &scope, "message", LEASE)?;
+                let claimed = store.claim(
+                    ctx,
+                    user,
+                    slice::from_ref(&scope),
+                    &MessageId::new("message"),
+                    ClaimOptions::new(LEASE),
+                )?;
                 let ClaimOutcome::Claimed(claim) = claimed else {
                     return Err("the wait must be free".into());
                 };

@@ -2,13 +2,14 @@
 //! version through the async API.
 
 use std::hint::black_box;
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use greentic_session::{
-    AsyncSessionStore, Blocking, ClaimOutcome, Commit, CreateOptions, CreateOutcome, ParkOptions,
-    RemoveOptions, UpdateOptions,
+    AsyncSessionStore, Blocking, ClaimOptions, ClaimOutcome, Commit, CommitOptions, CreateOptions,
+    CreateOutcome, MessageId, ParkOptions, RemoveOptions, UpdateOptions,
 };
 
 use greentic_types::ReplyScope;
@@ -172,16 +173,20 @@ impl<S: AsyncSessionStore + greentic_session::SessionStore> BlockingSystem for O
             Action::ClaimedTurn => {
                 let person = &workload.people[place];
                 let message = format!("message-{number}");
-                let claim =
-                    self.all
-                        .claim(&person.ctx, &person.user, &person.scope, &message, LEASE)?;
+                let claim = self.all.claim(
+                    &person.ctx,
+                    &person.user,
+                    slice::from_ref(&person.scope),
+                    &MessageId::new(&message),
+                    ClaimOptions::new(LEASE),
+                )?;
                 let ClaimOutcome::Claimed(claim) = claim else {
                     return Err(missing("a wait to claim"));
                 };
                 let data = person.data.clone();
-                Ok(self
-                    .all
-                    .commit(&claim.token, Commit::park(person.scope.clone(), data, None))?)
+                let next = Commit::park(person.scope.clone(), data);
+                self.all.commit(&claim.token, next, CommitOptions::new())?;
+                Ok(())
             }
             action => act_ours(self.nine.as_ref(), action, workload, place),
         }
@@ -274,12 +279,22 @@ impl AsyncSystem for OursAsync {
             }
             Action::ClaimedTurn => {
                 let message = format!("message-{number}");
-                let claim = store.claim(ctx, user, scope, &message, LEASE).await?;
+                let claim = store
+                    .claim(
+                        ctx,
+                        user,
+                        slice::from_ref(scope),
+                        &MessageId::new(&message),
+                        ClaimOptions::new(LEASE),
+                    )
+                    .await?;
                 let ClaimOutcome::Claimed(claim) = claim else {
                     return Err(missing("a wait to claim"));
                 };
-                let next = Commit::park(scope.clone(), data.clone(), None);
-                store.commit(&claim.token, next).await?;
+                let next = Commit::park(scope.clone(), data.clone());
+                store
+                    .commit(&claim.token, next, CommitOptions::new())
+                    .await?;
             }
             Action::List100 => {
                 if store.waits(ctx, user).await?.len() != LISTED_WAITS {

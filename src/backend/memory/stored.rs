@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::claim::TokenSecret;
 use crate::clock::Timestamp;
-use crate::options::OperationId;
+use crate::options::{OperationId, TtlMillis};
 use crate::owner::Owner;
 use crate::rules::{Head, Lease, Wait};
 use crate::scope::ScopeDigest;
@@ -22,6 +22,7 @@ struct Rest {
     owner: Owner,
     names_user: bool,
     created: Timestamp,
+    ttl: Option<TtlMillis>,
     parked: Option<Parked>,
     rare: Option<Box<Rare>>,
 }
@@ -80,6 +81,7 @@ impl Stored {
             names_user: rest.names_user,
             revision: self.session.revision,
             deadline: self.session.deadline,
+            ttl: rest.ttl,
             created: rest.created,
             operation: rare.and_then(|rare| rare.operation),
             wait: rest.parked.as_ref().map(|parked| Wait {
@@ -116,6 +118,7 @@ impl From<Head> for Rest {
             owner: head.owner,
             names_user: head.names_user,
             created: head.created,
+            ttl: head.ttl,
             parked,
             rare: (!rare.is_plain()).then(|| Box::new(rare)),
         }

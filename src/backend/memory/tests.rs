@@ -13,6 +13,9 @@ use crate::blocking::Blocking;
 use crate::claim::{ClaimOutcome, Commit};
 use crate::clock::{ManualClock, Timestamp};
 use crate::error::ErrorCode;
+use crate::message_id::MessageId;
+use crate::options::ClaimOptions;
+use crate::options::CommitOptions;
 use crate::options::{CreateOptions, ParkOptions, StoreOptions};
 use crate::owner::Owner;
 use crate::request::EraseOwner;
@@ -75,12 +78,20 @@ fn c22_message_ids_are_erased_after_all_waits() {
     for number in 0..200 {
         anna.park(&store, number).unwrap();
     }
-    let claimed = store.claim(&anna.ctx, &anna.user, &scope(7), "message", TTL);
+    let claimed = store.claim(
+        &anna.ctx,
+        &anna.user,
+        &[scope(7)],
+        &MessageId::new("message"),
+        ClaimOptions::new(TTL),
+    );
     let ClaimOutcome::Claimed(claim) = claimed.unwrap() else {
         panic!("the wait is free")
     };
-    let next = Commit::park(scope(7), anna.data(), None);
-    store.commit(&claim.token, next).unwrap();
+    let next = Commit::park(scope(7), anna.data());
+    store
+        .commit(&claim.token, next, CommitOptions::new())
+        .unwrap();
     let owner = anna.owner();
     let mut erasure = Erasure::new(owner.clone(), EraseOwner::default());
     let (mut steps, mut is_last) = (0, false);

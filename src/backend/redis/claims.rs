@@ -8,10 +8,10 @@ use futures_util::future::BoxFuture;
 
 use super::dispatch::Dispatcher;
 use super::script::args::{MessageLimits, OwnerCall};
-use super::script::registry;
+use super::script::registry::{self, ScopesInOrder};
 use super::script::status::Status;
 use super::transport::runtime::finished_when_dropped::FinishedWhenDropped;
-use crate::claim::{Claim, ClaimOutcome, ClaimToken};
+use crate::claim::{ClaimOutcome, ClaimToken, Turn};
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
 use crate::options::StoreOptions;
@@ -50,21 +50,20 @@ async fn send_claim(
     let keys = dispatcher.layout.keys(&request.owner);
     let arguments = registry::Claim {
         owner: &request.owner,
-        scope: request.scope,
-        legacy_scope: request.legacy_scope,
         message: request.message,
         secret: request.secret,
         lease: request.lease_millis,
+        scopes: ScopesInOrder(&request.scopes),
     };
     let call = OwnerCall::new(&keys, keys.route(&request.owner), arguments).noting(&sent);
     let mut answer = dispatcher.answer(call).await?;
     match answer.status {
         Status::Ok => {}
         Status::Busy => {
-            let until = answer.timestamp()?;
-            return Ok(ClaimOutcome::Busy { until });
+            let (until, same_message) = (answer.timestamp()?, answer.number()? == 1);
+            return Ok(ClaimOutcome::busy(until, same_message));
         }
-        Status::Duplicate => return Ok(ClaimOutcome::Duplicate),
+        Status::Duplicate => return Ok(ClaimOutcome::duplicate()),
         Status::NoWait => return Ok(ClaimOutcome::NoWait),
         _ => return answer.unexpected(),
     }
@@ -88,7 +87,7 @@ async fn send_claim(
     };
     let lease = Duration::from_millis(request.lease_millis);
     dispatcher.layout.confirm(&token, record, lease);
-    Ok(ClaimOutcome::Claimed(Claim {
+    Ok(ClaimOutcome::Claimed(Turn {
         session,
         token,
         attempt: record.attempt,
@@ -151,15 +150,14 @@ pub async fn commit(
     let answer = match &request.next {
         Next::Park {
             scope,
-            legacy_scope,
             session,
             ttl,
         } => {
             let payload = payload::encode(session.data())?;
             let call = |extended| {
                 call(Some(registry::ParkAgain {
-                    scope: *scope,
-                    legacy_scope: *legacy_scope,
+                    scope: scope.map(|scope| scope.ours),
+                    legacy_scope: scope.map(|scope| scope.legacy),
                     ttl: *ttl,
                     extended,
                     payload: &payload,

@@ -14,7 +14,7 @@ use super::script::args::OwnerCall;
 use super::script::reply::{Answer, unexpected};
 use super::script::status::Status;
 use crate::error::SessionResult;
-use crate::options::TtlMillis;
+use crate::options::NextTtl;
 use crate::owner::Owner;
 use crate::payload;
 
@@ -59,12 +59,14 @@ impl Dispatcher {
         &self,
         owner: &Owner,
         key: &SessionKey,
-        ttl: TtlMillis,
+        ttl: NextTtl,
         call: impl Fn(Option<Reservation>) -> OwnerCall<'a>,
     ) -> SessionResult<Answer> {
+        // Only the session's node knows a TTL that is kept. The default is the first guess.
+        let (NextTtl::Given(mut needed) | NextTtl::Kept(mut needed)) = ttl;
         let mut retry = Retry::default();
         loop {
-            let reservation = self.layout.reserve(owner, key, ttl, retry).await?;
+            let reservation = self.layout.reserve(owner, key, needed, retry).await?;
             let until = reservation.map(|reservation| reservation.write_deadline);
             let (mut answer, is_valid) = match self.answer(call(reservation).until(until)).await {
                 Ok(answer) if answer.status == Status::Ok => return Ok(answer),
@@ -82,6 +84,9 @@ impl Dispatcher {
                 replaced: stamp.filter(|_| !is_valid),
                 above: answer.number()?,
             };
+            if is_valid {
+                needed = answer.needed_ttl(ttl)?;
+            }
         }
     }
 
@@ -92,7 +97,7 @@ impl Dispatcher {
         &self,
         owner: Option<&Owner>,
         key: &SessionKey,
-        ttl: TtlMillis,
+        ttl: NextTtl,
         call: impl Fn(String) -> OwnerCall<'a>,
     ) -> SessionResult<Answer> {
         let mut extended = String::new();

@@ -18,7 +18,7 @@ use crate::backend::{Backend, Data, Owned, RefusedWaits};
 use crate::claim::{ClaimOutcome, ClaimToken};
 use crate::clock::Timestamp;
 use crate::error::{SessionResult, not_found, too_many_waits};
-use crate::options::{FindByUser, OperationId, StoreOptions};
+use crate::options::{FindByUser, NextTtl, OperationId, StoreOptions};
 use crate::owner::{Identity, Owner};
 use crate::payload;
 use crate::request;
@@ -130,7 +130,7 @@ impl Backend for RedisSessionStore {
         };
         let answer = self
             .dispatcher
-            .write_reserving_key(owner, key, request.ttl, call)
+            .write_reserving_key(owner, key, NextTtl::Given(request.ttl), call)
             .await?;
         match answer.status {
             Status::Ok => Ok(CreateOutcome::Created(key.clone())),

@@ -2,7 +2,7 @@
 
 use greentic_types::{ReplyScope, SessionKey};
 
-use crate::claim::{Claim, Commit};
+use crate::claim::{Commit, Turn};
 use crate::conformance::ensure::{
     CaseResult, ensure_claim_lost, ensure_claimed, ensure_eq, ensure_invalid,
 };
@@ -156,7 +156,7 @@ pub fn c16_a_token_is_for_its_own_session(env: &TestEnv) -> CaseResult {
 }
 
 /// Requires that no call with the token changes anything.
-fn ensure_void(anna: &TestUser<'_>, claim: &Claim) -> CaseResult {
+fn ensure_void(anna: &TestUser<'_>, claim: &Turn) -> CaseResult {
     let store = anna.store;
     let key = claim.token.session_key();
     let before = store.session(key)?;
@@ -191,7 +191,7 @@ pub fn c16_a_claim_that_was_taken_over_is_void(env: &TestEnv) -> CaseResult {
 }
 
 /// Requires that a token renews, releases and updates nothing, as after its commit.
-fn ensure_void_for_writes(anna: &TestUser<'_>, claim: &Claim) -> CaseResult {
+fn ensure_void_for_writes(anna: &TestUser<'_>, claim: &Turn) -> CaseResult {
     let store = anna.store;
     let update = UpdateOptions::new().claim(claim.token.clone());
     ensure_claim_lost(store.renew(&claim.token, LONG))?;
@@ -268,7 +268,7 @@ pub fn c16_an_ended_lease_holds_until_another_claim(env: &TestEnv) -> CaseResult
     anna.commit_park(&committing, &one, "late")?;
     anna.ensure_stored(committing.token.session_key(), "late")?;
     let until = env.store.renew(&renewing.token, LONG)?;
-    let busy = crate::claim::ClaimOutcome::Busy { until };
+    let busy = crate::claim::ClaimOutcome::busy(until, false);
     ensure_eq(anna.claim(&two, "other")?, busy)?;
     let options = UpdateOptions::new().claim(updating.token.clone());
     let key = updating.token.session_key();

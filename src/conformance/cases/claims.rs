@@ -1,15 +1,19 @@
 //! C16: the outcomes of claims.
 
+use std::slice;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use greentic_types::ReplyScope;
+
 use super::race::{count, race};
-use crate::claim::{Claim, ClaimOutcome, Commit, MAX_MESSAGE_ID_BYTES};
+use crate::claim::{ClaimOutcome, Commit, Turn};
 use crate::conformance::ensure::{CaseResult, Failure, ensure, ensure_eq, ensure_invalid};
 use crate::conformance::samples::{ODD_PAYLOADS, scope};
 use crate::conformance::test_env::TestEnv;
 use crate::conformance::time::LONG;
-use crate::options::{MAX_LEASE, ParkOptions};
+use crate::message_id::{MAX_MESSAGE_ID_BYTES, MessageId};
+use crate::options::{ClaimOptions, MAX_LEASE, ParkOptions};
 
 pub fn c16_a_claim_hands_over_the_wait(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
@@ -30,7 +34,7 @@ pub fn c16_a_claim_changes_nothing_that_is_read(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
     let (one, two) = (scope("one"), scope("two"));
     let (first, second) = (env.key("first"), env.key("second"));
-    anna.register_for(&one, &first, LONG)?;
+    anna.register_for(&one, &first, LONG * 2)?;
     anna.register(&two, &second)?;
     let before = anna.session(&first)?;
     let _claim = anna.claimed(&one, "message")?;
@@ -67,9 +71,7 @@ pub fn c16_a_live_claim_makes_other_claims_busy(env: &TestEnv) -> CaseResult {
     anna.register(&chat, &key)?;
     let claim = anna.claimed(&chat, "message")?;
     for message in ["message", "another"] {
-        let busy = ClaimOutcome::Busy {
-            until: claim.lease_until,
-        };
+        let busy = ClaimOutcome::busy(claim.lease_until, message == "message");
         ensure_eq(anna.claim(&chat, message)?, busy)?;
     }
     Ok(())
@@ -102,9 +104,70 @@ pub fn c16_odd_message_ids_work(env: &TestEnv) -> CaseResult {
         anna.commit_park(&claim, &chat, "again")?;
     }
     for message in messages {
-        ensure_eq(anna.claim(&chat, message)?, ClaimOutcome::Duplicate)?;
+        ensure_eq(anna.claim(&chat, message)?, ClaimOutcome::duplicate())?;
     }
     Ok(())
+}
+
+pub fn c16_ids_of_a_conversation_are_its_own(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (one, two) = (scope("one"), scope("two"));
+    anna.register(&one, &env.key("first"))?;
+    anna.register(&two, &env.key("second"))?;
+    let id = |chat: &ReplyScope| MessageId::in_conversation(&chat.conversation, "17");
+    for chat in [&one, &two] {
+        let outcome = anna.claim_on(slice::from_ref(chat), &id(chat), LONG)?;
+        let claim = granted(&outcome).ok_or_else(|| Failure::new("the message is lost"))?;
+        env.store.commit(&claim.token, Commit::Finish)?;
+    }
+    let again = anna.claim_on(&[one, two.clone()], &id(&two), LONG)?;
+    ensure_eq(again, ClaimOutcome::duplicate())
+}
+
+pub fn c16_the_first_scope_with_a_wait_takes_the_message(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let scopes = env.scopes(4);
+    let [first, second, third, fourth] = &scopes[..] else {
+        return Err(Failure::new("there are not four scopes"));
+    };
+    let claim = |name: &str| anna.claim_on(&scopes, &MessageId::new(name), LONG);
+    ensure_eq(claim("message")?, ClaimOutcome::NoWait)?;
+    let keys: Vec<_> = (0..3).map(|number| env.key(&number.to_string())).collect();
+    anna.register(fourth, &keys[0])?;
+    anna.register(second, &keys[1])?;
+    let outcome = claim("message")?;
+    let turn = granted(&outcome).ok_or_else(|| Failure::new("no wait is found"))?;
+    ensure_eq(turn.token.session_key(), &keys[1])?;
+    // A live claim takes the message too.
+    let busy = ClaimOutcome::busy(turn.lease_until, false);
+    ensure_eq(claim("another")?, busy)?;
+    anna.register(first, &keys[2])?;
+    let outcome = claim("another")?;
+    let earlier = granted(&outcome).ok_or_else(|| Failure::new("no wait is found"))?;
+    ensure_eq(earlier.token.session_key(), &keys[2])?;
+    env.store.commit(&earlier.token, Commit::Finish)?;
+    let moved = Commit::park(third.clone(), anna.data("moved"));
+    env.store.commit(&turn.token, moved)?;
+    let outcome = claim("last")?;
+    let last = granted(&outcome).ok_or_else(|| Failure::new("no wait is found"))?;
+    ensure_eq(last.token.session_key(), &keys[1])
+}
+
+pub fn c16_busy_tells_a_redelivery(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let chat = scope("chat");
+    anna.register(&chat, &env.key("wait"))?;
+    let first = anna.claimed(&chat, "first")?;
+    let busy = |same| ClaimOutcome::busy(first.lease_until, same);
+    ensure_eq(anna.claim(&chat, "first")?, busy(true))?;
+    ensure_eq(anna.claim(&chat, "other")?, busy(false))?;
+    let until = env.store.renew(&first.token, LONG * 2)?;
+    let renewed = ClaimOutcome::busy(until, true);
+    ensure_eq(anna.claim(&chat, "first")?, renewed)?;
+    env.store.release(&first.token)?;
+    let other = anna.claimed(&chat, "other")?;
+    let busy = ClaimOutcome::busy(other.lease_until, false);
+    ensure_eq(anna.claim(&chat, "first")?, busy)
 }
 
 pub fn c16_bad_claims_are_refused(env: &TestEnv) -> CaseResult {
@@ -124,8 +187,14 @@ pub fn c16_bad_claims_are_refused(env: &TestEnv) -> CaseResult {
     }
     let ben = env.user("ben");
     let store = &env.store;
-    ensure_invalid(store.claim(&anna.ctx, &ben.user, &chat, "message", LONG))?;
-    ensure_invalid(store.claim(&ben.ctx, &anna.user, &chat, "message", LONG))?;
+    let message = MessageId::new("message");
+    for (ctx, user) in [(&anna.ctx, &ben.user), (&ben.ctx, &anna.user)] {
+        let (scopes, options) = (slice::from_ref(&chat), ClaimOptions::new(LONG));
+        ensure_invalid(store.claim(ctx, user, scopes, &message, options))?;
+    }
+    for count in [0, 5] {
+        ensure_invalid(anna.claim_on(&env.scopes(count), &message, LONG))?;
+    }
     let claim = anna.claimed_for(&chat, "message", MAX_LEASE)?;
     ensure_eq(claim.attempt, 1)?;
     ensure_invalid(store.renew(&claim.token, over))?;
@@ -142,16 +211,14 @@ pub fn c16_one_of_many_claims_wins(env: &TestEnv) -> CaseResult {
     let mut numbers = Vec::new();
     for attempt in 1..9 {
         let answers = race(|worker| Ok(anna.claim(&chat, &format!("message-{worker}"))?))?;
-        let claims: Vec<&Claim> = answers.iter().filter_map(granted).collect();
+        let claims: Vec<&Turn> = answers.iter().filter_map(granted).collect();
         let [claim] = claims[..] else {
             return Err(Failure::new(format!(
                 "{} workers hold the claim",
                 claims.len()
             )));
         };
-        let busy = ClaimOutcome::Busy {
-            until: claim.lease_until,
-        };
+        let busy = ClaimOutcome::busy(claim.lease_until, false);
         ensure_eq(count(&answers, |answer| *answer == busy), answers.len() - 1)?;
         ensure_eq(claim.attempt, attempt)?;
         numbers.push(claim.token.fencing_number());
@@ -178,8 +245,8 @@ pub fn c16_a_message_is_resumed_once(env: &TestEnv) -> CaseResult {
                         *resumed += 1;
                     }
                     ClaimOutcome::Busy { .. } => std::thread::yield_now(),
-                    ClaimOutcome::Duplicate => return Ok(()),
-                    ClaimOutcome::NoWait => return Err(Failure::new("the wait is lost")),
+                    ClaimOutcome::Duplicate { .. } => return Ok(()),
+                    _ => return Err(Failure::new("the wait is lost")),
                 }
             }
         })?;
@@ -189,7 +256,7 @@ pub fn c16_a_message_is_resumed_once(env: &TestEnv) -> CaseResult {
     ensure_eq(anna.session(&key)?.revision, 4)
 }
 
-fn granted(outcome: &ClaimOutcome) -> Option<&Claim> {
+fn granted(outcome: &ClaimOutcome) -> Option<&Turn> {
     match outcome {
         ClaimOutcome::Claimed(claim) => Some(claim),
         _ => None,

@@ -2,7 +2,7 @@
 
 use greentic_types::{TeamId, UserId};
 
-use crate::claim::{ClaimOutcome, Commit};
+use crate::claim::{ClaimOutcome, ClaimToken, Commit, TokenSecret};
 use crate::conformance::ensure::{
     CaseResult, ensure, ensure_claim_lost, ensure_claimed, ensure_eq, ensure_invalid,
 };
@@ -10,7 +10,7 @@ use crate::conformance::samples::scope;
 use crate::conformance::test_env::TestEnv;
 use crate::conformance::test_user::data_of;
 use crate::conformance::time::{LONG, SHORT, TICK};
-use crate::options::StoreOptions;
+use crate::options::{StoreOptions, Ttl};
 
 pub fn c16_finish_removes_and_remembers(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
@@ -22,7 +22,7 @@ pub fn c16_finish_removes_and_remembers(env: &TestEnv) -> CaseResult {
     anna.ensure_no_wait(&chat)?;
     anna.ensure_waits(&[])?;
     ensure_eq(anna.find_by_user()?, None)?;
-    ensure_eq(anna.claim(&chat, "message")?, ClaimOutcome::Duplicate)?;
+    ensure_eq(anna.claim(&chat, "message")?, ClaimOutcome::duplicate())?;
     ensure_eq(anna.claim(&chat, "another")?, ClaimOutcome::NoWait)
 }
 
@@ -36,9 +36,10 @@ pub fn c16_park_again_keeps_the_wait(env: &TestEnv) -> CaseResult {
     anna.commit_park(&claim, &chat, "again")?;
     anna.ensure_stored(&key, "again")?;
     let session = anna.session(&key)?;
-    ensure_eq((session.revision, session.deadline), (2, None))?;
+    ensure_eq(session.revision, 2)?;
+    ensure(session.deadline.is_some(), "the session keeps its TTL")?;
     anna.ensure_waits(&[(&other, &later), (&chat, &key)])?;
-    ensure_eq(anna.claim(&chat, "first")?, ClaimOutcome::Duplicate)?;
+    ensure_eq(anna.claim(&chat, "first")?, ClaimOutcome::duplicate())?;
     let next = anna.claimed(&chat, "second")?;
     ensure_eq(next.attempt, 1)?;
     ensure_eq(next.session.data.context_json.as_str(), "again")?;
@@ -53,7 +54,7 @@ pub fn c16_park_again_moves_the_wait(env: &TestEnv) -> CaseResult {
     let (old, new, key) = (scope("old"), scope("new"), env.key("wait"));
     anna.register(&old, &key)?;
     let claim = anna.claimed(&old, "message")?;
-    let next = Commit::park(new.clone(), anna.data("moved"), Some(LONG));
+    let next = Commit::park(new.clone(), anna.data("moved")).ttl(LONG);
     env.store.commit(&claim.token, next)?;
     anna.ensure_no_wait(&old)?;
     anna.ensure_waits(&[(&new, &key)])?;
@@ -62,7 +63,7 @@ pub fn c16_park_again_moves_the_wait(env: &TestEnv) -> CaseResult {
         anna.session(&key)?.deadline.is_some(),
         "the commit sets its TTL",
     )?;
-    ensure_eq(anna.claim(&new, "message")?, ClaimOutcome::Duplicate)?;
+    ensure_eq(anna.claim(&new, "message")?, ClaimOutcome::duplicate())?;
     ensure_eq(anna.claim(&old, "another")?, ClaimOutcome::NoWait)?;
     anna.claimed(&new, "another").map(|_claim| ())
 }
@@ -91,9 +92,7 @@ pub fn c16_park_again_keeps_a_claimed_wait(env: &TestEnv) -> CaseResult {
     ensure_claimed(anna.commit_park(&claim, &two, "moved"))?;
     anna.ensure_stored(&first, first.as_str())?;
     anna.ensure_waits(&[(&one, &first), (&two, &second)])?;
-    let busy = ClaimOutcome::Busy {
-        until: claim.lease_until,
-    };
+    let busy = ClaimOutcome::busy(claim.lease_until, true);
     ensure_eq(anna.claim(&one, "message")?, busy)?;
     env.store.commit(&other.token, Commit::Finish)?;
     anna.commit_park(&claim, &two, "moved")?;
@@ -132,7 +131,7 @@ pub fn c16_a_commit_after_a_takeover_remembers_nothing(env: &TestEnv) -> CaseRes
     ensure_claim_lost(anna.commit_park(&lost, &chat, "stolen"))?;
     anna.ensure_stored(&key, key.as_str())?;
     anna.commit_park(&claim, &chat, "again")?;
-    ensure_eq(anna.claim(&chat, "second")?, ClaimOutcome::Duplicate)?;
+    ensure_eq(anna.claim(&chat, "second")?, ClaimOutcome::duplicate())?;
     anna.claimed(&chat, "first").map(|_claim| ())
 }
 
@@ -159,15 +158,15 @@ pub fn c16_a_message_counts_for_all_waits_of_its_owner(env: &TestEnv) -> CaseRes
     ben.register(&one, &env.key("third"))?;
     let claim = anna.claimed(&one, "message")?;
     env.store.commit(&claim.token, Commit::Finish)?;
-    ensure_eq(anna.claim(&one, "message")?, ClaimOutcome::Duplicate)?;
-    ensure_eq(anna.claim(&two, "message")?, ClaimOutcome::Duplicate)?;
+    ensure_eq(anna.claim(&one, "message")?, ClaimOutcome::duplicate())?;
+    ensure_eq(anna.claim(&two, "message")?, ClaimOutcome::duplicate())?;
     ensure_eq(
         anna.claim(&scope("three"), "message")?,
-        ClaimOutcome::Duplicate,
+        ClaimOutcome::duplicate(),
     )?;
     // Duplicate has precedence over Busy.
     let _busy = anna.claimed(&two, "another")?;
-    ensure_eq(anna.claim(&two, "message")?, ClaimOutcome::Duplicate)?;
+    ensure_eq(anna.claim(&two, "message")?, ClaimOutcome::duplicate())?;
     ben.claimed(&one, "message").map(|_claim| ())
 }
 
@@ -206,14 +205,14 @@ pub fn c16_a_message_is_forgotten_after_its_window(env: &TestEnv) -> CaseResult 
     let second = anna.claimed(&chat, "second")?;
     anna.commit_park(&second, &chat, "again")?;
     env.advance(LONG - TICK - TICK)?;
-    ensure_eq(anna.claim(&chat, "first")?, ClaimOutcome::Duplicate)?;
+    ensure_eq(anna.claim(&chat, "first")?, ClaimOutcome::duplicate())?;
     env.advance(TICK)?;
-    ensure_eq(anna.claim(&chat, "second")?, ClaimOutcome::Duplicate)?;
+    ensure_eq(anna.claim(&chat, "second")?, ClaimOutcome::duplicate())?;
     let again = anna.claimed(&chat, "first")?;
     ensure_claim_lost(env.store.commit(&first.token, Commit::Finish))?;
     anna.commit_park(&again, &chat, "again")?;
     env.advance(LONG - TICK)?;
-    ensure_eq(anna.claim(&chat, "first")?, ClaimOutcome::Duplicate)?;
+    ensure_eq(anna.claim(&chat, "first")?, ClaimOutcome::duplicate())?;
     anna.claimed(&chat, "second").map(|_claim| ())
 }
 
@@ -227,7 +226,7 @@ pub fn c16_the_oldest_message_is_forgotten_first(env: &TestEnv) -> CaseResult {
         anna.commit_park(&claim, &chat, message)?;
     }
     for message in ["3", "4", "5"] {
-        ensure_eq(anna.claim(&chat, message)?, ClaimOutcome::Duplicate)?;
+        ensure_eq(anna.claim(&chat, message)?, ClaimOutcome::duplicate())?;
     }
     for message in ["1", "2"] {
         let claim = anna.claimed(&chat, message)?;
@@ -266,7 +265,7 @@ pub fn c16_commit_keeps_the_identity(env: &TestEnv) -> CaseResult {
         ),
     ];
     for (part, ctx) in offers {
-        let next = Commit::park(chat.clone(), data_of(&ctx, "stolen"), None);
+        let next = Commit::park(chat.clone(), data_of(&ctx, "stolen"));
         let error = ensure_invalid(env.store.commit(&claim.token, next))?;
         ensure(error.message.contains(part), "the message names the part")?;
         ensure(
@@ -294,13 +293,89 @@ pub fn c16_commit_keeps_the_size_limit(env: &TestEnv) -> CaseResult {
     Ok(anna.commit_park(&claim, &chat, "again")?)
 }
 
+pub fn c16_a_commit_parks_where_the_session_waited(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, other) = (scope("chat"), scope("other"));
+    let (key, later) = (env.key("wait"), env.key("later"));
+    anna.register(&chat, &key)?;
+    anna.register(&other, &later)?;
+    for turn in 0..3 {
+        let name = turn.to_string();
+        let claim = anna.claimed(&chat, &name)?;
+        let here = || Commit::park_here(anna.data(&name));
+        env.store.commit(&claim.token, here())?;
+        env.store.commit(&claim.token, here())?;
+        anna.ensure_waits(&[(&other, &later), (&chat, &key)])?;
+        anna.ensure_stored(&key, &name)?;
+        ensure_eq(anna.session(&key)?.revision, turn + 2)?;
+    }
+    let lost = anna.claimed(&chat, "lost")?;
+    env.store.release(&lost.token)?;
+    ensure_claim_lost(
+        env.store
+            .commit(&lost.token, Commit::park_here(anna.data("late"))),
+    )?;
+    anna.ensure_stored(&key, "2")
+}
+
+pub fn c16_a_claim_goes_on_in_another_process(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
+    anna.register(&chat, &key)?;
+    let claim = anna.claimed(&chat, "message")?;
+    let token = ClaimToken::from_text(&claim.token.to_text())?;
+    ensure_eq(&token, &claim.token)?;
+    let forged = ClaimToken {
+        secret: TokenSecret::random(),
+        ..token.clone()
+    };
+    ensure_claim_lost(env.store.renew(&forged, LONG))?;
+    ensure_claim_lost(env.store.commit(&forged, Commit::Finish))?;
+    ensure_claim_lost(env.store.release(&forged))?;
+    let _until = env.store.renew(&token, LONG * 2)?;
+    env.store
+        .commit(&token, Commit::park_here(anna.data("elsewhere")))?;
+    anna.ensure_stored(&key, "elsewhere")?;
+    ensure_eq(anna.claim(&chat, "message")?, ClaimOutcome::duplicate())
+}
+
+pub fn c16_a_commit_keeps_the_ttl(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, other) = (scope("chat"), scope("other"));
+    let (key, endless) = (env.key("wait"), env.key("endless"));
+    anna.register_for(&chat, &key, LONG)?;
+    for turn in 0..3 {
+        env.advance(LONG / 2)?;
+        let claim = anna.claimed_for(&chat, &turn.to_string(), SHORT)?;
+        env.advance(TICK)?;
+        let before = anna.session(&key)?.deadline;
+        env.store
+            .commit(&claim.token, Commit::park_here(anna.data("again")))?;
+        let after = anna.session(&key)?.deadline;
+        let added = after.zip(before).map(|(after, before)| after.since(before));
+        ensure_eq(added, Some(LONG / 2 + TICK))?;
+    }
+    // An operator's extension is for once.
+    let _until = env.store.extend(&key, Ttl::After(LONG * 9))?;
+    let claim = anna.claimed_for(&chat, "extended", SHORT)?;
+    anna.commit_park(&claim, &other, "moved")?;
+    env.advance(LONG - TICK)?;
+    anna.ensure_waits(&[(&other, &key)])?;
+    env.advance(TICK)?;
+    anna.ensure_waits(&[])?;
+    anna.register(&chat, &endless)?;
+    let claim = anna.claimed_for(&chat, "endless", SHORT)?;
+    anna.commit_park(&claim, &chat, "again")?;
+    ensure_eq(anna.session(&endless)?.deadline, None)
+}
+
 pub fn c16_commit_sets_the_deadline(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
     let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register_for(&chat, &key, LONG)?;
     let claim = anna.claimed_for(&chat, "message", SHORT)?;
     env.advance(LONG / 2)?;
-    let next = Commit::park(chat.clone(), anna.data("again"), Some(LONG));
+    let next = Commit::park(chat.clone(), anna.data("again")).ttl(LONG);
     env.store.commit(&claim.token, next)?;
     env.advance(LONG - TICK)?;
     anna.ensure_waits(&[(&chat, &key)])?;

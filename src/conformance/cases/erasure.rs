@@ -114,7 +114,7 @@ pub fn c22_erase_finds_owners_that_have_only_message_ids(env: &TestEnv) -> CaseR
     let anna = env.user("anna");
     let (chat, key) = (scope("message"), env.key("wait"));
     answered(&anna, &key, "message")?;
-    ensure_eq(anna.claim(&chat, "message")?, ClaimOutcome::Duplicate)?;
+    ensure_eq(anna.claim(&chat, "message")?, ClaimOutcome::duplicate())?;
     let person = tenant(&anna.ctx).user(anna.user.clone());
     ensure_erased(env, &person, (0, 1))?;
     ensure_eq(anna.claim(&chat, "message")?, ClaimOutcome::NoWait)
@@ -130,5 +130,5 @@ pub fn c22_a_dry_run_changes_nothing(env: &TestEnv) -> CaseResult {
         ensure_eq(run(env, &selection, EraseMode::DryRun)?, (1, 1))?;
     }
     anna.ensure_waits(&[(&chat, &key)])?;
-    ensure_eq(anna.claim(&chat, "message")?, ClaimOutcome::Duplicate)
+    ensure_eq(anna.claim(&chat, "message")?, ClaimOutcome::duplicate())
 }

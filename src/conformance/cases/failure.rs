@@ -113,10 +113,8 @@ pub fn c17_claims_are_there_after_reopening(env: &TestEnv) -> CaseResult {
     let after = env.open("store")?;
     let anna = after.user("anna");
     ensure_eq(anna.session(&second)?, session)?;
-    ensure_eq(anna.claim(&one, "done")?, ClaimOutcome::Duplicate)?;
-    let busy = ClaimOutcome::Busy {
-        until: claim.lease_until,
-    };
+    ensure_eq(anna.claim(&one, "done")?, ClaimOutcome::duplicate())?;
+    let busy = ClaimOutcome::busy(claim.lease_until, false);
     ensure_eq(anna.claim(&one, "other")?, busy)?;
     anna.commit_park(&claim, &one, "resumed")?;
     anna.ensure_stored(&first, "resumed")?;

@@ -1,5 +1,7 @@
 //! C1 to C3: contexts, and the identity of a session.
 
+use std::slice;
+
 use greentic_types::{EnvId, FlowId, PackId, SessionData, TeamId, TenantCtx, TenantId, UserId};
 
 use crate::conformance::ensure::{CaseResult, ensure, ensure_eq, ensure_invalid};
@@ -7,7 +9,8 @@ use crate::conformance::samples::{BAD_IDS, scope};
 use crate::conformance::test_env::TestEnv;
 use crate::conformance::test_user::data_of;
 use crate::conformance::time::LONG;
-use crate::options::{CreateOptions, ParkOptions};
+use crate::message_id::MessageId;
+use crate::options::{ClaimOptions, CreateOptions, ParkOptions};
 
 /// Returns contexts in which one pair of duplicate fields differs, in both directions.
 fn contradictory(ctx: &TenantCtx) -> Vec<TenantCtx> {
@@ -54,7 +57,13 @@ pub fn c01_contradictory_contexts_are_refused_by_all_operations(env: &TestEnv) -
         let bad = data_of(&ctx, "bad");
         ensure_invalid(store.get_fenced(&ctx, &key))?;
         ensure_invalid(store.latest(&ctx, &anna.user))?;
-        ensure_invalid(store.claim(&ctx, &anna.user, &chat, "message", LONG))?;
+        ensure_invalid(store.claim(
+            &ctx,
+            &anna.user,
+            slice::from_ref(&chat),
+            &MessageId::new("message"),
+            ClaimOptions::new(LONG),
+        ))?;
         ensure_invalid(store.clear_named(&ctx, &anna.user, &chat))?;
         ensure_invalid(store.create_with(&ctx, bad.clone(), CreateOptions::new()))?;
         ensure_invalid(store.park(&ctx, &anna.user, &chat, &key, bad, ParkOptions::new()))?;

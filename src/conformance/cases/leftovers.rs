@@ -143,7 +143,7 @@ pub fn c13_nothing_is_left_after_a_finish(env: &TestEnv) -> CaseResult {
     anna.register(&chat, &key)?;
     for message in ["first", "second"] {
         let claim = anna.claimed(&chat, message)?;
-        let again = Commit::park(chat.clone(), anna.data("again"), None);
+        let again = Commit::park(chat.clone(), anna.data("again"));
         env.store.commit(&claim.token, again)?;
     }
     let claim = anna.claimed(&chat, "third")?;
@@ -157,10 +157,10 @@ pub fn c13_nothing_is_left_of_an_abandoned_claim(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
     let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register_for(&chat, &key, SHORT)?;
-    // The worker claimed in time and crashes, or the session expired before.
-    // Index entries may stay until the end of the lease, which is later.
+    // The worker claimed in time and crashes, or the session expired before. The session stays until
+    // the end of the lease, which is later.
     let _claim = anna.claim_for(&chat, "message", 2 * SHORT)?;
-    env.expire(&key, SHORT)?;
+    env.expire(&key, 2 * SHORT)?;
     env.ensure_nothing_left()
 }
 

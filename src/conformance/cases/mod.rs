@@ -191,6 +191,8 @@ table! { $
     time::c12_no_ttl_means_no_deadline [Clock];
     time::c12_the_default_ttl_applies [Options, Clock];
     time::c12_the_default_ttl_sets_the_returned_deadline [Options, AllOperations];
+    time::c12_a_session_keeps_its_ttl_on_request [Options, AllOperations, Clock];
+    time::c12_never_means_no_deadline [Options, AllOperations];
     time::c12_update_keeps_the_deadline [Clock];
     time::c12_registering_again_sets_a_new_deadline [Clock];
     expiry::c12_a_displaced_session_expires_on_time [Clock];
@@ -244,9 +246,15 @@ table! { $
     leases::c16_a_repeated_release_frees_nothing_else [AllOperations];
     leases::c16_renew_moves_the_end_of_the_lease [AllOperations, Clock];
     leases::c16_renew_returns_the_new_end [AllOperations];
+    leases::c12_a_claim_holds_off_the_deadline [AllOperations, Clock];
+    leases::c12_the_deadline_returns_when_the_claim_ends [AllOperations, Clock];
+    leases::c12_a_claim_holds_off_the_deadline_for_a_day [AllOperations, Clock];
     leases::c16_a_claim_does_not_outlive_the_session [AllOperations, Clock];
     claims::c16_odd_message_ids_work [AllOperations];
     claims::c16_bad_claims_are_refused [AllOperations];
+    claims::c16_ids_of_a_conversation_are_its_own [AllOperations];
+    claims::c16_the_first_scope_with_a_wait_takes_the_message [AllOperations];
+    claims::c16_busy_tells_a_redelivery [AllOperations];
     claims::c16_one_of_many_claims_wins [AllOperations];
     claims::c16_a_message_is_resumed_once [AllOperations];
 
@@ -277,6 +285,9 @@ table! { $
     commits::c16_commit_keeps_the_identity [AllOperations];
     commits::c16_commit_keeps_the_size_limit [AllOperations, Options];
     commits::c16_commit_sets_the_deadline [AllOperations, Clock];
+    commits::c16_a_commit_parks_where_the_session_waited [AllOperations];
+    commits::c16_a_claim_goes_on_in_another_process [AllOperations];
+    commits::c16_a_commit_keeps_the_ttl [AllOperations, Clock];
 
     failure::c17_bad_keys_are_refused;
     failure::c17_overlong_scopes_are_refused;

@@ -9,19 +9,19 @@ use crate::conformance::samples::scope;
 use crate::conformance::test_env::TestEnv;
 use crate::conformance::time::{LONG, SHORT, TICK};
 use crate::error::ErrorCode;
-use crate::options::{CreateOptions, StoreOptions, UpdateOptions};
+use crate::options::{CreateOptions, StoreOptions, Ttl, UpdateOptions};
 
 pub fn c24_extend_moves_the_deadline(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
     let (short, long) = (env.key("short"), env.key("long"));
     anna.register_for(&scope("short"), &short, LONG)?;
     anna.register_for(&scope("long"), &long, LONG)?;
-    let until = env.store.extend(&long, Some(LONG * 2))?;
+    let until = env.store.extend(&long, Ttl::After(LONG * 2))?;
     ensure_eq(anna.session(&long)?.deadline, until)?;
     ensure(until.is_some(), "extend returns a deadline")?;
-    ensure_eq(env.store.extend(&long, None)?, None)?;
+    ensure_eq(env.store.extend(&long, Ttl::Default)?, None)?;
     ensure_eq(anna.session(&long)?.deadline, None)?;
-    let _until = env.store.extend(&short, Some(SHORT))?;
+    let _until = env.store.extend(&short, Ttl::After(SHORT))?;
     env.expire(&short, SHORT)?;
     anna.ensure_no_wait(&scope("short"))?;
     anna.ensure_waits(&[(&scope("long"), &long)])
@@ -32,7 +32,7 @@ pub fn c24_the_new_deadline_is_exact(env: &TestEnv) -> CaseResult {
     let (chat, key) = (scope("chat"), env.key("wait"));
     anna.register_for(&chat, &key, SHORT)?;
     env.advance(SHORT - TICK)?;
-    let _until = env.store.extend(&key, Some(LONG))?;
+    let _until = env.store.extend(&key, Ttl::After(LONG))?;
     env.advance(LONG - TICK)?;
     anna.ensure_waits(&[(&chat, &key)])?;
     env.advance(TICK)?;
@@ -47,7 +47,7 @@ pub fn c24_extend_keeps_everything_else(env: &TestEnv) -> CaseResult {
     anna.register(&one, &first)?;
     anna.register(&two, &second)?;
     let claim = anna.claimed(&one, "message")?;
-    let _until = env.store.extend(&first, Some(LONG))?;
+    let _until = env.store.extend(&first, Ttl::After(LONG))?;
     let session = anna.session(&first)?;
     ensure_eq(session.revision, 1)?;
     ensure_eq(&session.data, &anna.data(first.as_str()))?;
@@ -61,7 +61,7 @@ pub fn c24_extend_extends_the_look_up(env: &TestEnv) -> CaseResult {
     let (named, passing) = (env.key("named"), env.key("passing"));
     let short = CreateOptions::new().ttl(SHORT * 10);
     let _created = anna.create_with(short.key(named.clone()))?;
-    match env.store.extend(&named, Some(LONG)) {
+    match env.store.extend(&named, Ttl::After(LONG)) {
         // On a busy machine the session may expire before it is extended.
         Err(error) if error.code == ErrorCode::NotFound => return Ok(()),
         extended => extended?,
@@ -76,7 +76,7 @@ pub fn c24_extend_extends_the_wait(env: &TestEnv) -> CaseResult {
     let (anna, ben) = (env.user("anna"), env.user("ben"));
     let (chat, key, passing) = (scope("chat"), env.key("wait"), env.key("passing"));
     anna.register_for(&chat, &key, SHORT * 10)?;
-    match env.store.extend(&key, Some(LONG)) {
+    match env.store.extend(&key, Ttl::After(LONG)) {
         // On a busy machine the session may expire before it is extended.
         Err(error) if error.code == ErrorCode::NotFound => return Ok(()),
         extended => extended?,
@@ -97,7 +97,7 @@ pub fn c24_nothing_is_left_after_a_shorter_deadline(env: &TestEnv) -> CaseResult
     anna.register(&scope("second"), &second)?;
     let created = anna.create("{}")?;
     for key in [&first, &second, &created] {
-        let _until = env.store.extend(key, Some(SHORT))?;
+        let _until = env.store.extend(key, Ttl::After(SHORT))?;
     }
     env.expire(&created, SHORT)?;
     env.ensure_nothing_left()
@@ -106,13 +106,13 @@ pub fn c24_nothing_is_left_after_a_shorter_deadline(env: &TestEnv) -> CaseResult
 pub fn c24_a_missing_session_is_not_extended(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
     let (chat, key) = (scope("chat"), env.key("wait"));
-    let extend = || env.store.extend(&key, Some(LONG));
+    let extend = || env.store.extend(&key, Ttl::After(LONG));
     ensure_refused(extend(), ErrorCode::NotFound)?;
     anna.register_for(&chat, &key, SHORT)?;
     env.expire(&key, SHORT)?;
     ensure_refused(extend(), ErrorCode::NotFound)?;
     let empty = greentic_types::SessionKey::new("");
-    ensure_invalid(env.store.extend(&empty, None)).map(|_refused| ())
+    ensure_invalid(env.store.extend(&empty, Ttl::Default)).map(|_refused| ())
 }
 
 pub fn c25_revoke_frees_the_wait_and_voids_the_token(env: &TestEnv) -> CaseResult {

@@ -95,7 +95,7 @@ pub fn c18_results_contain_no_secret(env: &TestEnv) -> CaseResult {
     ensure_silent_debug(&anna.claim(&chat, "zq-secret-message")?)?;
     let update = UpdateOptions::new().claim(claim.token.clone());
     ensure_silent_debug(&update)?;
-    let commit = Commit::park(scope("zq-secret-scope"), data, None);
+    let commit = Commit::park(scope("zq-secret-scope"), data);
     ensure_silent_debug(&commit)?;
     if let Commit::Park(next) = &commit {
         ensure_silent_debug(next)?;

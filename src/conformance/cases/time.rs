@@ -11,7 +11,7 @@ use crate::conformance::test_env::TestEnv;
 use crate::conformance::test_user::TestUser;
 use crate::conformance::time::{LONG, SHORT, TICK};
 use crate::error::ErrorCode;
-use crate::options::{CreateOptions, ParkOptions, RemoveOptions, StoreOptions, UpdateOptions};
+use crate::options::{CreateOptions, ParkOptions, RemoveOptions, StoreOptions, Ttl, UpdateOptions};
 use crate::session::{ClearOutcome, CreateOutcome};
 
 pub fn c12_an_expired_session_is_gone_from_every_read(env: &TestEnv) -> CaseResult {
@@ -239,9 +239,46 @@ pub fn c12_the_default_ttl_sets_the_returned_deadline(env: &TestEnv) -> CaseResu
     anna.register_for(&chat, &key, Duration::MAX)?;
     ensure_eq(anna.session(&key)?.deadline, None)?;
     let claim = anna.claimed(&chat, "message")?;
-    let again = Commit::park(chat, anna.data("again"), None);
+    let again = Commit::park(chat, anna.data("again")).ttl(Ttl::Default);
     env.store.commit(&claim.token, again)?;
     ensure_eq(anna.session(&key)?.deadline.is_some(), true)
+}
+
+pub fn c12_a_session_keeps_its_ttl_on_request(env: &TestEnv) -> CaseResult {
+    let env = env.with_options(StoreOptions::new().default_ttl(LONG * 2))?;
+    let anna = env.user("anna");
+    let (chat, key, fresh) = (scope("chat"), env.key("wait"), env.key("fresh"));
+    let created = CreateOptions::new().key(key.clone()).ttl(LONG);
+    let _created = anna.create_with(created)?;
+    let keep = || ParkOptions::new().ttl(Ttl::Keep);
+    env.advance(LONG / 2)?;
+    let _parked = anna.park(&chat, &key, keep())?;
+    // The TTL of a new session is the default.
+    let _parked = anna.park(&scope("other"), &fresh, keep())?;
+    let deadline = |key| anna.session(key).map(|session| session.deadline);
+    let longer = deadline(&fresh)?.zip(deadline(&key)?);
+    let longer = longer.map(|(fresh, kept)| fresh.since(kept));
+    ensure_eq(longer, Some(LONG))?;
+    env.advance(LONG / 2)?;
+    ensure_eq(env.store.extend(&key, Ttl::Keep)?, deadline(&key)?)?;
+    env.advance(LONG - TICK)?;
+    anna.ensure_stored(&key, key.as_str())?;
+    env.advance(TICK)?;
+    anna.ensure_gone(&key)
+}
+
+pub fn c12_never_means_no_deadline(env: &TestEnv) -> CaseResult {
+    let env = env.with_options(StoreOptions::new().default_ttl(LONG))?;
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
+    let _parked = anna.park(&chat, &key, ParkOptions::new().ttl(Ttl::Never))?;
+    ensure_eq(anna.session(&key)?.deadline, None)?;
+    let claim = anna.claimed(&chat, "message")?;
+    anna.commit_park(&claim, &chat, "again")?;
+    ensure_eq(anna.session(&key)?.deadline, None)?;
+    let until = env.store.extend(&key, Ttl::Default)?;
+    ensure_eq(until.is_some(), true)?;
+    ensure_eq(env.store.extend(&key, Ttl::Keep)?, None)
 }
 
 pub fn c12_update_keeps_the_deadline(env: &TestEnv) -> CaseResult {

@@ -223,7 +223,7 @@ pub fn c26_committed_messages_move(env: &TestEnv) -> CaseResult {
     let target = imported(env, exported_in_pages(env, 3)?)?;
     let there = target.same_user(&anna);
     for message in ["first", "second"] {
-        ensure_eq(there.claim(&chat, message)?, ClaimOutcome::Duplicate)?;
+        ensure_eq(there.claim(&chat, message)?, ClaimOutcome::duplicate())?;
     }
     let claim = there.claimed(&chat, "third")?;
     target.store.commit(&claim.token, Commit::Finish)?;
@@ -232,7 +232,7 @@ pub fn c26_committed_messages_move(env: &TestEnv) -> CaseResult {
         let _outcome = target.store.import(record, ImportMode::IfAbsent)?;
     }
     for message in ["first", "second", "third"] {
-        ensure_eq(there.claim(&chat, message)?, ClaimOutcome::Duplicate)?;
+        ensure_eq(there.claim(&chat, message)?, ClaimOutcome::duplicate())?;
     }
     Ok(())
 }
@@ -458,7 +458,7 @@ pub fn c26_an_import_of_an_instant_that_no_store_writes_is_refused(env: &TestEnv
     anna.ensure_stored(&key, "again")?;
     let claim = anna.claimed(&chat, "second")?;
     anna.commit_park(&claim, &chat, "more")?;
-    ensure_eq(anna.claim(&chat, "second")?, ClaimOutcome::Duplicate)
+    ensure_eq(anna.claim(&chat, "second")?, ClaimOutcome::duplicate())
 }
 
 pub fn c26_expired_sessions_are_not_imported(env: &TestEnv) -> CaseResult {

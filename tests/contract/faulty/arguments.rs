@@ -1,9 +1,7 @@
 //! The faults in arguments and errors.
 
-use std::time::Duration;
-
 use greentic_session::{
-    AsyncSessionStore, ErrorCode, GreenticError, ReplyScope, SessionData, SessionResult,
+    AsyncSessionStore, ErrorCode, GreenticError, ReplyScope, SessionData, SessionResult, Ttl,
 };
 use greentic_types::TenantCtx;
 
@@ -42,8 +40,11 @@ impl Faulty {
         scope
     }
 
-    pub(super) fn ttl(&self, ttl: Option<Duration>) -> Option<Duration> {
-        ttl.filter(|_| !self.has(Fault::IgnoresTheTtl))
+    pub(super) fn ttl(&self, ttl: Ttl) -> Ttl {
+        match self.has(Fault::IgnoresTheTtl) {
+            true => Ttl::Default,
+            false => ttl,
+        }
     }
 
     /// Makes errors worse.

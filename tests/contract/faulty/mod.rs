@@ -12,14 +12,14 @@ use greentic_session::admin::{
     EraseMode, ErasePage, ExportPage, ExportRecord, ImportMode, ImportOutcome, OwnerSelection,
     RevokeOutcome, ScanCursor, ScanFilter, ScanPage, VerifyMode, VerifyPage,
 };
-use greentic_session::claim::Claim;
 use greentic_session::clock::{ManualClock, Timestamp};
 use greentic_session::conformance::{Need, Subject, Time};
 use greentic_session::inmemory::InMemorySessionStore;
 use greentic_session::{
-    AsyncSessionStore, ClaimOutcome, ClaimToken, ClearOutcome, Commit, CreateOptions,
-    CreateOutcome, FindByUser, Health, ParkOptions, ParkOutcome, RemoveOptions, ReplyScope,
-    Session, SessionData, SessionKey, SessionResult, StoreOptions, UpdateOptions,
+    AsyncSessionStore, ClaimOptions, ClaimOutcome, ClaimToken, ClearOutcome, Commit, CommitOptions,
+    Committed, CreateOptions, CreateOutcome, FindByUser, Health, MessageId, ParkOptions,
+    ParkOutcome, RemoveOptions, ReplyScope, Session, SessionData, SessionKey, SessionResult,
+    StoreOptions, Ttl, Turn, UpdateOptions,
 };
 use greentic_types::{TenantCtx, UserId};
 
@@ -68,7 +68,7 @@ struct Faulty {
 struct Seen {
     listed: HashMap<String, Vec<SessionKey>>,
     routed: HashMap<(String, ReplyScope), SessionKey>,
-    claims: HashMap<ReplyScope, Claim>,
+    claims: HashMap<ReplyScope, Turn>,
     messages: u64,
 }
 
@@ -237,21 +237,22 @@ impl AsyncSessionStore for Faulty {
         &self,
         ctx: &TenantCtx,
         user: &UserId,
-        scope: &ReplyScope,
-        message_id: &str,
-        lease: Duration,
+        scopes: &[ReplyScope],
+        message: &MessageId,
+        options: ClaimOptions,
     ) -> SessionResult<ClaimOutcome> {
-        let mut message = message_id.to_owned();
+        let mut message = *message;
         if self.has(Fault::ForgetsMessages) {
             let mut seen = self.seen.lock().unwrap();
             seen.messages += 1;
-            message = format!("{message}-{}", seen.messages);
+            message = MessageId::new(&format!("forgotten-{}", seen.messages));
         }
-        let scope = self.scope(scope);
+        let scopes: Vec<_> = scopes.iter().map(|scope| self.scope(scope)).collect();
         let claimed = self
             .inner()
-            .claim(&self.ctx(ctx), user, &scope, &message, lease)
+            .claim(&self.ctx(ctx), user, &scopes, &message, options)
             .await?;
+        let scope = scopes.into_iter().next().unwrap();
         let mut seen = self.seen.lock().unwrap();
         match (claimed, seen.claims.get(&scope)) {
             (ClaimOutcome::Busy { .. }, Some(old)) if self.has(Fault::GrantsEveryClaim) => {
@@ -273,10 +274,15 @@ impl AsyncSessionStore for Faulty {
         self.inner().release(token).await
     }
 
-    async fn commit(&self, token: &ClaimToken, commit: Commit) -> SessionResult<()> {
-        let committed = self.inner().commit(token, commit).await;
+    async fn commit(
+        &self,
+        token: &ClaimToken,
+        commit: Commit,
+        options: CommitOptions,
+    ) -> SessionResult<Committed> {
+        let committed = self.inner().commit(token, commit, options).await;
         if self.has(Fault::StaleTokensCommit) {
-            return Ok(());
+            return Ok(Committed::new());
         }
         self.reported(committed, "zq-nobody")
     }
@@ -331,11 +337,7 @@ impl AsyncSessionStore for Faulty {
         self.inner().verify(mode, after, limit).await
     }
 
-    async fn extend(
-        &self,
-        key: &SessionKey,
-        ttl: Option<Duration>,
-    ) -> SessionResult<Option<Timestamp>> {
+    async fn extend(&self, key: &SessionKey, ttl: Ttl) -> SessionResult<Option<Timestamp>> {
         if self.has(Fault::ExtendDoesNothing) {
             let session = self.inner().get(key).await?;
             return Ok(session.and_then(|session| session.deadline));
@@ -374,6 +376,6 @@ impl AsyncSessionStore for Faulty {
 fn key_of(created: &CreateOutcome) -> SessionKey {
     match created {
         CreateOutcome::Created(key) => key.clone(),
-        CreateOutcome::Exists => panic!("the key is taken"),
+        other => panic!("the key is taken: {other:?}"),
     }
 }

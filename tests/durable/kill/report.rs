@@ -1,7 +1,9 @@
 //! The reported steps of the child, and the state of the store that follows from them.
 
+use std::slice;
+
 use greentic_session::durable::DurableSessionStore;
-use greentic_session::{Blocking, ClaimOutcome};
+use greentic_session::{Blocking, ClaimOptions, ClaimOutcome, MessageId};
 
 use super::worker::{LEASE, WRITERS, message, number_of};
 use crate::samples::{ctx, key, scope, user};
@@ -84,11 +86,18 @@ impl Seen {
         assert_eq!(routed, number.map(|_| key(name)), "session and wait differ");
         let claim = |number| {
             let message = message(name, number);
-            api.claim(&ctx, &user, &scope, &message, LEASE).unwrap()
+            api.claim(
+                &ctx,
+                &user,
+                slice::from_ref(&scope),
+                &MessageId::new(&message),
+                ClaimOptions::new(LEASE),
+            )
+            .unwrap()
         };
         let answered = candidates.into_iter().filter_map(|seen| seen.answered);
         let answered = answered
-            .filter(|number| claim(*number) == ClaimOutcome::Duplicate)
+            .filter(|number| claim(*number) == ClaimOutcome::duplicate())
             .max();
         let is_claimed = number.is_some_and(|number| match claim(number) {
             ClaimOutcome::Claimed(_) => false,

@@ -2,12 +2,14 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
 use greentic_session::durable::{Durability, DurableConfig, DurableSessionStore};
 use greentic_session::{
-    Blocking, ClaimOutcome, Commit, ParkOptions, SessionData, SessionResult, StoreOptions,
+    Blocking, ClaimOptions, ClaimOutcome, Commit, CommitOptions, MessageId, ParkOptions,
+    SessionData, SessionResult, StoreOptions,
 };
 
 use crate::samples::{ctx, key, scope, user};
@@ -84,7 +86,13 @@ fn write(store: &Arc<DurableSessionStore>, writer: usize, name: &str) -> Session
             done("park", number);
         }
         begin("claim", number);
-        let claimed = api.claim(&ctx, &user, &scope, &message(name, number), LEASE)?;
+        let claimed = api.claim(
+            &ctx,
+            &user,
+            slice::from_ref(&scope),
+            &MessageId::new(&message(name, number)),
+            ClaimOptions::new(LEASE),
+        )?;
         let ClaimOutcome::Claimed(claim) = claimed else {
             panic!("{claimed:?}");
         };
@@ -92,12 +100,12 @@ fn write(store: &Arc<DurableSessionStore>, writer: usize, name: &str) -> Session
         is_waiting = number % FINISH_EVERY != 0;
         if is_waiting {
             begin("again", number);
-            let next = Commit::park(scope.clone(), numbered(name, number + 1), None);
-            api.commit(&claim.token, next)?;
+            let next = Commit::park(scope.clone(), numbered(name, number + 1));
+            api.commit(&claim.token, next, CommitOptions::new())?;
             done("again", number);
         } else {
             begin("finish", number);
-            api.commit(&claim.token, Commit::Finish)?;
+            api.commit(&claim.token, Commit::Finish, CommitOptions::new())?;
             done("finish", number);
             // One writer compacts, so that some kills happen during a compaction.
             if writer == 0 {

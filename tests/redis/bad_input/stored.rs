@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use greentic_session::{
-    Blocking, Claim, ClaimOutcome, Commit, CreateOptions, ErrorCode, GreenticError,
-    RedisSessionStore, RemoveOptions, SessionResult, SessionStore, UpdateOptions,
+    Blocking, ClaimOptions, ClaimOutcome, Commit, CommitOptions, CreateOptions, ErrorCode,
+    GreenticError, MessageId, RedisSessionStore, RemoveOptions, SessionResult, SessionStore, Turn,
+    UpdateOptions,
 };
 use greentic_session_testkit::{Reply, require};
 
@@ -18,7 +19,7 @@ const LEASE: Duration = Duration::from_secs(600);
 struct World {
     store: Blocking<RedisSessionStore>,
     space: Space,
-    claim: Claim,
+    claim: Turn,
 }
 
 impl World {
@@ -34,7 +35,9 @@ impl World {
             .create(&ctx("ada"), data(&ctx("ada"), "{}"), created)
             .unwrap();
         let done = claim(&store, "three", "first").unwrap();
-        store.commit(&done.token, Commit::Finish).unwrap();
+        store
+            .commit(&done.token, Commit::Finish, CommitOptions::new())
+            .unwrap();
         let claim = claim(&store, "two", "second").unwrap();
         Self {
             store,
@@ -111,8 +114,14 @@ fn park(
     store.register_wait(&ctx, &user, &on, &key(session), data, None)
 }
 
-fn claim(store: &Blocking<RedisSessionStore>, on: &str, message: &str) -> SessionResult<Claim> {
-    match store.claim(&ctx("ada"), &user("ada"), &scope(on), message, LEASE)? {
+fn claim(store: &Blocking<RedisSessionStore>, on: &str, message: &str) -> SessionResult<Turn> {
+    match store.claim(
+        &ctx("ada"),
+        &user("ada"),
+        &[scope(on)],
+        &MessageId::new(message),
+        ClaimOptions::new(LEASE),
+    )? {
         ClaimOutcome::Claimed(claim) => Ok(claim),
         other => panic!("{other:?}"),
     }
@@ -191,8 +200,11 @@ const CALLS: [(&str, Call); 19] = [
     }),
     ("release", |world| world.store.release(&world.claim.token)),
     ("commit", |world| {
-        let next = Commit::park(scope("one"), data(&ctx("ada"), "{}"), None);
-        world.store.commit(&world.claim.token, next)
+        let next = Commit::park(scope("one"), data(&ctx("ada"), "{}"));
+        world
+            .store
+            .commit(&world.claim.token, next, CommitOptions::new())
+            .map(drop)
     }),
 ];
 

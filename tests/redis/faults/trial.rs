@@ -1,14 +1,15 @@
 //! Every call that writes, each on an owner of its own, over a connection that fails.
 
 use std::cell::RefCell;
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
 use greentic_session::{
-    Blocking, Claim, ClaimOutcome, ClaimToken, ClearOutcome, Commit, Conflict, CreateOptions,
-    CreateOutcome, ErrorCode, OperationId, ParkOptions, ParkOutcome, RedisSessionStore,
-    RemoveOptions, ReplyScope, SessionData, SessionErrorExt, SessionKey, SessionResult,
-    UpdateOptions,
+    Blocking, ClaimOptions, ClaimOutcome, ClaimToken, ClearOutcome, Commit, CommitOptions,
+    Conflict, CreateOptions, CreateOutcome, ErrorCode, MessageId, OperationId, ParkOptions,
+    ParkOutcome, RedisSessionStore, RemoveOptions, ReplyScope, SessionData, SessionErrorExt,
+    SessionKey, SessionResult, Turn, UpdateOptions,
 };
 use greentic_types::{TenantCtx, UserId};
 
@@ -32,7 +33,7 @@ pub struct Trial {
     pub beside: Arc<Store>,
     name: String,
     operation: OperationId,
-    claim: RefCell<Option<Claim>>,
+    claim: RefCell<Option<Turn>>,
 }
 
 impl Trial {
@@ -89,6 +90,7 @@ impl Trial {
         parked.map(|outcome| match outcome {
             ParkOutcome::Registered { revision } => format!("registered at {revision}"),
             ParkOutcome::Exists(key) => format!("{} waits", self.called(&key)),
+            other => format!("{other:?}"),
         })
     }
 
@@ -100,6 +102,7 @@ impl Trial {
         created.map(|outcome| match outcome {
             CreateOutcome::Created(key) => format!("created {}", self.called(&key)),
             CreateOutcome::Exists => "exists".to_owned(),
+            other => format!("{other:?}"),
         })
     }
 
@@ -123,7 +126,13 @@ impl Trial {
     }
 
     fn claim_through(&self, store: &Store, lease: Duration) -> SessionResult<String> {
-        let outcome = store.claim(&self.ctx(), &self.user(), &scope("one"), MESSAGE, lease);
+        let outcome = store.claim(
+            &self.ctx(),
+            &self.user(),
+            &[scope("one")],
+            &MessageId::new(MESSAGE),
+            ClaimOptions::new(lease),
+        );
         Ok(match outcome? {
             ClaimOutcome::Claimed(claim) => {
                 let attempt = claim.attempt;
@@ -145,8 +154,10 @@ impl Trial {
     }
 
     fn commit(&self, commit: Commit) -> SessionResult<String> {
-        let committed = self.store.commit(&self.token(), commit);
-        committed.map(|()| "done".to_owned())
+        let committed = self
+            .store
+            .commit(&self.token(), commit, CommitOptions::new());
+        committed.map(|_committed| "done".to_owned())
     }
 
     /// Everything that is visible of the owner, by reads and refused writes only.
@@ -179,9 +190,13 @@ impl Trial {
             thread: Some("nowhere".to_owned()),
             ..scope("one")
         };
-        let again = self
-            .beside
-            .claim(&self.ctx(), &self.user(), &nowhere, MESSAGE, LEASE);
+        let again = self.beside.claim(
+            &self.ctx(),
+            &self.user(),
+            slice::from_ref(&nowhere),
+            &MessageId::new(MESSAGE),
+            ClaimOptions::new(LEASE),
+        );
         let again = again.unwrap();
         format!(
             "waits {waits:?} on {routes:?}, sessions {sessions:?}, latest {latest}, message {again:?}"
@@ -307,6 +322,7 @@ pub const OPERATIONS: [Operation; 15] = [
                 cleared.map(|outcome| match outcome {
                     ClearOutcome::Cleared(key) => format!("cleared {}", trial.called(&key)),
                     ClearOutcome::NoWait => "no wait".to_owned(),
+                    other => format!("{other:?}"),
                 })
             },
         )
@@ -324,7 +340,7 @@ pub const OPERATIONS: [Operation; 15] = [
         released.map(|()| "done".to_owned())
     }),
     operation("commit and park", Trial::hold, |trial| {
-        trial.commit(Commit::park(scope("two"), trial.data("committed"), None))
+        trial.commit(Commit::park(scope("two"), trial.data("committed")))
     }),
     operation("commit and finish", Trial::hold, |trial| {
         trial.commit(Commit::Finish)

@@ -1,6 +1,7 @@
 //! Workers that claim the same waits, and count each commit in the session.
 
 use std::fmt;
+use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle, sleep};
@@ -8,8 +9,8 @@ use std::time::Duration;
 
 use greentic_session::store::SessionStore;
 use greentic_session::{
-    Blocking, Claim, ClaimOutcome, Commit, RedisConfig, RedisSessionStore, SessionErrorExt,
-    SessionKey,
+    Blocking, ClaimOptions, ClaimOutcome, Commit, CommitOptions, MessageId, RedisConfig,
+    RedisSessionStore, SessionErrorExt, SessionKey, Turn,
 };
 
 use crate::samples::{ctx, data, scope, user};
@@ -133,7 +134,13 @@ fn work(
             break;
         }
         let message = format!("{worker}-{number}");
-        if let Ok(ClaimOutcome::Claimed(claim)) = store.claim(&ctx, &user, &chat, &message, LEASE) {
+        if let Ok(ClaimOutcome::Claimed(claim)) = store.claim(
+            &ctx,
+            &user,
+            slice::from_ref(&chat),
+            &MessageId::new(&message),
+            ClaimOptions::new(LEASE),
+        ) {
             overlaps += wait.holders.fetch_add(1, Ordering::SeqCst);
             commit(store, &claim, wait);
         }
@@ -142,14 +149,14 @@ fn work(
     overlaps
 }
 
-fn commit(store: &Blocking<RedisSessionStore>, claim: &Claim, wait: &Wait) {
+fn commit(store: &Blocking<RedisSessionStore>, claim: &Turn, wait: &Wait) {
     let counted: usize = claim.session.data.context_json.parse().unwrap();
     let next = data(&claim.session.data.tenant_ctx, &(counted + 1).to_string());
     wait.holders.fetch_sub(1, Ordering::SeqCst);
     loop {
-        let next = Commit::park(scope("chat"), next.clone(), None);
-        match store.commit(&claim.token, next) {
-            Ok(()) => break,
+        let next = Commit::park(scope("chat"), next.clone());
+        match store.commit(&claim.token, next, CommitOptions::new()) {
+            Ok(_committed) => break,
             Err(error) if error.is_safe_to_repeat() => sleep(PAUSE),
             Err(error) => panic!("a commit was refused: {error}"),
         }

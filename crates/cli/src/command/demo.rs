@@ -1,10 +1,12 @@
 //! `demo`: a paused conversation, played on a real store.
 
+use std::slice;
 use std::time::Duration;
 
 use greentic_session::admin::{EraseMode, MAX_PAGE, OwnerSelection};
 use greentic_session::{
-    Claim, ClaimOutcome, Commit, ParkOptions, ReplyScope, SessionData, SessionKey,
+    ClaimOptions, ClaimOutcome, Commit, CommitOptions, MessageId, ParkOptions, ReplyScope,
+    SessionData, SessionKey, Turn,
 };
 use greentic_types::{EnvId, FlowId, SessionCursor, TenantCtx, TenantId, UserId};
 use serde::Serialize;
@@ -108,13 +110,15 @@ impl Scenario<'_> {
         let did = "acme: the channel delivers msg-1 again, to worker B, while A works";
         let outcome = self.claim(&acme, &scope, "msg-1")?;
         self.expect(did, &outcome, matches!(outcome, ClaimOutcome::Busy { .. }))?;
-        let next = Commit::park(scope.clone(), acme.state("ask_address")?, Some(TTL));
-        self.store.blocking.commit(&claim.token, next)?;
+        let next = Commit::park(scope.clone(), acme.state("ask_address")?).ttl(TTL);
+        self.store
+            .blocking
+            .commit(&claim.token, next, CommitOptions::new())?;
         let did = "acme: worker A resumes the flow to its next question, and commits";
         self.said(did, "the flow waits at ask_address; msg-1 is remembered")?;
         let did = "acme: the channel delivers msg-1 a third time";
         let outcome = self.claim(&acme, &scope, "msg-1")?;
-        self.expect(did, &outcome, outcome == ClaimOutcome::Duplicate)?;
+        self.expect(did, &outcome, outcome == ClaimOutcome::duplicate())?;
         let found = self.store.blocking.get(&globex.key)?;
         let node = found.map(|session| session.data.cursor.node_pointer.clone());
         let node = node.unwrap_or_default();
@@ -122,7 +126,7 @@ impl Scenario<'_> {
         self.said(did, &format!("the flow waits at {node}"))
     }
 
-    fn first_message(&mut self, person: &Person, scope: &ReplyScope) -> Outcome<Claim> {
+    fn first_message(&mut self, person: &Person, scope: &ReplyScope) -> Outcome<Turn> {
         let did = "acme: sam answers \"olives\" (msg-1); worker A claims the wait";
         match self.claim(person, scope, "msg-1")? {
             ClaimOutcome::Claimed(claim) => {
@@ -135,10 +139,13 @@ impl Scenario<'_> {
 
     fn claim(&self, person: &Person, scope: &ReplyScope, message: &str) -> Outcome<ClaimOutcome> {
         let (ctx, user) = (&person.ctx, &person.user);
-        Ok(self
-            .store
-            .blocking
-            .claim(ctx, user, scope, message, LEASE)?)
+        Ok(self.store.blocking.claim(
+            ctx,
+            user,
+            slice::from_ref(scope),
+            &MessageId::new(message),
+            ClaimOptions::new(LEASE),
+        )?)
     }
 
     fn expect(&mut self, did: &str, outcome: &ClaimOutcome, is_expected: bool) -> Outcome {
@@ -173,8 +180,9 @@ fn unexpected(outcome: &ClaimOutcome) -> Failure {
     let name = match outcome {
         ClaimOutcome::Claimed(_) => "Claimed",
         ClaimOutcome::Busy { .. } => "Busy",
-        ClaimOutcome::Duplicate => "Duplicate",
+        ClaimOutcome::Duplicate { .. } => "Duplicate",
         ClaimOutcome::NoWait => "NoWait",
+        _ => "another outcome",
     };
     let message =
         format!("the store returned {name}; was the demo run twice within a day with --keep?");

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use greentic_session::Ttl;
 use greentic_session::clock::Timestamp;
 use serde::Serialize;
 
@@ -30,7 +31,7 @@ pub fn run(out: &mut Output, store: &Store, args: &args::Extend) -> Outcome {
     let key = selection::key(&args.key);
     let (info, now) = walk::must_find(store, &key)?;
     let deadline = match args.yes {
-        true => store.blocking.extend(&key, Some(ttl))?,
+        true => store.blocking.extend(&key, Ttl::After(ttl))?,
         false => expected(now, ttl),
     };
     if out.is_json() {

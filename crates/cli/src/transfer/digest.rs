@@ -84,10 +84,8 @@ impl StoreDigest {
         }
         self.sessions += 1;
         self.incomplete += u64::from(session.created.is_none());
-        let mut session = ExportedSession {
-            fencing: 0,
-            ..session.clone()
-        };
+        let mut session = session.clone();
+        session.fencing = 0;
         add(&mut self.complete, &session)?;
         session.created = None;
         if let Some(wait) = &mut session.wait {

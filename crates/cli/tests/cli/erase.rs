@@ -3,8 +3,11 @@
 use std::fs;
 use std::time::Duration;
 
+use greentic_session::ClaimOptions;
 use greentic_session::ClaimOutcome;
 use greentic_session::Commit;
+use greentic_session::CommitOptions;
+use greentic_session::MessageId;
 use greentic_session_testkit::test_name;
 use greentic_types::UserId;
 use serde_json::Value;
@@ -30,13 +33,21 @@ fn populate(store: &Fixture) {
         );
         let lease = Duration::from_secs(60);
         let claimed = store
-            .claim(&ctx, &user, &scope("secret-2"), "m-9", lease)
+            .claim(
+                &ctx,
+                &user,
+                &[scope("secret-2")],
+                &MessageId::new("m-9"),
+                ClaimOptions::new(lease),
+            )
             .unwrap();
         let ClaimOutcome::Claimed(claim) = claimed else {
             panic!("the wait exists and is not claimed")
         };
-        let next = Commit::park(scope("secret-2"), data(&ctx, "order"), None);
-        store.commit(&claim.token, next).unwrap();
+        let next = Commit::park(scope("secret-2"), data(&ctx, "order"));
+        store
+            .commit(&claim.token, next, CommitOptions::new())
+            .unwrap();
         for name in ["waiting-1", "claimed-1", "idle-1"] {
             let _ = store.revoke(&key(name)).unwrap();
             let mut other = store.get(&key(name)).unwrap().unwrap().data.clone();

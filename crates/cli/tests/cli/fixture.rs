@@ -6,8 +6,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use greentic_session::{
-    Blocking, ClaimOutcome, CreateOptions, ParkOptions, SessionBackendConfig,
-    create_async_session_store,
+    Blocking, ClaimOptions, ClaimOutcome, CreateOptions, MessageId, ParkOptions,
+    SessionBackendConfig, create_async_session_store,
 };
 use greentic_session_testkit::{FaultProxy, RedisServer, own_servers};
 use greentic_types::{EnvId, FlowId, SessionCursor, SessionData, TenantCtx, TenantId, UserId};
@@ -198,7 +198,13 @@ impl Fixture {
     pub fn claim(&self, store: &Blocking, name: &str) {
         let user = UserId::try_from("ann").unwrap();
         let lease = Duration::from_secs(600);
-        let claimed = store.claim(&ctx("acme", "ann"), &user, &scope(name), "m-1", lease);
+        let claimed = store.claim(
+            &ctx("acme", "ann"),
+            &user,
+            &[scope(name)],
+            &MessageId::new("m-1"),
+            ClaimOptions::new(lease),
+        );
         assert!(matches!(claimed.unwrap(), ClaimOutcome::Claimed(_)));
     }
 }

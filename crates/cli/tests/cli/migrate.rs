@@ -5,7 +5,7 @@ use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use greentic_session::{ClaimOutcome, SessionBackendConfig};
+use greentic_session::{ClaimOptions, ClaimOutcome, MessageId, SessionBackendConfig};
 use greentic_session_testkit::{Flow, RedisServer, own_servers, require};
 use greentic_types::UserId;
 use serde_json::{Value, json};
@@ -55,9 +55,9 @@ fn everything_is_copied_to_redis_and_back() {
         let claimed = store.claim(
             &ctx("acme", "ann"),
             &user,
-            &scope("claimed-1"),
-            "m-2",
-            lease,
+            &[scope("claimed-1")],
+            &MessageId::new("m-2"),
+            ClaimOptions::new(lease),
         );
         assert!(matches!(claimed.unwrap(), ClaimOutcome::Claimed(claim) if claim.attempt == 2));
     });

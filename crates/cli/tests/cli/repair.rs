@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use greentic_session::ClaimOptions;
 use greentic_session::ClaimOutcome;
+use greentic_session::MessageId;
 use greentic_session_testkit::test_name;
 use greentic_types::UserId;
 
@@ -115,7 +117,13 @@ fn release_takes_a_stuck_claim() {
             let ctx = ctx("acme", "ann");
             store.store(|store| {
                 store
-                    .claim(&ctx, &user, &scope("claimed-1"), "m-2", lease)
+                    .claim(
+                        &ctx,
+                        &user,
+                        &[scope("claimed-1")],
+                        &MessageId::new("m-2"),
+                        ClaimOptions::new(lease),
+                    )
                     .unwrap()
             })
         };

@@ -3,7 +3,9 @@
 use std::fs;
 use std::time::Duration;
 
-use greentic_session::{ClaimOutcome, Commit, CreateOptions};
+use greentic_session::{
+    ClaimOptions, ClaimOutcome, Commit, CommitOptions, CreateOptions, MessageId,
+};
 use greentic_session_testkit::test_name;
 use greentic_types::{InvocationDeadline, SessionData, UserId};
 use serde_json::{Value, json};
@@ -25,13 +27,21 @@ fn c26_parked_flows_work_after_an_import() {
         let ctx = ctx("acme", "ann");
         store.store(|store| {
             let claimed = store
-                .claim(&ctx, &user, &scope("waiting-1"), "m-5", LEASE)
+                .claim(
+                    &ctx,
+                    &user,
+                    &[scope("waiting-1")],
+                    &MessageId::new("m-5"),
+                    ClaimOptions::new(LEASE),
+                )
                 .unwrap();
             let ClaimOutcome::Claimed(claim) = claimed else {
                 panic!("it waits")
             };
-            let next = Commit::park(scope("waiting-1"), claim.session.data.clone(), Some(LEASE));
-            store.commit(&claim.token, next).unwrap();
+            let next = Commit::park(scope("waiting-1"), claim.session.data.clone()).ttl(LEASE);
+            store
+                .commit(&claim.token, next, CommitOptions::new())
+                .unwrap();
         });
         for zstd in [false, true] {
             let (file, other) = (store.path("all.export"), empty());
@@ -62,11 +72,23 @@ fn c26_parked_flows_work_after_an_import() {
             assert_eq!(waiting.lines()[1]["revision"], 2);
             other.store(|store| {
                 let again = store
-                    .claim(&ctx, &user, &scope("waiting-1"), "m-5", LEASE)
+                    .claim(
+                        &ctx,
+                        &user,
+                        &[scope("waiting-1")],
+                        &MessageId::new("m-5"),
+                        ClaimOptions::new(LEASE),
+                    )
                     .unwrap();
-                assert_eq!(again, ClaimOutcome::Duplicate);
+                assert_eq!(again, ClaimOutcome::duplicate());
                 let next = store
-                    .claim(&ctx, &user, &scope("waiting-1"), "m-6", LEASE)
+                    .claim(
+                        &ctx,
+                        &user,
+                        &[scope("waiting-1")],
+                        &MessageId::new("m-6"),
+                        ClaimOptions::new(LEASE),
+                    )
                     .unwrap();
                 assert!(matches!(next, ClaimOutcome::Claimed(_)));
             });

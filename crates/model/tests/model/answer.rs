@@ -37,7 +37,8 @@ pub enum Answer {
         attempt: u32,
         until: Tick,
     },
-    Busy(Tick),
+    /// Until then, and whether it is for the same message.
+    Busy(Tick, bool),
     Duplicate,
     NoWait,
     Until(Tick),

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use greentic_session::clock::Timestamp;
 use greentic_session::{
-    AsyncSessionStore, ClaimOutcome, ClaimToken, ClearOutcome, Commit, CreateOptions,
-    CreateOutcome, OperationId, ParkOptions, ParkOutcome, RemoveOptions, Session, SessionData,
-    SessionKey, SessionResult, SessionStore, UpdateOptions,
+    AsyncSessionStore, ClaimOptions, ClaimOutcome, ClaimToken, ClearOutcome, Commit, CommitOptions,
+    CreateOptions, CreateOutcome, MessageId, OperationId, ParkOptions, ParkOutcome, RemoveOptions,
+    Session, SessionData, SessionKey, SessionResult, SessionStore, UpdateOptions,
 };
 
 use super::answer::{Answer, Failure, Key, Seen, Tick};
@@ -126,10 +126,11 @@ impl Driver {
                 let mut options =
                     operation.map_or(options.clone(), |id| options.operation(named(id)));
                 options.key = key.map(|key| self.key(key).clone());
-                options.ttl = ttl.map(|ttl| self.span(ttl));
+                options.ttl = ttl.map(|ttl| self.span(ttl)).into();
                 match store.create(&ctx(by), data(of, content), options).await? {
                     CreateOutcome::Created(created) => Answer::Created(self.number(created, key)),
                     CreateOutcome::Exists => Answer::CreateExists,
+                    other => unreachable!("{other:?}"),
                 }
             }
             &Op::Get(key) => {
@@ -175,7 +176,7 @@ impl Driver {
                 operation,
             } => {
                 let mut options = ParkOptions::new();
-                options.ttl = next.ttl.map(|ttl| self.span(ttl));
+                options.ttl = next.ttl.map(|ttl| self.span(ttl)).into();
                 options.if_absent = *if_absent;
                 options.operation = operation.map(named);
                 let (context, user, on) = (ctx(by.ctx), user(by.user), scope(*on));
@@ -184,6 +185,7 @@ impl Driver {
                 match parked.await? {
                     ParkOutcome::Registered { revision } => Answer::Revision(revision),
                     ParkOutcome::Exists(key) => Answer::ParkExists(self.number_of(&key)),
+                    other => unreachable!("{other:?}"),
                 }
             }
             &Op::Find(by, on) => {
@@ -205,6 +207,7 @@ impl Driver {
                 {
                     ClearOutcome::Cleared(key) => Answer::Cleared(self.number_of(&key)),
                     ClearOutcome::NoWait => Answer::NothingToClear,
+                    other => unreachable!("{other:?}"),
                 }
             }
             _ => return self.ask_with_claim(store, op).await,
@@ -218,14 +221,16 @@ impl Driver {
     ) -> SessionResult<Answer> {
         if let &Op::Claim {
             by,
-            scope: on,
+            ref scopes,
             message,
             lease,
             slot,
         } = op
         {
-            let (context, user, on) = (ctx(by.ctx), user(by.user), scope(on));
-            let claimed = store.claim(&context, &user, &on, message, self.span(lease));
+            let (context, user) = (ctx(by.ctx), user(by.user));
+            let scopes: Vec<_> = scopes.iter().map(|on| scope(*on)).collect();
+            let (message, options) = (MessageId::new(message), ClaimOptions::new(self.span(lease)));
+            let claimed = store.claim(&context, &user, &scopes, &message, options);
             return Ok(match claimed.await? {
                 ClaimOutcome::Claimed(claim) => {
                     let answer = Answer::Claimed {
@@ -236,9 +241,14 @@ impl Driver {
                     self.tokens.insert(slot, claim.token);
                     answer
                 }
-                ClaimOutcome::Busy { until } => Answer::Busy(self.tick_of(until.as_millis())),
-                ClaimOutcome::Duplicate => Answer::Duplicate,
+                ClaimOutcome::Busy {
+                    until,
+                    same_message,
+                    ..
+                } => Answer::Busy(self.tick_of(until.as_millis()), same_message),
+                ClaimOutcome::Duplicate { .. } => Answer::Duplicate,
                 ClaimOutcome::NoWait => Answer::NoWait,
+                other => unreachable!("{other:?}"),
             });
         }
         let (Op::Renew(slot, _) | Op::Release(slot) | Op::Finish(slot) | Op::ParkAgain(slot, ..)) =
@@ -256,11 +266,20 @@ impl Driver {
             }
             Op::Release(_) => store.release(token).await?,
             Op::ParkAgain(_, on, next) => {
-                let ttl = next.ttl.map(|ttl| self.span(ttl));
-                let next = Commit::park(scope(*on), data(next.of, next.content), ttl);
-                store.commit(token, next).await?;
+                let stored = data(next.of, next.content);
+                let mut again = match on {
+                    Some(on) => Commit::park(scope(*on), stored),
+                    None => Commit::park_here(stored),
+                };
+                if let Some(ttl) = next.ttl {
+                    again = again.ttl(self.span(ttl));
+                }
+                store.commit(token, again, CommitOptions::new()).await?;
             }
-            _ => store.commit(token, Commit::Finish).await?,
+            _ => {
+                let options = CommitOptions::new();
+                store.commit(token, Commit::Finish, options).await?;
+            }
         }
         Ok(Answer::Done)
     }

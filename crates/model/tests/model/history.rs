@@ -185,7 +185,7 @@ fn claim_of_all() -> Op {
             ctx,
             user: ctx.user.unwrap(),
         },
-        scope: PRELUDE[0],
+        scopes: vec![PRELUDE[0]],
         message: MESSAGES[0],
         lease: 2,
         slot: SHARED,

@@ -61,7 +61,8 @@ pub enum Op {
     Clear(Caller, usize),
     Claim {
         by: Caller,
-        scope: usize,
+        /// In the order in which they are tried.
+        scopes: Vec<usize>,
         message: &'static str,
         lease: Tick,
         slot: Slot,
@@ -69,8 +70,9 @@ pub enum Op {
     Renew(Slot, Tick),
     Release(Slot),
     Finish(Slot),
-    /// Commits by parking again on this scope.
-    ParkAgain(Slot, usize, Parked),
+    /// Commits by parking again on this scope, or where the session waits. Without a TTL the session
+    /// keeps its own.
+    ParkAgain(Slot, Option<usize>, Parked),
 }
 
 /// The data that is parked.
@@ -222,14 +224,14 @@ impl Spread {
         let message = prop::sample::select(&MESSAGES[..]);
         (
             self.caller(),
-            0..self.scopes,
+            prop::collection::vec(0..self.scopes, 1..3),
             message,
             1..4_u64,
             self.slots.clone(),
         )
-            .prop_map(|(by, scope, message, lease, slot)| Op::Claim {
+            .prop_map(|(by, scopes, message, lease, slot)| Op::Claim {
                 by,
-                scope,
+                scopes,
                 message,
                 lease,
                 slot,
@@ -248,7 +250,8 @@ impl Spread {
 
     /// A call that uses a claim.
     fn with_claim(&self) -> BoxedStrategy<Op> {
-        let again = (self.held(), 0..self.scopes, self.parked());
+        let scope = prop::option::weighted(0.8, 0..self.scopes);
+        let again = (self.held(), scope, self.parked());
         prop_oneof![
             2 => (self.held(), 1..4_u64).prop_map(|(slot, lease)| Op::Renew(slot, lease)),
             2 => self.held().prop_map(Op::Release),

@@ -22,6 +22,8 @@ pub(super) struct Entry {
     pub content: u32,
     pub revision: u64,
     pub deadline: Option<Tick>,
+    /// The TTL that a commit keeps.
+    pub ttl: Option<Tick>,
     pub operation: Option<u64>,
     /// Whether it is the session that was created last for its user (C6).
     pub newest: bool,
@@ -40,7 +42,10 @@ pub(super) struct Wait {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Lease {
     pub secret: u64,
+    pub message: &'static str,
     pub until: Tick,
+    /// The deadline without the claim.
+    pub own_deadline: Option<Tick>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -80,6 +85,28 @@ pub struct Model {
 }
 
 pub(super) type Outcome = Result<Answer, Failure>;
+
+impl Entry {
+    /// C12: a claim holds off the deadline until its lease ends.
+    pub fn set_lease(&mut self, mut lease: Lease) {
+        lease.own_deadline = self.own_deadline();
+        let until = lease.until;
+        self.deadline = lease.own_deadline.map(|own| own.max(until));
+        if let Some(wait) = &mut self.wait {
+            wait.lease = Some(lease);
+        }
+    }
+
+    pub fn end_lease(&mut self) -> Option<Lease> {
+        self.deadline = self.own_deadline();
+        self.wait.as_mut()?.lease.take()
+    }
+
+    fn own_deadline(&self) -> Option<Tick> {
+        let lease = self.wait.as_ref().and_then(|wait| wait.lease.as_ref());
+        lease.map_or(self.deadline, |lease| lease.own_deadline)
+    }
+}
 
 impl Model {
     pub fn new(limits: Limits) -> Self {
@@ -222,7 +249,7 @@ impl Model {
     }
 
     pub(super) fn deadline(&self, ttl: Option<Tick>) -> Option<Tick> {
-        ttl.or(self.limits.default_ttl).map(|ttl| self.now + ttl)
+        ttl.map(|ttl| self.now + ttl)
     }
 
     pub(super) fn count(&mut self) -> u64 {
@@ -235,8 +262,15 @@ impl Model {
         self.keys - 1
     }
 
-    /// Stores data under a key and routes the scope to it (C9).
-    pub(super) fn register(&mut self, owner: Owner, key: Key, scope: usize, next: &Parked) -> u64 {
+    /// Stores data under a key for so long, and routes the scope to it (C9).
+    pub(super) fn register(
+        &mut self,
+        owner: Owner,
+        key: Key,
+        scope: usize,
+        next: &Parked,
+        ttl: Option<Tick>,
+    ) -> u64 {
         if let Some(holder) = self.holder(owner, scope)
             && let Some(displaced) = self.sessions.get_mut(&holder)
         {
@@ -258,7 +292,8 @@ impl Model {
             names_user: true,
             content: next.content,
             revision,
-            deadline: self.deadline(next.ttl),
+            deadline: self.deadline(ttl),
+            ttl,
             operation,
             newest,
             wait: Some(wait),

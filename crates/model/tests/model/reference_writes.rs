@@ -49,7 +49,8 @@ impl Model {
             names_user: of.user.is_some(),
             content,
             revision: 1,
-            deadline: self.deadline(ttl),
+            deadline: self.deadline(ttl.or(self.limits.default_ttl)),
+            ttl: ttl.or(self.limits.default_ttl),
             operation,
             newest: by.user.is_some(),
             wait: None,
@@ -93,8 +94,8 @@ impl Model {
         entry.content = content;
         entry.revision += 1;
         entry.operation = operation;
-        if let (true, Some(wait)) = (voids_claims, &mut entry.wait) {
-            wait.lease = None;
+        if voids_claims {
+            entry.end_lease();
         }
         Ok(Answer::Revision(entry.revision))
     }
@@ -132,7 +133,8 @@ impl Model {
         for touched in [stored, holder].into_iter().flatten() {
             self.require_unclaimed(touched)?;
         }
-        let revision = self.register(owner, key, scope, next);
+        let ttl = next.ttl.or(self.limits.default_ttl);
+        let revision = self.register(owner, key, scope, next, ttl);
         if let Some(entry) = self.sessions.get_mut(&key) {
             entry.operation = operation;
         }
@@ -142,7 +144,7 @@ impl Model {
     pub(super) fn claim(&mut self, op: &Op) -> Outcome {
         let &Op::Claim {
             by,
-            scope,
+            ref scopes,
             message,
             lease,
             slot,
@@ -154,20 +156,29 @@ impl Model {
         if self.remembered(owner, message).is_some() {
             return Ok(Answer::Duplicate);
         }
-        let Some(key) = self.holder(owner, scope) else {
+        let mut scopes = scopes.iter();
+        let Some(key) = scopes.find_map(|scope| self.holder(owner, *scope)) else {
             return Ok(Answer::NoWait);
         };
         if let Err(Failure::Claimed(until)) = self.require_unclaimed(&self.sessions[&key]) {
-            return Ok(Answer::Busy(until));
+            let lease = self.sessions[&key].wait.as_ref();
+            let lease = lease.and_then(|wait| wait.lease.as_ref());
+            let same = lease.is_some_and(|lease| lease.message == message);
+            return Ok(Answer::Busy(until, same));
         }
         let secret = self.count();
         let until = self.now + lease;
-        let session = self.seen(key).ok_or(Failure::NotFound)?;
         let entry = self.sessions.get_mut(&key).ok_or(Failure::NotFound)?;
         let wait = entry.wait.as_mut().ok_or(Failure::NotFound)?;
         wait.attempt += 1;
-        wait.lease = Some(Lease { secret, until });
         let attempt = wait.attempt;
+        entry.set_lease(Lease {
+            secret,
+            message,
+            until,
+            own_deadline: None,
+        });
+        let session = self.seen(key).ok_or(Failure::NotFound)?;
         let token = Token {
             owner,
             key,
@@ -187,7 +198,12 @@ impl Model {
         let Some(token) = self.tokens.get(&slot).cloned() else {
             return Ok(Answer::Skipped);
         };
-        self.held(&token)?.until = until;
+        self.held(&token)?;
+        if let Some(entry) = self.sessions.get_mut(&token.key)
+            && let Some(lease) = entry.end_lease()
+        {
+            entry.set_lease(Lease { until, ..lease });
+        }
         Ok(Answer::Until(until))
     }
 
@@ -207,15 +223,17 @@ impl Model {
 
     fn end_claim(&mut self, token: &Token) -> Result<(), Failure> {
         self.held(token)?;
-        let entry = self.sessions.get_mut(&token.key);
-        if let Some(wait) = entry.and_then(|entry| entry.wait.as_mut()) {
-            wait.lease = None;
-            wait.released = Some(token.secret);
+        if let Some(entry) = self.sessions.get_mut(&token.key) {
+            entry.end_lease();
+            if let Some(wait) = &mut entry.wait {
+                wait.released = Some(token.secret);
+            }
         }
+        self.advance(0);
         Ok(())
     }
 
-    pub(super) fn commit(&mut self, slot: Slot, next: Option<(usize, &Parked)>) -> Outcome {
+    pub(super) fn commit(&mut self, slot: Slot, next: Option<(Option<usize>, &Parked)>) -> Outcome {
         let Some(token) = self.tokens.get(&slot).cloned() else {
             return Ok(Answer::Skipped);
         };
@@ -237,11 +255,15 @@ impl Model {
                 self.sessions.remove(&token.key);
             }
             Some((scope, next)) => {
+                let entry = &self.sessions[&token.key];
+                let here = entry.wait.as_ref().map(|wait| wait.scope);
+                let scope = scope.or(here).ok_or(Failure::ClaimLost)?;
+                let ttl = next.ttl.or(entry.ttl);
                 let holder = self.holder(token.owner, scope);
                 if let Some(holder) = holder.filter(|holder| *holder != token.key) {
                     self.require_unclaimed(&self.sessions[&holder])?;
                 }
-                self.register(token.owner, token.key, scope, next);
+                self.register(token.owner, token.key, scope, next, ttl);
             }
         }
         self.remember(&token);

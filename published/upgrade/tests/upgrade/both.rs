@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use greentic_session::store::SessionStore;
-use greentic_session::{Blocking, ClaimOutcome, ClaimToken, RedisSessionStore};
+use greentic_session::{
+    Blocking, ClaimOptions, ClaimOutcome, ClaimToken, MessageId, RedisSessionStore,
+};
 use greentic_types::{SessionKey, TeamId, TenantCtx, UserId};
 use published::store::SessionStore as PublishedStore;
 
@@ -95,9 +97,13 @@ impl Both {
     }
 
     pub fn claim(&self, owner: &TenantCtx, chat: &str, message: &str) -> ClaimOutcome {
-        let claimed = self
-            .wide()
-            .claim(owner, &user_of(owner), &scope(chat), message, MINUTE);
+        let claimed = self.wide().claim(
+            owner,
+            &user_of(owner),
+            &[scope(chat)],
+            &MessageId::new(message),
+            ClaimOptions::new(MINUTE),
+        );
         claimed.unwrap()
     }
 

@@ -4,7 +4,7 @@ use greentic_session::admin::{ImportMode, ImportOutcome};
 use greentic_session::inmemory::InMemorySessionStore;
 use greentic_session::store::SessionStore;
 use greentic_session::{
-    Blocking, ClaimOutcome, Commit, ParkOptions, SessionErrorExt, UpdateOptions,
+    Blocking, ClaimOutcome, Commit, CommitOptions, ParkOptions, SessionErrorExt, UpdateOptions,
 };
 use greentic_session_testkit::require;
 
@@ -89,15 +89,19 @@ fn a_wait_is_claimed_and_finished_or_parked_again() {
         let refused = both.new.update_session(&key("first"), data(&owner, "x"));
         assert!(refused.unwrap_err().conflict().is_some());
         assert_eq!(both.waits(&owner), ["second", "first"]);
-        both.wide().commit(&finished, Commit::Finish).unwrap();
+        both.wide()
+            .commit(&finished, Commit::Finish, CommitOptions::new())
+            .unwrap();
         assert!(matches!(
             both.claim(&owner, "chat", "m1"),
-            ClaimOutcome::Duplicate
+            ClaimOutcome::Duplicate { .. }
         ));
 
         let parked = token(both.claim(&owner, "other chat", "m3"));
-        let again = Commit::park(scope("third chat"), data(&owner, "again"), None);
-        both.wide().commit(&parked, again).unwrap();
+        let again = Commit::park(scope("third chat"), data(&owner, "again"));
+        both.wide()
+            .commit(&parked, again, CommitOptions::new())
+            .unwrap();
         assert_eq!(both.find(&owner, "other chat"), None);
         assert_eq!(both.find(&owner, "third chat"), Some(key("second")));
         both.clear(&owner, "third chat");

@@ -39,7 +39,7 @@ const STEPS: [Step; 16] = [
         updated.map(|_revision| ())
     },
     |run| run.claim("s-1", "m-1").map(|_outcome| ()),
-    |run| run.commit(Commit::park(scope("s-3"), data("again"), None)),
+    |run| run.commit(Commit::park(scope("s-3"), data("again"))),
     |run| run.park("d", "s-2", "displaces", Some(2 * MINUTE)),
     |run| run.api.remove(&key("c"), RemoveOptions::new()),
     |run| {

@@ -15,7 +15,8 @@ use crate::blocking::Blocking;
 use crate::claim::{ClaimOutcome, ClaimToken, Commit};
 use crate::clock::ManualClock;
 use crate::error::SessionResult;
-use crate::options::ParkOptions;
+use crate::message_id::MessageId;
+use crate::options::{ClaimOptions, CommitOptions, ParkOptions};
 
 const KEYS: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 const SCOPES: [&str; 4] = ["s-1", "s-2", "s-3", "s-4"];
@@ -102,7 +103,7 @@ impl Run {
         ttl: Option<Duration>,
     ) -> SessionResult<()> {
         let mut options = ParkOptions::new();
-        options.ttl = ttl;
+        options.ttl = ttl.into();
         let data = data(context);
         self.api
             .park(&ctx(), &user(), &scope(on), &key(name), data, options)
@@ -110,9 +111,13 @@ impl Run {
     }
 
     pub fn claim(&mut self, on: &str, message: &str) -> SessionResult<ClaimOutcome> {
-        let outcome = self
-            .api
-            .claim(&ctx(), &user(), &scope(on), message, MINUTE)?;
+        let outcome = self.api.claim(
+            &ctx(),
+            &user(),
+            &[scope(on)],
+            &MessageId::new(message),
+            ClaimOptions::new(MINUTE),
+        )?;
         if let ClaimOutcome::Claimed(claim) = &outcome {
             self.token = Some(claim.token.clone());
         }
@@ -120,7 +125,8 @@ impl Run {
     }
 
     pub fn commit(&self, commit: Commit) -> SessionResult<()> {
-        self.api.commit(self.token.as_ref().unwrap(), commit)
+        let (token, options) = (self.token.as_ref().unwrap(), CommitOptions::new());
+        self.api.commit(token, commit, options).map(|_committed| ())
     }
 
     /// What readers see.

@@ -4,8 +4,8 @@ use greentic_types::SessionKey;
 
 use super::bytes::{Bytes, Damage, Reader};
 use super::keys::{decode_digest, decode_session_key, split_owner_key};
-use crate::claim::MessageDigest;
 use crate::clock::Timestamp;
+use crate::message_id::MessageDigest;
 use crate::owner::Owner;
 
 /// What a row of `expiry` refers to.

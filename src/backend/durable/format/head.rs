@@ -1,7 +1,9 @@
 //! The head of a session, as the body of a row of `sessions`.
 
 use super::bytes::{Bytes, Damage, Reader};
-use crate::options::OperationId;
+use crate::clock::Timestamp;
+use crate::message_id::MessageDigest;
+use crate::options::{OperationId, TtlMillis};
 use crate::owner::Owner;
 use crate::rules::{Head, Lease, Wait};
 use crate::scope::ScopeDigest;
@@ -13,7 +15,8 @@ const HAS_OPERATION: u8 = 1 << 2;
 const HAS_WAIT: u8 = 1 << 3;
 const HAS_LEASE: u8 = 1 << 4;
 const HAS_RELEASED: u8 = 1 << 5;
-const ALL_FLAGS: u8 = (1 << 6) - 1;
+const HAS_TTL: u8 = 1 << 6;
+const ALL_FLAGS: u8 = (1 << 7) - 1;
 
 pub fn encode_head(head: &Head) -> Vec<u8> {
     let lease = head.wait.as_ref().and_then(|wait| wait.lease.as_ref());
@@ -24,7 +27,8 @@ pub fn encode_head(head: &Head) -> Vec<u8> {
         | flag(head.operation.is_some(), HAS_OPERATION)
         | flag(head.wait.is_some(), HAS_WAIT)
         | flag(lease.is_some(), HAS_LEASE)
-        | flag(released.is_some(), HAS_RELEASED);
+        | flag(released.is_some(), HAS_RELEASED)
+        | flag(head.ttl.is_some(), HAS_TTL);
     let mut bytes = Bytes::default()
         .u8(flags)
         .text(head.owner.as_str())
@@ -32,6 +36,9 @@ pub fn encode_head(head: &Head) -> Vec<u8> {
         .u64(head.created.as_millis());
     if let Some(deadline) = head.deadline {
         bytes = bytes.u64(deadline.as_millis());
+    }
+    if let Some(ttl) = head.ttl {
+        bytes = bytes.u64(ttl.to_number());
     }
     if let Some(operation) = head.operation {
         bytes = bytes.u128(operation.as_u128());
@@ -47,7 +54,9 @@ pub fn encode_head(head: &Head) -> Vec<u8> {
         bytes = bytes
             .u128(lease.secret.0.get())
             .u64(lease.until.as_millis())
-            .u64(lease.fencing);
+            .u64(lease.fencing)
+            .raw(&lease.message.0)
+            .u64(lease.own_deadline.map_or(0, Timestamp::as_millis));
     }
     if let Some(released) = released {
         bytes = bytes.u128(released.0.get());
@@ -69,11 +78,15 @@ pub fn decode_head(body: &[u8]) -> Result<Head, Damage> {
         revision: reader.u64()?,
         created: reader.instant()?,
         deadline: None,
+        ttl: None,
         operation: None,
         wait: None,
     };
     if has(HAS_DEADLINE) {
         head.deadline = Some(reader.instant()?);
+    }
+    if has(HAS_TTL) {
+        head.ttl = Some(TtlMillis::from_number(reader.u64()?));
     }
     if has(HAS_OPERATION) {
         let number = reader.u128()?;
@@ -100,6 +113,10 @@ fn decode_lease(reader: &mut Reader<'_>) -> Result<Lease, Damage> {
         secret: reader.secret()?,
         until: reader.instant()?,
         fencing: reader.u64()?,
+        message: MessageDigest(reader.array()?),
+        own_deadline: Some(reader.u64()?)
+            .filter(|millis| *millis > 0)
+            .map(Timestamp::from_millis),
     })
 }
 
@@ -108,7 +125,6 @@ mod tests {
     use super::super::seal::{seal, unseal};
     use super::*;
     use crate::claim::TokenSecret;
-    use crate::clock::Timestamp;
 
     fn head(wait: Option<Wait>) -> Head {
         Head {
@@ -116,6 +132,7 @@ mod tests {
             names_user: true,
             revision: 7,
             deadline: wait.as_ref().map(|_| Timestamp::from_millis(9_000)),
+            ttl: wait.as_ref().map(|_| TtlMillis(Some(7_000))),
             created: Timestamp::from_millis(1_000),
             operation: wait.as_ref().map(|_| OperationId::from_u128(42)),
             wait,
@@ -132,24 +149,38 @@ mod tests {
                 secret,
                 until: Timestamp::from_millis(3_000),
                 fencing: 11,
+                message: MessageDigest([4; 32]),
+                own_deadline: Some(Timestamp::from_millis(2_500)),
             }),
             released: secret,
         }
     }
 
+    fn own_deadline(head: &Head) -> Option<Timestamp> {
+        let lease = head.wait.as_ref().and_then(|wait| wait.lease.as_ref());
+        lease.and_then(|lease| lease.own_deadline)
+    }
+
     #[test]
     fn c8_a_head_survives_encoding_and_decoding() {
         let secret = TokenSecret::random();
+        let mut not_held_off = wait(Some(secret));
+        if let Some(lease) = &mut not_held_off.lease {
+            lease.own_deadline = None;
+        }
         for head in [
             head(None),
             head(Some(wait(None))),
             head(Some(wait(Some(secret)))),
+            head(Some(not_held_off)),
         ] {
             let bytes = encode_head(&head);
             let decoded = decode_head(&bytes).unwrap();
             assert_eq!(encode_head(&decoded), bytes);
             assert_eq!(decoded.owner, head.owner);
             assert_eq!(decoded.deadline, head.deadline);
+            assert_eq!(decoded.ttl, head.ttl);
+            assert_eq!(own_deadline(&decoded), own_deadline(&head));
         }
     }
 

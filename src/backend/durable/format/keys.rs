@@ -3,7 +3,7 @@
 use greentic_types::SessionKey;
 
 use super::bytes::{Bytes, Damage, Reader, text};
-use crate::claim::MessageDigest;
+use crate::message_id::MessageDigest;
 use crate::owner::Owner;
 use crate::scope::ScopeDigest;
 

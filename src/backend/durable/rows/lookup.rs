@@ -9,8 +9,8 @@ use crate::backend::durable::format::{
     Damage, MessageRow, OwnerState, Table, decode_digest, decode_session_key, message_key,
     owner_key, route_key, unseal, unseal_payload,
 };
-use crate::claim::MessageDigest;
 use crate::error::SessionResult;
+use crate::message_id::MessageDigest;
 use crate::owner::Owner;
 use crate::payload;
 use crate::rules::{Head, Remembered, View};

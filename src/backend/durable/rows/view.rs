@@ -11,8 +11,8 @@ use super::lookup::{
 use crate::backend::durable::format::{
     Table, decode_head, decode_session_key, owner_key, route_key, unseal,
 };
-use crate::claim::MessageDigest;
 use crate::error::SessionResult;
+use crate::message_id::MessageDigest;
 use crate::owner::Owner;
 use crate::payload;
 use crate::rules::{Head, Remembered, RoutedPage, View};

@@ -17,9 +17,9 @@ use crate::backend::durable::rows::{
     Row, Rows, WriteTables, expired_keys, message, oldest_messages, owner_state, route,
     rows_with_prefix, unreadable_row,
 };
-use crate::claim::MessageDigest;
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
+use crate::message_id::MessageDigest;
 use crate::owner::{Owner, foreign_key};
 use crate::rules::{Head, Ledger, Remembered, Wait};
 use crate::session::NewSession;

@@ -8,7 +8,7 @@ use greentic_types::SessionKey;
 
 use super::ownership::Location;
 use super::ownership::pointer::Reservation;
-use super::script::args::{MessageLimits, OwnerCall};
+use super::script::args::{MessageLimits, OwnerCall, StoredTtl};
 use super::script::registry;
 use super::script::reply::Answer;
 use super::script::status::Status;
@@ -17,7 +17,7 @@ use crate::admin::{ImportMode, ImportOutcome, RevokeOutcome, ScanCursor, VerifyM
 use crate::backend::{Admin, Backend, Depth, WalkPage};
 use crate::clock::Timestamp;
 use crate::error::{SessionResult, invalid_input, not_found};
-use crate::options::OperationId;
+use crate::options::{NextTtl, OperationId};
 use crate::owner::{Identity, Owner};
 use crate::payload;
 use crate::request;
@@ -164,6 +164,7 @@ impl Admin for RedisSessionStore {
                 revision: request.revision,
                 created: request.created,
                 deadline: request.deadline,
+                ttl: StoredTtl(request.ttl),
                 fencing: request.fencing,
                 if_absent: request.mode == ImportMode::IfAbsent,
                 operation,
@@ -185,7 +186,7 @@ impl Admin for RedisSessionStore {
             .await?;
         let answer = self
             .dispatcher
-            .write_reserving_key(owner, key, ttl, call)
+            .write_reserving_key(owner, key, NextTtl::Given(ttl), call)
             .await?;
         match answer.status {
             Status::Ok => Ok(ImportOutcome::Imported),

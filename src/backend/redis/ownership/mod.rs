@@ -24,7 +24,7 @@ use crate::admin::{Finding, VerifyMode};
 use crate::claim::ClaimToken;
 use crate::clock::{Timestamp, whole_millis};
 use crate::error::SessionResult;
-use crate::options::TtlMillis;
+use crate::options::{NextTtl, TtlMillis};
 use crate::owner::Owner;
 
 /// The layout of the keys of a store.
@@ -119,13 +119,14 @@ impl KeyLayout {
         &self,
         owner: Option<&Owner>,
         key: &SessionKey,
-        ttl: TtlMillis,
+        ttl: NextTtl,
         refusal: &mut Answer,
     ) -> SessionResult<String> {
         let (Self::Clustered(clustered), Some(owner)) = (self, owner) else {
             return refusal.unexpected();
         };
         let (from, stamp) = (refusal.number()?, refusal.number()?);
+        let ttl = refusal.needed_ttl(ttl)?;
         let extended = clustered.pointers.extend(owner, key, ttl, from).await?;
         Ok(match extended {
             Some(pointer) => format!("{stamp}={pointer}"),

@@ -8,9 +8,10 @@ use greentic_types::SessionKey;
 
 use super::keys::Keys;
 use super::{Call, Script};
-use crate::claim::{MessageDigest, TokenSecret};
+use crate::claim::TokenSecret;
 use crate::clock::{Timestamp, whole_millis};
-use crate::options::{OperationId, StoreOptions, TtlMillis};
+use crate::message_id::MessageDigest;
+use crate::options::{NextTtl, OperationId, StoreOptions, TtlMillis};
 use crate::owner::Owner;
 use crate::scope::ScopeDigest;
 
@@ -200,6 +201,9 @@ impl<'a> Argument<'a> for bool {
     }
 }
 
+/// The TTL of a session as its record has it; none if it is not known.
+pub struct StoredTtl(pub Option<TtlMillis>);
+
 /// Arguments that are written as text.
 macro_rules! as_text {
     ($($value:ident: $type:ty => $text:expr;)+) => {
@@ -217,6 +221,16 @@ as_text! {
     number: u64 => number.to_string();
     number: usize => number.to_string();
     ttl: TtlMillis => ttl.0;
+    ttl: NextTtl => match ttl {
+        NextTtl::Given(ttl) => ttl.0.map(|millis| millis.to_string()),
+        NextTtl::Kept(TtlMillis(default)) => {
+            Some(default.map_or_else(|| "=".to_owned(), |millis| format!("={millis}")))
+        }
+    };
+    ttl: StoredTtl => match ttl.0 {
+        Some(ttl) => ttl.to_number().to_string(),
+        None => "-".to_owned(),
+    };
     instant: Timestamp => instant.as_millis();
     scope: ScopeDigest => scope.to_string();
     message: MessageDigest => hex::encode(message.0);

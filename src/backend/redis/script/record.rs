@@ -11,6 +11,8 @@ use super::line::{Field, Kind, Line};
 use crate::claim::TokenSecret;
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
+use crate::message_id::MessageDigest;
+use crate::options::TtlMillis;
 use crate::owner::Owner;
 use crate::rules::{Head, Lease, Wait};
 use crate::scope::ScopeDigest;
@@ -51,6 +53,9 @@ record! {
     created: Number,
     /// The deadline in epoch milliseconds.
     deadline: Deadline,
+    /// The TTL with which it was stored last, in milliseconds; `0` for no deadline, `-` if it is
+    /// not known.
+    ttl: Word,
     /// `-`, then flags: `u` the data names its user, `c` the session was created, `p` the set of
     /// 1.2 may still contain it.
     flags: Word,
@@ -68,8 +73,13 @@ record! {
     attempt: Number,
     /// The secret of the claim.
     secret: Word,
+    /// The digest of the message for which it is claimed.
+    message: Word,
     /// Until when the claim's lease runs, in epoch milliseconds.
     lease_until: Instant,
+    /// The deadline that the session has without the claim, in epoch milliseconds, if the claim
+    /// holds it off.
+    own_deadline: Number,
     /// The fencing number of the last claim.
     fencing: Number,
     /// The secret of the claim that was released last, or the id of the operation that revoked one.
@@ -84,6 +94,14 @@ impl Fields<'_> {
         Some((deadline > 0).then(|| Timestamp::from_millis(deadline)))
     }
 
+    /// None inside if it is not known.
+    fn ttl(&self) -> Option<Option<TtlMillis>> {
+        match self.ttl {
+            "-" => Some(None),
+            number => Some(Some(TtlMillis::from_number(number.parse().ok()?))),
+        }
+    }
+
     /// The record as the rules see it.
     fn head(&self) -> Option<Head> {
         let lease = match self.secret {
@@ -92,6 +110,8 @@ impl Fields<'_> {
                 secret: TokenSecret(NonZeroU128::new(u128::from_str_radix(secret, 16).ok()?)?),
                 until: instant(self.lease_until)?,
                 fencing: self.fencing.parse().ok()?,
+                message: MessageDigest(digest(self.message)?),
+                own_deadline: instant(self.own_deadline).filter(|at| at.as_millis() > 0),
             }),
         };
         let wait = match self.scope {
@@ -110,6 +130,7 @@ impl Fields<'_> {
             names_user: self.flags.contains('u'),
             revision: self.revision.parse().ok()?,
             deadline: self.deadline()?,
+            ttl: self.ttl()?,
             created: instant(self.created)?,
             operation: None,
             wait,
@@ -120,7 +141,7 @@ impl Fields<'_> {
         Some(Record {
             revision: self.revision.parse().ok()?,
             deadline: self.deadline()?,
-            since: instant(self.since)?,
+            ttl: self.ttl()?,
             attempt: self.attempt.parse().ok()?,
             lease_until: instant(self.lease_until)?,
             fencing: self.fencing.parse().ok()?,
@@ -148,16 +169,21 @@ pub fn head(keys: &Keys, key: &str, text: &str) -> SessionResult<(Head, u64)> {
 
 /// A scope's digest from hex.
 pub fn scope_of(hex: &str) -> Option<ScopeDigest> {
+    digest(hex).map(ScopeDigest::from_bytes)
+}
+
+fn digest(hex: &str) -> Option<[u8; 32]> {
     let mut digest = [0; 32];
     hex::decode_to_slice(hex, &mut digest).ok()?;
-    Some(ScopeDigest::from_bytes(digest))
+    Some(digest)
 }
 
 /// What a reader needs of a record.
 pub struct Record {
     pub revision: u64,
     pub deadline: Option<Timestamp>,
-    pub since: Timestamp,
+    /// None if it is not known.
+    pub ttl: Option<TtlMillis>,
     pub attempt: u32,
     pub lease_until: Timestamp,
     pub fencing: u64,
@@ -176,9 +202,10 @@ impl Record {
         record.ok_or_else(|| unreadable(keys, key))
     }
 
-    /// How long the session was to live when it began to wait; none is for ever.
+    /// How long the session is to live when its commit parks it again and keeps its TTL; none is
+    /// for ever, or not known.
     pub fn lifetime(&self) -> Option<Duration> {
-        self.deadline.map(|deadline| deadline.since(self.since))
+        self.ttl?.0.map(Duration::from_millis)
     }
 }
 
@@ -193,11 +220,11 @@ mod tests {
 
     #[test]
     fn a_record_is_read_in_its_documented_order() {
-        let text = "1 7 100 2000 -uc 5:70:6 op 0f 31 90 3 secret 1500 42 - dev:acme:-:@a b\nc";
+        let text =
+            "1 7 100 2000 1910 -uc 5:70:6 op 0f 31 90 3 secret 0e 1500 0 42 - dev:acme:-:@a b\nc";
         let record = Record::parse(&Keys::new("ns"), "a b\nc", text).unwrap();
         assert_eq!(record.revision, 7);
         assert_eq!(record.deadline, Some(Timestamp::from_millis(2000)));
-        assert_eq!(record.since, Timestamp::from_millis(90));
         assert_eq!(record.lifetime(), Some(Duration::from_millis(1910)));
         assert_eq!(record.attempt, 3);
         assert_eq!(record.lease_until.as_millis(), 1500);
@@ -210,7 +237,11 @@ mod tests {
 
     #[test]
     fn c17_another_record_is_refused() {
-        for text in ["", "2 7", "1 x 100 0 - - - 0 0 0 - 0 0 - dev:acme:-:u"] {
+        for text in [
+            "",
+            "2 7",
+            "1 x 100 0 0 - - - 0 0 0 - - 0 0 0 - dev:acme:-:u",
+        ] {
             assert!(Record::parse(&Keys::new("ns"), "k", text).is_err());
         }
     }

@@ -9,12 +9,13 @@
 use greentic_types::SessionKey;
 
 use super::Script;
-use super::args::{Argument, Arguments, List, ScriptArguments, arguments};
-use crate::claim::{MessageDigest, TokenSecret};
+use super::args::{Argument, Arguments, List, ScriptArguments, StoredTtl, arguments};
+use crate::claim::TokenSecret;
 use crate::clock::Timestamp;
-use crate::options::{OperationId, TtlMillis};
+use crate::message_id::MessageDigest;
+use crate::options::{NextTtl, OperationId, TtlMillis};
 use crate::owner::Owner;
-use crate::scope::ScopeDigest;
+use crate::scope::{ScopeDigest, ScopeDigests};
 
 macro_rules! scripts {
     ($(
@@ -103,7 +104,7 @@ scripts! {
         key: &'a SessionKey,
         scope: ScopeDigest,
         legacy_scope: ScopeDigest,
-        ttl: TtlMillis,
+        ttl: NextTtl,
         operation: OperationId,
         if_absent: bool,
         max_waits: usize,
@@ -135,11 +136,10 @@ scripts! {
 
     writes "ops/claim" Claim<'a> {
         owner: &'a Owner,
-        scope: ScopeDigest,
-        legacy_scope: ScopeDigest,
         message: MessageDigest,
         secret: TokenSecret,
         lease: u64,
+        ..scopes: ScopesInOrder<'a>,
     }
 
     writes "ops/renew" Renew<'a> {
@@ -177,7 +177,7 @@ scripts! {
 
     writes "admin/extend" Extend<'a> {
         key: &'a SessionKey,
-        ttl: TtlMillis,
+        ttl: NextTtl,
         extended: String,
     }
 
@@ -201,6 +201,7 @@ scripts! {
         revision: u64,
         created: Option<Timestamp>,
         deadline: Option<Timestamp>,
+        ttl: StoredTtl,
         fencing: u64,
         if_absent: bool,
         operation: OperationId,
@@ -249,9 +250,9 @@ scripts! {
 arguments! {
     /// A session that is parked again with a commit.
     ParkAgain<'a> {
-        scope: ScopeDigest,
-        legacy_scope: ScopeDigest,
-        ttl: TtlMillis,
+        scope: Option<ScopeDigest>,
+        legacy_scope: Option<ScopeDigest>,
+        ttl: NextTtl,
         extended: String,
         payload: &'a [u8],
     }
@@ -264,6 +265,22 @@ arguments! {
         order: u64,
         since: Option<Timestamp>,
         attempt: u32,
+    }
+}
+
+/// The scopes of a claim, in the order in which they are tried.
+pub struct ScopesInOrder<'a>(pub &'a [ScopeDigests]);
+
+impl<'a> Arguments<'a> for ScopesInOrder<'a> {
+    /// Those of the first scope; the script reads the others by their position.
+    #[cfg(test)]
+    const NAMES: &'static [&'static str] = &["scope", "legacy_scope"];
+
+    fn append_to(self, list: &mut List<'a>) {
+        for scope in self.0 {
+            scope.ours.append_to(list);
+            scope.legacy.append_to(list);
+        }
     }
 }
 

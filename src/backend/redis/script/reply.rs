@@ -12,6 +12,7 @@ use super::record::Record;
 use super::status::Status;
 use crate::clock::Timestamp;
 use crate::error::{Conflict, SessionResult, conflict};
+use crate::options::{NextTtl, TtlMillis};
 use crate::owner::foreign_key;
 use crate::payload;
 use crate::rules::multiple_waits;
@@ -78,6 +79,14 @@ impl Answer {
 
     pub fn timestamp(&mut self) -> SessionResult<Timestamp> {
         self.number().map(Timestamp::from_millis)
+    }
+
+    /// The TTL that a pointer must cover, from a refusal: a kept one is known to the script only.
+    pub fn needed_ttl(&mut self, asked: NextTtl) -> SessionResult<TtlMillis> {
+        match asked {
+            NextTtl::Given(ttl) => Ok(ttl),
+            NextTtl::Kept(_) => self.number().map(TtlMillis::from_number),
+        }
     }
 
     pub fn text(&mut self) -> SessionResult<String> {

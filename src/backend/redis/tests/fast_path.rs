@@ -20,6 +20,7 @@ enum Step {
 }
 
 const HOUR: &str = "3600000";
+const LEASE: &str = "60000";
 /// A write deadline that never passes, in microseconds.
 const DEADLINE: &str = "9000000000000000";
 const ADA: &str = "dev:acme:-:ada";
@@ -68,7 +69,7 @@ fn park_reserved(reservation: &str) -> Step {
 
 fn claim(scope: &str, message: &str) -> Step {
     let old = format!("0{scope}");
-    script("ops/claim", &[ADA, scope, &old, message, "s", HOUR])
+    script("ops/claim", &[ADA, message, "s", LEASE, scope, &old])
 }
 
 /// Parks again on the same scope. Two messages are remembered.
@@ -112,7 +113,16 @@ impl Dice {
     }
 
     fn ttl(&mut self) -> &'static str {
-        self.one_of(&["", "", HOUR, HOUR, "7200000", "9007199254740992"])
+        self.one_of(&[
+            "",
+            "",
+            HOUR,
+            HOUR,
+            "7200000",
+            "9007199254740992",
+            "=",
+            "=3600000",
+        ])
     }
 
     fn park(&mut self) -> [String; 10] {
@@ -155,6 +165,8 @@ impl Dice {
         let message = self.one_of(&["m", "n", "o", "p"]);
         let [claimed_by, by] = [(); 2].map(|()| self.one_of(&["s", "s", "s", "t"]));
         let (other, ttl) = (self.scope(), self.ttl());
+        // A lease of an hour can end after the deadline.
+        let lease = self.one_of(&[LEASE, LEASE, HOUR]);
         let extended = self.one_of(&["", "", "7=8:0:6", "7!", "9=8:0:6"]);
         let is_over = self.one_of(&[false, true]);
         let [owner, key, scope, old, ..] = parked.each_ref().map(String::as_str);
@@ -163,7 +175,10 @@ impl Dice {
         let parks = [next, &next_old, ttl, extended, "next"];
         let parks: &[&str] = if is_over { &[] } else { &parks };
         let commit = [&[owner, key, message, by, HOUR, "2"], parks].concat();
-        let claim = script("ops/claim", &[owner, scope, old, message, claimed_by, HOUR]);
+        let claim = script(
+            "ops/claim",
+            &[owner, message, claimed_by, lease, scope, old],
+        );
         let commit = script("ops/commit", &commit);
         vec![Step::Script("ops/park", parked.to_vec()), claim, commit]
     }

@@ -18,6 +18,10 @@ use super::pointers::{data, of_ada, scope};
 use super::*;
 use crate::backend::redis::script::assembly::assemble;
 use crate::backend::redis::script::registry::ALL;
+use crate::message_id::MessageId;
+use crate::options::ClaimOptions;
+use crate::options::CommitOptions;
+use crate::options::Ttl;
 use crate::{
     AsyncSessionStore, ClaimOutcome, ClaimToken, Commit, CreateOptions, ErrorCode, ParkOptions,
     RedisSessionStore, RemoveOptions, SessionKey, UpdateOptions,
@@ -75,7 +79,13 @@ impl Case<'_> {
     }
 
     fn claim(&self, store: &RedisSessionStore) -> SessionResult<Option<ClaimToken>> {
-        let claimed = wait(store.claim(&self.ctx, &self.user, &scope(), MESSAGE, LEASE));
+        let claimed = wait(store.claim(
+            &self.ctx,
+            &self.user,
+            &[scope()],
+            &MessageId::new(MESSAGE),
+            ClaimOptions::new(LEASE),
+        ));
         Ok(match claimed? {
             ClaimOutcome::Claimed(claim) => Some(claim.token),
             _ => None,
@@ -190,22 +200,31 @@ fn operations(held: &'static [&'static str]) -> Vec<Operation> {
             "commit and park",
             claimed,
             |case| {
-                let next = Commit::park(scope(), data(&case.ctx), None);
-                wait(case.stage.store.commit(case.token(), next))
+                let next = Commit::park(scope(), data(&case.ctx));
+                let options = CommitOptions::new();
+                wait(case.stage.store.commit(case.token(), next, options)).map(drop)
             },
             |case, store| case.renew(store, LEASE * 3),
         ),
         operation(
             "commit and finish",
             claimed,
-            |case| wait(case.stage.store.commit(case.token(), Commit::Finish)),
+            |case| {
+                let options = CommitOptions::new();
+                wait(
+                    case.stage
+                        .store
+                        .commit(case.token(), Commit::Finish, options),
+                )
+                .map(drop)
+            },
             |case, store| case.renew(store, LEASE * 3),
         ),
         operation(
             "extend",
             parked,
-            |case| wait(case.stage.store.extend(&case.key, Some(LEASE))).map(drop),
-            |case, store| wait(store.extend(&case.key, Some(LEASE * 3))).map(drop),
+            |case| wait(case.stage.store.extend(&case.key, Ttl::After(LEASE))).map(drop),
+            |case, store| wait(store.extend(&case.key, Ttl::After(LEASE * 3))).map(drop),
         ),
         operation(
             "revoke",
@@ -469,10 +488,11 @@ fn c16_a_claim_whose_future_was_dropped_is_released() {
     let _health = wait(stage.store.health()).unwrap();
     let faults = stage.faults();
     stage.proxies[0].requests_once(Flow::Hold(SCRIPT));
-    let scope = scope();
+    let (scopes, message) = ([scope()], MessageId::new(MESSAGE));
+    let options = ClaimOptions::new(LEASE);
     let mut claim = stage
         .store
-        .claim(&case.ctx, &case.user, &scope, MESSAGE, LEASE);
+        .claim(&case.ctx, &case.user, &scopes, &message, options);
     let mut idle = Context::from_waker(Waker::noop());
     assert!(claim.as_mut().poll(&mut idle).is_pending());
     wait_until("the request is held", LIMIT, || stage.faults() > faults);

@@ -14,7 +14,8 @@ use crate::backend::redis::script::args::OwnerCall;
 use crate::backend::redis::script::registry;
 use crate::backend::redis::script::reply::Answer;
 use crate::backend::redis::script::status::Status;
-use crate::options::TtlMillis;
+use crate::message_id::MessageId;
+use crate::options::{ClaimOptions, CommitOptions, NextTtl, TtlMillis};
 use crate::owner::Owner;
 use crate::{
     AsyncSessionStore, ClaimOutcome, Commit, CreateOptions, ErrorCode, ParkOptions, ParkOutcome,
@@ -127,18 +128,19 @@ fn c4_a_call_suspended_between_its_steps_reserves_again() {
 
         let keys = store.dispatcher.layout.keys(&ada);
         let steps = Cell::new(0);
-        let call = store
-            .dispatcher
-            .write_reserving_key(&ada, &key, FOREVER, |reserved| {
-                steps.set(steps.get() + 1);
-                let is_stopped = steps.get() == 1;
-                create(
-                    &keys,
-                    &ada,
-                    &key,
-                    if is_stopped { late(reserved) } else { reserved },
-                )
-            });
+        let call =
+            store
+                .dispatcher
+                .write_reserving_key(&ada, &key, NextTtl::Given(FOREVER), |reserved| {
+                    steps.set(steps.get() + 1);
+                    let is_stopped = steps.get() == 1;
+                    create(
+                        &keys,
+                        &ada,
+                        &key,
+                        if is_stopped { late(reserved) } else { reserved },
+                    )
+                });
         match (taken, wait(call)) {
             (false, Ok(answer)) => assert_eq!((answer.status, steps.get()), (Status::Ok, 2)),
             (true, Err(error)) => assert_eq!(error.code, ErrorCode::InvalidInput),
@@ -159,7 +161,7 @@ fn c4_a_late_extend_is_refused() {
         let keys = store.dispatcher.layout.keys(&ada);
         let arguments = registry::Extend {
             key: &key,
-            ttl: TtlMillis(Some(ttl)),
+            ttl: NextTtl::Given(TtlMillis(Some(ttl))),
             extended: extended.to_owned(),
         };
         let call = OwnerCall::new(&keys, keys.session(&key), arguments);
@@ -176,7 +178,12 @@ fn c4_a_late_extend_is_refused() {
     let mut refused = extend(LONG, "");
     assert_eq!(refused.status, Status::ExtendPointer);
     let layout = &store.dispatcher.layout;
-    let next = layout.extend(Some(&ada), &key, TtlMillis(Some(LONG)), &mut refused);
+    let next = layout.extend(
+        Some(&ada),
+        &key,
+        NextTtl::Given(TtlMillis(Some(LONG))),
+        &mut refused,
+    );
     let next = wait(next).unwrap();
     assert_eq!(extend(LONG, &next).status, Status::Ok);
 
@@ -198,11 +205,18 @@ fn c4_a_write_sent_twice_does_not_restore_a_removed_session() {
     let remove = |key: &SessionKey| wait(store.remove(key, RemoveOptions::default())).unwrap();
     let finish = |_: &SessionKey| {
         let lease = Duration::from_secs(60);
-        let claimed = wait(store.claim(&ctx, &user, &scope(), "message", lease)).unwrap();
+        let claimed = wait(store.claim(
+            &ctx,
+            &user,
+            &[scope()],
+            &MessageId::new("message"),
+            ClaimOptions::new(lease),
+        ))
+        .unwrap();
         let ClaimOutcome::Claimed(claim) = claimed else {
             panic!("{claimed:?}")
         };
-        wait(store.commit(&claim.token, Commit::Finish)).unwrap();
+        wait(store.commit(&claim.token, Commit::Finish, CommitOptions::new())).unwrap();
     };
     let clear = |_: &SessionKey| {
         let _cleared = wait(store.clear(&ctx, &user, &scope())).unwrap();

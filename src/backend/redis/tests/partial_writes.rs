@@ -14,6 +14,7 @@ use crate::backend::redis::script::registry::ALL;
 
 const ADA: &str = "dev:acme:-:ada";
 const HOUR: &str = "3600000";
+const TWO_HOURS: &str = "7200000";
 const DATA: &str = r#"{"tenant_ctx":{"env":"dev","tenant":"acme","tenant_id":"acme","user":"ada","user_id":"ada"},"flow_id":"f"}"#;
 const HUGE: &str = "9999999999999999999999999999999999999999";
 
@@ -110,9 +111,9 @@ impl Lab {
         self.run("ops/park", &args)
     }
 
-    fn claim(&self, scope: &str, message: &str, secret: &str) -> Reply {
+    fn claim(&self, scope: &str, message: &str, secret: &str, lease: &str) -> Reply {
         let old = format!("0{scope}");
-        let args = [ADA, scope, &old, message, secret, HOUR];
+        let args = [ADA, message, secret, lease, scope, &old];
         self.run("ops/claim", &args)
     }
 
@@ -133,6 +134,7 @@ impl Lab {
             "3",
             "",
             "",
+            "-",
             "5",
             "0",
             "q",
@@ -156,9 +158,12 @@ impl Lab {
         }
         let made = [ADA, "made", "-uc", self.ttl, "p", DATA, self.reserved()];
         let _created = self.run("ops/create", &made);
-        for (scope, message, secret) in [("bb", "m2", "s2"), ("cc", "m1", "s1"), ("dd", "m1", "s4")]
-        {
-            let _claimed = self.claim(scope, message, secret);
+        for (scope, message, secret, lease) in [
+            ("bb", "m2", "s2", HOUR),
+            ("cc", "m1", "s1", HOUR),
+            ("dd", "m1", "s4", TWO_HOURS),
+        ] {
+            let _claimed = self.claim(scope, message, secret, lease);
         }
         let finished = self.run("ops/commit", &[ADA, "old", "m1", "s1", HOUR, "1000"]);
         assert_eq!(status(&finished), "OK");
@@ -256,15 +261,28 @@ const OPERATIONS: &[Operation] = &[
     ("waits", |lab| lab.run("ops/waits", &[ADA, ""])),
     ("latest", |lab| lab.run("ops/latest", &[ADA, "created"])),
     ("clear", |lab| lab.run("ops/clear", &[ADA, "aa", "0aa"])),
-    ("claim", |lab| lab.claim("aa", "m3", "s3")),
-    ("claim a duplicate", |lab| lab.claim("aa", "m1", "s3")),
+    ("claim", |lab| lab.claim("aa", "m3", "s3", HOUR)),
+    ("claim for longer than the TTL", |lab| {
+        lab.claim("aa", "m3", "s3", TWO_HOURS)
+    }),
+    ("claim a duplicate", |lab| lab.claim("aa", "m1", "s3", HOUR)),
     ("renew", |lab| {
         lab.run("ops/renew", &[ADA, "held", "s2", HOUR])
+    }),
+    ("renew for longer than the TTL", |lab| {
+        lab.run("ops/renew", &[ADA, "held", "s2", TWO_HOURS])
     }),
     ("release", |lab| {
         lab.run("ops/release", &[ADA, "held", "s2"])
     }),
     ("commit", |lab| lab.commit("1000", "bb")),
+    ("commit and keep", |lab| {
+        let claim = [ADA, "held", "m2", "s2", HOUR, "1000"];
+        lab.run(
+            "ops/commit",
+            &[&claim[..], &["", "", "=", "", DATA]].concat(),
+        )
+    }),
     ("commit elsewhere", |lab| lab.commit("1000", "zz")),
     ("commit and displace", |lab| lab.commit("1000", "aa")),
     ("commit and forget", |lab| lab.commit("1", "bb")),
@@ -277,10 +295,16 @@ const OPERATIONS: &[Operation] = &[
     ("extend", |lab| {
         lab.run("admin/extend", &["main", "7200000", ""])
     }),
+    ("extend the claimed", |lab| {
+        lab.run("admin/extend", &["held", "1800000", ""])
+    }),
     ("extend the created", |lab| {
         lab.run("admin/extend", &["made", "7200000", ""])
     }),
     ("revoke", |lab| lab.run("admin/revoke", &["held", "q"])),
+    ("revoke after a long lease", |lab| {
+        lab.run("admin/revoke", &["twice", "q"])
+    }),
     ("import", |lab| {
         lab.import("new", lab.reserved(), &["zz", "7", "", "1"])
     }),
@@ -312,7 +336,7 @@ const OPERATIONS: &[Operation] = &[
 const LEGACY_OPERATIONS: &[Operation] = &[
     ("find", |lab| lab.run("ops/find", &[ADA, "gg", "0gg"])),
     ("waits", |lab| lab.run("ops/waits", &[ADA, ""])),
-    ("claim", |lab| lab.claim("gg", "m3", "s3")),
+    ("claim", |lab| lab.claim("gg", "m3", "s3", HOUR)),
     ("clear", |lab| lab.run("ops/clear", &[ADA, "gg", "0gg"])),
     ("displace", |lab| lab.park("new", "gg", "")),
     ("park again", |lab| lab.park("old-1", "gg", "")),

@@ -4,9 +4,11 @@ use super::pointers::{ADA, at, data, findings, of_ada, pointer, scope};
 use super::*;
 use crate::admin::{Finding, FindingKind, VerifyMode};
 use crate::backend::redis::client::ROUND_TRIPS;
+use crate::message_id::MessageId;
+use crate::options::{ClaimOptions, CommitOptions};
 use crate::{
-    AsyncSessionStore, Claim, ClaimOutcome, Commit, ParkOptions, RedisSessionStore, RemoveOptions,
-    SessionKey,
+    AsyncSessionStore, ClaimOutcome, Commit, ParkOptions, RedisSessionStore, RemoveOptions,
+    SessionKey, Turn,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -17,15 +19,23 @@ const KEY: &str = "run-1";
 
 fn park(store: &RedisSessionStore, ttl: Option<Duration>) {
     let ((ctx, ada), mut options) = (of_ada(), ParkOptions::new());
-    options.ttl = ttl;
+    options.ttl = ttl.into();
     let (key, scope) = (SessionKey::new(KEY), scope());
     let parked = store.park(&ctx, &ada, &scope, &key, data(&ctx), options);
     let _registered = wait(parked).unwrap();
 }
 
-fn claim(store: &RedisSessionStore, message: &str) -> Claim {
+fn claim(store: &RedisSessionStore, message: &str) -> Turn {
     let (ctx, ada) = of_ada();
-    match wait(store.claim(&ctx, &ada, &scope(), message, MINUTE)).unwrap() {
+    match wait(store.claim(
+        &ctx,
+        &ada,
+        &[scope()],
+        &MessageId::new(message),
+        ClaimOptions::new(MINUTE),
+    ))
+    .unwrap()
+    {
         ClaimOutcome::Claimed(claim) => claim,
         other => panic!("{other:?}"),
     }
@@ -35,8 +45,8 @@ fn claim(store: &RedisSessionStore, message: &str) -> Claim {
 fn turn(store: &RedisSessionStore, message: &str, ttl: Option<Duration>) -> u64 {
     let claim = claim(store, message);
     let before = ROUND_TRIPS.get();
-    let next = Commit::park(scope(), data(&of_ada().0), ttl);
-    wait(store.commit(&claim.token, next)).unwrap();
+    let next = Commit::park(scope(), data(&of_ada().0)).ttl(ttl);
+    wait(store.commit(&claim.token, next, CommitOptions::new())).unwrap();
     ROUND_TRIPS.get() - before
 }
 
@@ -63,7 +73,7 @@ fn slack(cluster: &RedisCluster) -> u64 {
 fn known(cluster: &RedisCluster) -> Vec<u64> {
     let meta = key_of("meta");
     let record = cluster.command_for(&meta, &["GET", &meta]).text();
-    let field = record.split(' ').nth(5).unwrap();
+    let field = record.split(' ').nth(6).unwrap();
     field.split(':').map(|part| part.parse().unwrap()).collect()
 }
 

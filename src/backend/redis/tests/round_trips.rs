@@ -4,6 +4,8 @@ use greentic_types::SessionKey;
 use super::pointers::{at, data, of_ada, scope};
 use super::*;
 use crate::backend::redis::client::ROUND_TRIPS;
+use crate::message_id::MessageId;
+use crate::options::{ClaimOptions, CommitOptions, Ttl};
 use crate::{
     AsyncSessionStore, ClaimOutcome, ClaimToken, Commit, CreateOptions, ParkOptions,
     RedisSessionStore, RemoveOptions, UpdateOptions,
@@ -66,7 +68,7 @@ fn every_call(store: &RedisSessionStore, round: u32) -> Counted {
     );
     let _session = counted.of("get", store.get(&made));
     let _revision = counted.of("update", store.update(&made, data(), UpdateOptions::new()));
-    let _deadline = counted.of("extend", store.extend(&made, Some(HOUR)));
+    let _deadline = counted.of("extend", store.extend(&made, Ttl::After(HOUR)));
     let _revoked = counted.of("revoke", store.revoke(&made));
     counted.of("remove", store.remove(&made, RemoveOptions::new()));
 
@@ -83,7 +85,13 @@ fn every_call(store: &RedisSessionStore, round: u32) -> Counted {
         let message = message(name);
         async move {
             store
-                .claim(&of_ada().0, &of_ada().1, &self::scope(), &message, lease)
+                .claim(
+                    &of_ada().0,
+                    &of_ada().1,
+                    &[self::scope()],
+                    &MessageId::new(&message),
+                    ClaimOptions::new(lease),
+                )
                 .await
         }
     };
@@ -97,28 +105,35 @@ fn every_call(store: &RedisSessionStore, round: u32) -> Counted {
     let token = counted.claim(claim("second"));
     counted.of(
         "commit",
-        store.commit(&token, Commit::park(scope.clone(), data(), None)),
+        store.commit(
+            &token,
+            Commit::park(scope.clone(), data()),
+            CommitOptions::new(),
+        ),
     );
     let token = counted.claim(claim("third"));
-    let next = Commit::park(scope.clone(), data(), Some(HOUR));
-    counted.of("commit", store.commit(&token, next));
+    let next = Commit::park(scope.clone(), data()).ttl(HOUR);
+    counted.of("commit", store.commit(&token, next, CommitOptions::new()));
     let token = counted.claim(claim("fourth"));
-    let next = Commit::park(scope.clone(), data(), Some(HOUR));
-    counted.of("commit", store.commit(&token, next));
+    let next = Commit::park(scope.clone(), data()).ttl(HOUR);
+    counted.of("commit", store.commit(&token, next, CommitOptions::new()));
     let token = counted.claim(claim("fifth"));
-    counted.of("commit", store.commit(&token, Commit::Finish));
+    counted.of(
+        "commit",
+        store.commit(&token, Commit::Finish, CommitOptions::new()),
+    );
     let short = || ParkOptions::new().ttl(HOUR);
     let parked = store.park(&ctx, &ada, &scope, &limited, data(), short());
     let _parked = counted.of("park", parked);
     let token = counted.claim(claim("sixth"));
-    let next = Commit::park(scope.clone(), data(), Some(2 * HOUR));
-    counted.of("commit", store.commit(&token, next));
+    let next = Commit::park(scope.clone(), data()).ttl(2 * HOUR);
+    counted.of("commit", store.commit(&token, next, CommitOptions::new()));
     let token = counted.claim(claim("seventh"));
-    let next = Commit::park(scope.clone(), data(), Some(10 * HOUR));
+    let next = Commit::park(scope.clone(), data()).ttl(10 * HOUR);
     let call = "commit sets a deadline that the pointer does not cover";
-    counted.of(call, store.commit(&token, next));
+    counted.of(call, store.commit(&token, next, CommitOptions::new()));
     let call = "extend sets a deadline that the pointer does not cover";
-    counted.of(call, store.extend(&limited, Some(50 * HOUR)));
+    counted.of(call, store.extend(&limited, Ttl::After(50 * HOUR)));
     counted.of("remove", store.remove(&limited, RemoveOptions::new()));
     let _parked = counted.of("park", park(&again));
     let _cleared = counted.of("clear", store.clear(&ctx, &ada, &scope));

@@ -8,9 +8,9 @@ local function value_or(value, default)
 end
 
 return run(function()
-  -- `created`, `deadline` and `since` are empty for none; the last four are missing for a session that does
-  -- not wait.
-  local owner, key, flags, revision, created, deadline, fencing, if_absent, operation, payload, reservation,
+  -- `created`, `deadline` and `since` are empty for none, `ttl` is as the record has it; the last four are
+  -- missing for a session that does not wait.
+  local owner, key, flags, revision, created, deadline, ttl, fencing, if_absent, operation, payload, reservation,
     scope, order, since, attempt = unpack(ARGV, 2)
   local ends = tonumber(deadline) or NEVER
   if ends <= now then
@@ -40,7 +40,7 @@ return run(function()
   end
   local head = {
     key = key, owner = owner, flags = flags, pointer = pointer_in(reservation), revision = revision,
-    created = value_or(created, now), deadline = ends, fencing = fencing, operation = operation,
+    created = value_or(created, now), deadline = ends, ttl = ttl, fencing = fencing, operation = operation,
   }
   make_idle(head)
   if scope then

@@ -1,6 +1,6 @@
 -- Ends a claim without its token (C25).
 
---- @include "lib/delete_session"
+--- @include "lib/hold"
 
 return run(function()
   local key, operation = unpack(ARGV, 2)

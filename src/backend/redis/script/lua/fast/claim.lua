@@ -1,4 +1,5 @@
--- Fast path of ops/claim: a new message for a session that waits and is not claimed.
+-- Fast path of ops/claim: a new message for a session that waits on the first scope and is not claimed.
+-- It declines if the lease ends after the deadline.
 
 repeat
   local format = string.format
@@ -17,7 +18,11 @@ repeat
     break
   end
   record_attempt = format('%.0f', math.min(record_attempt + 1, 4294967295))
-  record_secret, record_lease_until = secret, format('%.0f', now + lease)
+  local lease_until = now + lease
+  if record_deadline ~= '0' and lease_until > tonumber(record_deadline) then
+    break
+  end
+  record_secret, record_message, record_lease_until = secret, message, format('%.0f', lease_until)
   record_fencing = format('%.0f', math.max(record_fencing + 1, micros))
   record = $RECORD_TEXT
   local written

@@ -5,11 +5,13 @@ repeat
   local instant, entry = time[1] .. format('%03d', now % 1000), false
   -- On a Cluster the call has reserved the key: lib/reservation.
   local sign, pointer, stamp, pointer_ends = string.match(reservation, '^([=+])(([0-9]+):([0-9]+).*)$')
+  local record = pcall_redis('GET', meta)
+  local $RECORD_NAMES = string.match(type(record) == 'string' and record or '', $RECORD_PATTERN)
+
+  --- @include "fast/ttl"
   if sign and pointer_ends ~= '0' and (ttl == '' or now + ttl > pointer_ends - 1800000) then
     break
   end
-  local record = pcall_redis('GET', meta)
-  local $RECORD_NAMES = string.match(type(record) == 'string' and record or '', $RECORD_PATTERN)
   if record_owner then
     if sign and (sign ~= '=' or stamp ~= string.match(record_pointer, '^[0-9]*')) then
       break

@@ -58,7 +58,9 @@
     break
   end
   record_scope, record_order, record_since, record_attempt = scope, index_last, instant, '0'
-  record_secret, record_lease_until, record_released, record_owner = '-', '0', '-', owner
+  record_secret, record_message, record_lease_until, record_released, record_owner = '-', '-', '0', '-', owner
+  record_own_deadline = '0'
+  record_ttl = ttl == '' and '0' or ttl
   record = $RECORD_TEXT
   if expires_at then
     redis.call('PEXPIREAT', route, expires_at)

@@ -8,6 +8,24 @@ local function deadline_of(ttl)
   return deadline < 9007199254740992 and deadline or NEVER
 end
 
+-- The TTL of a call that writes a session. One that begins with `=` is the TTL of the session as it is stored,
+-- or what stands behind the `=` if none is known.
+local function ttl_over(ttl, stored)
+  if string.byte(ttl) ~= 61 then
+    return ttl
+  end
+  local kept = stored and stored.ttl or '-'
+  if kept == '-' then
+    return string.sub(ttl, 2)
+  end
+  return kept == '0' and '' or kept
+end
+
+-- A TTL as a record contains it.
+local function ttl_of_record(ttl)
+  return ttl == '' and '0' or ttl
+end
+
 -- The expiry of a key for a deadline. Redis keeps a key through the millisecond of its expiry, and a
 -- session ends at its deadline.
 local function expiry_of(deadline)

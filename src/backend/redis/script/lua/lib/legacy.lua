@@ -62,7 +62,7 @@ local function legacy()
     local at = expires_at(name('session', key))
     local head = {
       key = key, payload = payload, legacy = true, revision = '1', created = '0', operation = '-',
-      flags = user and '-u' or '-', pointer = '-', deadline = at < 0 and NEVER or at + 1, fencing = '0',
+      flags = user and '-u' or '-', pointer = '-', deadline = at < 0 and NEVER or at + 1, ttl = '-', fencing = '0',
       owner = owner,
     }
     make_idle(head)

@@ -14,6 +14,7 @@ local function unpack_record(key, record)
   if not record_owner or not string.find(record_flags, '^%-[ucp]*$') or #record_revision > 16 or #record_created > 16
     or #record_deadline > 16 or #record_order > 16 or #record_since > 16 or #record_attempt > 16
     or #record_lease_until > 16 or #record_fencing > 16 or #stamp_in(record_pointer) > 16
+    or #record_own_deadline > 16 or #record_ttl > 16 or record_ttl ~= '-' and string.find(record_ttl, '[^0-9]')
   then
     unreadable(name('meta', key), 'it is no record of this version')
   end
@@ -37,5 +38,5 @@ end
 -- Removes the wait from a head. The fencing number stays, because it must only grow.
 local function make_idle(head)
   head.scope, head.order, head.since, head.attempt = '-', '0', '0', '0'
-  head.secret, head.lease_until, head.released = '-', 0, '-'
+  head.secret, head.message, head.lease_until, head.own_deadline, head.released = '-', '-', 0, '0', '-'
 end

@@ -3,11 +3,12 @@
 --- @include "lib/index"
 
 -- The head of a new session; `pointer` is what its record holds of its pointer.
-local function new_head(owner, key, scope, operation, deadline, payload, pointer)
+local function new_head(owner, key, scope, operation, deadline, ttl, payload, pointer)
   return {
     key = key, owner = owner, payload = payload, revision = '1', created = text(now), deadline = deadline,
-    flags = '-u', pointer = pointer, operation = operation, scope = scope, order = '0', since = '0', attempt = '0', secret = '-',
-    lease_until = 0, fencing = '0', released = '-',
+    ttl = ttl_of_record(ttl), flags = '-u', pointer = pointer, operation = operation, scope = scope, order = '0',
+    since = '0', attempt = '0', secret = '-', message = '-', lease_until = 0, own_deadline = '0', fencing = '0',
+    released = '-',
   }
 end
 

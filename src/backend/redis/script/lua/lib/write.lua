@@ -14,11 +14,3 @@ local function claimed_until(head)
   end
   return head.lease_until > now and head.lease_until or 0
 end
-
--- Ends a claim; the session waits again as it was. A full server accepts a command that needs no memory, and
--- then the others of the script.
-local function end_claim(head, released)
-  head.secret, head.lease_until, head.released = '-', 0, released
-  set_expiry(head.deadline, name('meta', head.key))
-  write_record(head)
-end

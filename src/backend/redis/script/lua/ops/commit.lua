@@ -1,13 +1,13 @@
 -- Commits a message: the session waits again, or is removed, and the message is remembered (C16).
 
 --- @include "lib/keys"
--- The arguments from `scope` on are missing if the session is to be removed. `extended` is
--- what was found of the pointer after a refusal: lib/reservation.
+-- The arguments from `scope` on are missing if the session is to be removed. `scope` is empty for the scope
+-- where it waits. `extended` is what was found of the pointer after a refusal: lib/reservation.
 local owner, key, message, secret, window, limit, scope, legacy_scope, ttl, extended, payload = unpack(ARGV, 2)
 --- @include "fast/commit"
 --- @include "lib/register"
+--- @include "lib/hold"
 --- @include "lib/messages"
---- @include "lib/reservation"
 
 return run(function()
   local done = name('done', owner)
@@ -28,12 +28,17 @@ return run(function()
     return {'LOST'}
   end
   if scope then
+    ttl = ttl_over(ttl, head)
+    if legacy_scope == '' then
+      scope, legacy_scope = head.scope, nil
+    end
     local deadline, refused = cover(head, deadline_of(ttl), extended)
     if refused then
+      refused[4] = ttl_of_record(ttl)
       return refused
     end
     -- The operation stays: a late repeat of the call that parked the session must not undo the commit.
-    local next = new_head(owner, key, scope, head.operation, deadline, payload, head.pointer)
+    local next = new_head(owner, key, scope, head.operation, deadline, ttl, payload, head.pointer)
     local found = call('HMGET', name('route', owner), scope, '#')
     local holder = holder_of(owner, found[1], legacy_scope, head)
     local answer = register(next, legacy_scope, head, holder, found[2])

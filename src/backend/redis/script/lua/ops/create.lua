@@ -20,7 +20,7 @@ return run(function()
   end
   local head = {
     key = key, owner = owner, flags = flags, pointer = pointer_in(reservation), operation = operation,
-    revision = '1', created = text(now), deadline = deadline, fencing = '0',
+    revision = '1', created = text(now), deadline = deadline, ttl = ttl_of_record(ttl), fencing = '0',
   }
   make_idle(head)
   if has_flag(head, 'c') then

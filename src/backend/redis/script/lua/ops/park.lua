@@ -8,9 +8,11 @@ local owner, key, scope, legacy_scope, ttl, operation, if_absent, max_waits, pay
 
 return run(function()
   local stored = load(key)
+  ttl = ttl_over(ttl, stored)
   local deadline = deadline_of(ttl)
   local refused = refuse(stored, key, reservation, deadline)
   if refused then
+    refused[3] = ttl_of_record(ttl)
     return refused
   end
   if stored then
@@ -34,6 +36,6 @@ return run(function()
   if not holder and not (stored and stored.scope ~= '-') and is_full(owner, found[2], tonumber(max_waits)) then
     return {'FULL'}
   end
-  local head = new_head(owner, key, scope, operation, deadline, payload, pointer_in(reservation))
+  local head = new_head(owner, key, scope, operation, deadline, ttl, payload, pointer_in(reservation))
   return register(head, legacy_scope, stored, holder, found[2])
 end)

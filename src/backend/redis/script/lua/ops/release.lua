@@ -1,6 +1,6 @@
 -- Ends a claim; the session waits again as it was.
 
---- @include "lib/delete_session"
+--- @include "lib/hold"
 
 return run(function()
   local owner, key, secret = unpack(ARGV, 2)

@@ -1,6 +1,6 @@
 -- Gives a claim a new lease.
 
---- @include "lib/delete_session"
+--- @include "lib/hold"
 
 return run(function()
   local owner, key, secret, lease = unpack(ARGV, 2)
@@ -8,7 +8,7 @@ return run(function()
   if not head or head.owner ~= owner or head.secret ~= secret then
     return {'LOST'}
   end
-  head.lease_until = now + lease
+  set_lease(head, now + lease, own_deadline_of(head))
   write_record(head)
   return {'OK', text(head.lease_until)}
 end)

@@ -29,7 +29,8 @@ return run(function()
     if busy > 0 then
       return {'CLAIMED', busy}
     end
-    head.secret, head.lease_until = '-', 0
+    -- The lease has ended, so that the deadline is the session's own.
+    head.secret, head.message, head.lease_until, head.own_deadline = '-', '-', 0, '0'
   elseif head.secret ~= claim then
     return {'LOST'}
   end

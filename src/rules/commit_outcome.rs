@@ -4,13 +4,13 @@ use crate::error::{Conflict, SessionResult, conflict};
 
 /// What a commit did (C16).
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Committed {
+pub(crate) enum CommitOutcome {
     Done,
     /// Another claim has committed the message, and this claim was released.
     Refused,
 }
 
-impl Committed {
+impl CommitOutcome {
     /// The answer to the caller, once the writes are kept.
     ///
     /// # Errors

@@ -1,0 +1,139 @@
+//! A claim token as text, so that a turn can go on in another process.
+
+use std::num::NonZeroU128;
+
+use greentic_types::{GreenticError, SessionKey};
+use sha2::{Digest, Sha256};
+
+use crate::claim::{ClaimToken, TokenSecret};
+use crate::error::{SessionResult, invalid_input};
+use crate::ids::check_key;
+use crate::message_id::MessageDigest;
+use crate::owner::Owner;
+
+/// What a text of this form begins with.
+const VERSION: &str = "turn1";
+
+impl ClaimToken {
+    /// Returns the token as text, for a job queue that leads to another process.
+    ///
+    /// The text is opaque, printable and contains no space. It is a bearer secret: whoever has it
+    /// can commit the claim. It contains the owner with its user, and the session key, so it
+    /// belongs in no log.
+    ///
+    /// ```
+    /// # use greentic_session::ClaimToken;
+    /// # fn show(token: &ClaimToken) -> greentic_session::SessionResult<()> {
+    /// let sent = token.to_text();
+    /// // ... in another process ...
+    /// assert_eq!(&ClaimToken::from_text(&sent)?, token);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let body = format!(
+            "{VERSION}.{:032x}.{:x}.{}.{}.{}",
+            self.secret.0,
+            self.fencing,
+            hex::encode(self.message.0),
+            hex::encode(self.owner.as_str()),
+            hex::encode(self.key.as_str()),
+        );
+        let check = checksum(&body);
+        format!("{body}.{check}")
+    }
+
+    /// Reads the text that [`to_text`](Self::to_text) returned.
+    ///
+    /// The claim is not looked up: a forged token, or one whose claim is over, is a `Conflict` when
+    /// it is used.
+    ///
+    /// # Errors
+    /// - `InvalidInput`: the text is damaged, or of another version.
+    pub fn from_text(text: &str) -> SessionResult<Self> {
+        let (body, check) = text.rsplit_once('.').ok_or_else(damaged)?;
+        if checksum(body) != check {
+            return Err(damaged());
+        }
+        let fields: Vec<&str> = body.split('.').collect();
+        let [VERSION, secret, fencing, message, owner, key] = fields[..] else {
+            return Err(damaged());
+        };
+        let secret = u128::from_str_radix(secret, 16).ok();
+        let mut digest = [0; 32];
+        hex::decode_to_slice(message, &mut digest).map_err(|_| damaged())?;
+        let key = SessionKey::new(decoded(key)?);
+        check_key(&key)?;
+        Ok(Self {
+            owner: Owner::parse(&decoded(owner)?, &key)?,
+            key,
+            message: MessageDigest(digest),
+            secret: TokenSecret(secret.and_then(NonZeroU128::new).ok_or_else(damaged)?),
+            fencing: u64::from_str_radix(fencing, 16).map_err(|_| damaged())?,
+        })
+    }
+}
+
+fn checksum(body: &str) -> String {
+    let digest = Sha256::digest(body);
+    hex::encode(&digest[..8])
+}
+
+fn decoded(digits: &str) -> SessionResult<String> {
+    let bytes = hex::decode(digits).map_err(|_| damaged())?;
+    String::from_utf8(bytes).map_err(|_| damaged())
+}
+
+fn damaged() -> GreenticError {
+    invalid_input("the claim token is damaged, or of another version")
+}
+
+#[cfg(test)]
+mod tests {
+    use greentic_types::ErrorCode;
+
+    use super::*;
+
+    fn token(owner: &str) -> ClaimToken {
+        let key = SessionKey::new("run 1: \u{1F980}");
+        ClaimToken {
+            owner: Owner::parse(owner, &key).unwrap(),
+            key,
+            message: MessageDigest([7; 32]),
+            secret: TokenSecret::random(),
+            fencing: 1_795_574_784_784_539,
+        }
+    }
+
+    #[test]
+    fn c16_a_token_survives_as_text() {
+        for owner in ["dev:acme:-:ada", "dev:acme:%2D:ada", "dev:acme:sales:ada"] {
+            let token = token(owner);
+            assert_eq!(ClaimToken::from_text(&token.to_text()).unwrap(), token);
+        }
+    }
+
+    #[test]
+    fn c16_a_damaged_token_is_refused() {
+        let text = token("dev:acme:-:ada").to_text();
+        let refused = |text: &str| ClaimToken::from_text(text).unwrap_err().code;
+        for length in 0..text.len() {
+            assert_eq!(refused(&text[..length]), ErrorCode::InvalidInput);
+        }
+        for place in 0..text.len() {
+            let mut damaged = text.clone().into_bytes();
+            damaged[place] = if damaged[place] == b'0' { b'1' } else { b'0' };
+            let damaged = String::from_utf8(damaged).unwrap();
+            assert_eq!(refused(&damaged), ErrorCode::InvalidInput, "{place}");
+        }
+    }
+
+    #[test]
+    fn c1_a_malformed_owner_is_refused() {
+        let token = token("dev:acme:-:ada");
+        let key = &token.key;
+        assert!(Owner::parse("dev:acme:-:a b", key).is_err());
+        assert!(Owner::parse("dev:acme:-:@other", key).is_err());
+        assert!(Owner::parse("dev:acme", key).is_err());
+    }
+}
