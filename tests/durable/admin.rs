@@ -271,6 +271,33 @@ fn c23_every_damaged_row_is_found_and_source_rows_are_kept() {
     }
 }
 
+#[test]
+fn c23_a_wait_whose_data_names_another_owner_is_found_and_never_indexed() {
+    // The same row of a session of another user.
+    let other = Scratch::new();
+    park(&Blocking::new(other.open()), "ben", "k", None);
+    let foreign = std::cell::RefCell::new(Vec::new());
+    tamper(&other.path(), "payloads", b"k", |value| {
+        foreign.replace(value);
+        None
+    });
+    let scratch = Scratch::new();
+    park(&Blocking::new(scratch.open()), "anna", "k", None);
+    tamper(&scratch.path(), "payloads", b"k", |_| {
+        Some(foreign.borrow().clone())
+    });
+    let route = row(&scratch.path(), "routes", |_| true);
+    tamper(&scratch.path(), "routes", &route, |_| None);
+    let store = Blocking::new(scratch.open());
+    for mode in [VerifyMode::Check, VerifyMode::Repair, VerifyMode::Check] {
+        let found = verified(&store, mode);
+        let unreadable = |finding: &Finding| finding.kind == FindingKind::Unreadable;
+        assert!(found.iter().any(unreadable), "{found:#?}");
+        let routed = store.find(&ctx("anna"), &user("anna"), &scope("k"));
+        assert_eq!(routed.unwrap(), None, "{mode:?}");
+    }
+}
+
 /// Whether any key or value of any row holds the text.
 fn rows_contain(path: &Path, text: &str) -> bool {
     let database = redb::Database::open(path).unwrap();

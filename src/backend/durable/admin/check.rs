@@ -7,8 +7,10 @@ use crate::backend::durable::format::{
     Damage, Expiry, MessageRow, OwnerState, Table, age_key, decode_digest, decode_head,
     decode_session_key, route_key, split_owner_key, unseal,
 };
-use crate::backend::durable::rows::{Rows, leads_to, message, owner_state};
+use crate::backend::durable::rows::{Rows, leads_to, message, owner_state, session_of};
+use crate::owner::Identity;
 use crate::rules::{Head, View};
+use crate::session::Session;
 
 /// Returns the session that a row belongs to, if it belongs to a single one.
 pub fn session_of_row(table: Table, key: &[u8]) -> Option<SessionKey> {
@@ -71,6 +73,16 @@ fn expect(truth: bool, kind: FindingKind, otherwise: &str) -> Checked {
     })
 }
 
+/// Whether the data of a session names the owner of its head. The data may name no user.
+fn is_of_owner(session: &Session, head: &Head) -> bool {
+    let identity = Identity::of(&session.data.tenant_ctx);
+    identity.is_ok_and(|named| {
+        head.owner
+            .require_unchanged(head.names_user, &named)
+            .is_ok()
+    })
+}
+
 /// Compares rows with the rows that they refer to.
 pub struct Check<'a, R>(pub &'a R);
 
@@ -118,7 +130,12 @@ impl<R: Rows> Check<'_, R> {
         let has_data = self.has(Table::Payloads, key)?;
         expect(has_data, FindingKind::Orphan, "the data is missing")?;
         let key = decode_session_key(key)?;
-        self.0.session(&key)?;
+        let session = session_of(self.0, &key, &head)?;
+        expect(
+            is_of_owner(&session, &head),
+            FindingKind::Unreadable,
+            "its data names another owner than its record",
+        )?;
         if let Some(deadline) = head.deadline {
             let expiry = Expiry::Session(key.clone()).key(deadline);
             let indexed = self.has(Table::Expiry, &expiry)?;
