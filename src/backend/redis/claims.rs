@@ -7,9 +7,9 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use super::dispatch::Dispatcher;
-use super::script::args::{MessageLimits, OwnerCall};
-use super::script::registry::{self, ScopesInOrder};
+use super::script::arguments::{self, ScopesInOrder};
 use super::script::status::Status;
+use super::script::wire::{MessageLimits, OwnerCall};
 use super::transport::runtime::finished_when_dropped::FinishedWhenDropped;
 use crate::claim::{ClaimOutcome, ClaimToken, Turn};
 use crate::clock::Timestamp;
@@ -48,7 +48,7 @@ async fn send_claim(
 ) -> SessionResult<ClaimOutcome> {
     let dispatcher = &*dispatcher;
     let keys = dispatcher.layout.keys(&request.owner);
-    let arguments = registry::Claim {
+    let arguments = arguments::Claim {
         owner: &request.owner,
         message: request.message,
         secret: request.secret,
@@ -98,7 +98,7 @@ async fn send_claim(
 pub async fn renew(dispatcher: &Dispatcher, request: request::Renew) -> SessionResult<Timestamp> {
     let token = &request.token;
     let keys = dispatcher.layout.keys(&token.owner);
-    let arguments = registry::Renew {
+    let arguments = arguments::Renew {
         owner: &token.owner,
         key: &token.key,
         secret: token.secret,
@@ -114,7 +114,7 @@ pub async fn renew(dispatcher: &Dispatcher, request: request::Renew) -> SessionR
 
 pub async fn release(dispatcher: &Dispatcher, token: &ClaimToken) -> SessionResult<()> {
     let keys = dispatcher.layout.keys(&token.owner);
-    let arguments = registry::Release {
+    let arguments = arguments::Release {
         owner: &token.owner,
         key: &token.key,
         secret: token.secret,
@@ -136,7 +136,7 @@ pub async fn commit(
     let keys = dispatcher.layout.keys(&token.owner);
     let MessageLimits { window, limit } = MessageLimits::new(options);
     let call = |park| {
-        let arguments = registry::Commit {
+        let arguments = arguments::Commit {
             owner: &token.owner,
             key: &token.key,
             message: token.message,
@@ -155,7 +155,7 @@ pub async fn commit(
         } => {
             let payload = payload::encode(session.data())?;
             let call = |extended| {
-                call(Some(registry::ParkAgain {
+                call(Some(arguments::ParkAgain {
                     scope: scope.map(|scope| scope.ours),
                     legacy_scope: scope.map(|scope| scope.legacy),
                     ttl: *ttl,

@@ -9,10 +9,10 @@ use super::config::RedisConfig;
 use super::dispatch::Dispatcher;
 use super::ownership::pointer::Reservation;
 use super::ownership::sweep::Sweep;
-use super::script::args::OwnerCall;
-use super::script::registry;
+use super::script::arguments;
 use super::script::reply::{Answer, outcome_unknown, revision_conflict};
 use super::script::status::Status;
+use super::script::wire::OwnerCall;
 use super::{claims, health};
 use crate::backend::{Backend, Data, Owned, RefusedWaits};
 use crate::claim::{ClaimOutcome, ClaimToken};
@@ -83,7 +83,7 @@ impl RedisSessionStore {
     /// Looks for the session of an owner: its only wait, the session that was created last, or both.
     async fn look_up(&self, owner: &Owner, sees: &str) -> SessionResult<Answer> {
         let keys = self.dispatcher.layout.keys(owner);
-        let call = OwnerCall::new(&keys, keys.route(owner), registry::Latest { owner, sees });
+        let call = OwnerCall::new(&keys, keys.route(owner), arguments::Latest { owner, sees });
         self.dispatcher.answer(call).await
     }
 }
@@ -117,7 +117,7 @@ impl Backend for RedisSessionStore {
         let operation = request.operation.unwrap_or_else(OperationId::random);
         let payload = payload::encode(data)?;
         let call = |reservation: Option<Reservation>| {
-            let arguments = registry::Create {
+            let arguments = arguments::Create {
                 owner,
                 key,
                 flags,
@@ -158,7 +158,7 @@ impl Backend for RedisSessionStore {
             return Ok(None);
         };
         let name = location.keys.session(key);
-        let call = OwnerCall::new(&location.keys, name, registry::Read { key });
+        let call = OwnerCall::new(&location.keys, name, arguments::Read { key });
         let mut answer = self.dispatcher.answer(call).await?;
         match answer.status {
             Status::Ok => {
@@ -180,7 +180,7 @@ impl Backend for RedisSessionStore {
         let location = self.dispatcher.locate(key).await?;
         let keys = location.ok_or_else(|| not_found(key))?.keys;
         let payload = payload::encode(data)?;
-        let arguments = registry::Update {
+        let arguments = arguments::Update {
             key,
             owner_prefix: identity.owner_prefix(),
             user: identity.user.map_or("", UserId::as_str),
@@ -212,7 +212,7 @@ impl Backend for RedisSessionStore {
         let location = self.dispatcher.locate(&request.key).await?;
         let location = location.ok_or_else(|| not_found(&request.key))?;
         let name = location.keys.session(&request.key);
-        let arguments = registry::Remove {
+        let arguments = arguments::Remove {
             key: &request.key,
             revision: request.if_revision,
         };
@@ -242,7 +242,7 @@ impl Backend for RedisSessionStore {
         let operation = request.operation.unwrap_or_else(OperationId::random);
         let payload = payload::encode(data)?;
         let call = |reservation: Option<Reservation>| {
-            let arguments = registry::Park {
+            let arguments = arguments::Park {
                 owner,
                 key,
                 scope: request.scope,
@@ -284,7 +284,7 @@ impl Backend for RedisSessionStore {
         legacy_scope: &ScopeDigest,
     ) -> SessionResult<Option<SessionKey>> {
         let keys = self.dispatcher.layout.keys(owner);
-        let arguments = registry::Find {
+        let arguments = arguments::Find {
             owner,
             scope: *scope,
             legacy_scope: *legacy_scope,
@@ -302,7 +302,7 @@ impl Backend for RedisSessionStore {
         let keys = self.dispatcher.layout.keys(owner);
         let (mut waits, mut cursor) = (WaitList::default(), String::new());
         loop {
-            let arguments = registry::Waits {
+            let arguments = arguments::Waits {
                 owner,
                 cursor: &cursor,
             };
@@ -346,7 +346,7 @@ impl Backend for RedisSessionStore {
     async fn clear(&self, request: request::Clear) -> SessionResult<ClearOutcome> {
         let owner = &request.owner;
         let keys = self.dispatcher.layout.keys(owner);
-        let arguments = registry::Clear {
+        let arguments = arguments::Clear {
             owner,
             scope: request.scope,
             legacy_scope: request.legacy_scope,

@@ -8,10 +8,10 @@ use greentic_types::SessionKey;
 
 use super::ownership::Location;
 use super::ownership::pointer::Reservation;
-use super::script::args::{MessageLimits, OwnerCall, StoredTtl};
-use super::script::registry;
+use super::script::arguments;
 use super::script::reply::Answer;
 use super::script::status::Status;
+use super::script::wire::{MessageLimits, OwnerCall, StoredTtl};
 use super::store::RedisSessionStore;
 use crate::admin::{ImportMode, ImportOutcome, RevokeOutcome, ScanCursor, VerifyMode, VerifyPage};
 use crate::backend::{Admin, Backend, Depth, WalkPage};
@@ -57,11 +57,11 @@ impl Admin for RedisSessionStore {
             // A scope is erased behind its session.
             let is_last = part == "messages";
             let legacy_scopes = if is_last { scopes.next() } else { None };
-            let arguments = registry::EraseOwner {
+            let arguments = arguments::EraseOwner {
                 owner,
                 part,
                 cursor,
-                keys_and_scopes: registry::KeysAndScopes {
+                keys_and_scopes: arguments::KeysAndScopes {
                     keys: keys.next().unwrap_or_default(),
                     legacy_scopes: legacy_scopes.unwrap_or_default(),
                 },
@@ -102,7 +102,7 @@ impl Admin for RedisSessionStore {
         let location = self.dispatcher.locate(key).await?;
         let Location { keys, owner } = location.ok_or_else(|| not_found(key))?;
         let call = |extended| {
-            let arguments = registry::Extend { key, ttl, extended };
+            let arguments = arguments::Extend { key, ttl, extended };
             OwnerCall::new(&keys, keys.session(key), arguments)
         };
         let mut answer = self
@@ -130,7 +130,7 @@ impl Admin for RedisSessionStore {
         let call = OwnerCall::new(
             &keys,
             keys.session(key),
-            registry::Revoke { key, operation },
+            arguments::Revoke { key, operation },
         );
         let mut answer = self.dispatcher.answer(call).await?;
         match answer.status {
@@ -157,7 +157,7 @@ impl Admin for RedisSessionStore {
         let keys = self.dispatcher.layout.keys(owner);
         let (operation, payload) = (OperationId::random(), payload::encode(data)?);
         let call = |reservation: Option<Reservation>| {
-            let arguments = registry::Import {
+            let arguments = arguments::Import {
                 owner,
                 key,
                 flags,
@@ -170,7 +170,7 @@ impl Admin for RedisSessionStore {
                 operation,
                 payload: &payload,
                 reservation: Reservation::argument(reservation),
-                wait: request.wait.as_ref().map(|wait| registry::ImportedWait {
+                wait: request.wait.as_ref().map(|wait| arguments::ImportedWait {
                     scope: wait.scope,
                     order: wait.order,
                     since: wait.since,
@@ -201,7 +201,7 @@ impl Admin for RedisSessionStore {
         let keys = self.dispatcher.layout.keys(owner);
         let MessageLimits { window, limit } = MessageLimits::new(self.options());
         for messages in request.messages.chunks(IMPORTED_AT_ONCE) {
-            let arguments = registry::ImportMessages {
+            let arguments = arguments::ImportMessages {
                 owner,
                 window,
                 limit,

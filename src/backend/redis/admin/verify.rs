@@ -7,10 +7,10 @@ use crate::admin::{Finding, FindingKind, ScanCursor, VerifyMode, VerifyPage};
 use crate::backend::redis::client::fan_out::fan_out;
 use crate::backend::redis::config::namespace::KINDS;
 use crate::backend::redis::dispatch::Dispatcher;
-use crate::backend::redis::script::args::OwnerCall;
-use crate::backend::redis::script::registry;
+use crate::backend::redis::script::arguments;
 use crate::backend::redis::script::reply::Answer;
 use crate::backend::redis::script::status::Status;
+use crate::backend::redis::script::wire::OwnerCall;
 use crate::error::SessionResult;
 
 /// How many names one script checks. Few, because other calls wait behind it.
@@ -69,7 +69,7 @@ async fn check_batch(
         return Ok(Vec::new());
     };
     let entries = names.iter().map(|name| (name.kind, &*name.subject));
-    let arguments = registry::Check {
+    let arguments = arguments::Check {
         repair: mode == VerifyMode::Repair,
         entries: entries.collect(),
     };

@@ -9,11 +9,11 @@ use super::names::{self, RedisKey};
 use crate::admin::{FindingKind, ScanCursor};
 use crate::backend::redis::client::fan_out::fan_out;
 use crate::backend::redis::dispatch::Dispatcher;
-use crate::backend::redis::script::args::OwnerCall;
+use crate::backend::redis::script::arguments;
 use crate::backend::redis::script::record::head;
-use crate::backend::redis::script::registry;
 use crate::backend::redis::script::reply::Answer;
 use crate::backend::redis::script::status::Status;
+use crate::backend::redis::script::wire::OwnerCall;
 use crate::backend::{Depth, Detail, Entry, OwnerEntry, WalkPage};
 use crate::claim::TokenSecret;
 use crate::clock::Timestamp;
@@ -125,7 +125,7 @@ async fn read_entries(
         "waits:scope" => ("scope", &*name.subject),
         kind => (kind, &*name.subject),
     });
-    let arguments = registry::ReadEntries {
+    let arguments = arguments::ReadEntries {
         depth: match depth {
             Depth::Summary if prefix_only => "summary",
             Depth::Heads => "heads",

@@ -18,12 +18,12 @@ use tokio::time::{Instant, sleep};
 use super::pointer::{Orphan, PointerState, Reservation, ReservationKind, Retry, pointer_life};
 use crate::backend::redis::client::Client;
 use crate::backend::redis::config::RedisConfig;
-use crate::backend::redis::script::args::{OwnerCall, ScriptArguments};
 use crate::backend::redis::script::keys::Keys;
 use crate::backend::redis::script::known_pointer::KnownPointer;
 use crate::backend::redis::script::reply::{Answer, unexpected};
 use crate::backend::redis::script::status::Status;
-use crate::backend::redis::script::{Call, registry};
+use crate::backend::redis::script::wire::{OwnerCall, ScriptArguments};
+use crate::backend::redis::script::{Call, arguments};
 use crate::clock::{Timestamp, whole_millis};
 use crate::error::SessionResult;
 use crate::options::TtlMillis;
@@ -139,7 +139,7 @@ impl PointerStore {
         ttl: TtlMillis,
         retry: Retry,
     ) -> SessionResult<Reserved> {
-        let arguments = registry::ReservePointer {
+        let arguments = arguments::ReservePointer {
             new_owner: owner,
             life: pointer_life(ttl),
             replaced: retry.replaced,
@@ -185,7 +185,7 @@ impl PointerStore {
         };
         let keys = self.keys(owner);
         let extended = format!("{stamp}={pointer}");
-        let arguments = registry::ConfirmPointer { key, extended };
+        let arguments = arguments::ConfirmPointer { key, extended };
         let call = OwnerCall::new(&keys, keys.session(key), arguments);
         let reply = self.client.run(call.call).await?;
         Answer::read(keys, reply.value).map(|_| true)
@@ -193,7 +193,7 @@ impl PointerStore {
 
     /// Removes the pointer of a stamp. False if there is none.
     pub async fn remove(&self, owner: &Owner, key: &SessionKey, stamp: u64) -> SessionResult<bool> {
-        let arguments = registry::DeletePointer {
+        let arguments = arguments::DeletePointer {
             expected_owner: owner,
             expected_stamp: stamp,
         };
@@ -224,7 +224,7 @@ impl PointerStore {
     /// slot. False if the session exists.
     async fn fence(&self, owner: &Owner, key: &SessionKey, stamp: u64) -> SessionResult<bool> {
         let keys = self.keys(owner);
-        let call = OwnerCall::new(&keys, keys.session(key), registry::Fence { key, stamp });
+        let call = OwnerCall::new(&keys, keys.session(key), arguments::Fence { key, stamp });
         let reply = self.client.run(call.call).await?;
         // If the fence cannot be read, the key stays with its owner.
         Ok(Answer::read(keys, reply.value).is_ok_and(|answer| answer.status == Status::None))
@@ -254,7 +254,7 @@ impl PointerStore {
     /// # Errors
     /// `Internal`, naming the key, if the stored value is not a pointer.
     pub async fn inspect(&self, key: &SessionKey) -> SessionResult<Option<PointerState>> {
-        let mut answer = self.run(key, registry::InspectPointer {}).await?;
+        let mut answer = self.run(key, arguments::InspectPointer {}).await?;
         match answer.status {
             Status::Ok => Ok(Some(PointerState {
                 owner: Owner::from_encoded(&answer.text()?),

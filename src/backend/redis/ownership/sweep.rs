@@ -15,7 +15,7 @@ use super::pointer_store::PointerStore;
 use crate::backend::redis::client::fan_out::fan_out;
 use crate::backend::redis::client::scan::scan_master;
 use crate::backend::redis::client::topology::Route;
-use crate::backend::redis::script::registry;
+use crate::backend::redis::script::arguments;
 use crate::backend::redis::script::status::Status;
 use crate::backend::redis::transport::backoff::jittered;
 use crate::clock::whole_millis;
@@ -143,7 +143,7 @@ impl Sweeper {
     }
 
     async fn set_lease(&self, lease: &SweepLease, time: Duration) -> SessionResult<bool> {
-        let arguments = registry::SweepLease {
+        let arguments = arguments::SweepLease {
             token: &lease.token,
             time: whole_millis(time).max(1),
         };

@@ -135,7 +135,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::backend::redis::script::registry::ALL;
+    use crate::backend::redis::script::arguments::ALL;
 
     fn includes(file: &str) -> impl Iterator<Item = &str> {
         file.lines().filter_map(included_by)

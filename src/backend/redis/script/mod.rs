@@ -1,7 +1,7 @@
-//! The Lua scripts ([`registry`]), their arguments ([`args`]) and replies ([`reply`]), the record
-//! of a session ([`record`]) and the names of keys ([`keys`]).
+//! The Lua scripts and their arguments ([`arguments`], [`wire`]), their replies ([`reply`]), the
+//! record of a session ([`record`]) and the names of keys ([`keys`]).
 
-pub mod args;
+pub mod arguments;
 pub mod assembly;
 mod index_header;
 pub mod keys;
@@ -9,9 +9,9 @@ pub mod known_pointer;
 mod line;
 pub mod permissions;
 pub mod record;
-pub mod registry;
 pub mod reply;
 pub mod status;
+pub mod wire;
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use super::arguments::ALL;
 use super::assembly::assemble;
-use super::registry::ALL;
 
 /// What stands before the name of a command.
 const CALLS: [&str; 3] = ["call('", "pcall_redis('", "write('"];

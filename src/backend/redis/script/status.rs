@@ -88,8 +88,8 @@ statuses! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::redis::script::arguments::ALL;
     use crate::backend::redis::script::assembly::assemble;
-    use crate::backend::redis::script::registry::ALL;
 
     /// The words in quotes that are a status by their place: the first of a table, or a choice of
     /// two.

@@ -8,8 +8,8 @@ use std::slice;
 
 use greentic_session_testkit::{RedisServer, Reply, own_servers, require};
 
+use crate::backend::redis::script::arguments::ALL;
 use crate::backend::redis::script::assembly::{fast_path, full_path};
-use crate::backend::redis::script::registry::ALL;
 
 #[derive(Clone, Debug)]
 enum Step {

@@ -16,8 +16,8 @@ use greentic_types::{TenantCtx, UserId};
 
 use super::pointers::{data, of_ada, scope};
 use super::*;
+use crate::backend::redis::script::arguments::ALL;
 use crate::backend::redis::script::assembly::assemble;
-use crate::backend::redis::script::registry::ALL;
 use crate::message_id::MessageId;
 use crate::options::ClaimOptions;
 use crate::options::CommitOptions;

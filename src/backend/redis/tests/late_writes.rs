@@ -10,10 +10,10 @@ use super::pointers::{ADA, at, create, data, findings, of_ada, pointer, pointers
 use super::*;
 use crate::admin::VerifyMode;
 use crate::backend::redis::ownership::pointer::{Reservation, Retry};
-use crate::backend::redis::script::args::OwnerCall;
-use crate::backend::redis::script::registry;
+use crate::backend::redis::script::arguments;
 use crate::backend::redis::script::reply::Answer;
 use crate::backend::redis::script::status::Status;
+use crate::backend::redis::script::wire::OwnerCall;
 use crate::message_id::MessageId;
 use crate::options::{ClaimOptions, CommitOptions, NextTtl, TtlMillis};
 use crate::owner::Owner;
@@ -159,7 +159,7 @@ fn c4_a_late_extend_is_refused() {
     let (ada, key) = (Owner::from_encoded(ADA), SessionKey::new("run-1"));
     let extend = |ttl: u64, extended: &str| -> Answer {
         let keys = store.dispatcher.layout.keys(&ada);
-        let arguments = registry::Extend {
+        let arguments = arguments::Extend {
             key: &key,
             ttl: NextTtl::Given(TtlMillis(Some(ttl))),
             extended: extended.to_owned(),

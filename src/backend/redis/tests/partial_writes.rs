@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use greentic_session_testkit::{Endpoint, RedisServer, Reply, RespClient, own_servers, require};
 
+use crate::backend::redis::script::arguments::ALL;
 use crate::backend::redis::script::assembly::assemble;
 use crate::backend::redis::script::permissions::commands_of;
-use crate::backend::redis::script::registry::ALL;
 
 const ADA: &str = "dev:acme:-:ada";
 const HOUR: &str = "3600000";

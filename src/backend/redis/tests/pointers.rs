@@ -7,10 +7,10 @@ use super::*;
 use crate::admin::{Finding, FindingKind, VerifyMode};
 use crate::backend::redis::ownership::pointer::{Reservation, ReservationKind, Retry};
 use crate::backend::redis::ownership::pointer_store::PointerStore;
-use crate::backend::redis::script::args::OwnerCall;
+use crate::backend::redis::script::arguments;
 use crate::backend::redis::script::keys::Keys;
-use crate::backend::redis::script::registry;
 use crate::backend::redis::script::status::Status;
+use crate::backend::redis::script::wire::OwnerCall;
 use crate::options::{OperationId, TtlMillis};
 use crate::owner::Owner;
 use crate::{
@@ -118,7 +118,7 @@ pub(super) fn create<'a>(
     key: &'a SessionKey,
     reserved: Option<Reservation>,
 ) -> OwnerCall<'a> {
-    let arguments = registry::Create {
+    let arguments = arguments::Create {
         owner,
         key,
         flags: "-uc",

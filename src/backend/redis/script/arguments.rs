@@ -9,7 +9,7 @@
 use greentic_types::SessionKey;
 
 use super::Script;
-use super::args::{Argument, Arguments, List, ScriptArguments, StoredTtl, arguments};
+use super::wire::{Argument, Arguments, List, ScriptArguments, StoredTtl, arguments};
 use crate::claim::TokenSecret;
 use crate::clock::Timestamp;
 use crate::message_id::MessageDigest;

@@ -1,4 +1,4 @@
-//! The arguments of scripts: one type for the arguments of each script, and their form on the wire.
+//! The form of scripts' arguments on the wire.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -61,14 +61,14 @@ macro_rules! arguments {
             $(pub $rest: $rest_type,)?
         }
 
-        impl<'a> $crate::backend::redis::script::args::Arguments<'a> for $name $(<$lifetime>)? {
+        impl<'a> $crate::backend::redis::script::wire::Arguments<'a> for $name $(<$lifetime>)? {
             #[cfg(test)]
             const NAMES: &'static [&'static str] = &[$(stringify!($field)),*];
 
             $(#[cfg(test)]
             const REST: &'static [&'static str] = <$rest_type as Arguments<'a>>::NAMES;)?
 
-            fn append_to(self, _list: &mut $crate::backend::redis::script::args::List<'a>) {
+            fn append_to(self, _list: &mut $crate::backend::redis::script::wire::List<'a>) {
                 $(Argument::append_to(self.$field, _list);)*
                 $(Arguments::append_to(self.$rest, _list);)?
             }
