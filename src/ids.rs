@@ -56,11 +56,6 @@ pub(crate) fn check_key(key: &SessionKey) -> SessionResult<()> {
     Ok(())
 }
 
-/// Draws a session key that cannot be guessed (C6).
-pub(crate) fn fresh_key() -> SessionKey {
-    SessionKey::new(uuid::Uuid::new_v4().to_string())
-}
-
 /// Draws 122 random bits.
 pub(crate) fn random_bits() -> NonZeroU128 {
     NonZeroU128::new(uuid::Uuid::new_v4().as_u128()).unwrap_or(NonZeroU128::MIN)

@@ -20,6 +20,7 @@ pub mod clock;
 mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod digest;
 #[cfg(feature = "durable")]
 pub mod durable;
 pub mod error;

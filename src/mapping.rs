@@ -1,13 +1,61 @@
-//! Session keys that a connector derives from the fields of each message (C20).
+//! Session keys and user ids: derived from the fields of a message (C20), or drawn at random.
 //!
-//! A key is the lower-case hex SHA-256 of the joined inputs. The separator `:` and the escape
-//! character `\` are escaped in the inputs, so that different inputs have different keys. Inputs
-//! without them have the same keys as in greentic-session 1.2.
+//! A derived session key is the lower-case hex SHA-256 of the joined inputs. The separator `:` and
+//! the escape character `\` are escaped in the inputs, so that different inputs have different keys.
+//! Inputs without them have the same keys as in greentic-session 1.2.
 
 use std::borrow::Cow;
 
-use greentic_types::SessionKey;
+use greentic_types::{SessionKey, UserId};
 use sha2::{Digest, Sha256};
+
+use crate::digest::digest_of;
+
+/// What the digest of a user id begins with.
+const USER: &[u8] = b"user of a channel\0";
+
+/// Draws a random session key, which cannot be guessed (C6).
+///
+/// It is a UUID of version 4. [`create`](crate::AsyncSessionStore::create) draws one by itself; draw
+/// one for [`park`](crate::AsyncSessionStore::park).
+///
+/// ```
+/// use greentic_session::mapping::random_session_key;
+///
+/// assert_ne!(random_session_key(), random_session_key());
+/// ```
+#[must_use]
+pub fn random_session_key() -> SessionKey {
+    SessionKey::new(uuid::Uuid::new_v4().to_string())
+}
+
+/// Derives a user id from the id that a channel gives to a person.
+///
+/// Phone numbers, e-mail addresses and ids such as `29:1aBc` break the grammar of ids (C1). The
+/// derived id fits it: 64 hexadecimal digits. The same channel and raw id give the same user id each
+/// time, and different ones never do.
+///
+/// The raw id is taken byte by byte. Where a channel writes one person in several ways, choose one
+/// first: an e-mail address in lower case, a phone number without spaces and with its country code.
+/// Check that the channel gave an id: all persons with an empty one would be the same user.
+///
+/// The user id does not show the raw one, but it is no secret: who has it can try all phone numbers
+/// of a country until one fits. To look up what a person has stored, derive the id again.
+///
+/// ```
+/// use greentic_session::mapping::user_id;
+///
+/// let whatsapp = user_id("whatsapp", "+4915112345678");
+/// let teams = user_id("teams", "29:1aBcD-eFg_hIj");
+/// let email = user_id("email", &"Ada@Example.org".to_lowercase());
+/// assert_eq!(whatsapp, user_id("whatsapp", "+4915112345678"));
+/// assert_ne!(whatsapp, user_id("sms", "+4915112345678"));
+/// assert_eq!([whatsapp, teams, email].map(|user| user.as_str().len()), [64; 3]);
+/// ```
+#[must_use]
+pub fn user_id(channel: &str, raw: &str) -> UserId {
+    UserId(hex::encode(digest_of(USER, [channel, raw])))
+}
 
 /// Derives the key of a Telegram conversation: the digest of `tg:{bot_id}:{chat_id}:{user_id}`.
 ///
@@ -56,6 +104,31 @@ fn escaped(input: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn c20_a_user_id_fits_the_grammar_and_keeps_its_form() {
+        let raw = ["+4915112345678", "29:1aBcD", "ada@example.org", "", "ä\n"];
+        for raw in raw {
+            let user = user_id("channel", raw);
+            assert!(crate::ids::check_id("user", user.as_str()).is_ok());
+            assert!(raw.is_empty() || !user.as_str().contains(raw));
+        }
+        // Stored sessions are found by it: it never changes.
+        assert_eq!(
+            user_id("whatsapp", "+4915112345678").as_str(),
+            "5cc8cc57342d1a348ca41fdb87104b841ebac7975de66c95ea7dec85c4d4a1ae"
+        );
+    }
+
+    #[test]
+    fn c20_channels_and_raw_ids_that_join_to_the_same_text_are_different_users() {
+        let inputs = [("a", "bc"), ("ab", "c"), ("abc", ""), ("", "abc")];
+        let users: std::collections::HashSet<_> = inputs
+            .iter()
+            .map(|(channel, raw)| user_id(channel, raw))
+            .collect();
+        assert_eq!(users.len(), inputs.len());
+    }
 
     #[test]
     fn c20_inputs_without_separators_keep_the_digest_of_1_2() {

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use sha2::{Digest, Sha256};
-
+use crate::digest::digest_of;
 use crate::error::{SessionResult, invalid_input};
 
 /// The longest message id, in bytes; with a conversation, both together.
@@ -57,13 +56,7 @@ impl MessageId {
         if length > MAX_MESSAGE_ID_BYTES {
             return Self(Err(Fault::Long(length)));
         }
-        let mut hasher = Sha256::new();
-        hasher.update(kind);
-        for part in parts() {
-            hasher.update((part.len() as u64).to_be_bytes());
-            hasher.update(part);
-        }
-        Self(Ok(MessageDigest(hasher.finalize().into())))
+        Self(Ok(MessageDigest(digest_of(kind, parts()))))
     }
 
     /// Returns the digest under which the message is remembered.

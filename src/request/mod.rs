@@ -11,7 +11,8 @@ use greentic_types::{ReplyScope, SessionData, SessionKey, TenantCtx, UserId};
 
 use crate::claim::{self, ClaimToken, TokenSecret};
 use crate::error::{SessionResult, invalid_input};
-use crate::ids::{check_key, fresh_key};
+use crate::ids::check_key;
+use crate::mapping::random_session_key;
 use crate::message_id::{MessageDigest, MessageId};
 use crate::options::{
     ClaimOptions, CreateOptions, NextTtl, OperationId, ParkOptions, RemoveOptions, StoreOptions,
@@ -38,7 +39,7 @@ impl Create {
         data: SessionData,
         options: CreateOptions,
     ) -> SessionResult<Self> {
-        let key = options.key.unwrap_or_else(fresh_key);
+        let key = options.key.unwrap_or_else(random_session_key);
         check_key(&key)?;
         let owner = Owner::of_create(ctx, &data, &key)?;
         payload::check(&data, store.max_payload_bytes)?;

@@ -6,7 +6,7 @@ use super::race::race;
 use crate::conformance::ensure::{CaseResult, ensure_eq};
 use crate::conformance::samples::scope;
 use crate::conformance::test_env::TestEnv;
-use crate::mapping::{telegram_update_to_session_key, webhook_to_session_key};
+use crate::mapping::{telegram_update_to_session_key, user_id, webhook_to_session_key};
 
 /// One call of each of the nine methods.
 fn a_life(env: &TestEnv, name: &str) -> CaseResult {
@@ -89,4 +89,13 @@ pub fn c20_a_derived_key_is_a_session_key(env: &TestEnv) -> CaseResult {
     let key = telegram_update_to_session_key(unique.as_str(), "chat", "anna");
     anna.register(&scope("chat"), &key)?;
     anna.ensure_waits(&[(&scope("chat"), &key)])
+}
+
+pub fn c20_a_derived_user_id_is_a_user(env: &TestEnv) -> CaseResult {
+    let (chat, key) = (scope("chat"), env.key("run"));
+    let anna = env.user(user_id("whatsapp", "+49 151 12345678").as_str());
+    let ben = env.user(user_id("sms", "+49 151 12345678").as_str());
+    anna.register(&chat, &key)?;
+    anna.ensure_waits(&[(&chat, &key)])?;
+    ben.ensure_no_wait(&chat)
 }

@@ -1,0 +1,16 @@
+//! Digest of a kind and of parts: different parts, or different kinds, never have the same.
+
+use sha2::{Digest, Sha256};
+
+/// SHA-256 over the kind and the parts, each part after its length in bytes.
+///
+/// No kind is the start of another: each ends with a zero byte.
+pub(crate) fn digest_of<'a>(kind: &[u8], parts: impl IntoIterator<Item = &'a str>) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    hasher.update(kind);
+    for part in parts {
+        hasher.update((part.len() as u64).to_be_bytes());
+        hasher.update(part);
+    }
+    hasher.finalize().into()
+}
