@@ -1,6 +1,7 @@
 //! The async API: all operations of the contract.
 
 use std::sync::Arc;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -230,6 +231,21 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
     /// # Errors
     /// - `Conflict`: the claim was lost.
     async fn release(&self, token: &ClaimToken) -> SessionResult<()>;
+
+    /// Gives a claim back without waiting for the answer, for a turn whose future is dropped (C16).
+    ///
+    /// It returns at once, reports no error, and can be called where no runtime runs, for example in
+    /// `Drop`. The memory store has released the claim when it returns. The durable store's writer and
+    /// the Redis store's I/O threads release it soon after. If they cannot, because the queue is full,
+    /// the server is not reached or the process ends, the claim ends with its lease.
+    ///
+    /// The default starts [`release`](Self::release) and gives it up if it has to wait. A store whose
+    /// `release` waits overrides it.
+    fn release_dropped(&self, token: &ClaimToken) {
+        let mut release = self.release(token);
+        let mut context = Context::from_waker(Waker::noop());
+        let _released = release.as_mut().poll(&mut context);
+    }
 
     /// Ends a claim: parks the session again or removes it, and remembers the message id, in one
     /// atomic step (C16).

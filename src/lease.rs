@@ -12,6 +12,7 @@ use crate::async_store::AsyncSessionStore;
 use crate::claim::{ClaimToken, Turn};
 use crate::error::SessionErrorExt;
 use crate::options::MAX_LEASE;
+use crate::release_when_dropped::ReleaseWhenDropped;
 
 /// A lease is renewed after each third of it, so that it survives two failed renewals.
 const RENEWALS_PER_LEASE: u32 = 3;
@@ -20,10 +21,14 @@ const RENEWALS_PER_LEASE: u32 = 3;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
 
 impl Turn {
-    /// Runs `work`, and renews the lease until the work ends or the future is dropped.
+    /// Runs `work`, and renews the lease until the work ends.
     ///
-    /// The lease is renewed at once, to end `lease` from then, and again after each third of it. A
-    /// lease longer than [`MAX_LEASE`] is cut to it.
+    /// The lease is renewed as soon as the work waits for something, to end `lease` from then, and
+    /// again after each third of it. A lease longer than [`MAX_LEASE`] is cut to it.
+    ///
+    /// If the future is dropped before the work ends, the turn is released
+    /// ([`release_dropped`](AsyncSessionStore::release_dropped)): another worker can have it at once.
+    /// So a limit on the time of the work belongs into `work`, not around the call.
     ///
     /// `work` gets a [`LeaseWatch`], which reports the loss of the claim. The work should then
     /// stop: another worker may hold the wait, and the commit will be refused.
@@ -78,42 +83,94 @@ impl Turn {
         S: AsyncSessionStore + ?Sized,
         W: AsyncFnOnce(LeaseWatch) -> T,
     {
-        let lease = lease.min(MAX_LEASE);
-        let watch = LeaseWatch::default();
-        let mut renewals = pin!(keep_renewed(store, &self.token, lease, &watch));
-        let mut work = pin!(work(watch.clone()));
-        let mut renewing = true;
-        poll_fn(|context| {
-            if renewing && renewals.as_mut().poll(context).is_ready() {
-                renewing = false;
-            }
-            work.as_mut().poll(context)
-        })
-        .await
+        let dropped = ReleaseWhenDropped::new(store, &self.token);
+        let renewals = Renewals::at_once(lease);
+        let done = renewals.during(store, &self.token, work).await;
+        dropped.end();
+        done
     }
 }
 
-/// Renews the lease until the claim is or may be lost, and reports that to `watch`.
-async fn keep_renewed<S: AsyncSessionStore + ?Sized>(
-    store: &S,
-    token: &ClaimToken,
+/// When the lease of a claim is renewed.
+pub(crate) struct Renewals {
     lease: Duration,
-    watch: &LeaseWatch,
-) {
-    let pause = (lease / RENEWALS_PER_LEASE).max(SHORTEST_PAUSE);
-    // Counted from before the call: the lease cannot end earlier.
-    let mut safe_until = Instant::now() + lease;
-    loop {
-        let asked = Instant::now();
-        match before(safe_until, store.renew(token, lease)).await {
-            Some(Ok(_)) => safe_until = asked + lease,
-            Some(Err(error)) if error.is_safe_to_repeat() => {}
-            Some(Err(_)) | None => return watch.set_lost(),
-        }
-        if before(safe_until, Delay::new(pause)).await.is_none() {
-            return watch.set_lost();
+    /// The lease does not end before.
+    safe_until: Instant,
+    /// The time before the first renewal.
+    wait: Duration,
+}
+
+impl Renewals {
+    /// For a claim of unknown age: the first renewal is due at once.
+    fn at_once(lease: Duration) -> Self {
+        Self {
+            wait: Duration::ZERO,
+            ..Self::since(Instant::now(), lease)
         }
     }
+
+    /// For a claim that was asked for at this instant: the first renewal is due after a third of the
+    /// lease.
+    pub fn since(asked: Instant, lease: Duration) -> Self {
+        let lease = lease.min(MAX_LEASE);
+        Self {
+            lease,
+            safe_until: asked + lease,
+            wait: pause(lease).saturating_sub(asked.elapsed()),
+        }
+    }
+
+    /// Runs `work`, and renews the lease whenever the work waits.
+    pub async fn during<S, W, T>(self, store: &S, token: &ClaimToken, work: W) -> T
+    where
+        S: AsyncSessionStore + ?Sized,
+        W: AsyncFnOnce(LeaseWatch) -> T,
+    {
+        let watch = LeaseWatch::default();
+        let mut renewals = pin!(self.renew(store, token, &watch));
+        let mut work = pin!(work(watch.clone()));
+        let mut renewing = true;
+        poll_fn(|context| {
+            // First the work: if it does not wait, the renewals cost nothing.
+            let done = work.as_mut().poll(context);
+            if done.is_pending() && renewing && renewals.as_mut().poll(context).is_ready() {
+                renewing = false;
+            }
+            done
+        })
+        .await
+    }
+
+    /// Renews the lease until the claim is or may be lost, and reports that to `watch`.
+    async fn renew<S: AsyncSessionStore + ?Sized>(
+        self,
+        store: &S,
+        token: &ClaimToken,
+        watch: &LeaseWatch,
+    ) {
+        let Self {
+            lease,
+            mut safe_until,
+            mut wait,
+        } = self;
+        loop {
+            if !wait.is_zero() && before(safe_until, Delay::new(wait)).await.is_none() {
+                return watch.set_lost();
+            }
+            wait = pause(lease);
+            // From before the call: the lease cannot end earlier.
+            let asked = Instant::now();
+            match before(safe_until, store.renew(token, lease)).await {
+                Some(Ok(_)) => safe_until = asked + lease,
+                Some(Err(error)) if error.is_safe_to_repeat() => {}
+                Some(Err(_)) | None => return watch.set_lost(),
+            }
+        }
+    }
+}
+
+fn pause(lease: Duration) -> Duration {
+    (lease / RENEWALS_PER_LEASE).max(SHORTEST_PAUSE)
 }
 
 /// Waits for a future until `end`; returns `None` if it is not ready by then.

@@ -33,6 +33,7 @@ mod message_id;
 pub mod options;
 mod owner;
 mod payload;
+mod release_when_dropped;
 mod request;
 mod rules;
 #[cfg(feature = "schema")]

@@ -131,6 +131,9 @@ pub(crate) trait Backend: Admin {
 
     fn release(&self, token: &ClaimToken) -> impl Future<Output = SessionResult<()>> + Send;
 
+    /// As `release`, without waiting for the answer.
+    fn release_dropped(&self, token: &ClaimToken);
+
     fn commit(&self, request: request::Commit) -> impl Future<Output = SessionResult<()>> + Send;
 
     fn health(&self) -> impl Future<Output = SessionResult<Health>> + Send;

@@ -140,6 +140,10 @@ impl<B: Backend> AsyncSessionStore for B {
         Backend::release(self, token).await
     }
 
+    fn release_dropped(&self, token: &ClaimToken) {
+        Backend::release_dropped(self, token);
+    }
+
     async fn commit(
         &self,
         token: &ClaimToken,

@@ -1,5 +1,6 @@
 //! The environment of a case: a store, the API to call it through, and a tenant of its own.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use greentic_types::{EnvId, ReplyScope, SessionKey, TeamId, TenantCtx, TenantId, UserId};
@@ -12,6 +13,7 @@ use super::test_user::TestUser;
 #[cfg(doc)]
 use super::time::Time;
 use crate::admin::{ScanFilter, SessionInfo};
+use crate::async_store::AsyncSessionStore;
 use crate::options::{FindByUser, StoreOptions};
 
 pub(super) struct TestEnv {
@@ -55,6 +57,12 @@ impl TestEnv {
             run: self.run.clone(),
             ..Self::new(open(&format!("{name}-{}", self.run)), self.api)
         })
+    }
+
+    /// The async API of the store, for a case that drops futures.
+    pub fn async_store(&self) -> CaseResult<&Arc<dyn AsyncSessionStore>> {
+        let full = self.subject.full.as_ref();
+        full.ok_or_else(|| Failure::new("the subject has the nine methods only"))
     }
 
     /// Returns true if `find_by_user` returns sessions that were only created.

@@ -9,7 +9,7 @@ use greentic_types::{
 
 use super::ensure::{CaseResult, Failure, ensure_eq};
 use super::store::Store;
-use super::time::{LONG, Time};
+use super::time::{LONG, Time, soon};
 use crate::claim::{ClaimOutcome, Commit, Turn};
 use crate::error::SessionResult;
 use crate::message_id::MessageId;
@@ -170,6 +170,16 @@ impl TestUser<'_> {
             Some(ClaimOutcome::Claimed(claim)) => Ok(claim),
             Some(other) => Err(Failure::new(format!("expected a claim, found {other:?}"))),
         }
+    }
+
+    /// Claims after the turn before was given up; requires that the store releases it.
+    pub fn next_outcome(&self, scope: &ReplyScope, message: &str) -> CaseResult<ClaimOutcome> {
+        let mut last = ClaimOutcome::NoWait;
+        soon(|| {
+            last = self.claim(scope, message)?;
+            Ok(!matches!(last, ClaimOutcome::Busy { .. }))
+        })?;
+        Ok(last)
     }
 
     /// Commits a claim: parks its session again, with this payload.

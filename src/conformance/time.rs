@@ -16,6 +16,19 @@ pub(super) const TICK: Duration = Duration::from_millis(1);
 const PATIENCE: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(20);
 
+/// Waits until `done` returns true: for what a store does in the background.
+#[track_caller]
+pub(super) fn soon(mut done: impl FnMut() -> CaseResult<bool>) -> CaseResult {
+    let started = Instant::now();
+    while !done()? {
+        if started.elapsed() > PATIENCE {
+            return Err(Failure::new(format!("not over after {PATIENCE:?}")));
+        }
+        std::thread::sleep(POLL);
+    }
+    Ok(())
+}
+
 /// How time passes for a store.
 #[derive(Clone, Debug)]
 pub enum Time {
@@ -47,14 +60,7 @@ impl Time {
             return self.advance(ttl);
         };
         std::thread::sleep(ttl);
-        let started = Instant::now();
-        while !passed()? {
-            if started.elapsed() > PATIENCE {
-                return Err(Failure::new(format!("not over {PATIENCE:?} after its end")));
-            }
-            std::thread::sleep(POLL);
-        }
-        Ok(())
+        soon(&mut passed)
     }
 
     /// Requires that `count` falls to `expected`: at once, or soon on a store with a clock of its

@@ -311,7 +311,7 @@ fn c16_the_watch_reports_that_another_worker_took_over() {
 }
 
 #[test]
-fn c16_renewing_stops_when_the_work_is_dropped() {
+fn c16_a_dropped_run_stops_renewing_and_releases_the_turn() {
     pollster::block_on(async {
         let store = Observed::default();
         let claim = claimed(&store).await;
@@ -327,10 +327,8 @@ fn c16_renewing_stops_when_the_work_is_dropped() {
         let after = store.renewals();
         futures_timer::Delay::new(LONG / 8).await; // more than a third of the lease
         assert_eq!(store.renewals(), after);
-        store
-            .commit(&claim.token, Commit::Finish, CommitOptions::new())
-            .await
-            .unwrap();
+        let next = claim_as(&store, "message-2").await;
+        assert_eq!(next.attempt, 2);
     });
 }
 

@@ -98,6 +98,8 @@ struct Disk {
     changes_since_fault: usize,
     /// Syncs wait until this ends.
     is_stalled: bool,
+    /// The number of syncs that wait.
+    waiting: usize,
 }
 
 impl Disk {
@@ -171,6 +173,12 @@ impl FaultyDisk {
     /// Blocks all syncs until [`go_on`](Self::go_on).
     pub fn stall(&self) {
         self.disk().is_stalled = true;
+    }
+
+    /// Returns true if a sync waits because the disk is stalled.
+    #[must_use]
+    pub fn blocks_a_sync(&self) -> bool {
+        self.disk().waiting > 0
     }
 
     /// Unblocks the syncs.
@@ -287,8 +295,11 @@ impl StorageBackend for FaultyDisk {
 
     fn sync_data(&self) -> Result<()> {
         let stalled = |disk: &mut Disk| disk.is_stalled;
-        let disk = self.0.goes_on.wait_while(self.disk(), stalled);
+        let mut disk = self.disk();
+        disk.waiting += 1;
+        let disk = self.0.goes_on.wait_while(disk, stalled);
         let mut disk = disk.unwrap_or_else(PoisonError::into_inner);
+        disk.waiting -= 1;
         if let Some(fault) = disk.strikes(Kind::Sync) {
             return Err(fault.error());
         }

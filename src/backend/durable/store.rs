@@ -14,7 +14,7 @@ use super::config::DurableConfig;
 use super::file::{FileLock, Opened, catch_corruption, open, rewrite};
 use super::format::{FORMAT_VERSION, encode_payload};
 use super::rows::{Snapshot, session_of};
-use super::writer::{DurableLedger, Shared, Sweeper, Writer};
+use super::writer::{DurableLedger, Shared, Sweeper, UntakenClaim, Writer};
 use crate::admin::{ImportOutcome, RevokeOutcome, ScanCursor, VerifyMode, VerifyPage};
 use crate::backend::{Admin, Backend, Depth, Owned, RefusedWaits, WalkPage, yield_now};
 use crate::blocking::wait_for;
@@ -402,8 +402,12 @@ impl Backend for DurableSessionStore {
     }
 
     async fn claim(&self, request: request::Claim) -> SessionResult<ClaimOutcome> {
-        self.write(|ledger, now| rules::claim(ledger, now, request))
-            .await
+        let shared = Arc::downgrade(&self.shared);
+        let claim = self.write(|ledger, now| {
+            let outcome = rules::claim(ledger, now, request)?;
+            Ok(UntakenClaim::new(outcome, shared))
+        });
+        claim.await.map(UntakenClaim::take)
     }
 
     async fn renew(&self, request: request::Renew) -> SessionResult<Timestamp> {
@@ -415,6 +419,10 @@ impl Backend for DurableSessionStore {
         let token = token.clone();
         self.write(move |ledger, now| rules::release(ledger, now, &token))
             .await
+    }
+
+    fn release_dropped(&self, token: &ClaimToken) {
+        self.shared.release_dropped(token.clone());
     }
 
     async fn commit(&self, request: request::Commit) -> SessionResult<()> {

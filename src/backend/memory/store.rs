@@ -369,6 +369,12 @@ impl Backend for InMemorySessionStore {
         })
     }
 
+    fn release_dropped(&self, token: &ClaimToken) {
+        let _released = self.write(&token.owner, |ledger, now| {
+            rules::release(ledger, now, token)
+        });
+    }
+
     async fn commit(&self, request: request::Commit) -> SessionResult<()> {
         let options = self.options;
         let committed = self.write(&request.token.owner.clone(), |ledger, now| {

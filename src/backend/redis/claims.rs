@@ -127,6 +127,16 @@ pub async fn release(dispatcher: &Dispatcher, token: &ClaimToken) -> SessionResu
     }
 }
 
+/// Releases a claim on the I/O threads.
+pub fn release_dropped(dispatcher: &Arc<Dispatcher>, token: ClaimToken) {
+    if let Ok(runtime) = dispatcher.client.runtime() {
+        let dispatcher = Arc::clone(dispatcher);
+        runtime.spawn(async move {
+            let _released = release(&dispatcher, &token).await;
+        });
+    }
+}
+
 pub async fn commit(
     dispatcher: &Dispatcher,
     options: &StoreOptions,

@@ -376,6 +376,10 @@ impl Backend for RedisSessionStore {
         claims::release(&self.dispatcher, token).await
     }
 
+    fn release_dropped(&self, token: &ClaimToken) {
+        claims::release_dropped(&self.dispatcher, token.clone());
+    }
+
     async fn commit(&self, request: request::Commit) -> SessionResult<()> {
         claims::commit(&self.dispatcher, self.options(), request).await
     }

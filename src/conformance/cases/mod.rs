@@ -7,6 +7,7 @@ mod claims;
 mod commits;
 mod concurrency;
 mod crowds;
+mod dropped;
 mod erasure;
 mod executors;
 mod expiry;
@@ -242,6 +243,10 @@ table! { $
     leases::c16_the_lease_is_exact [AllOperations, Clock];
     leases::c16_a_tiny_lease_acts_as_one_millisecond [AllOperations, Clock];
     leases::c16_an_ended_lease_frees_the_wait [AllOperations];
+    dropped::c16_a_turn_whose_work_is_dropped_is_free [AllOperations];
+    dropped::c16_a_claim_that_is_given_up_leaves_a_free_wait [AllOperations];
+    dropped::c16_a_commit_that_is_given_up_leaves_a_free_wait_or_is_done [AllOperations];
+    dropped::c16_a_lost_turn_that_is_dropped_frees_nothing [AllOperations];
     leases::c16_a_released_wait_is_free_at_once [AllOperations];
     leases::c16_a_repeated_release_frees_nothing_else [AllOperations];
     leases::c16_renew_moves_the_end_of_the_lease [AllOperations, Clock];

@@ -2,6 +2,7 @@
 //! Afterwards the disk holds what was acknowledged (C17).
 
 mod compaction;
+mod dropped_claim;
 mod log;
 mod opening;
 mod relaxed;

@@ -14,8 +14,10 @@ mod shared;
 #[cfg(all(test, shuttle))]
 mod shuttle_tests;
 mod sweep;
+mod untaken_claim;
 
 pub(super) use group_commit::Writer;
 pub(super) use ledger::DurableLedger;
 pub(super) use shared::Shared;
 pub(super) use sweep::Sweeper;
+pub(super) use untaken_claim::UntakenClaim;

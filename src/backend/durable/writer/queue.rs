@@ -1,7 +1,8 @@
 //! The queue in front of the writer.
 //!
-//! Every entry belongs to a caller that waits. A caller that stops waiting removes its entry, and an
-//! entry that the writer does not take up in time is refused, with nothing done. A full queue
+//! An entry belongs to a caller that waits. A caller that stops waiting removes its entry, and an
+//! entry that the writer does not take up in time is refused, with nothing done. For the release of a
+//! dropped claim nobody waits. A full queue
 //! refuses further callers at once. So a slow disk slows callers down.
 
 use std::collections::BTreeMap;
@@ -138,6 +139,15 @@ impl Queue {
         let call = Arc::new(QueuedCall::new(run));
         let ticket = self.push(Work::Operation(Arc::clone(&call) as Arc<dyn Operation>));
         self.pending(call, ticket)
+    }
+
+    /// Queues an operation whose result nobody waits for.
+    pub fn submit_unattended<F, T>(&self, run: F)
+    where
+        F: FnOnce(&mut DurableLedger<'_, '_>, Timestamp) -> SessionResult<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.push(Work::Operation(Arc::new(QueuedCall::new(run))));
     }
 
     pub fn submit_compaction(&self) -> PendingCall<'_, Compaction, u64> {

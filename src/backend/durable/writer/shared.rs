@@ -10,7 +10,9 @@ use crate::backend::durable::clock::StoreClock;
 use crate::backend::durable::config::DurableConfig;
 use crate::backend::durable::file::{Failure, StoreFile};
 use crate::backend::durable::rows::{ReadTables, Snapshot};
+use crate::claim::ClaimToken;
 use crate::clock::Timestamp;
+use crate::rules;
 
 pub struct Shared {
     pub config: DurableConfig,
@@ -33,6 +35,12 @@ impl Shared {
             failure,
             snapshot: RwLock::new(None),
         }
+    }
+
+    /// Queues the release of a claim for which nobody waits.
+    pub fn release_dropped(&self, token: ClaimToken) {
+        self.queue
+            .submit_unattended(move |ledger, now| rules::release(ledger, now, &token));
     }
 
     pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
