@@ -17,8 +17,8 @@ pub(crate) struct Lease {
     pub own_deadline: Option<Timestamp>,
 }
 
-/// For how long a claim holds off a deadline at most.
-const LONGEST_HOLD: u64 = 24 * 60 * 60 * 1000;
+/// For how long a claim holds off a deadline at most, in milliseconds.
+pub(crate) const LONGEST_HOLD: u64 = 24 * 60 * 60 * 1000;
 
 impl Head {
     /// Gives the session the lease of a claim. Its deadline is held off until the lease ends, for a

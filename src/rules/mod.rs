@@ -30,6 +30,8 @@ pub(crate) use admin::{extend, import, import_messages, revoke};
 pub(crate) use claims::{claim, commit, release, renew};
 pub(crate) use commit_outcome::CommitOutcome;
 pub(crate) use erasure::{Erased, Erasure};
+#[cfg(feature = "redis")]
+pub(crate) use lease::LONGEST_HOLD;
 pub(crate) use lease::Lease;
 #[cfg(feature = "redis")]
 pub(crate) use reads::multiple_waits;

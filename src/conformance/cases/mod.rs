@@ -356,6 +356,8 @@ table! { $
     transfer::c26_idle_sessions_and_look_ups_move [AllOperations, Options];
     transfer::c26_an_import_if_absent_changes_nothing [AllOperations];
     transfer::c26_an_import_replaces [AllOperations];
+    transfer::c26_an_import_over_two_claims_names_the_lease_of_its_own_session [AllOperations];
+    transfer::c26_an_import_lowers_no_fencing_number [AllOperations];
     transfer::c26_an_import_of_a_contradictory_record_is_refused [AllOperations];
     transfer::c26_an_import_of_an_instant_that_no_store_writes_is_refused [AllOperations];
     transfer::c26_expired_sessions_are_not_imported [AllOperations];

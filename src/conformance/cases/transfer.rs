@@ -8,12 +8,13 @@ use crate::admin::{ExportRecord, ExportedMessage, ExportedSession, ImportMode, I
 use crate::claim::{ClaimOutcome, Commit};
 use crate::clock::Timestamp;
 use crate::conformance::ensure::{
-    CaseResult, Failure, ensure, ensure_claimed, ensure_eq, ensure_invalid,
+    CaseResult, Failure, ensure, ensure_claimed, ensure_conflict, ensure_eq, ensure_invalid,
 };
 use crate::conformance::samples::{ODD_PAYLOADS, scope};
 use crate::conformance::test_env::TestEnv;
 use crate::conformance::test_user::data_of;
 use crate::conformance::time::{LONG, SHORT};
+use crate::error::Conflict;
 use crate::options::StoreOptions;
 
 /// Exports everything, and imports it into a new store.
@@ -393,6 +394,57 @@ pub fn c26_an_import_replaces(env: &TestEnv) -> CaseResult {
     record.wait = None;
     ensure_eq(replace(&record)?, ImportOutcome::Imported)?;
     anna.ensure_waits(&[])
+}
+
+pub fn c26_an_import_over_two_claims_names_the_lease_of_its_own_session(
+    env: &TestEnv,
+) -> CaseResult {
+    let anna = env.user("anna");
+    let chats = env.scopes(2);
+    let keys = [env.key("one"), env.key("two")];
+    for (chat, key) in chats.iter().zip(&keys) {
+        anna.register(chat, key)?;
+    }
+    let records = sessions(env)?;
+    let mut ends = Vec::new();
+    for (chat, message) in chats.iter().zip(["first", "second"]) {
+        ends.push(anna.claimed(chat, message)?);
+    }
+    let later = env.store.renew(&ends[1].token, LONG * 2)?;
+    let ends = [ends[0].lease_until, later];
+    // Each session is imported to where the other one waits.
+    for (key, until) in keys.iter().zip(ends) {
+        let moved = |record: &ExportedSession| record.key == *key;
+        let own = records.iter().find(|record| moved(record));
+        let other = records.iter().find(|record| !moved(record));
+        let mut record = own.cloned().ok_or_else(|| Failure::new("it is exported"))?;
+        record.wait = other.and_then(|other| other.wait.clone());
+        let record = ExportRecord::Session(Box::new(record));
+        let refused = ensure_conflict(env.store.import(record, ImportMode::Replace))?;
+        ensure_eq(refused, Conflict::Claimed { until })?;
+    }
+    Ok(())
+}
+
+pub fn c26_an_import_lowers_no_fencing_number(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
+    anna.register(&chat, &key)?;
+    let sound = one_session(env)?;
+    let high = 1 << 51;
+    for fencing in [high, 1] {
+        let record = ExportedSession {
+            fencing,
+            ..sound.clone()
+        };
+        let outcome = import(env, &record, ImportMode::Replace)?;
+        ensure_eq(outcome, ImportOutcome::Imported)?;
+    }
+    let claim = anna.claimed(&chat, "message")?;
+    ensure(
+        claim.token.fencing_number() > high,
+        "a later claim has a greater number",
+    )
 }
 
 pub fn c26_an_import_of_a_contradictory_record_is_refused(env: &TestEnv) -> CaseResult {

@@ -2,16 +2,13 @@
 
 use std::time::Duration;
 
-use crate::backend::redis::script::known_pointer::KnownPointer;
+use crate::backend::redis::script::known_pointer::{KnownPointer, POINTER_SLACK};
 use crate::clock::whole_millis;
 use crate::options::TtlMillis;
 use crate::owner::Owner;
 
 /// A claim that much later than the last confirmation confirms the pointer.
 pub const CONFIRMED_FOR: Duration = Duration::from_secs(3600);
-
-/// The slack that the scripts keep between a deadline and the end of its pointer.
-const SLACK: Duration = Duration::from_secs(1800);
 
 /// The state of a pointer, by the clock of its node.
 pub struct PointerState {
@@ -80,7 +77,7 @@ pub struct Retry {
 pub fn pointer_life(TtlMillis(session): TtlMillis) -> Option<u64> {
     let longest = |ttl: u64| ttl.saturating_add(whole_millis(CONFIRMED_FOR));
     let doubled = session.map(|ttl| longest(ttl).saturating_mul(2));
-    doubled.map(|life| life.saturating_add(whole_millis(SLACK)))
+    doubled.map(|life| life.saturating_add(POINTER_SLACK))
 }
 
 #[cfg(test)]

@@ -226,8 +226,12 @@ impl PointerStore {
         let keys = self.keys(owner);
         let call = OwnerCall::new(&keys, keys.session(key), arguments::Fence { key, stamp });
         let reply = self.client.run(call.call).await?;
-        // If the fence cannot be read, the key stays with its owner.
-        Ok(Answer::read(keys, reply.value).is_ok_and(|answer| answer.status == Status::None))
+        match Answer::read(keys, reply.value) {
+            Ok(answer) => Ok(answer.status == Status::None),
+            // If the fence cannot be read, the key stays with its owner.
+            Err(error) if error.code == ErrorCode::Internal => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// The owner of a session key.

@@ -2,7 +2,7 @@
 //!
 //! A line `--- @include "lib/load"` is replaced by the text of that file, once for each script: a
 //! file that is in the text already is left out. A word that begins with `$` is replaced by Lua
-//! text that is made from a table of fields:
+//! text that is made in Rust:
 //!
 //! | word | text |
 //! |---|---|
@@ -13,9 +13,13 @@
 //! | `$RECORD_PACKED` | a record of the table `head` |
 //! | `$INDEX_NAMES`, `$INDEX_PATTERN`, `$INDEX_TEXT` | the same for the header of the index: `index_last`, … |
 //! | `$INDEX_EMPTY` | the header of an index without waits |
+//! | `$POINTER_SLACK` | the slack between a deadline and the end of its pointer, in milliseconds |
+//! | `$LONGEST_HOLD` | for how long a claim holds off a deadline at most, in milliseconds |
 
 use super::index_header::{self, INDEX_HEADER};
+use super::known_pointer::POINTER_SLACK;
 use super::record::RECORD;
+use crate::rules::LONGEST_HOLD;
 
 macro_rules! files {
     ($($path:literal),+ $(,)?) => {
@@ -39,6 +43,7 @@ const FILES: &[(&str, &str)] = files![
     "lib/expires_at",
     "lib/fence",
     "lib/hold",
+    "lib/if_readable",
     "lib/index",
     "lib/keys",
     "lib/legacy",
@@ -75,6 +80,8 @@ pub fn assemble(script: &str, writes: bool) -> String {
         ("$INDEX_PATTERN", INDEX_HEADER.pattern()),
         ("$INDEX_TEXT", INDEX_HEADER.text("index")),
         ("$INDEX_EMPTY", format!("'{}'", index_header::EMPTY)),
+        ("$POINTER_SLACK", POINTER_SLACK.to_string()),
+        ("$LONGEST_HOLD", LONGEST_HOLD.to_string()),
     ];
     words
         .iter()
@@ -202,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn every_word_of_a_table_is_replaced() {
+    fn every_word_is_replaced() {
         for script in ALL {
             let (name, text) = (script.path, assemble(script.file, script.writes));
             let mut rest = text.split('$').skip(1);

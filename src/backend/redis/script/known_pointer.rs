@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+/// How much earlier than the end of its pointer a session must end, in milliseconds. The clocks of
+/// two nodes differ by less.
+pub const POINTER_SLACK: u64 = 1_800_000;
+
 /// What a session's node knows of the session's pointer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KnownPointer {

@@ -1,18 +1,25 @@
 //! A script does everything or nothing: each of its commands is refused in turn, and each value that
 //! it reads is damaged (C14, C17).
 //!
-//! The scripts run as they are, on the keys of one server and on those of a Cluster.
+//! The scripts run as they are, on one server and on the nodes of a Cluster.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use greentic_session_testkit::{Endpoint, RedisServer, Reply, RespClient, own_servers, require};
+use greentic_session_testkit::{
+    Endpoint, RedisCluster, RedisServer, Reply, RespClient, own_servers, require,
+};
 
 use crate::backend::redis::script::arguments::ALL;
 use crate::backend::redis::script::assembly::assemble;
-use crate::backend::redis::script::permissions::commands_of;
 
 const ADA: &str = "dev:acme:-:ada";
+const BEN: &str = "dev:acme:-:ben";
+/// The stamp of the pointers that the records name.
+const STAMP: &str = "1700000000000000";
+/// The pointer of the session `main`, on a Cluster.
+const POINTER: &str = "ns:owner:main";
 const HOUR: &str = "3600000";
 const TWO_HOURS: &str = "7200000";
 const DATA: &str = r#"{"tenant_ctx":{"env":"dev","tenant":"acme","tenant_id":"acme","user":"ada","user_id":"ada"},"flow_id":"f"}"#;
@@ -34,30 +41,48 @@ const DUMP: &str = "local all = {} for _, key in ipairs(redis.call('KEYS', '*'))
     table.insert(all, {key, redis.call('DUMP', key), redis.call('PEXPIRETIME', key)}) end return all";
 
 struct Lab {
-    _server: RedisServer,
-    client: RefCell<RespClient>,
+    _servers: Box<dyn Any>,
+    /// The servers that have keys.
+    nodes: Vec<RefCell<RespClient>>,
     texts: BTreeMap<&'static str, String>,
     /// What the names of keys begin with.
     base: &'static str,
     /// The TTL of sessions; empty for none.
     ttl: &'static str,
+    /// Until when pointers live, on a Cluster; `0` for ever.
+    pointer_ends: String,
 }
 
 impl Lab {
-    fn start() -> Self {
+    fn on_one_server() -> Self {
+        let server = RedisServer::start();
+        let address = server.address();
+        Self::new(Box::new(server), &[address], "ns:")
+    }
+
+    fn on_a_cluster() -> Self {
+        let cluster = RedisCluster::start();
+        let masters = cluster.nodes()[..3].iter();
+        let addresses: Vec<_> = masters.map(RedisServer::address).collect();
+        Self::new(Box::new(cluster), &addresses, "ns:{dev:acme:-:ada}:")
+    }
+
+    fn new(servers: Box<dyn Any>, addresses: &[String], base: &'static str) -> Self {
         let texts = ALL
             .iter()
             .map(|entry| (entry.path, assemble(entry.file, entry.writes)));
-        let server = RedisServer::start();
-        let address = server.address();
-        let (_, port) = address.rsplit_once(':').unwrap();
-        let client = RespClient::connect(&Endpoint::local(port.parse().unwrap())).unwrap();
+        let connect = |address: &String| {
+            let (_, port) = address.rsplit_once(':').unwrap();
+            let port = port.parse().unwrap();
+            RefCell::new(RespClient::connect(&Endpoint::local(port)).unwrap())
+        };
         Self {
-            _server: server,
-            client: RefCell::new(client),
+            _servers: servers,
+            nodes: addresses.iter().map(connect).collect(),
             texts: texts.collect(),
-            base: "ns:",
+            base,
             ttl: "",
+            pointer_ends: "0".to_owned(),
         }
     }
 
@@ -65,36 +90,75 @@ impl Lab {
         self.base.contains('{')
     }
 
-    fn command(&self, words: &[&str]) -> Reply {
-        self.client.borrow_mut().command(words).unwrap()
+    /// The answers of all servers.
+    fn everywhere(&self, words: &[&str]) -> Vec<Reply> {
+        let nodes = self.nodes.iter();
+        let answers = nodes.map(|node| node.borrow_mut().command(words).unwrap());
+        answers.collect()
     }
 
+    /// The answer of the server that has the key.
+    fn command(&self, words: &[&str]) -> Reply {
+        let nodes = self.nodes.iter();
+        let mut answers = nodes.map(|node| node.borrow_mut().command(words).unwrap());
+        let is_elsewhere =
+            |answer: &Reply| matches!(answer, Reply::Error(text) if text.starts_with("MOVED"));
+        answers.find(|answer| !is_elsewhere(answer)).unwrap()
+    }
+
+    /// Runs a script on the keys of an owner.
     fn run(&self, path: &str, args: &[&str]) -> Reply {
-        let text = self.texts[path].as_str();
-        let head = ["EVAL", text, "1", self.base, self.base];
+        self.run_on(self.base, path, &[&[self.base], args].concat())
+    }
+
+    /// Runs a script on a key.
+    fn run_on(&self, key: &str, path: &str, args: &[&str]) -> Reply {
+        let head = ["EVAL", self.texts[path].as_str(), "1", key];
         let writes = ALL.iter().any(|entry| entry.path == path && entry.writes);
         // A script that writes has a write deadline as its last argument.
         let deadline: &[&str] = if writes { &["9000000000000000"] } else { &[] };
         self.command(&[&head, args, deadline].concat())
     }
 
+    /// The instant that is so far in the future, in epoch milliseconds.
+    fn in_future(&self, millis: u64) -> u64 {
+        let time = self.command(&["TIME"]).texts();
+        time[0].parse::<u64>().unwrap() * 1000 + millis
+    }
+
     fn name(&self, rest: &str) -> String {
         format!("{}{rest}", self.base)
     }
 
+    /// What a call knows of the pointer, on a Cluster.
+    fn pointer(&self, sign: &str) -> String {
+        match self.is_cluster() {
+            true => format!("{sign}{STAMP}:{}:5", self.pointer_ends),
+            false => String::new(),
+        }
+    }
+
     /// The reservation of a new session, on a Cluster.
-    fn reserved(&self) -> &'static str {
-        let on_cluster = "+1700000000000000:0:5";
-        if self.is_cluster() { on_cluster } else { "" }
+    fn reserved(&self) -> String {
+        self.pointer("+")
     }
 
     /// The reservation of a session that exists, on a Cluster.
-    fn found(&self) -> &'static str {
-        let on_cluster = "=1700000000000000:0:5";
-        if self.is_cluster() { on_cluster } else { "" }
+    fn found(&self) -> String {
+        self.pointer("=")
     }
 
-    fn park(&self, key: &str, scope: &str, reservation: &str) -> Reply {
+    /// The stamp of [`POINTER`], which differs from that in the records.
+    fn stamp(&self) -> String {
+        let stored = self.command(&["GET", POINTER]);
+        let Reply::Bulk(stored) = stored else {
+            return String::new();
+        };
+        let stored = String::from_utf8(stored).unwrap();
+        stored.split(' ').next().unwrap_or_default().to_owned()
+    }
+
+    fn park(&self, key: &str, scope: &str, reservation: impl AsRef<str>) -> Reply {
         let old = format!("0{scope}");
         let args = [
             ADA,
@@ -106,7 +170,7 @@ impl Lab {
             "0",
             "10000",
             DATA,
-            reservation,
+            reservation.as_ref(),
         ];
         self.run("ops/park", &args)
     }
@@ -119,13 +183,17 @@ impl Lab {
 
     /// Parks again on a scope.
     fn commit(&self, limit: &str, scope: &str) -> Reply {
+        self.commit_for(self.ttl, limit, scope, "")
+    }
+
+    fn commit_for(&self, ttl: &str, limit: &str, scope: &str, extended: &str) -> Reply {
         let old = format!("0{scope}");
         let claim = [ADA, "held", "m2", "s2", HOUR, limit];
-        let next = [scope, &old, self.ttl, "", DATA];
+        let next = [scope, &old, ttl, extended, DATA];
         self.run("ops/commit", &[&claim[..], &next].concat())
     }
 
-    fn import(&self, key: &str, reservation: &str, wait: &[&str]) -> Reply {
+    fn import(&self, key: &str, reservation: impl AsRef<str>, wait: &[&str]) -> Reply {
         let flags = if key == "new" { "-uc" } else { "-u" };
         let session = [
             ADA,
@@ -139,7 +207,7 @@ impl Lab {
             "0",
             "q",
             DATA,
-            reservation,
+            reservation.as_ref(),
         ];
         self.run("admin/import", &[&session, wait].concat())
     }
@@ -147,7 +215,9 @@ impl Lab {
     /// A user with all that the store can keep of one: two waits, of which one is claimed; a wait that
     /// was claimed for a message that is committed meanwhile; a created session, and that message.
     fn fill(&self) {
-        let _flushed = self.command(&["FLUSHALL"]).accepted();
+        for flushed in self.everywhere(&["FLUSHALL"]) {
+            let _ = flushed.accepted();
+        }
         for (key, scope) in [
             ("main", "aa"),
             ("held", "bb"),
@@ -156,7 +226,8 @@ impl Lab {
         ] {
             let _parked = self.park(key, scope, self.reserved());
         }
-        let made = [ADA, "made", "-uc", self.ttl, "p", DATA, self.reserved()];
+        let reserved = self.reserved();
+        let made = [ADA, "made", "-uc", self.ttl, "p", DATA, &reserved];
         let _created = self.run("ops/create", &made);
         for (scope, message, secret, lease) in [
             ("bb", "m2", "s2", HOUR),
@@ -167,6 +238,30 @@ impl Lab {
         }
         let finished = self.run("ops/commit", &[ADA, "old", "m1", "s1", HOUR, "1000"]);
         assert_eq!(status(&finished), "OK");
+        if self.is_cluster() {
+            let reserve = [ADA, TWO_HOURS, "", "0"];
+            let _reserved = self.run_on(POINTER, "pointer/reserve", &reserve);
+            let _fenced = self.run("pointer/fence", &["new", "1600000000000000"]);
+        }
+    }
+
+    /// What a repair mends: a wait that is not routed to, one that is routed to and missing, a record
+    /// without its session, and a look-up that leads nowhere.
+    fn fill_faulty(&self) {
+        self.fill();
+        let [route, expiry] = ["route", "expiry"].map(|kind| self.name(&format!("{kind}:{ADA}")));
+        let [user, twice] =
+            [format!("user:{ADA}"), "session:twice".into()].map(|it| self.name(&it));
+        for words in [
+            ["HDEL", &route, "aa"].as_slice(),
+            &["HSET", &route, "yy", "5:main"],
+            &["ZADD", &expiry, "inf", "yy"],
+            &["ZADD", &expiry, "inf", "xx"],
+            &["DEL", &twice],
+            &["SET", &user, "nobody"],
+        ] {
+            let _ = self.command(words).accepted();
+        }
     }
 
     /// A session that 1.2 parked, on one server.
@@ -182,23 +277,41 @@ impl Lab {
         }
     }
 
+    /// The commands that the servers run for an operation.
+    fn commands_of(&self, operation: fn(&Self) -> Reply) -> BTreeSet<String> {
+        let _reset = self.everywhere(&["CONFIG", "RESETSTAT"]);
+        let _answer = operation(self);
+        let stats = self.everywhere(&["INFO", "commandstats"]);
+        let stats: Vec<_> = stats.iter().map(Reply::text).collect();
+        let lines = stats.iter().flat_map(|stats| stats.lines());
+        let names =
+            lines.filter_map(|line| Some(line.strip_prefix("cmdstat_")?.split_once(':')?.0));
+        let of_scripts = names.map(str::to_uppercase).filter(|name| {
+            let text = format!("'{name}'");
+            self.texts.values().any(|script| script.contains(&text))
+        });
+        of_scripts.collect()
+    }
+
     fn names(&self) -> Vec<String> {
-        let mut names = self.command(&["KEYS", "*"]).texts();
+        let answers = self.everywhere(&["KEYS", "*"]);
+        let mut names: Vec<_> = answers.iter().flat_map(Reply::texts).collect();
         names.sort();
         names
     }
 
     /// Everything that is stored, with its expiry.
     fn dump(&self) -> Vec<String> {
-        let all = self.command(&["EVAL", DUMP, "0"]);
-        let mut all: Vec<_> = all.array().iter().map(|key| format!("{key:?}")).collect();
+        let answers = self.everywhere(&["EVAL", DUMP, "0"]);
+        let keys = answers.iter().flat_map(|answer| answer.array().to_vec());
+        let mut all: Vec<_> = keys.map(|key| format!("{key:?}")).collect();
         all.sort();
         all
     }
 
-    /// What a check finds.
-    fn findings(&self) -> BTreeSet<String> {
-        let mut args = vec!["0".to_owned()];
+    /// Compares all that is stored, and repairs it if asked to.
+    fn check(&self, repair: &str) -> Reply {
+        let mut args = vec![repair.to_owned()];
         for name in self.names() {
             let rest = name.strip_prefix(self.base).unwrap_or_default();
             let of = |kind: &&str| rest.strip_prefix(*kind)?.strip_prefix(':');
@@ -208,7 +321,12 @@ impl Lab {
             }
         }
         let args: Vec<_> = args.iter().map(String::as_str).collect();
-        let answer = self.run("admin/check", &args);
+        self.run("admin/check", &args)
+    }
+
+    /// What a check finds.
+    fn findings(&self) -> BTreeSet<String> {
+        let answer = self.check("0");
         assert_eq!(status(&answer), "OK", "{answer:?}");
         let findings = answer.array()[1].array().iter();
         let shown = findings.map(|finding| {
@@ -237,7 +355,7 @@ type Operation = (&'static str, fn(&Lab) -> Reply);
 const OPERATIONS: &[Operation] = &[
     ("read", |lab| lab.run("ops/read", &["main"])),
     ("create", |lab| {
-        let args = [ADA, "new", "-uc", lab.ttl, "q", DATA, lab.reserved()];
+        let args = [ADA, "new", "-uc", lab.ttl, "q", DATA, &lab.reserved()];
         lab.run("ops/create", &args)
     }),
     ("update", |lab| {
@@ -350,13 +468,106 @@ const LEGACY_OPERATIONS: &[Operation] = &[
     }),
 ];
 
-/// Operations, and what is stored before each.
-type Table = (&'static [Operation], fn(&Lab));
+/// On pointers, and with a pointer that is extended.
+const CLUSTER_OPERATIONS: &[Operation] = &[
+    ("extend with another pointer", |lab| {
+        let extended = format!("{STAMP}={STAMP}:0:5");
+        lab.run("admin/extend", &["main", "7200000", &extended])
+    }),
+    ("extend without the pointer", |lab| {
+        let extended = format!("{STAMP}!");
+        lab.run("admin/extend", &["main", "7200000", &extended])
+    }),
+    ("commit with another pointer", |lab| {
+        let extended = format!("{STAMP}={STAMP}:0:5");
+        lab.commit_for("7200000", "1000", "bb", &extended)
+    }),
+    ("commit without the pointer", |lab| {
+        let extended = format!("{STAMP}!");
+        lab.commit_for("7200000", "1000", "bb", &extended)
+    }),
+    ("confirm", |lab| {
+        let extended = format!("{STAMP}={STAMP}:0:6");
+        lab.run("pointer/confirm", &["main", &extended])
+    }),
+    ("fence", |lab| lab.run("pointer/fence", &["new", STAMP])),
+    ("fence an existing session", |lab| {
+        lab.run("pointer/fence", &["main", STAMP])
+    }),
+    ("reserve", |lab| {
+        lab.run_on(POINTER, "pointer/reserve", &[ADA, TWO_HOURS, "", "0"])
+    }),
+    ("reserve for ever", |lab| {
+        lab.run_on(POINTER, "pointer/reserve", &[ADA, "", "", "0"])
+    }),
+    ("reserve for another owner", |lab| {
+        lab.run_on(POINTER, "pointer/reserve", &[BEN, HOUR, "", "0"])
+    }),
+    ("replace", |lab| {
+        let stamp = lab.stamp();
+        lab.run_on(POINTER, "pointer/reserve", &[BEN, HOUR, &stamp, "0"])
+    }),
+    ("delete", |lab| {
+        lab.run_on(POINTER, "pointer/delete", &[ADA, &lab.stamp()])
+    }),
+    ("inspect", |lab| lab.run_on(POINTER, "pointer/inspect", &[])),
+    ("lease of the sweep", |lab| {
+        lab.run_on("ns:sweep", "pointer/sweep_lease", &["token", HOUR])
+    }),
+];
 
-const TABLES: [(&str, Table); 3] = [
-    ("ns:", (OPERATIONS, Lab::fill)),
-    ("ns:", (LEGACY_OPERATIONS, Lab::fill_legacy)),
-    ("ns:{dev:acme:-:ada}:", (OPERATIONS, Lab::fill)),
+/// In steps: a refused step leaves the steps before it.
+const STEPS: &[Operation] = &[
+    ("erase", |lab| {
+        let part = ["sessions", "0", "0", "1", "made", "0gg", "0hh"];
+        lab.run("admin/erase_owner", &[&[ADA], &part[..]].concat())
+    }),
+    ("erase what 1.2 stored", |lab| {
+        let part = ["legacy", "0", "0", "0", "0gg", "0hh"];
+        lab.run("admin/erase_owner", &[&[ADA], &part[..]].concat())
+    }),
+    ("erase message ids", |lab| {
+        lab.run("admin/erase_owner", &[ADA, "messages", "0", "0", "0"])
+    }),
+    ("repair", |lab| lab.check("1")),
+];
+
+/// Operations, and what is stored before each.
+struct Table {
+    operations: &'static [Operation],
+    fill: fn(&Lab),
+    is_in_steps: bool,
+}
+
+const fn table(operations: &'static [Operation], fill: fn(&Lab)) -> Table {
+    Table {
+        operations,
+        fill,
+        is_in_steps: false,
+    }
+}
+
+const fn in_steps(fill: fn(&Lab)) -> Table {
+    Table {
+        operations: STEPS,
+        fill,
+        is_in_steps: true,
+    }
+}
+
+const ONE_SERVER: &[Table] = &[
+    table(OPERATIONS, Lab::fill),
+    table(LEGACY_OPERATIONS, Lab::fill_legacy),
+    in_steps(Lab::fill),
+    in_steps(Lab::fill_legacy),
+    in_steps(Lab::fill_faulty),
+];
+
+const CLUSTER: &[Table] = &[
+    table(OPERATIONS, Lab::fill),
+    table(CLUSTER_OPERATIONS, Lab::fill),
+    in_steps(Lab::fill),
+    in_steps(Lab::fill_faulty),
 ];
 
 /// Runs an operation on what `prepare` has stored, while the user may not run a command, if one is
@@ -365,6 +576,7 @@ fn check(
     lab: &Lab,
     prepare: impl Fn(&Lab),
     (name, operation): Operation,
+    is_in_steps: bool,
     refused: Option<&str>,
     case: &str,
 ) -> Reply {
@@ -373,52 +585,82 @@ fn check(
     let permit = |sign: &str| {
         if let Some(command) = refused {
             let rule = format!("{sign}{}", command.to_lowercase());
-            let _ = lab
-                .command(&["ACL", "SETUSER", "default", &rule])
-                .accepted();
+            for permitted in lab.everywhere(&["ACL", "SETUSER", "default", &rule]) {
+                let _ = permitted.accepted();
+            }
         }
     };
     permit("-");
     let answer = operation(lab);
     permit("+");
-    if is_refused(&answer) {
+    if is_refused(&answer) && !is_in_steps {
         assert_eq!(lab.dump(), before, "{name}, {case}: {answer:?}");
     }
     let found = lab.findings();
-    let new: Vec<_> = found.difference(&known).collect();
+    let mut new: Vec<_> = found.difference(&known).collect();
+    if is_in_steps {
+        // The strings of 1.2 are erased behind their sessions.
+        new.retain(|finding| !finding.starts_with("DANGLING waits "));
+    }
     assert!(new.is_empty(), "{name}, {case}: {answer:?} and {new:?}");
     answer
+}
+
+/// Refuses each command of the scripts in turn.
+fn refuse_each_command(lab: &Lab, tables: &[Table]) {
+    let mut all = BTreeSet::new();
+    for table in tables {
+        let mut refused = 0;
+        for operation in table.operations {
+            let run = |command, case: &str| {
+                check(
+                    lab,
+                    table.fill,
+                    *operation,
+                    table.is_in_steps,
+                    command,
+                    case,
+                )
+            };
+            let answer = run(None, "no refusal");
+            assert!(!is_refused(&answer), "{}: {answer:?}", operation.0);
+            (table.fill)(lab);
+            let commands = lab.commands_of(operation.1);
+            for command in &commands {
+                let answer = run(Some(command), &format!("without {command}"));
+                if status(&answer) == "NOT_PERMITTED" {
+                    assert_eq!(answer.array()[1].text(), *command, "{}", operation.0);
+                    refused += 1;
+                }
+                let says = "cannot be read, as a command was refused";
+                assert_ne!(status(&answer), "UNREADABLE", "{}: {says}", operation.0);
+            }
+            all.extend(commands);
+        }
+        assert!(refused > 10, "{refused}");
+    }
+    assert!(all.len() > 15, "{all:?}");
 }
 
 #[test]
 fn c17_a_script_with_a_refused_command_does_nothing() {
     require!(own_servers);
-    let mut lab = Lab::start();
-    let commands: BTreeSet<_> = lab
-        .texts
-        .values()
-        .flat_map(|text| commands_of(text))
-        .collect();
-    assert!(commands.len() > 25, "{commands:?}");
-    for (base, (operations, fill)) in TABLES {
-        lab.base = base;
-        for ttl in ["", HOUR] {
-            lab.ttl = ttl;
-            let mut refused = 0;
-            for operation in operations {
-                let answer = check(&lab, fill, *operation, None, "no refusal");
-                assert!(!is_refused(&answer), "{}: {answer:?}", operation.0);
-                for command in &commands {
-                    let case = format!("without {command}");
-                    let answer = check(&lab, fill, *operation, Some(command), &case);
-                    if status(&answer) == "NOT_PERMITTED" {
-                        assert_eq!(answer.array()[1].text(), *command, "{}", operation.0);
-                        refused += 1;
-                    }
-                }
-            }
-            assert!(refused > 30, "{refused}");
-        }
+    let mut lab = Lab::on_one_server();
+    for ttl in ["", HOUR] {
+        lab.ttl = ttl;
+        refuse_each_command(&lab, ONE_SERVER);
+    }
+}
+
+#[test]
+fn c17_a_script_with_a_refused_command_does_nothing_on_a_cluster() {
+    require!(own_servers);
+    let mut lab = Lab::on_a_cluster();
+    let soon = lab.in_future(7_200_000).to_string();
+    for (ttl, pointer_ends) in [("", "0"), (HOUR, "0"), (HOUR, soon.as_str())] {
+        lab.ttl = ttl;
+        pointer_ends.clone_into(&mut lab.pointer_ends);
+        refuse_each_command(&lab, CLUSTER);
     }
 }
 
@@ -444,7 +686,7 @@ fn damages(lab: &Lab, name: &str) -> Vec<Vec<String>> {
     match lab.command(&["TYPE", name]).text().as_str() {
         "string" => {
             let value = lab.command(&["GET", name]).text();
-            let values = if name.contains("meta:") {
+            let values = if name.contains("meta:") || name.contains("owner:") {
                 parts(&value)
             } else {
                 vec![String::new(), "garbage".to_owned(), HUGE.to_owned()]
@@ -473,23 +715,16 @@ fn damages(lab: &Lab, name: &str) -> Vec<Vec<String>> {
     }
 }
 
-#[test]
-fn c17_a_script_that_meets_a_damaged_value_does_everything_or_nothing() {
-    require!(own_servers);
-    let mut lab = Lab::start();
-    for (base, (operations, fill)) in TABLES {
-        lab.base = base;
-        lab.ttl = HOUR;
-        fill(&lab);
-        let kinds: &[&str] = match lab.is_cluster() {
-            true => &["meta:"],
-            false => &["meta:", "route:", "expiry:", "user:", "done:", "waits:"],
-        };
+/// Damages each key of these kinds in turn.
+fn damage_each_key(lab: &Lab, tables: &[Table], kinds: &[&str]) {
+    for table in tables {
+        let fill = table.fill;
+        fill(lab);
         let names = lab.names().into_iter();
         let names = names.filter(|name| kinds.iter().any(|kind| name.contains(kind)));
         for name in names.filter(|name| !name.ends_with("twice")) {
-            fill(&lab);
-            for number in 0..=damages(&lab, &name).len() {
+            fill(lab);
+            for number in 0..=damages(lab, &name).len() {
                 let prepare = |lab: &Lab| {
                     fill(lab);
                     if let Some(words) = damages(lab, &name).get(number) {
@@ -501,10 +736,29 @@ fn c17_a_script_that_meets_a_damaged_value_does_everything_or_nothing() {
                     }
                 };
                 let case = format!("damage {number} of {name}");
-                for operation in operations {
-                    let _answer = check(&lab, prepare, *operation, None, &case);
+                for operation in table.operations {
+                    let steps = table.is_in_steps;
+                    let _answer = check(lab, prepare, *operation, steps, None, &case);
                 }
             }
         }
     }
+}
+
+#[test]
+fn c17_a_script_that_meets_a_damaged_value_does_everything_or_nothing() {
+    require!(own_servers);
+    let mut lab = Lab::on_one_server();
+    lab.ttl = HOUR;
+    let kinds = ["meta:", "route:", "expiry:", "user:", "done:", "waits:"];
+    damage_each_key(&lab, ONE_SERVER, &kinds);
+}
+
+#[test]
+fn c17_a_script_that_meets_a_damaged_value_on_a_cluster_does_everything_or_nothing() {
+    require!(own_servers);
+    let mut lab = Lab::on_a_cluster();
+    lab.ttl = HOUR;
+    lab.pointer_ends = lab.in_future(7_200_000).to_string();
+    damage_each_key(&lab, CLUSTER, &["meta:", "owner:", "fence:"]);
 }

@@ -1,6 +1,7 @@
 -- Compares what is stored under some names with what it leads to, and repairs it if asked to (C23).
 
 --- @include "lib/expires_at"
+--- @include "lib/if_readable"
 --- @include "lib/index"
 --- @include "lib/messages"
 
@@ -42,7 +43,7 @@ local check = {}
 local function owner_of_data(key)
   local session, owner_in = name('session', key), legacy().owner_in
   local context = string.match(call('GETRANGE', session, 0, 4095), '^{"tenant_ctx":(%b{})')
-  local is_read, owner = pcall(owner_in, key, '{"tenant_ctx":' .. (context or 'null') .. '}')
+  local is_read, owner = if_readable(owner_in, key, '{"tenant_ctx":' .. (context or 'null') .. '}')
   return is_read and owner or owner_in(key, call('GET', session))
 end
 
@@ -112,7 +113,7 @@ function check.route(owner)
     local scope, order, key = fields[i], string.match(fields[i + 1], '^([0-9]+):(.*)$')
     local ends = tonumber(call('ZSCORE', expiry, scope) or NEVER)
     if scope ~= '#' and ends > now then
-      local is_read, waits = pcall(is_waiting, owner, scope, order, key)
+      local is_read, waits = if_readable(is_waiting, owner, scope, order, key)
       if waits or not is_read then
         latest = math.max(latest, ends) -- a session that cannot be read may wait there
       else
@@ -123,7 +124,7 @@ function check.route(owner)
       end
     end
   end
-  local is_read, last = pcall(header_numbers, route, call('HGET', route, '#'))
+  local is_read, last = if_readable(header_numbers, route, call('HGET', route, '#'))
   local at = expires_at(route)
   if not is_read or latest > 0 and at >= 0 and at < latest - 1 then
     report('MISSING', 'route', nil, is_read and 'the index ends before a wait does' or 'the index header is damaged', function()
@@ -163,7 +164,7 @@ function check.done(owner)
   local fields, newest, damaged = call('HGETALL', done), 0, {}
   for i = 1, #fields, 2 do
     local field, value = fields[i], fields[i + 1]
-    local is_read, ends = pcall(field == '#' and read_newest or read_message, done, value)
+    local is_read, ends = if_readable(field == '#' and read_newest or read_message, done, value)
     if is_read then
       newest = math.max(newest, ends)
     else

@@ -1,7 +1,9 @@
 -- Erases a part of what an owner has, also what is claimed (C22): sessions, then what 1.2 stored, and message
--- ids last.
+-- ids last. It goes in steps: a session with all that leads to it, or some entries that lead to no session any
+-- more. Each step reads all that it needs before it writes. An error ends the script between two steps.
 
 --- @include "lib/delete_session"
+--- @include "lib/if_readable"
 
 -- How many waits one call erases, and how many message ids.
 local WAITS, MESSAGES = 32, 128
@@ -16,11 +18,10 @@ local function forget_page(done, cursor)
       live = live + (ends and tonumber(ends) > now and 1 or 0)
     end
   end
-  if #gone > 0 then
-    call('HDEL', done, unpack(gone))
-  end
-  if call('HLEN', done) <= 1 then
-    call('DEL', done)
+  if call('HLEN', done) - #gone <= 1 then
+    write('DEL', done)
+  elseif #gone > 0 then
+    write('HDEL', done, unpack(gone))
   end
   return live, page[1]
 end
@@ -39,16 +40,16 @@ return run(function()
 
   -- An unreadable session must not protect the others. The walk before this call has reported it.
   local function erase(key)
-    local ok, head = pcall(load, key)
-    if ok and head and head.owner == owner then
+    local is_read, head = if_readable(load, key)
+    if is_read and head and head.owner == owner then
+      delete_session(head)
+      flush() -- the next one looks at what is left
       erased = erased + 1
       if stamp_of(head) ~= '' then
         table.insert(pointed, {'OK', head.key, stamp_of(head)})
       end
-      delete_session(head)
-      flush() -- the next one looks at what is left
     end
-    return ok and not head
+    return is_read and not head
   end
 
   if part == 'sessions' then
@@ -63,20 +64,26 @@ return run(function()
           erase(key)
         end
       end
-      call('ZREM', expiry, unpack(scopes))
-      call('HDEL', route, unpack(scopes))
+      write('ZREM', expiry, unpack(scopes))
+      write('HDEL', route, unpack(scopes))
+      flush()
     end
     if more == '1' or call('ZCARD', expiry) > 0 then
       return answer('sessions', '0')
     end
-    call('UNLINK', route)
+    write('UNLINK', route)
+    flush()
   end
   if part ~= 'messages' then
-    local page = call('SSCAN', waits, cursor, 'COUNT', WAITS)
+    local page, missing = call('SSCAN', waits, cursor, 'COUNT', WAITS), {}
     for _, key in ipairs(page[2]) do
       if erase(key) then
-        call('SREM', waits, key)
+        table.insert(missing, key)
       end
+    end
+    if #missing > 0 then
+      write('SREM', waits, unpack(missing))
+      flush()
     end
     if page[1] ~= '0' then
       return answer('legacy', page[1])
@@ -84,7 +91,8 @@ return run(function()
     local user = name('user', owner)
     local created = call('GET', user)
     if created and call('EXISTS', name('session', created)) == 0 then
-      call('DEL', user)
+      write('DEL', user)
+      flush()
     end
     cursor = '0'
   end
@@ -92,7 +100,7 @@ return run(function()
     local scope = legacy_route(owner, ARGV[i])
     local key = call('GET', scope)
     if key and call('EXISTS', name('session', key)) == 0 then
-      call('DEL', scope)
+      write('DEL', scope)
     end
   end
   messages, cursor = forget_page(name('done', owner), cursor)

@@ -32,11 +32,15 @@ return run(function()
   if if_absent == '1' and (stored or displaced) then
     return {'EXISTS'}
   end
-  for _, head in pairs({stored = stored, displaced = displaced}) do
-    local busy = claimed_until(head)
-    if busy > 0 then
-      return {'CLAIMED', busy}
-    end
+  local busy = stored and claimed_until(stored) or 0
+  if busy == 0 and displaced then
+    busy = claimed_until(displaced)
+  end
+  if busy > 0 then
+    return {'CLAIMED', busy}
+  end
+  if stored then
+    fencing = text(math.max(fencing, stored.fencing)) -- a number of an earlier claim is never given again
   end
   local head = {
     key = key, owner = owner, flags = flags, pointer = pointer_in(reservation), revision = revision,

@@ -2,6 +2,7 @@
 -- read.
 
 --- @include "lib/load"
+--- @include "lib/if_readable"
 
 local depth = unpack(ARGV, 2, 2) -- behind it stands for each name its kind and what it belongs to
 
@@ -65,10 +66,7 @@ end
 return run(function()
   local found, size = {}, 0
   for i = 3, #ARGV, 2 do
-    local ok, answer = pcall(read[ARGV[i]], ARGV[i + 1])
-    if not ok and (type(answer) ~= 'table' or answer[1] ~= 'UNREADABLE') then
-      error(answer)
-    end
+    local _, answer = if_readable(read[ARGV[i]], ARGV[i + 1])
     table.insert(found, answer)
     size = size + #(answer[7] or '')
     if size > ENOUGH then

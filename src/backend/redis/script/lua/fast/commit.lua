@@ -16,7 +16,7 @@ repeat
   --- @include "fast/ttl"
   local answer, pointer_ends = string.match(record_pointer, '^([0-9]*)[:-]([0-9]*)')
   -- lib/reservation: the pointer must outlive the session.
-  local is_covered = pointer_ends == '0' or ttl ~= '' and now + ttl <= (tonumber(pointer_ends) or 0) - 1800000
+  local is_covered = pointer_ends == '0' or ttl ~= '' and now + ttl <= (tonumber(pointer_ends) or 0) - $POINTER_SLACK
   if record_flags ~= '-u' or extended ~= '' or not answer or answer ~= '' and not is_covered then
     break
   end

@@ -9,7 +9,7 @@ repeat
   local $RECORD_NAMES = string.match(type(record) == 'string' and record or '', $RECORD_PATTERN)
 
   --- @include "fast/ttl"
-  if sign and pointer_ends ~= '0' and (ttl == '' or now + ttl > pointer_ends - 1800000) then
+  if sign and pointer_ends ~= '0' and (ttl == '' or now + ttl > pointer_ends - $POINTER_SLACK) then
     break
   end
   if record_owner then

@@ -43,7 +43,7 @@ end
 -- The deadline of a session while a lease ends at `lease_until`: held off for a day at most, and on a Cluster
 -- as far as the pointer covers it.
 local function held_off(head, own, lease_until)
-  return math.max(own, math.min(lease_until, own + 86400000, covered_until(head.pointer)))
+  return math.max(own, math.min(lease_until, own + $LONGEST_HOLD, covered_until(head.pointer)))
 end
 
 -- The deadline that a session has without its claim.

@@ -7,7 +7,7 @@
 -- by less than half an hour.
 local function covered_until(pointer)
   local ends = string.match(pointer, '^[0-9]+:([0-9]+):')
-  return ends and ends ~= '0' and ends - 1800000 or NEVER
+  return ends and ends ~= '0' and ends - $POINTER_SLACK or NEVER
 end
 
 -- What the record of a session will hold of the pointer that a call has reserved.
@@ -61,7 +61,7 @@ local function cover(head, deadline, extended)
     return deadline
   end
   if sign == '!' then
-    return limit + 1800000
+    return limit + $POINTER_SLACK
   end
   return nil, {'EXTEND_POINTER', text(micros), stamp_of(head)}
 end

@@ -6,6 +6,9 @@
 local pointer = KEYS[1]
 local stored = redis.pcall('GET', pointer)
 local stamp, owner
+if type(stored) == 'table' and not string.find(stored.err, 'WRONGTYPE', 1, true) then
+  return stored -- a refused command, for example
+end
 if stored then
   stamp, owner = string.match(type(stored) == 'string' and stored or '', '^([0-9]+) (.*)$')
   if not owner or #stamp > 16 then
