@@ -2,12 +2,18 @@
 //! tests with random interleavings of threads.
 
 #[cfg(not(shuttle))]
-pub(crate) use parking_lot::{Mutex, RwLock};
+pub(crate) use parking_lot::{Mutex, MutexGuard, RwLock};
+#[cfg(shuttle)]
+pub(crate) use shuttle_locks::hand_over;
+
+/// Gives the lock to a thread that waits for it, if one does.
+#[cfg(not(shuttle))]
+pub(crate) fn hand_over<T>(lock: &Mutex<T>) {
+    MutexGuard::unlock_fair(lock.lock());
+}
 
 #[cfg(all(feature = "durable", not(shuttle)))]
 pub(crate) use condvar::Condvar;
-#[cfg(all(feature = "durable", not(shuttle)))]
-pub(crate) use parking_lot::MutexGuard;
 
 #[cfg(all(feature = "durable", shuttle))]
 pub(crate) use shuttle::sync::MutexGuard;
@@ -79,6 +85,10 @@ mod shuttle_locks {
                 Err(TryLockError::WouldBlock) => None,
             }
         }
+    }
+
+    pub(crate) fn hand_over<T>(lock: &Mutex<T>) {
+        drop(lock.lock());
     }
 
     #[derive(Default)]

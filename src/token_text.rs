@@ -18,8 +18,8 @@ impl ClaimToken {
     /// Returns the token as text, for a job queue that leads to another process.
     ///
     /// The text is opaque, printable and contains no space. It is a bearer secret: whoever has it
-    /// can commit the claim. It contains the owner with its user, and the session key, so it
-    /// belongs in no log.
+    /// can commit the claim, for the message for which it was made. It contains the owner with its
+    /// user, and the session key, so it belongs in no log.
     ///
     /// ```
     /// # use greentic_session::ClaimToken;
@@ -45,8 +45,8 @@ impl ClaimToken {
 
     /// Reads the text that [`to_text`](Self::to_text) returned.
     ///
-    /// The claim is not looked up: a forged token, or one whose claim is over, is a `Conflict` when
-    /// it is used.
+    /// The claim is not looked up: a forged token, one whose claim is over, or one that names another
+    /// message, is a `Conflict` when it is committed.
     ///
     /// # Errors
     /// - `InvalidInput`: the text is damaged, or of another version.
@@ -125,6 +125,50 @@ mod tests {
             damaged[place] = if damaged[place] == b'0' { b'1' } else { b'0' };
             let damaged = String::from_utf8(damaged).unwrap();
             assert_eq!(refused(&damaged), ErrorCode::InvalidInput, "{place}");
+        }
+    }
+
+    /// A text with the fields of a token, of which one is replaced, and their checksum.
+    fn text_with(token: &ClaimToken, place: usize, field: &str) -> String {
+        let text = token.to_text();
+        let (body, _) = text.rsplit_once('.').unwrap();
+        let mut fields: Vec<&str> = body.split('.').collect();
+        fields[place] = field;
+        let body = fields.join(".");
+        let check = checksum(&body);
+        format!("{body}.{check}")
+    }
+
+    #[test]
+    fn c16_a_malformed_field_is_refused_in_spite_of_its_checksum() {
+        let token = token("dev:acme:-:ada");
+        let key = hex::encode(token.key.as_str());
+        assert_eq!(
+            ClaimToken::from_text(&text_with(&token, 5, &key)).unwrap(),
+            token
+        );
+        let zero = "0".repeat(32);
+        let (short, long) = ("07".repeat(31), "07".repeat(33));
+        let (too_many, no_owner) = ("f".repeat(33), hex::encode("dev:acme"));
+        let (other, odd) = (
+            hex::encode("dev:acme:-:@other"),
+            hex::encode("dev:acme:-:a b"),
+        );
+        let long_key = hex::encode("k".repeat(1025));
+        let malformed: [(usize, &[&str]); 6] = [
+            (0, &["", "turn0", "turn2"]),
+            (1, &["", "-", "g", &zero, &too_many]),
+            (2, &["", "-1", "x", "10000000000000000"]),
+            (3, &["", "0", &short, &long, &"g".repeat(64)]),
+            (4, &["", "6", "ff", &no_owner, &other, &odd]),
+            (5, &["", "6", "ff", &long_key, &format!("{key}.00")]),
+        ];
+        for (place, fields) in malformed {
+            for field in fields {
+                let refused = ClaimToken::from_text(&text_with(&token, place, field));
+                let code = refused.map_err(|error| error.code);
+                assert_eq!(code, Err(ErrorCode::InvalidInput), "field {place}: {field}");
+            }
         }
     }
 

@@ -364,7 +364,7 @@ fn exported(found: Entry) -> Option<Box<ExportedSession>> {
         data: Session::into_data(session),
         revision: head.revision,
         created: known(head.created),
-        deadline: head.deadline,
+        deadline: head.own_deadline(),
         ttl_millis: head.ttl.map(TtlMillis::to_number),
         latest: found.latest,
         fencing: found.fencing,

@@ -5,7 +5,7 @@ use greentic_types::SessionKey;
 use super::{Head, Ledger, Remembered, Wait, live_or_deleted, other_holder, put_unclaimed};
 use crate::admin::{ImportMode, ImportOutcome, RevokeOutcome};
 use crate::claim::TokenSecret;
-use crate::clock::Timestamp;
+use crate::clock::{Timestamp, whole_millis};
 use crate::error::{SessionResult, not_found};
 use crate::options::StoreOptions;
 use crate::owner::{Identity, foreign_key};
@@ -135,7 +135,8 @@ fn imported_wait<L: Ledger>(
     })
 }
 
-/// C26: adds messages to those remembered; none is forgotten earlier.
+/// C26: adds messages to those remembered; none is forgotten earlier. Each is as old as the end of its
+/// window says.
 pub(crate) fn import_messages<L: Ledger>(
     ledger: &mut L,
     now: Timestamp,
@@ -147,12 +148,15 @@ pub(crate) fn import_messages<L: Ledger>(
         if until <= now || known.is_some_and(|known| known.until >= until) {
             continue;
         }
+        let window = whole_millis(options.message_window);
+        let since = Timestamp::from_millis(until.as_millis().saturating_sub(window)).min(now);
         let remembered = Remembered {
             message,
             secret: TokenSecret::random(),
             until,
         };
-        ledger.remember(&request.owner, remembered, options.message_limit(), now)?;
+        let limit = options.message_limit();
+        ledger.remember(&request.owner, remembered, since, limit, now)?;
     }
     Ok(())
 }

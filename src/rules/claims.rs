@@ -154,6 +154,9 @@ pub(crate) fn commit<L: Ledger>(
         return Ok(CommitOutcome::Done);
     }
     let head = held(ledger, now, &token)?;
+    if !head.is_claimed_for(&token.message) {
+        return Err(conflict(Conflict::ClaimLost));
+    }
     if done.is_some() {
         // A message is committed once, even if it claimed two waits. No worker needs this claim.
         end_claim(ledger, now, &token, &head)?;
@@ -189,7 +192,7 @@ pub(crate) fn commit<L: Ledger>(
         until: lease_end(now, whole_millis(options.message_window))
             .min(Timestamp::from_millis(LATEST_DEADLINE)),
     };
-    ledger.remember(&token.owner, message, options.message_limit(), now)?;
+    ledger.remember(&token.owner, message, now, options.message_limit(), now)?;
     Ok(CommitOutcome::Done)
 }
 

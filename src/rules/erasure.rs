@@ -38,31 +38,36 @@ impl<P: Clone> Erasure<P> {
         }
     }
 
-    /// Makes one step, which is atomic. Returns true if it was the last.
+    /// Makes one step, which is atomic. Returns true if it was the last. What is left of the owner is
+    /// often no more than one step.
     pub fn step<L>(&mut self, ledger: &mut L, now: Timestamp) -> SessionResult<bool>
     where
         L: Ledger<Position = P>,
     {
-        if !self.keys.is_empty() {
-            let keys = self.keys.split_off(self.keys.len().saturating_sub(STEP));
-            for key in &keys {
-                self.erase_session(ledger, now, key)?;
-            }
+        let keys = self.keys.split_off(self.keys.len().saturating_sub(STEP));
+        for key in &keys {
+            self.erase_session(ledger, now, key)?;
+        }
+        let mut left = STEP - keys.len();
+        if left == 0 {
             return Ok(false);
         }
         if let Some(after) = self.routes.take() {
-            let page = ledger.routed_after(&self.owner, after.as_ref(), STEP)?;
+            let page = ledger.routed_after(&self.owner, after.as_ref(), left)?;
             for (key, _) in &page.sessions {
                 self.erase_session(ledger, now, key)?;
             }
             self.routes = page.next.map(Some);
-            return Ok(false);
+            left -= page.sessions.len();
+            if left == 0 || self.routes.is_some() {
+                return Ok(false);
+            }
         }
         self.erase_look_up(ledger)?;
-        let messages = ledger.forget_messages(&self.owner, STEP)?;
+        let messages = ledger.forget_messages(&self.owner, left)?;
         let live = messages.iter().filter(|known| now < known.until);
         self.erased.messages += live.count() as u64;
-        Ok(messages.len() < STEP)
+        Ok(messages.len() < left)
     }
 
     fn erase_session<L: Ledger>(

@@ -55,7 +55,8 @@ impl Head {
         }
     }
 
-    fn own_deadline(&self) -> Option<Timestamp> {
+    /// Returns the deadline that the session has without a claim.
+    pub fn own_deadline(&self) -> Option<Timestamp> {
         let lease = self.wait.as_ref().and_then(|wait| wait.lease.as_ref());
         lease.and_then(|lease| lease.own_deadline).or(self.deadline)
     }

@@ -122,6 +122,12 @@ impl Head {
             .ok_or_else(|| conflict(Conflict::ClaimLost))
     }
 
+    /// C16: a claim commits the message for which it was made, and no other.
+    fn is_claimed_for(&self, message: &MessageDigest) -> bool {
+        let lease = self.wait.as_ref().and_then(|wait| wait.lease.as_ref());
+        lease.is_some_and(|lease| lease.message == *message)
+    }
+
     /// C15: the revision is the one that the caller expects.
     fn require_revision(&self, expected: Option<u64>) -> SessionResult<()> {
         match expected {
@@ -203,11 +209,13 @@ pub(crate) trait Ledger: View {
     fn skip_numbers(&mut self, number: u64);
     /// Forgets the oldest messages of an owner, at most `limit`, and returns them.
     fn forget_messages(&mut self, owner: &Owner, limit: usize) -> SessionResult<Vec<Remembered>>;
-    /// Remembers a message. Forgets messages whose window has ended, and the oldest above `limit`.
+    /// Remembers a message that was committed at `since`. Forgets messages whose window has ended, and
+    /// the oldest above `limit`.
     fn remember(
         &mut self,
         owner: &Owner,
         message: Remembered,
+        since: Timestamp,
         limit: usize,
         now: Timestamp,
     ) -> SessionResult<()>;

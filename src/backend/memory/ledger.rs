@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::error::{SessionResult, not_found};
 use crate::message_id::MessageDigest;
 use crate::owner::{Owner, foreign_key};
-use crate::rules::{Head, Ledger, Remembered, RoutedPage, View, delete_session};
+use crate::rules::{Head, Ledger, Remembered, RoutedPage, View};
 use crate::scope::ScopeDigest;
 use crate::session::{NewSession, Session};
 
@@ -25,33 +25,6 @@ pub struct MemoryLedger<'a> {
 }
 
 impl MemoryLedger<'_> {
-    /// Removes up to `budget` expired sessions, and messages of as many owners, so that no write takes
-    /// long (C13). Returns how many.
-    pub fn sweep(&mut self, now: Timestamp, budget: usize) -> SessionResult<usize> {
-        for swept in 0..budget {
-            if !self.sweep_session(now)? && !self.shard.forget_expired_messages(now) {
-                return Ok(swept);
-            }
-        }
-        Ok(budget)
-    }
-
-    fn sweep_session(&mut self, now: Timestamp) -> SessionResult<bool> {
-        let Some((deadline, hash)) = self.shard.pop_expired_session(now) else {
-            return Ok(false);
-        };
-        let is_meant = |stored: &Stored| {
-            stored.session.deadline == Some(deadline)
-                && self.keys.hash(&stored.session.key) == hash
-                && self.is_ours(stored.owner())
-        };
-        let read = |stored: &Stored| (stored.session.key.clone(), stored.head());
-        if let Some((key, head)) = self.keys.read_hashed(hash, is_meant, read) {
-            delete_session(self, &key, &head)?;
-        }
-        Ok(true)
-    }
-
     /// Counts those of the next `limit` routes that lead to no session, and returns the position of the
     /// last route, if there are more.
     pub fn dangling_routes(
@@ -78,7 +51,7 @@ impl MemoryLedger<'_> {
         }
     }
 
-    fn is_ours(&self, owner: &Owner) -> bool {
+    pub fn is_ours(&self, owner: &Owner) -> bool {
         self.owners.index(self.hash(owner)) == self.shard.index
     }
 
@@ -302,11 +275,12 @@ impl Ledger for MemoryLedger<'_> {
         &mut self,
         owner: &Owner,
         message: Remembered,
+        since: Timestamp,
         limit: usize,
         now: Timestamp,
     ) -> SessionResult<()> {
         let hash = self.hash(owner);
-        self.shard.remember(hash, owner, message, limit, now);
+        self.shard.remember(hash, owner, message, since, limit, now);
         Ok(())
     }
 }

@@ -17,6 +17,7 @@ mod sharding;
 mod shards;
 mod store;
 mod stored;
+mod sweep;
 #[cfg(all(test, not(shuttle)))]
 mod tests;
 mod verify;

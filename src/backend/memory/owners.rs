@@ -151,6 +151,7 @@ impl OwnerShard {
         hash: OwnerHash,
         owner: &Owner,
         message: Remembered,
+        since: Timestamp,
         limit: usize,
         now: Timestamp,
     ) {
@@ -158,7 +159,13 @@ impl OwnerShard {
         let before = state.next_message_expiry();
         let messages = state.messages.get_or_insert_default();
         messages.retain(|known| known.message != message.message && now < known.until);
-        messages.push_back(message);
+        let older = messages
+            .iter()
+            .rposition(|known| known.until <= message.until);
+        match since < now {
+            true => messages.insert(older.map_or(0, |older| older + 1), message),
+            false => messages.push_back(message),
+        }
         while messages.len() > limit.max(1) {
             messages.pop_front();
         }

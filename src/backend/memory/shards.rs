@@ -4,6 +4,7 @@ use super::keys::Keys;
 use super::ledger::MemoryLedger;
 use super::owners::{OwnerShard, Owners};
 use crate::owner::Owner;
+use crate::sync::hand_over;
 
 pub struct Shards {
     pub keys: Keys,
@@ -29,6 +30,12 @@ impl Shards {
             shard,
             hashed_owner: Some((owner, hash)),
         })
+    }
+
+    /// Gives the lock of an owner to a thread that waits for it.
+    pub fn hand_over(&self, owner: &Owner) {
+        let index = self.owners.index(self.owners.hash(owner));
+        hand_over(self.owners.shard(index));
     }
 
     /// The ledger of a locked shard, for no owner in particular.

@@ -8,6 +8,7 @@ use greentic_types::SessionKey;
 use super::ledger::MemoryLedger;
 use super::shards::Shards;
 use super::stored::Stored;
+use super::sweep::{self, sweep};
 use super::verify::verify;
 use super::walk::{walk, walk_one};
 use crate::admin::{ImportOutcome, RevokeOutcome, ScanCursor, VerifyMode, VerifyPage};
@@ -21,13 +22,6 @@ use crate::request;
 use crate::rules::{self, Erased, Erasure, View, WaitList};
 use crate::scope::ScopeDigest;
 use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
-
-/// How many expired sessions and messages a write removes besides its own work.
-const SWEEP_BUDGET: usize = 4;
-/// How many it removes in another shard, which it sweeps less often.
-const OTHER_SHARD_BUDGET: usize = 32;
-/// How many a call that needs all of them removed removes under one lock.
-const SWEEP_STEP: usize = 256;
 
 /// A store in the memory of this process. Its sessions end with the process.
 ///
@@ -102,9 +96,9 @@ impl InMemorySessionStore {
         for shard in self.shards.owners.shards() {
             loop {
                 let mut shard = shard.lock();
-                let step = self.shards.ledger(&mut shard).sweep(now, SWEEP_STEP)?;
+                let step = sweep(&mut self.shards.ledger(&mut shard), now, sweep::STEP)?;
                 swept += step;
-                if step < SWEEP_STEP {
+                if step < sweep::STEP {
                     break;
                 }
             }
@@ -156,16 +150,23 @@ impl InMemorySessionStore {
         loop {
             let step = self.shards.locked(owner, |ledger| {
                 let now = self.clock.now();
-                match ledger.sweep(now, SWEEP_STEP)? {
-                    SWEEP_STEP => Ok(None),
+                match sweep(ledger, now, sweep::STEP)? {
+                    sweep::STEP => Ok(None),
                     _ => read.take().map(|read| read(ledger, now)).transpose(),
                 }
             });
             if let Some(found) = step? {
                 return Ok(found);
             }
-            yield_now().await;
+            self.pause(owner).await;
         }
+    }
+
+    /// Between two steps of a long call, lets those go on who wait for the lock. A thread that takes it
+    /// again at once is else faster than they are.
+    async fn pause(&self, owner: &Owner) {
+        self.shards.hand_over(owner);
+        yield_now().await;
     }
 
     /// Writes under the lock of an owner. The time is read under the lock, so that it never decreases
@@ -177,7 +178,7 @@ impl InMemorySessionStore {
     ) -> SessionResult<R> {
         let (written, swept_next) = self.shards.locked(owner, |ledger| {
             let now = self.clock.now();
-            let swept = ledger.sweep(now, SWEEP_BUDGET);
+            let swept = sweep(ledger, now, sweep::BUDGET);
             let written = swept.and_then(|_count| write(ledger, now));
             (written, ledger.shard.count_write())
         });
@@ -191,9 +192,11 @@ impl InMemorySessionStore {
     fn sweep_shard(&self, index: usize) -> SessionResult<()> {
         if let Some(mut shard) = self.shards.owners.shard(index).try_lock() {
             let now = self.clock.now();
-            self.shards
-                .ledger(&mut shard)
-                .sweep(now, OTHER_SHARD_BUDGET)?;
+            sweep(
+                &mut self.shards.ledger(&mut shard),
+                now,
+                sweep::OTHER_SHARD_BUDGET,
+            )?;
         }
         Ok(())
     }
@@ -306,7 +309,7 @@ impl Backend for InMemorySessionStore {
             let parked = self.write(&owner, |ledger, now| {
                 // The limit counts live waits alone, so what is expired is removed first, in steps.
                 let is_full = limit > 0 && ledger.wait_count(&owner)? >= limit;
-                if is_full && ledger.sweep(now, SWEEP_STEP)? == SWEEP_STEP {
+                if is_full && sweep(ledger, now, sweep::STEP)? == sweep::STEP {
                     return Ok(None);
                 }
                 let request = request.take();
@@ -317,7 +320,7 @@ impl Backend for InMemorySessionStore {
             if let Some(parked) = parked {
                 return Ok(parked);
             }
-            yield_now().await;
+            self.pause(&owner).await;
         }
     }
 
@@ -335,7 +338,7 @@ impl Backend for InMemorySessionStore {
             if after.is_none() {
                 return Ok(waits.into_keys());
             }
-            yield_now().await;
+            self.pause(owner).await;
         }
     }
 
@@ -412,7 +415,7 @@ impl Admin for InMemorySessionStore {
     ) -> SessionResult<Erased> {
         let mut erasure = Erasure::new(owner.clone(), request);
         while !self.write(owner, |ledger, now| erasure.step(ledger, now))? {
-            yield_now().await;
+            self.pause(owner).await;
         }
         Ok(erasure.erased)
     }

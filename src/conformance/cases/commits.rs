@@ -10,6 +10,7 @@ use crate::conformance::samples::scope;
 use crate::conformance::test_env::TestEnv;
 use crate::conformance::test_user::data_of;
 use crate::conformance::time::{LONG, SHORT, TICK};
+use crate::message_id::MessageDigest;
 use crate::options::{StoreOptions, Ttl};
 
 pub fn c16_finish_removes_and_remembers(env: &TestEnv) -> CaseResult {
@@ -191,6 +192,29 @@ pub fn c16_a_message_is_committed_once(env: &TestEnv) -> CaseResult {
     anna.ensure_waits(&[(&two, &second)])?;
     env.store.commit(&first.token, Commit::Finish)?;
     Ok(env.store.release(&next.token)?)
+}
+
+/// A token whose text was changed to name another message.
+pub fn c16_a_claim_commits_its_own_message(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
+    anna.register(&chat, &key)?;
+    let claim = anna.claimed(&chat, "message")?;
+    let forged = ClaimToken {
+        message: MessageDigest([7; 32]),
+        ..claim.token.clone()
+    };
+    for next in [
+        Commit::park(chat.clone(), anna.data("forged")),
+        Commit::park_here(anna.data("forged")),
+        Commit::Finish,
+    ] {
+        ensure_claim_lost(env.store.commit(&forged, next))?;
+    }
+    anna.ensure_stored(&key, key.as_str())?;
+    anna.commit_park(&claim, &chat, "again")?;
+    anna.ensure_stored(&key, "again")?;
+    ensure_eq(anna.claim(&chat, "message")?, ClaimOutcome::duplicate())
 }
 
 pub fn c16_a_message_is_forgotten_after_its_window(env: &TestEnv) -> CaseResult {

@@ -285,6 +285,7 @@ table! { $
     commits::c16_the_same_message_can_claim_again [AllOperations];
     commits::c16_a_message_counts_for_all_waits_of_its_owner [AllOperations];
     commits::c16_a_message_is_committed_once [AllOperations];
+    commits::c16_a_claim_commits_its_own_message [AllOperations];
     commits::c16_a_message_is_forgotten_after_its_window [AllOperations, Options, Clock];
     commits::c16_the_oldest_message_is_forgotten_first [AllOperations, Options];
     commits::c16_commit_keeps_the_identity [AllOperations];
@@ -351,6 +352,8 @@ table! { $
     transfer::c26_numbers_continue_from_those_of_another_store [AllOperations];
     transfer::c26_every_field_moves [AllOperations, Options];
     transfer::c26_committed_messages_move [AllOperations, Options];
+    transfer::c26_imported_message_ids_are_as_old_as_their_windows [AllOperations, Options];
+    transfer::c26_a_claimed_session_is_exported_with_its_own_deadline [AllOperations];
     transfer::c26_many_messages_are_added_and_the_newest_are_remembered [AllOperations, Options];
     transfer::c26_a_dry_run_changes_nothing [AllOperations, Options];
     transfer::c26_idle_sessions_and_look_ups_move [AllOperations, Options];

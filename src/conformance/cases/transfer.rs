@@ -48,6 +48,7 @@ pub fn c26_a_wait_works_after_a_move(env: &TestEnv) -> CaseResult {
         store.register(&anna.ctx, &anna.user, &chat, &key, data.clone(), ttl)?;
         store.update(&key, data)?;
     }
+    let parked = anna.session(&env.key("wait-0"))?.deadline;
     let stuck = anna.claimed(&scope("chat-0"), "first")?;
     let target = moved(env)?;
     let there = target.same_user(&anna);
@@ -57,7 +58,8 @@ pub fn c26_a_wait_works_after_a_move(env: &TestEnv) -> CaseResult {
         ensure_eq(&after.data, &before.data)?;
         ensure_eq(&after.data.context_json.as_str(), payload)?;
         ensure_eq(after.revision, 2)?;
-        ensure_eq(after.deadline, before.deadline)?;
+        let own = if number == 0 { parked } else { before.deadline };
+        ensure_eq(after.deadline, own)?;
         let claim = there.claimed(&scope(&format!("chat-{number}")), "second")?;
         ensure_eq(claim.attempt, if number == 0 { 2 } else { 1 })?;
         if number == 0 {
@@ -236,6 +238,72 @@ pub fn c26_committed_messages_move(env: &TestEnv) -> CaseResult {
         ensure_eq(there.claim(&chat, message)?, ClaimOutcome::duplicate())?;
     }
     Ok(())
+}
+
+/// The digests that a store exports, oldest first.
+fn digests(env: &TestEnv) -> CaseResult<Vec<String>> {
+    let digests = exported(env)?.into_iter().flat_map(|record| match record {
+        ExportRecord::Messages(owner) => owner.messages,
+        ExportRecord::Session(_) => Vec::new(),
+    });
+    Ok(digests.map(|message| message.digest).collect())
+}
+
+pub fn c26_imported_message_ids_are_as_old_as_their_windows(env: &TestEnv) -> CaseResult {
+    let target = env.elsewhere(StoreOptions::new().max_messages(3))?;
+    let anna = target.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
+    anna.register(&chat, &key)?;
+    let commit = |message| {
+        let claim = anna.claimed(&chat, message)?;
+        anna.commit_park(&claim, &chat, "again")
+            .map_err(Failure::from)
+    };
+    commit("one")?;
+    let record = exported(&target)?
+        .into_iter()
+        .find_map(|record| match record {
+            ExportRecord::Messages(messages) => Some(messages),
+            ExportRecord::Session(_) => None,
+        });
+    let mut record = record.ok_or_else(|| Failure::new("no message is exported"))?;
+    let one = record.messages.remove(0);
+    let (hour, until) = (3_600_000, one.until.as_millis());
+    let [older, newer] =
+        [("a", until - hour), ("b", until + hour)].map(|(digit, until)| ExportedMessage {
+            digest: digit.repeat(64),
+            until: Timestamp::from_millis(until),
+        });
+    record.messages = vec![older.clone(), newer.clone()];
+    let record = ExportRecord::Messages(record);
+    ensure_eq(
+        target.store.import(record, ImportMode::IfAbsent)?,
+        ImportOutcome::Imported,
+    )?;
+    let (older, newer, one) = (older.digest, newer.digest, one.digest);
+    ensure_eq(digests(&target)?, vec![older, one.clone(), newer.clone()])?;
+    commit("two")?;
+    ensure_eq(digests(&target)?[..2].to_vec(), vec![one, newer.clone()])?;
+    commit("three")?;
+    ensure_eq(&digests(&target)?[0], &newer)?;
+    commit("four")?;
+    ensure(
+        !digests(&target)?.contains(&newer),
+        "an id is as old as its import at most",
+    )
+}
+
+pub fn c26_a_claimed_session_is_exported_with_its_own_deadline(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
+    anna.register_for(&chat, &key, LONG)?;
+    let own = anna.session(&key)?.deadline;
+    let _claim = anna.claimed_for(&chat, "message", LONG * 2)?;
+    ensure(
+        anna.session(&key)?.deadline > own,
+        "a claim holds off the deadline",
+    )?;
+    ensure_eq(one_session(env)?.deadline, own)
 }
 
 pub fn c26_every_field_moves(env: &TestEnv) -> CaseResult {

@@ -21,7 +21,7 @@ use crate::backend::durable::format::{
 
 /// Above this length the file is synced early, to bound the replay on opening.
 const LONG: u64 = 64 * 1024 * 1024;
-/// No journal is longer: a long one is emptied after the next commit, which is far smaller.
+/// No journal is longer, so one that is was not written by this program.
 const MAX_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 
 /// The journal of an open store. It holds only records that the synced file lacks.
@@ -29,6 +29,8 @@ pub struct Journal {
     file: File,
     path: PathBuf,
     length: u64,
+    /// How long it may become.
+    max_bytes: u64,
 }
 
 impl Journal {
@@ -39,20 +41,26 @@ impl Journal {
             file: create_private(&path)?,
             path,
             length: 0,
+            max_bytes: MAX_BYTES,
         })
     }
 
-    /// Appends what a commit did: it followed the commit `follows` and led to `state`.
+    /// Appends what a commit did: it followed the commit `follows` and led to `state`. Returns false,
+    /// and appends nothing, if the journal would become too long to be replayed.
     pub fn append(
         &mut self,
         follows: u128,
         state: &StoreState,
         changes: &[Change],
-    ) -> std::io::Result<()> {
+    ) -> std::io::Result<bool> {
         let record = encode_record(follows, state, changes);
+        let length = self.length.saturating_add(record.len() as u64);
+        if length > self.max_bytes {
+            return Ok(false);
+        }
         self.file.write_all(&record)?;
-        self.length += record.len() as u64;
-        Ok(())
+        self.length = length;
+        Ok(true)
     }
 
     pub fn is_long(&self) -> bool {
@@ -134,13 +142,59 @@ mod tests {
     use greentic_session_testkit::FaultyDisk;
     use greentic_types::{ErrorCode, SessionKey};
 
-    use super::super::open::open_on;
+    use super::super::open::{Opened, open_on};
     use super::*;
     use crate::backend::durable::config::{Durability, DurableConfig};
     use crate::backend::durable::faults::run::{ctx, data};
     use crate::backend::durable::store::DurableSessionStore;
-    use crate::clock::ManualClock;
+    use crate::clock::{ManualClock, Timestamp};
     use crate::store::SessionStore;
+
+    #[test]
+    fn a_journal_takes_what_fits_and_no_more() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = StoreFile::new(directory.path().join("store.redb"));
+        let state = StoreState {
+            clock: Timestamp::from_millis(1),
+            number: 1,
+            live_bytes: 0,
+            commit: 1,
+        };
+        let record = encode_record(1, &state, &[]).len() as u64;
+        let mut journal = Journal::create(&store).unwrap();
+        journal.max_bytes = 2 * record;
+        let mut append = || journal.append(1, &state, &[]).unwrap();
+        assert_eq!([append(), append(), append()], [true, true, false]);
+        assert_eq!(journal.file.metadata().unwrap().len(), 2 * record);
+        journal.clear().unwrap();
+        assert!(journal.append(1, &state, &[]).unwrap());
+    }
+
+    #[test]
+    fn c17_a_commit_that_the_journal_cannot_take_is_synced() {
+        let (disk, directory) = (FaultyDisk::new(), tempfile::tempdir().unwrap());
+        let sync_every = Duration::from_secs(3600);
+        let relaxed = Durability::SurvivesProcessCrash { sync_every };
+        let config = DurableConfig::new(directory.path().join("faulty.redb")).durability(relaxed);
+        let file = StoreFile::new(&config.path);
+        let mut opened = open_on(disk.clone(), &config).unwrap();
+        let mut journal = Journal::create(&file).unwrap();
+        journal.max_bytes = 4096;
+        opened.journal = Some(journal);
+        let clock = ManualClock::default();
+        let store = DurableSessionStore::start(config.clone(), opened, clock).unwrap();
+        for size in [10, 10_000, 10] {
+            let created = store.create_session(&ctx(), data(&"x".repeat(size)));
+            created.unwrap();
+        }
+        let length = std::fs::metadata(file.journal_path()).unwrap().len();
+        assert!((1..4096).contains(&length), "{length}");
+        let opened = open_on(disk.after_crash(), &config).unwrap();
+        let state = replay(&opened.database, &file, opened.state).unwrap();
+        let opened = Opened { state, ..opened };
+        let store = DurableSessionStore::start(config, opened, ManualClock::default()).unwrap();
+        assert_eq!(store.held().unwrap().0, 3);
+    }
 
     #[test]
     fn c17_a_journal_that_cannot_be_written_stops_all_writes() {
@@ -153,6 +207,7 @@ mod tests {
             file: File::options().write(true).open("/dev/full").unwrap(),
             path: PathBuf::from("/dev/null/journal"),
             length: 0,
+            max_bytes: MAX_BYTES,
         });
         let clock = ManualClock::default();
         let store = DurableSessionStore::start(config.clone(), opened, clock).unwrap();

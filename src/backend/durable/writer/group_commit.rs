@@ -189,8 +189,14 @@ impl Writer {
         self.commit(txn)?;
         if let (Some(journal), Some(changes)) = (&mut self.journal, changes.for_journal) {
             let appended = journal.append(follows, &self.state, &changes);
-            appended.map_err(|error| Abort::Unknown(error.to_string()))?;
+            let appended = appended.map_err(|error| Abort::Unknown(error.to_string()))?;
             self.unsynced.get_or_insert_with(Instant::now);
+            if !appended {
+                self.sync();
+                if let Some(cause) = self.shared.failure.cause() {
+                    return Err(Abort::Unknown(cause.to_owned()));
+                }
+            }
         }
         if let Err(error) = self.shared.publish_snapshot(&self.database) {
             // The snapshot that readers have is out of date.

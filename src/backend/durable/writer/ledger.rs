@@ -4,6 +4,7 @@
 //! fails leaves nothing in the transaction that it shares with others (C14).
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 
 use greentic_types::{GreenticError, SessionKey};
 
@@ -269,6 +270,22 @@ impl<'a, 'txn> DurableLedger<'a, 'txn> {
         })
     }
 
+    /// The age of a message. One that was committed earlier gets an age between those of the others.
+    fn age(&mut self, owner: &Owner, since: Timestamp, now: Timestamp) -> SessionResult<u64> {
+        if since >= now {
+            return self.next_number(owner, now);
+        }
+        let mut age = since.as_millis();
+        while self
+            .get(Table::Ages, &age_key(owner, age), |_| Ok(()))?
+            .is_some()
+        {
+            age += 1;
+        }
+        self.skip_numbers(age);
+        Ok(age)
+    }
+
     fn forget_oldest(&mut self, owner: &Owner, count: usize) -> SessionResult<()> {
         let prefix = owner_key(owner).into_vec();
         for row in self.with_prefix(Table::Ages, &prefix, None, count)? {
@@ -310,20 +327,14 @@ impl Rows for DurableLedger<'_, '_> {
         };
         let staged = || self.staged.iter().filter(touched);
         let enough = limit.saturating_add(staged().count());
-        let mut rows = rows_with_prefix(self.tables.table(table), prefix, after, enough)
+        let rows = rows_with_prefix(self.tables.table(table), prefix, after, enough)
             .map_err(|error| self.read_error(&error))?;
-        for change in staged() {
-            rows.retain(|row| row.key != change.key);
-            if let Some(value) = &change.value {
-                rows.push(Row {
-                    key: change.key.clone(),
-                    value: value.clone(),
-                });
-            }
-        }
-        rows.sort_by(|one, other| one.key.cmp(&other.key));
-        rows.truncate(limit);
-        Ok(rows)
+        let rows = rows.into_iter().map(|row| (row.key, Some(row.value)));
+        let mut merged: BTreeMap<Vec<u8>, Option<Vec<u8>>> = rows.collect();
+        merged.extend(staged().map(|change| (change.key.clone(), change.value.clone())));
+        let merged = merged.into_iter();
+        let rows = merged.filter_map(|(key, value)| value.map(|value| Row { key, value }));
+        Ok(rows.take(limit).collect())
     }
 }
 
@@ -380,6 +391,7 @@ impl Ledger for DurableLedger<'_, '_> {
         &mut self,
         owner: &Owner,
         new: Remembered,
+        since: Timestamp,
         limit: usize,
         now: Timestamp,
     ) -> SessionResult<()> {
@@ -387,7 +399,7 @@ impl Ledger for DurableLedger<'_, '_> {
         let row = MessageRow {
             until: new.until,
             secret: new.secret,
-            age: self.next_number(owner, now)?,
+            age: self.age(owner, since, now)?,
         };
         let key = message_key(owner, &new.message);
         self.write(Table::Messages, key, &row.encode());

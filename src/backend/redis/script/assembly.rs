@@ -15,10 +15,14 @@
 //! | `$INDEX_EMPTY` | the header of an index without waits |
 //! | `$POINTER_SLACK` | the slack between a deadline and the end of its pointer, in milliseconds |
 //! | `$LONGEST_HOLD` | for how long a claim holds off a deadline at most, in milliseconds |
+//! | `$LATEST_DEADLINE` | the latest deadline (C12), in milliseconds |
+//! | `$MAX_NUMBER` | the largest number that a stored value may have |
+//! | `$FENCE_LIFE` | how long a fence stays, in milliseconds |
 
 use super::index_header::{self, INDEX_HEADER};
 use super::known_pointer::POINTER_SLACK;
 use super::record::RECORD;
+use crate::options::LATEST_DEADLINE;
 use crate::rules::LONGEST_HOLD;
 
 macro_rules! files {
@@ -59,6 +63,11 @@ const FILES: &[(&str, &str)] = files![
     "pointer/pointer",
 ];
 
+/// The largest number that a stored value may have: 16 digits, so that it is exact.
+const MAX_NUMBER: u64 = 9_999_999_999_999_999;
+/// How long a fence stays, in milliseconds. The reservation of a call that it stops has ended by then.
+const FENCE_LIFE: u64 = 60_000;
+
 /// What stands before a script that writes.
 const CHECK_DEADLINE: &str = "--- @include \"lib/write_deadline\"\n";
 
@@ -82,6 +91,9 @@ pub fn assemble(script: &str, writes: bool) -> String {
         ("$INDEX_EMPTY", format!("'{}'", index_header::EMPTY)),
         ("$POINTER_SLACK", POINTER_SLACK.to_string()),
         ("$LONGEST_HOLD", LONGEST_HOLD.to_string()),
+        ("$LATEST_DEADLINE", LATEST_DEADLINE.to_string()),
+        ("$MAX_NUMBER", MAX_NUMBER.to_string()),
+        ("$FENCE_LIFE", FENCE_LIFE.to_string()),
     ];
     words
         .iter()

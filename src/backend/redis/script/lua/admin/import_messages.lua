@@ -10,7 +10,9 @@ return run(function()
     local message, ends = ARGV[i], tonumber(ARGV[i + 1])
     local known = read_message(done, call('HGET', done, message)) or 0
     if ends > now and ends > known then
-      table.insert(added, {field = message, ends = ends, since = math.max(ends - window, 0) * 1000, by = '-'})
+      -- It is as old as the end of its window says, and behind the messages before it.
+      local since = math.min(math.max(ends - window, 0) * 1000, micros - #ARGV) + i
+      table.insert(added, {field = message, ends = ends, since = since, by = '-'})
     end
   end
   if #added > 0 then

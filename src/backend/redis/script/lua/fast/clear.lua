@@ -23,14 +23,14 @@ repeat
     fence = name('fence', key)
     highest = tonumber(pcall_redis('GET', fence) or 0)
     local may_run = redis.acl_check_cmd
-    if #stamp > 16 or not (highest and highest <= 9999999999999999) or may_run and not may_run('SET', fence) then
+    if #stamp > 16 or not (highest and highest <= $MAX_NUMBER) or may_run and not may_run('SET', fence) then
       break
     end
   end
   redis.call('DEL', session, meta, route, expiry)
   if fence then
     highest = math.max(stamp, highest)
-    local ends = math.max(now, math.floor(highest / 1000)) + 60000
+    local ends = math.max(now, math.floor(highest / 1000)) + $FENCE_LIFE
     redis.call('SET', fence, string.format('%.0f', highest), 'PXAT', string.format('%.0f', ends))
   end
   return {'OK', key, stamp}

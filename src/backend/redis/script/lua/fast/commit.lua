@@ -9,7 +9,7 @@ repeat
   end
   local record = pcall_redis('GET', meta)
   local $RECORD_NAMES = string.match(type(record) == 'string' and record or '', $RECORD_PATTERN)
-  if record_owner ~= owner or record_secret ~= secret or scope ~= '' and record_scope ~= scope or #record_revision > 16 or (tonumber(pcall_redis('STRLEN', session)) or 0) == 0 then
+  if record_owner ~= owner or record_secret ~= secret or record_message ~= message or scope ~= '' and record_scope ~= scope or #record_revision > 16 or (tonumber(pcall_redis('STRLEN', session)) or 0) == 0 then
     break
   end
 

@@ -11,10 +11,10 @@
   local last, soonest, latest = tonumber(index_last), tonumber(index_soonest), tonumber(index_latest)
   local deadline = ttl == '' and math.huge or now + ttl
   local count, newest = tonumber(index_count), done and tonumber(known[2] or 0) or 0
-  if not (last and soonest and latest and count and newest and last <= 9999999999999999 and count <= 9999999999999999 and newest <= 9999999999999999) then
+  if not (last and soonest and latest and count and newest and last <= $MAX_NUMBER and count <= $MAX_NUMBER and newest <= $MAX_NUMBER) then
     break
   end
-  if not (soonest > now and latest >= 0 and deadline >= latest) or ttl ~= '' and deadline >= 9007199254740992 then
+  if not (soonest > now and latest >= 0 and deadline >= latest) or ttl ~= '' and deadline > $LATEST_DEADLINE then
     break
   end
   if not entry then
@@ -75,7 +75,7 @@
     redis.call('MSET', session, payload, meta, record)
   end
   if done then
-    local ends = math.min(now + window, 9007199254740991)
+    local ends = math.min(now + window, $LATEST_DEADLINE)
     newest = math.max(newest, ends)
     redis.call('HSET', done, message, format('%.0f', ends) .. ' ' .. format('%.0f', micros) .. ' ' .. secret, '#', format('%.0f', newest))
     redis.call('PEXPIREAT', done, format('%.0f', newest - 1))

@@ -2,10 +2,10 @@
 
 --- @include "lib/prelude"
 
--- The deadline of a TTL; an empty TTL is none. From 2^53 on a number is no exact instant.
+-- The deadline of a TTL; an empty TTL is none.
 local function deadline_of(ttl)
   local deadline = ttl ~= '' and now + ttl or NEVER
-  return deadline < 9007199254740992 and deadline or NEVER
+  return deadline <= $LATEST_DEADLINE and deadline or NEVER
 end
 
 -- The TTL of a call that writes a session. One that begins with `=` is the TTL of the session as it is stored,

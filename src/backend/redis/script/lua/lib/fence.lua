@@ -11,5 +11,5 @@ local function fence_off(key, stamp)
     unreadable(fence, 'it is no stamp')
   end
   local highest = math.max(stamp, known)
-  write('SET', fence, text(highest), 'PXAT', text(math.max(now, math.floor(highest / 1000)) + 60000))
+  write('SET', fence, text(highest), 'PXAT', text(math.max(now, math.floor(highest / 1000)) + $FENCE_LIFE))
 end

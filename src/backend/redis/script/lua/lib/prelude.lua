@@ -57,7 +57,7 @@ local function flush()
 end
 
 local NEVER = math.huge
-local MAX_NUMBER = 9999999999999999 -- the largest number that a stored value may have
+local MAX_NUMBER = $MAX_NUMBER -- the largest number that a stored value may have
 
 local texts = {} -- a script writes the same few instants several times
 

@@ -19,7 +19,7 @@ return run(function()
     return {'OK'}
   end
   local head = load(key)
-  if not head or head.owner ~= owner or head.secret ~= secret then
+  if not head or head.owner ~= owner or head.secret ~= secret or head.message ~= message then
     return {'LOST'}
   end
   if is_done then
@@ -48,7 +48,7 @@ return run(function()
   else
     delete_session(head)
   end
-  local forgotten = math.min(now + window, 9007199254740991)
+  local forgotten = math.min(now + window, $LATEST_DEADLINE)
   remember(done, tonumber(limit), newest, {{field = message, ends = forgotten, since = micros, by = secret}})
   return {'OK', stamp_of(head)}
 end)

@@ -21,7 +21,7 @@ if owner == new_owner then
   ends = left < 0 and math.huge or math.max(ends, now + left)
 end
 local value, answer = new_stamp .. ' ' .. new_owner, '0'
-if ends < 9007199254740992 then
+if ends <= $LATEST_DEADLINE then
   answer = string.format('%.0f', ends)
   redis.call('SET', pointer, value, 'PXAT', answer)
 else
