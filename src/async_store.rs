@@ -13,7 +13,7 @@ use crate::admin::{
 };
 use crate::claim::{ClaimOutcome, ClaimToken, Commit, Committed};
 use crate::clock::Timestamp;
-use crate::error::SessionResult;
+use crate::error::{GreenticError, SessionResult, invalid_input};
 use crate::message_id::MessageId;
 use crate::options::{
     ClaimOptions, CommitOptions, CreateOptions, ParkOptions, RemoveOptions, Ttl, UpdateOptions,
@@ -28,6 +28,12 @@ use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
 /// repeated, under the conditions of C14; give `create` an [`OperationId`](crate::OperationId) for
 /// that. The futures run on any runtime and can be dropped at any time; a dropped call was carried
 /// out or not.
+///
+/// A session key is a capability: who knows it can read and change the session. Where a key comes from
+/// outside, or is derived from fields that others can guess, call the form of an operation that ends in
+/// `_fenced`, with the caller's context: it acts on the caller's own sessions only (C38). The forms
+/// without a context are right for keys that the caller got from the store itself or keeps secret, and
+/// for an operator who acts on all tenants.
 ///
 /// Besides the errors that a method names, it can return those of the backend: `Unavailable`,
 /// `Timeout`, `RateLimited` and `Internal`; see [`error`](crate::error).
@@ -93,7 +99,7 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
     /// - `Internal`: the stored session cannot be read. It is left unchanged (C17).
     async fn get(&self, key: &SessionKey) -> SessionResult<Option<Arc<Session>>>;
 
-    /// Reads a session by its key, if the caller is its owner (C5).
+    /// Reads a session by its key, if the caller is its owner (C5, C38).
     ///
     /// Returns `None` also if the session has another owner. A context without a user does not
     /// match a session that has one.
@@ -124,6 +130,26 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
         options: UpdateOptions,
     ) -> SessionResult<u64>;
 
+    /// As [`update`](Self::update), if the caller is the session's owner (C38). Both are one atomic
+    /// step.
+    ///
+    /// # Errors
+    /// Nothing is changed on:
+    /// - `NotFound`: there is no such session, or it has another owner than `ctx`.
+    /// - `InvalidInput`: as for `update`, the context is contradictory or breaks the id grammar (C1),
+    ///   or the store does not implement the method.
+    /// - `Conflict`: as for `update`.
+    async fn update_fenced(
+        &self,
+        ctx: &TenantCtx,
+        key: &SessionKey,
+        data: SessionData,
+        options: UpdateOptions,
+    ) -> SessionResult<u64> {
+        let _unused = (ctx, key, data, options);
+        Err(not_implemented("update_fenced"))
+    }
+
     /// Removes a session, its wait and its look-ups (C7).
     ///
     /// # Errors
@@ -131,6 +157,24 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
     /// - `Conflict`: the session has another revision than [`RemoveOptions::if_revision`] (C15), or
     ///   a live claim holds it (C16).
     async fn remove(&self, key: &SessionKey, options: RemoveOptions) -> SessionResult<()>;
+
+    /// As [`remove`](Self::remove), if the caller is the session's owner (C38). Both are one atomic
+    /// step.
+    ///
+    /// # Errors
+    /// - `NotFound`: there is no such session, or it has another owner than `ctx`.
+    /// - `InvalidInput`: the context is contradictory or breaks the id grammar (C1), or the store does
+    ///   not implement the method.
+    /// - `Conflict`: as for `remove`.
+    async fn remove_fenced(
+        &self,
+        ctx: &TenantCtx,
+        key: &SessionKey,
+        options: RemoveOptions,
+    ) -> SessionResult<()> {
+        let _unused = (ctx, key, options);
+        Err(not_implemented("remove_fenced"))
+    }
 
     /// Stores a session that waits for an answer on a scope, in one atomic step (C9).
     ///
@@ -352,6 +396,23 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
     /// - `NotFound`: there is no such session.
     async fn extend(&self, key: &SessionKey, ttl: Ttl) -> SessionResult<Option<Timestamp>>;
 
+    /// As [`extend`](Self::extend), if the caller is the session's owner (C38). Both are one atomic
+    /// step.
+    ///
+    /// # Errors
+    /// - `NotFound`: there is no such session, or it has another owner than `ctx`.
+    /// - `InvalidInput`: the context is contradictory or breaks the id grammar (C1), or the store does
+    ///   not implement the method.
+    async fn extend_fenced(
+        &self,
+        ctx: &TenantCtx,
+        key: &SessionKey,
+        ttl: Ttl,
+    ) -> SessionResult<Option<Timestamp>> {
+        let _unused = (ctx, key, ttl);
+        Err(not_implemented("extend_fenced"))
+    }
+
     /// Ends the claim of another worker: its token becomes invalid, and the wait can be claimed at
     /// once (C25).
     ///
@@ -361,6 +422,22 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
     /// # Errors
     /// - `NotFound`: there is no such session.
     async fn revoke(&self, key: &SessionKey) -> SessionResult<RevokeOutcome>;
+
+    /// As [`revoke`](Self::revoke), if the caller is the session's owner (C38). Both are one atomic
+    /// step.
+    ///
+    /// # Errors
+    /// - `NotFound`: there is no such session, or it has another owner than `ctx`.
+    /// - `InvalidInput`: the context is contradictory or breaks the id grammar (C1), or the store does
+    ///   not implement the method.
+    async fn revoke_fenced(
+        &self,
+        ctx: &TenantCtx,
+        key: &SessionKey,
+    ) -> SessionResult<RevokeOutcome> {
+        let _unused = (ctx, key);
+        Err(not_implemented("revoke_fenced"))
+    }
 
     /// Reads about `limit` of the stored entries, to import them into another store (C26).
     ///
@@ -384,4 +461,8 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
     ///   another owner (C4).
     /// - `Conflict`: a live claim holds what would be replaced (C16).
     async fn import(&self, record: ExportRecord, mode: ImportMode) -> SessionResult<ImportOutcome>;
+}
+
+fn not_implemented(operation: &str) -> GreenticError {
+    invalid_input(format!("this store does not implement {operation}"))
 }

@@ -105,12 +105,39 @@ impl<S: AsyncSessionStore + ?Sized> Blocking<S> {
         wait_for(self.0.update(key, data, options))
     }
 
+    /// See [`AsyncSessionStore::update_fenced`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn update_fenced(
+        &self,
+        ctx: &TenantCtx,
+        key: &SessionKey,
+        data: SessionData,
+        options: UpdateOptions,
+    ) -> SessionResult<u64> {
+        wait_for(self.0.update_fenced(ctx, key, data, options))
+    }
+
     /// See [`AsyncSessionStore::remove`].
     ///
     /// # Errors
     /// As there.
     pub fn remove(&self, key: &SessionKey, options: RemoveOptions) -> SessionResult<()> {
         wait_for(self.0.remove(key, options))
+    }
+
+    /// See [`AsyncSessionStore::remove_fenced`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn remove_fenced(
+        &self,
+        ctx: &TenantCtx,
+        key: &SessionKey,
+        options: RemoveOptions,
+    ) -> SessionResult<()> {
+        wait_for(self.0.remove_fenced(ctx, key, options))
     }
 
     /// See [`AsyncSessionStore::park`].
@@ -279,12 +306,33 @@ impl<S: AsyncSessionStore + ?Sized> Blocking<S> {
         wait_for(self.0.extend(key, ttl))
     }
 
+    /// See [`AsyncSessionStore::extend_fenced`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn extend_fenced(
+        &self,
+        ctx: &TenantCtx,
+        key: &SessionKey,
+        ttl: Ttl,
+    ) -> SessionResult<Option<Timestamp>> {
+        wait_for(self.0.extend_fenced(ctx, key, ttl))
+    }
+
     /// See [`AsyncSessionStore::revoke`].
     ///
     /// # Errors
     /// As there.
     pub fn revoke(&self, key: &SessionKey) -> SessionResult<RevokeOutcome> {
         wait_for(self.0.revoke(key))
+    }
+
+    /// See [`AsyncSessionStore::revoke_fenced`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn revoke_fenced(&self, ctx: &TenantCtx, key: &SessionKey) -> SessionResult<RevokeOutcome> {
+        wait_for(self.0.revoke_fenced(ctx, key))
     }
 
     /// See [`AsyncSessionStore::export`].

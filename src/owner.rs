@@ -150,10 +150,24 @@ impl Owner {
         if stored.user.is_some() && stored.user != caller.user {
             return Err(foreign_user());
         }
-        Ok(match caller.user {
-            Some(user) => Self::with_user(&caller, user),
-            None => Self(caller.encoded(&format!("{NO_USER}{}", key.as_str())).into()),
-        })
+        Ok(Self::of_session(&caller, key))
+    }
+
+    /// The owner of the session with this key, if it is the caller's: the caller's user, or the
+    /// session itself (C5, C38).
+    pub fn of_key(ctx: &TenantCtx, key: &SessionKey) -> SessionResult<Self> {
+        Ok(Self::of_session(&Identity::of(ctx)?, key))
+    }
+
+    fn of_session(identity: &Identity<'_>, key: &SessionKey) -> Self {
+        match identity.user {
+            Some(user) => Self::with_user(identity, user),
+            None => Self(
+                identity
+                    .encoded(&format!("{NO_USER}{}", key.as_str()))
+                    .into(),
+            ),
+        }
     }
 
     /// The owner of a wait (C2). Caller and data must name the user.
@@ -210,14 +224,7 @@ impl Owner {
         for (part, id) in ids {
             id.map_or(Ok(()), |id| check_id(part, id))?;
         }
-        Ok(match identity.user {
-            Some(user) => Self::with_user(&identity, user),
-            None => Self(
-                identity
-                    .encoded(&format!("{NO_USER}{}", key.as_str()))
-                    .into(),
-            ),
-        })
+        Ok(Self::of_session(&identity, key))
     }
 
     /// Decodes the owner into its parts.
@@ -262,15 +269,9 @@ impl Owner {
         !self.last_part().starts_with(NO_USER)
     }
 
-    /// Returns true if a caller of this identity may read the session `key` of this owner (C5).
-    pub fn admits(&self, caller: &Identity<'_>, key: &SessionKey) -> bool {
-        let Some(rest) = self.0.strip_prefix(caller.owner_prefix().as_str()) else {
-            return false;
-        };
-        match caller.user {
-            Some(user) => rest == user.as_str(),
-            None => rest.strip_prefix(NO_USER) == Some(key.as_str()),
-        }
+    /// Returns true if a call with this fence may see the owner's sessions (C38).
+    pub fn is_within(&self, fence: Option<&Self>) -> bool {
+        fence.is_none_or(|fence| fence == self)
     }
 
     /// C3: an update changes no part of the identity. `names_user` is true if the stored data names

@@ -140,8 +140,10 @@ pub(crate) trait Admin: Send + Sync + 'static {
         request: request::Extend,
     ) -> impl Future<Output = SessionResult<Option<Timestamp>>> + Send;
 
-    fn revoke(&self, key: &SessionKey)
-    -> impl Future<Output = SessionResult<RevokeOutcome>> + Send;
+    fn revoke(
+        &self,
+        request: request::Revoke,
+    ) -> impl Future<Output = SessionResult<RevokeOutcome>> + Send;
 
     fn import(
         &self,

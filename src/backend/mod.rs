@@ -29,12 +29,6 @@ pub(crate) use admin::{Admin, Depth, Detail, Entry, OwnerEntry, WalkPage};
 pub(crate) use refused_waits::RefusedWaits;
 pub(crate) use yield_now::yield_now;
 
-/// A session with its owner.
-pub(crate) struct Owned {
-    pub owner: Owner,
-    pub session: Arc<Session>,
-}
-
 /// The data of a session, behind a pointer, because it is expensive to move.
 pub(crate) enum Data {
     Shared(Arc<Session>),
@@ -66,20 +60,17 @@ pub(crate) trait Backend: Admin {
         request: request::Create,
     ) -> impl Future<Output = SessionResult<CreateOutcome>> + Send;
 
+    /// Reads a session. With a fence, one of another owner is as if it were missing (C38).
     fn get(
         &self,
         key: &SessionKey,
+        fence: Option<&Owner>,
     ) -> impl Future<Output = SessionResult<Option<Arc<Session>>>> + Send;
 
     /// Reads the data of a session only. A backend can override it with a cheaper read.
     fn data(&self, key: &SessionKey) -> impl Future<Output = SessionResult<Option<Data>>> + Send {
-        async { Ok(self.get(key).await?.map(Data::Shared)) }
+        async { Ok(self.get(key, None).await?.map(Data::Shared)) }
     }
-
-    fn get_owned(
-        &self,
-        key: &SessionKey,
-    ) -> impl Future<Output = SessionResult<Option<Owned>>> + Send;
 
     fn update(&self, request: request::Update) -> impl Future<Output = SessionResult<u64>> + Send;
 

@@ -21,7 +21,7 @@ use crate::message_id::MessageId;
 use crate::options::{
     ClaimOptions, CommitOptions, CreateOptions, ParkOptions, RemoveOptions, Ttl, UpdateOptions,
 };
-use crate::owner::{Identity, Owner};
+use crate::owner::Owner;
 use crate::request;
 use crate::scope::ScopeDigests;
 use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
@@ -41,7 +41,7 @@ impl<B: Backend> AsyncSessionStore for B {
 
     async fn get(&self, key: &SessionKey) -> SessionResult<Option<Arc<Session>>> {
         check_key(key)?;
-        Backend::get(self, key).await
+        Backend::get(self, key, None).await
     }
 
     async fn get_fenced(
@@ -50,10 +50,8 @@ impl<B: Backend> AsyncSessionStore for B {
         key: &SessionKey,
     ) -> SessionResult<Option<Arc<Session>>> {
         check_key(key)?;
-        let caller = Identity::of(ctx)?;
-        let found = Backend::get_owned(self, key).await?;
-        let own = found.filter(|found| found.owner.admits(&caller, key));
-        Ok(own.map(|found| found.session))
+        let fence = request::fence(Some(ctx), key)?;
+        Backend::get(self, key, fence.as_ref()).await
     }
 
     async fn update(
@@ -62,12 +60,32 @@ impl<B: Backend> AsyncSessionStore for B {
         data: SessionData,
         options: UpdateOptions,
     ) -> SessionResult<u64> {
-        let request = request::Update::new(self.options(), key, data, &options)?;
+        let request = request::Update::new(self.options(), None, key, data, &options)?;
+        Backend::update(self, request).await
+    }
+
+    async fn update_fenced(
+        &self,
+        ctx: &TenantCtx,
+        key: &SessionKey,
+        data: SessionData,
+        options: UpdateOptions,
+    ) -> SessionResult<u64> {
+        let request = request::Update::new(self.options(), Some(ctx), key, data, &options)?;
         Backend::update(self, request).await
     }
 
     async fn remove(&self, key: &SessionKey, options: RemoveOptions) -> SessionResult<()> {
-        Backend::remove(self, request::Remove::new(key, options)?).await
+        Backend::remove(self, request::Remove::new(None, key, options)?).await
+    }
+
+    async fn remove_fenced(
+        &self,
+        ctx: &TenantCtx,
+        key: &SessionKey,
+        options: RemoveOptions,
+    ) -> SessionResult<()> {
+        Backend::remove(self, request::Remove::new(Some(ctx), key, options)?).await
     }
 
     async fn park(
@@ -191,13 +209,30 @@ impl<B: Backend> AsyncSessionStore for B {
     }
 
     async fn extend(&self, key: &SessionKey, ttl: Ttl) -> SessionResult<Option<Timestamp>> {
-        let request = request::Extend::new(self.options(), key, ttl)?;
+        let request = request::Extend::new(self.options(), None, key, ttl)?;
+        Admin::extend(self, request).await
+    }
+
+    async fn extend_fenced(
+        &self,
+        ctx: &TenantCtx,
+        key: &SessionKey,
+        ttl: Ttl,
+    ) -> SessionResult<Option<Timestamp>> {
+        let request = request::Extend::new(self.options(), Some(ctx), key, ttl)?;
         Admin::extend(self, request).await
     }
 
     async fn revoke(&self, key: &SessionKey) -> SessionResult<RevokeOutcome> {
-        check_key(key)?;
-        Admin::revoke(self, key).await
+        Admin::revoke(self, request::Revoke::new(None, key)?).await
+    }
+
+    async fn revoke_fenced(
+        &self,
+        ctx: &TenantCtx,
+        key: &SessionKey,
+    ) -> SessionResult<RevokeOutcome> {
+        Admin::revoke(self, request::Revoke::new(Some(ctx), key)?).await
     }
 
     async fn export(&self, after: Option<&ScanCursor>, limit: usize) -> SessionResult<ExportPage> {
@@ -238,12 +273,12 @@ impl<B: Backend> SessionStore for B {
     }
 
     fn update_session(&self, key: &SessionKey, data: SessionData) -> SessionResult<()> {
-        let request = request::Update::new(self.options(), key, data, &UpdateOptions::new())?;
+        let request = request::Update::new(self.options(), None, key, data, &UpdateOptions::new())?;
         wait_for(Backend::update(self, request)).map(|_revision| ())
     }
 
     fn remove_session(&self, key: &SessionKey) -> SessionResult<()> {
-        let request = request::Remove::new(key, RemoveOptions::new())?;
+        let request = request::Remove::new(None, key, RemoveOptions::new())?;
         wait_for(Backend::remove(self, request))
     }
 

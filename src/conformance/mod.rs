@@ -1,4 +1,4 @@
-//! The conformance suite: the contract C1 to C26 as named cases, for any session store.
+//! The conformance suite: the contract as named cases, for any session store.
 //!
 //! A [`Subject`] is a store to test, with hooks that the suite needs: to move its clock, to open
 //! another store with other options, to count what it holds. Each case uses a tenant of its own, so

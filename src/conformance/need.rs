@@ -9,6 +9,9 @@ pub enum Need {
     AsyncApi,
     /// The operations beyond the nine methods: [`Subject::both_apis`](super::Subject::both_apis).
     AllOperations,
+    /// The operations with a context that act on the caller's own sessions only (C38):
+    /// [`Subject::both_apis`](super::Subject::both_apis).
+    FencedForms,
     /// A clock that the case can move: [`Time::Manual`](super::Time::Manual).
     Clock,
     /// More stores, with other options: [`Subject::with_options`](super::Subject::with_options).
@@ -26,6 +29,7 @@ impl fmt::Display for Need {
         f.write_str(match self {
             Self::AsyncApi => "needs the async API",
             Self::AllOperations => "needs the operations beyond the nine methods",
+            Self::FencedForms => "needs the fenced forms",
             Self::Clock => "needs a clock that can be moved",
             Self::Options => "needs stores with other options",
             Self::Leftovers => "needs a count of what the store holds",

@@ -173,8 +173,27 @@ impl Store {
         operation!(self, update(key, data, options))
     }
 
+    pub fn update_fenced(
+        &self,
+        ctx: &TenantCtx,
+        key: &SessionKey,
+        data: SessionData,
+        options: UpdateOptions,
+    ) -> SessionResult<u64> {
+        operation!(self, update_fenced(ctx, key, data, options))
+    }
+
     pub fn remove_with(&self, key: &SessionKey, options: RemoveOptions) -> SessionResult<()> {
         operation!(self, remove(key, options))
+    }
+
+    pub fn remove_fenced(
+        &self,
+        ctx: &TenantCtx,
+        key: &SessionKey,
+        options: RemoveOptions,
+    ) -> SessionResult<()> {
+        operation!(self, remove_fenced(ctx, key, options))
     }
 
     pub fn park(
@@ -262,8 +281,21 @@ impl Store {
         operation!(self, extend(key, ttl))
     }
 
+    pub fn extend_fenced(
+        &self,
+        ctx: &TenantCtx,
+        key: &SessionKey,
+        ttl: Ttl,
+    ) -> SessionResult<Option<Timestamp>> {
+        operation!(self, extend_fenced(ctx, key, ttl))
+    }
+
     pub fn revoke(&self, key: &SessionKey) -> SessionResult<RevokeOutcome> {
         operation!(self, revoke(key))
+    }
+
+    pub fn revoke_fenced(&self, ctx: &TenantCtx, key: &SessionKey) -> SessionResult<RevokeOutcome> {
+        operation!(self, revoke_fenced(ctx, key))
     }
 
     pub fn export(&self, after: Option<&ScanCursor>, limit: usize) -> SessionResult<ExportPage> {

@@ -1,7 +1,8 @@
 //! Checked calls of an operator.
 
-use greentic_types::SessionKey;
+use greentic_types::{SessionKey, TenantCtx};
 
+use super::fence;
 use crate::admin::{ExportedMessages, ExportedSession, ExportedWait, ImportMode, ScopeDigest};
 use crate::clock::Timestamp;
 use crate::error::{SessionResult, invalid_input};
@@ -13,16 +14,38 @@ use crate::payload;
 use crate::session::NewSession;
 
 pub(crate) struct Extend {
+    pub fence: Option<Owner>,
     pub key: SessionKey,
     pub ttl: NextTtl,
 }
 
 impl Extend {
-    pub fn new(store: &StoreOptions, key: &SessionKey, ttl: Ttl) -> SessionResult<Self> {
+    pub fn new(
+        store: &StoreOptions,
+        ctx: Option<&TenantCtx>,
+        key: &SessionKey,
+        ttl: Ttl,
+    ) -> SessionResult<Self> {
         check_key(key)?;
         Ok(Self {
+            fence: fence(ctx, key)?,
             key: key.clone(),
             ttl: NextTtl::new(ttl, store.default_ttl),
+        })
+    }
+}
+
+pub(crate) struct Revoke {
+    pub fence: Option<Owner>,
+    pub key: SessionKey,
+}
+
+impl Revoke {
+    pub fn new(ctx: Option<&TenantCtx>, key: &SessionKey) -> SessionResult<Self> {
+        check_key(key)?;
+        Ok(Self {
+            fence: fence(ctx, key)?,
+            key: key.clone(),
         })
     }
 }

@@ -23,7 +23,13 @@ use crate::payload;
 use crate::scope::{ScopeDigest, ScopeDigests};
 use crate::session::NewSession;
 
-pub(crate) use admin::{EraseOwner, Extend, Import, ImportMessages};
+pub(crate) use admin::{EraseOwner, Extend, Import, ImportMessages, Revoke};
+
+/// C38: the owner that a session must have for a call in the fenced form; none for a call that takes
+/// the key alone.
+pub(crate) fn fence(ctx: Option<&TenantCtx>, key: &SessionKey) -> SessionResult<Option<Owner>> {
+    ctx.map(|ctx| Owner::of_key(ctx, key)).transpose()
+}
 
 pub(crate) struct Create {
     pub owner: Owner,
@@ -53,6 +59,7 @@ impl Create {
 }
 
 pub(crate) struct Update {
+    pub fence: Option<Owner>,
     pub session: NewSession,
     pub if_revision: Option<u64>,
     pub claim: Option<TokenSecret>,
@@ -62,11 +69,13 @@ pub(crate) struct Update {
 impl Update {
     pub fn new(
         store: &StoreOptions,
+        ctx: Option<&TenantCtx>,
         key: &SessionKey,
         data: SessionData,
         options: &UpdateOptions,
     ) -> SessionResult<Self> {
         check_key(key)?;
+        let fence = fence(ctx, key)?;
         Identity::of(&data.tenant_ctx)?;
         payload::check(&data, store.max_payload_bytes)?;
         if options
@@ -77,6 +86,7 @@ impl Update {
             return Err(invalid_input("the claim token is for another session"));
         }
         Ok(Self {
+            fence,
             session: NewSession::new(key.clone(), data),
             if_revision: options.if_revision,
             claim: options.claim.as_ref().map(|token| token.secret),
@@ -86,14 +96,20 @@ impl Update {
 }
 
 pub(crate) struct Remove {
+    pub fence: Option<Owner>,
     pub key: SessionKey,
     pub if_revision: Option<u64>,
 }
 
 impl Remove {
-    pub fn new(key: &SessionKey, options: RemoveOptions) -> SessionResult<Self> {
+    pub fn new(
+        ctx: Option<&TenantCtx>,
+        key: &SessionKey,
+        options: RemoveOptions,
+    ) -> SessionResult<Self> {
         check_key(key)?;
         Ok(Self {
+            fence: fence(ctx, key)?,
             key: key.clone(),
             if_revision: options.if_revision,
         })

@@ -2,11 +2,11 @@
 
 use greentic_types::SessionKey;
 
-use super::{Head, Ledger, Remembered, Wait, live_or_deleted, other_holder, put_unclaimed};
+use super::{Head, Ledger, Remembered, Wait, live_or_deleted, named, other_holder, put_unclaimed};
 use crate::admin::{ImportMode, ImportOutcome, RevokeOutcome};
 use crate::claim::TokenSecret;
 use crate::clock::{Timestamp, whole_millis};
-use crate::error::{SessionResult, not_found};
+use crate::error::SessionResult;
 use crate::options::StoreOptions;
 use crate::owner::{Identity, foreign_key};
 use crate::request;
@@ -17,9 +17,7 @@ pub(crate) fn extend<L: Ledger>(
     now: Timestamp,
     request: &request::Extend,
 ) -> SessionResult<Option<Timestamp>> {
-    let Some(head) = live_or_deleted(ledger, now, &request.key)? else {
-        return Err(not_found(&request.key));
-    };
+    let head = named(ledger, now, &request.key, request.fence.as_ref())?;
     let mut extended = head.clone();
     extended.set_own_deadline(request.ttl.over(head.ttl).deadline(now));
     let deadline = extended.deadline;
@@ -31,17 +29,15 @@ pub(crate) fn extend<L: Ledger>(
 pub(crate) fn revoke<L: Ledger>(
     ledger: &mut L,
     now: Timestamp,
-    key: &SessionKey,
+    request: &request::Revoke,
 ) -> SessionResult<RevokeOutcome> {
-    let Some(head) = live_or_deleted(ledger, now, key)? else {
-        return Err(not_found(key));
-    };
+    let head = named(ledger, now, &request.key, request.fence.as_ref())?;
     let mut freed = head.clone();
     let Some(lease) = freed.end_lease() else {
         return Ok(RevokeOutcome::NotClaimed);
     };
     let attempt = head.wait.as_ref().map_or(0, |wait| wait.attempt);
-    put_unclaimed(ledger, now, key, &head, freed)?;
+    put_unclaimed(ledger, now, &request.key, &head, freed)?;
     Ok(RevokeOutcome::Revoked {
         until: lease.until,
         attempt,

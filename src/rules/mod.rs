@@ -19,7 +19,7 @@ use greentic_types::SessionKey;
 
 use crate::claim::TokenSecret;
 use crate::clock::Timestamp;
-use crate::error::{Conflict, SessionResult, conflict};
+use crate::error::{Conflict, SessionResult, conflict, not_found};
 use crate::message_id::MessageDigest;
 use crate::options::{OperationId, TtlMillis};
 use crate::owner::Owner;
@@ -239,6 +239,21 @@ fn live_or_deleted<L: Ledger>(
         }
         head => Ok(head),
     }
+}
+
+/// Returns the head of the session that a call names by its key, if its owner is `fence` (C38).
+///
+/// # Errors
+/// `NotFound` if the session is missing, expired or another owner's.
+fn named<L: Ledger>(
+    ledger: &mut L,
+    now: Timestamp,
+    key: &SessionKey,
+    fence: Option<&Owner>,
+) -> SessionResult<Head> {
+    let head = live_or_deleted(ledger, now, key)?;
+    head.filter(|head| head.owner.is_within(fence))
+        .ok_or_else(|| not_found(key))
 }
 
 /// Returns the live session that waits on a scope, unless it is `key`. Deletes one that has

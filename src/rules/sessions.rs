@@ -1,8 +1,8 @@
 //! Create, update and remove (C3, C6, C7, C14, C15).
 
-use super::{Head, Ledger, delete_session, live_or_deleted};
+use super::{Head, Ledger, delete_session, live_or_deleted, named};
 use crate::clock::Timestamp;
-use crate::error::{SessionResult, not_found};
+use crate::error::SessionResult;
 use crate::owner::{Identity, foreign_key};
 use crate::request;
 use crate::session::CreateOutcome;
@@ -52,14 +52,13 @@ pub(crate) fn update<L: Ledger>(
     request: request::Update,
 ) -> SessionResult<u64> {
     let request::Update {
+        fence,
         session,
         if_revision,
         claim,
         operation,
     } = request;
-    let Some(head) = live_or_deleted(ledger, now, session.key())? else {
-        return Err(not_found(session.key()));
-    };
+    let head = named(ledger, now, session.key(), fence.as_ref())?;
     head.owner
         .require_unchanged(head.names_user, &Identity::of(&session.data().tenant_ctx)?)?;
     if head.was_changed_by(operation) {
@@ -86,9 +85,7 @@ pub(crate) fn remove<L: Ledger>(
     now: Timestamp,
     request: &request::Remove,
 ) -> SessionResult<()> {
-    let Some(head) = live_or_deleted(ledger, now, &request.key)? else {
-        return Err(not_found(&request.key));
-    };
+    let head = named(ledger, now, &request.key, request.fence.as_ref())?;
     head.require_unclaimed(now)?;
     head.require_revision(request.if_revision)?;
     delete_session(ledger, &request.key, &head)

@@ -7,7 +7,7 @@ use std::time::Duration;
 use greentic_session::store::SessionStore;
 use greentic_session::{
     Blocking, ClaimOptions, ClaimOutcome, ClaimToken, Commit, CommitOptions, MessageId,
-    ParkOptions, RedisConfig, RedisSessionStore, RemoveOptions, UpdateOptions,
+    ParkOptions, RedisConfig, RedisSessionStore, RemoveOptions, Ttl, UpdateOptions,
 };
 use greentic_session_testkit::{RedisServer, Reply, own_servers, require};
 
@@ -106,6 +106,11 @@ fn every_operation(store: &Arc<RedisSessionStore>, counter: &Counter<'_>) {
     let update = UpdateOptions::new().claim(claimed.clone());
     counter.of("update", || wide.update(&wait, stored(), update).unwrap());
     counter.of("release", || wide.release(&claimed).unwrap());
+    let update = UpdateOptions::new();
+    counter.of("update_fenced", || {
+        wide.update_fenced(&ada, &wait, stored(), update).unwrap()
+    });
+    let _revoked = counter.of("revoke_fenced", || wide.revoke_fenced(&ada, &wait).unwrap());
     let again = Commit::park(chat.clone(), stored());
     let claimed = claim("m2");
     counter.of("commit and park", || {
@@ -115,6 +120,16 @@ fn every_operation(store: &Arc<RedisSessionStore>, counter: &Counter<'_>) {
     counter.of("commit", || {
         wide.commit(&claimed, Commit::Finish, CommitOptions::new())
             .unwrap()
+    });
+    let _parked = wide
+        .park(&ada, &who, &chat, &wait, stored(), options())
+        .unwrap();
+    let _until = counter.of("extend_fenced", || {
+        wide.extend_fenced(&ada, &wait, Ttl::Never).unwrap()
+    });
+    counter.of("remove_fenced", || {
+        wide.remove_fenced(&ada, &wait, RemoveOptions::new())
+            .unwrap();
     });
     let _parked = wide
         .park(&ada, &who, &chat, &wait, stored(), options())

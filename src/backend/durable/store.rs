@@ -16,7 +16,7 @@ use super::format::{FORMAT_VERSION, encode_payload};
 use super::rows::{Snapshot, session_of};
 use super::writer::{DurableLedger, Shared, Sweeper, UntakenClaim, Writer};
 use crate::admin::{ImportOutcome, RevokeOutcome, ScanCursor, VerifyMode, VerifyPage};
-use crate::backend::{Admin, Backend, Depth, Owned, RefusedWaits, WalkPage, yield_now};
+use crate::backend::{Admin, Backend, Depth, RefusedWaits, WalkPage, yield_now};
 use crate::blocking::wait_for;
 use crate::claim::{ClaimOutcome, ClaimToken};
 use crate::clock::{Clock, SystemClock, Timestamp};
@@ -318,21 +318,17 @@ impl Backend for DurableSessionStore {
             .await
     }
 
-    async fn get(&self, key: &SessionKey) -> SessionResult<Option<Arc<Session>>> {
-        let found = self.get_owned(key).await?;
-        Ok(found.map(|found| found.session))
-    }
-
-    async fn get_owned(&self, key: &SessionKey) -> SessionResult<Option<Owned>> {
+    async fn get(
+        &self,
+        key: &SessionKey,
+        fence: Option<&Owner>,
+    ) -> SessionResult<Option<Arc<Session>>> {
         self.read(|snapshot, now| {
-            let Some(head) = snapshot.head(key)?.filter(|head| head.is_live(now)) else {
-                return Ok(None);
-            };
-            let session = session_of(snapshot, key, &head)?;
-            Ok(Some(Owned {
-                owner: head.owner,
-                session,
-            }))
+            let head = snapshot.head(key)?;
+            match head.filter(|head| head.is_live(now) && head.owner.is_within(fence)) {
+                Some(head) => session_of(snapshot, key, &head).map(Some),
+                None => Ok(None),
+            }
         })
         .await
     }
@@ -507,9 +503,8 @@ impl Admin for DurableSessionStore {
             .await
     }
 
-    async fn revoke(&self, key: &SessionKey) -> SessionResult<RevokeOutcome> {
-        let key = key.clone();
-        self.write(move |ledger, now| rules::revoke(ledger, now, &key))
+    async fn revoke(&self, request: request::Revoke) -> SessionResult<RevokeOutcome> {
+        self.write(move |ledger, now| rules::revoke(ledger, now, &request))
             .await
     }
 

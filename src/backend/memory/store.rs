@@ -12,7 +12,7 @@ use super::sweep::{self, sweep};
 use super::verify::verify;
 use super::walk::{walk, walk_one};
 use crate::admin::{ImportOutcome, RevokeOutcome, ScanCursor, VerifyMode, VerifyPage};
-use crate::backend::{Admin, Backend, Depth, Owned, RefusedWaits, WalkPage, yield_now};
+use crate::backend::{Admin, Backend, Depth, RefusedWaits, WalkPage, yield_now};
 use crate::claim::{ClaimOutcome, ClaimToken};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::error::{SessionResult, not_found};
@@ -275,16 +275,14 @@ impl Backend for InMemorySessionStore {
         })
     }
 
-    async fn get(&self, key: &SessionKey) -> SessionResult<Option<Arc<Session>>> {
-        Ok(self.get_shared(key))
-    }
-
-    async fn get_owned(&self, key: &SessionKey) -> SessionResult<Option<Owned>> {
-        let read = |stored: &Stored| {
-            self.if_live(stored).map(|session| Owned {
-                owner: stored.owner().clone(),
-                session,
-            })
+    async fn get(
+        &self,
+        key: &SessionKey,
+        fence: Option<&Owner>,
+    ) -> SessionResult<Option<Arc<Session>>> {
+        let read = |stored: &Stored| match stored.owner().is_within(fence) {
+            true => self.if_live(stored),
+            false => None,
         };
         Ok(self.shards.keys.read(key, read).flatten())
     }
@@ -435,8 +433,10 @@ impl Admin for InMemorySessionStore {
         })
     }
 
-    async fn revoke(&self, key: &SessionKey) -> SessionResult<RevokeOutcome> {
-        self.write_session(key, |ledger, now| rules::revoke(ledger, now, key))
+    async fn revoke(&self, request: request::Revoke) -> SessionResult<RevokeOutcome> {
+        self.write_session(&request.key, |ledger, now| {
+            rules::revoke(ledger, now, &request)
+        })
     }
 
     async fn import(&self, request: request::Import) -> SessionResult<ImportOutcome> {

@@ -47,10 +47,19 @@ impl Dispatcher {
         self.run(call).await.map(|(answer, _repeated)| answer)
     }
 
-    /// The location of the session with a key. None if no owner has the key.
-    pub async fn locate(&self, key: &SessionKey) -> SessionResult<Option<Location>> {
+    /// The location of the session with a key. None if no owner has the key, or one that is not
+    /// `fence` (C38).
+    pub async fn locate(
+        &self,
+        key: &SessionKey,
+        fence: Option<&Owner>,
+    ) -> SessionResult<Option<Location>> {
         self.begin_sweep();
-        self.layout.locate(key).await
+        let location = self.layout.locate(key).await?;
+        Ok(location.filter(|location| {
+            let owner = location.owner.as_ref();
+            owner.is_none_or(|owner| owner.is_within(fence))
+        }))
     }
 
     /// Runs a script that writes a session with a given key: reserves the key for the owner first,
@@ -112,7 +121,7 @@ impl Dispatcher {
 
     /// The data of a session, with one GET: a session whose payload exists is valid.
     pub async fn payload(&self, key: &SessionKey) -> SessionResult<Option<SessionData>> {
-        let Some(location) = self.locate(key).await? else {
+        let Some(location) = self.locate(key, None).await? else {
             return Ok(None);
         };
         let name = location.keys.session(key);

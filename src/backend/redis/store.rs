@@ -14,7 +14,7 @@ use super::script::reply::{Answer, outcome_unknown, revision_conflict};
 use super::script::status::Status;
 use super::script::wire::OwnerCall;
 use super::{claims, health};
-use crate::backend::{Backend, Data, Owned, RefusedWaits};
+use crate::backend::{Backend, Data, RefusedWaits};
 use crate::claim::{ClaimOutcome, ClaimToken};
 use crate::clock::Timestamp;
 use crate::error::{SessionResult, not_found, too_many_waits};
@@ -139,9 +139,25 @@ impl Backend for RedisSessionStore {
         }
     }
 
-    async fn get(&self, key: &SessionKey) -> SessionResult<Option<Arc<Session>>> {
-        let found = self.get_owned(key).await?;
-        Ok(found.map(|found| found.session))
+    async fn get(
+        &self,
+        key: &SessionKey,
+        fence: Option<&Owner>,
+    ) -> SessionResult<Option<Arc<Session>>> {
+        let Some(location) = self.dispatcher.locate(key, fence).await? else {
+            return Ok(None);
+        };
+        let name = location.keys.session(key);
+        let call = OwnerCall::new(&location.keys, name, arguments::Read { key, fence });
+        let mut answer = self.dispatcher.answer(call).await?;
+        match answer.status {
+            Status::Ok => answer.session().map(|(session, _)| Some(session)),
+            Status::None => {
+                self.dispatcher.layout.forget_at(&location, key, None);
+                Ok(None)
+            }
+            _ => answer.unexpected(),
+        }
     }
 
     async fn data(&self, key: &SessionKey) -> SessionResult<Option<Data>> {
@@ -153,35 +169,16 @@ impl Backend for RedisSessionStore {
             .map(Data::Own))
     }
 
-    async fn get_owned(&self, key: &SessionKey) -> SessionResult<Option<Owned>> {
-        let Some(location) = self.dispatcher.locate(key).await? else {
-            return Ok(None);
-        };
-        let name = location.keys.session(key);
-        let call = OwnerCall::new(&location.keys, name, arguments::Read { key });
-        let mut answer = self.dispatcher.answer(call).await?;
-        match answer.status {
-            Status::Ok => {
-                let (session, record) = answer.session()?;
-                let owner = record.owner;
-                Ok(Some(Owned { owner, session }))
-            }
-            Status::None => {
-                self.dispatcher.layout.forget_at(&location, key, None);
-                Ok(None)
-            }
-            _ => answer.unexpected(),
-        }
-    }
-
     async fn update(&self, request: request::Update) -> SessionResult<u64> {
         let (key, data) = (request.session.key(), request.session.data());
         let identity = Identity::of(&data.tenant_ctx)?;
-        let location = self.dispatcher.locate(key).await?;
+        let fence = request.fence.as_ref();
+        let location = self.dispatcher.locate(key, fence).await?;
         let keys = location.ok_or_else(|| not_found(key))?.keys;
         let payload = payload::encode(data)?;
         let arguments = arguments::Update {
             key,
+            fence,
             owner_prefix: identity.owner_prefix(),
             user: identity.user.map_or("", UserId::as_str),
             revision: request.if_revision,
@@ -209,11 +206,13 @@ impl Backend for RedisSessionStore {
     }
 
     async fn remove(&self, request: request::Remove) -> SessionResult<()> {
-        let location = self.dispatcher.locate(&request.key).await?;
+        let fence = request.fence.as_ref();
+        let location = self.dispatcher.locate(&request.key, fence).await?;
         let location = location.ok_or_else(|| not_found(&request.key))?;
         let name = location.keys.session(&request.key);
         let arguments = arguments::Remove {
             key: &request.key,
+            fence,
             revision: request.if_revision,
         };
         let call = OwnerCall::new(&location.keys, name, arguments);
@@ -331,7 +330,7 @@ impl Backend for RedisSessionStore {
             match self.waits(owner).await?.as_slice() {
                 [] if sees_created => answer = self.look_up(owner, "created").await?,
                 [] => return Ok(None),
-                [only] => return self.get(only).await,
+                [only] => return self.get(only, None).await,
                 _ => return Err(rules::multiple_waits()),
             }
         }

@@ -25,6 +25,7 @@ mod race;
 mod scans;
 mod secrets;
 mod sessions;
+mod tenancy;
 mod time;
 mod transfer;
 mod waits;
@@ -366,6 +367,12 @@ table! { $
     transfer::c26_expired_sessions_are_not_imported [AllOperations];
     quotas::c26_an_import_is_exempt_from_the_limit [AllOperations, Options];
     transfer::c26_nothing_is_left_after_an_import [AllOperations, Options, Leftovers];
+
+    tenancy::c38_no_operation_reaches_a_session_with_a_foreign_context [AllOperations, FencedForms];
+    tenancy::c38_a_fenced_call_of_the_owner_acts_as_the_bare_one [AllOperations, FencedForms];
+    tenancy::c38_a_session_without_a_user_is_fenced_by_its_team [AllOperations, FencedForms];
+    tenancy::c38_a_key_that_another_owner_took_is_fenced [AllOperations, FencedForms];
+    tenancy::c38_an_expired_session_is_missing [AllOperations, FencedForms];
 }
 
 #[cfg(test)]

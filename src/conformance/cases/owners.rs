@@ -10,7 +10,7 @@ use crate::options::CreateOptions;
 use crate::session::CreateOutcome;
 
 /// Returns owners that differ in one part each.
-fn neighbours(env: &TestEnv) -> Vec<TestUser<'_>> {
+pub fn neighbours(env: &TestEnv) -> Vec<TestUser<'_>> {
     vec![
         env.user_in("env-a", "tenant-a", Some("blue"), "anna"),
         env.user_in("env-b", "tenant-a", Some("blue"), "anna"),

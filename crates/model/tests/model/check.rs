@@ -222,6 +222,7 @@ impl<H: Harness> Run<H> {
         self.advance(self.model.quiet_in());
         for key in 0..self.model.keys() {
             let remove = Op::Remove {
+                fence: None,
                 key,
                 if_revision: None,
             };

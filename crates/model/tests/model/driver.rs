@@ -96,12 +96,15 @@ impl Driver {
                 ..
             } => (key, ttl, operation) == (&None, &None, &None),
             Op::Update {
+                fence,
                 if_revision,
                 claim,
                 operation,
                 ..
-            } => (if_revision, claim, operation) == (&None, &None, &None),
-            Op::Remove { if_revision, .. } => if_revision.is_none(),
+            } => (fence, if_revision, claim, operation) == (&None, &None, &None, &None),
+            Op::Remove {
+                fence, if_revision, ..
+            } => (fence, if_revision) == (&None, &None),
             Op::Park {
                 if_absent,
                 operation,
@@ -142,6 +145,7 @@ impl Driver {
                 Answer::Session(found.map(|session| self.seen(&session)))
             }
             &Op::Update {
+                fence,
                 key,
                 of,
                 content,
@@ -158,13 +162,24 @@ impl Driver {
                     };
                     options = options.claim(token.clone());
                 }
-                let updated = store.update(self.key(key), data(of, content), options);
-                Answer::Revision(updated.await?)
+                let (key, data) = (self.key(key), data(of, content));
+                Answer::Revision(match fence {
+                    Some(by) => store.update_fenced(&ctx(by), key, data, options).await?,
+                    None => store.update(key, data, options).await?,
+                })
             }
-            &Op::Remove { key, if_revision } => {
+            &Op::Remove {
+                fence,
+                key,
+                if_revision,
+            } => {
                 let mut options = RemoveOptions::new();
                 options.if_revision = if_revision;
-                store.remove(self.key(key), options).await?;
+                let key = self.key(key);
+                match fence {
+                    Some(by) => store.remove_fenced(&ctx(by), key, options).await,
+                    None => store.remove(key, options).await,
+                }?;
                 Answer::Done
             }
             Op::Park {

@@ -36,6 +36,8 @@ pub enum Op {
     Get(Key),
     GetFenced(Who, Key),
     Update {
+        /// The context of the fenced form.
+        fence: Option<Who>,
         key: Key,
         of: Who,
         content: u32,
@@ -44,6 +46,8 @@ pub enum Op {
         operation: Option<u64>,
     },
     Remove {
+        /// The context of the fenced form.
+        fence: Option<Who>,
         key: Key,
         if_revision: Option<u64>,
     },
@@ -179,14 +183,20 @@ impl Spread {
             .boxed()
     }
 
+    fn fence(&self) -> BoxedStrategy<Option<Who>> {
+        prop::option::weighted(0.3, self.person()).boxed()
+    }
+
     fn update(&self) -> BoxedStrategy<Op> {
         let claim = prop::option::weighted(0.4, self.held());
         let target = (0..self.keys, self.person(), prop::bool::weighted(0.1));
+        let target = (self.fence(), target);
         (target, any::<u16>(), revision(), claim, operation())
             .prop_map(
-                |((key, of, bare), content, if_revision, claim, operation)| {
+                |((fence, (key, of, bare)), content, if_revision, claim, operation)| {
                     let user = if bare { None } else { of.user };
                     Op::Update {
+                        fence,
                         key,
                         of: Who { user, ..of },
                         content: u32::from(content),
@@ -281,8 +291,8 @@ impl Spread {
             1 => (0..self.keys).prop_map(Op::Get),
             1 => (self.person(), 0..self.keys).prop_map(|(by, key)| Op::GetFenced(by, key)),
             3 => self.update(),
-            2 => (0..self.keys, revision())
-                .prop_map(|(key, if_revision)| Op::Remove { key, if_revision }),
+            2 => (self.fence(), 0..self.keys, revision())
+                .prop_map(|(fence, key, if_revision)| Op::Remove { fence, key, if_revision }),
             8 => self.park(),
             2 => (self.caller(), 0..self.scopes).prop_map(|(by, scope)| Op::Find(by, scope)),
             1 => self.caller().prop_map(Op::Waits),

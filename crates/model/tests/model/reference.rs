@@ -155,15 +155,16 @@ impl Model {
             Op::Create { .. } => self.create(op),
             Op::Get(key) => Ok(Answer::Session(self.seen(key))),
             Op::GetFenced(by, key) => {
-                let own = self.sessions.get(&key).is_some_and(|entry| {
-                    let expected = owner_of_session(by, key);
-                    entry.owner == expected
-                });
+                let own = self.within(Some(by), key).is_ok();
                 Ok(Answer::Session(self.seen(key).filter(|_| own)))
             }
             Op::Update { .. } => self.update(op),
-            Op::Remove { key, if_revision } => {
-                let entry = self.sessions.get(&key).ok_or(Failure::NotFound)?;
+            Op::Remove {
+                fence,
+                key,
+                if_revision,
+            } => {
+                let entry = self.within(fence, key)?;
                 self.require_unclaimed(entry)?;
                 require_revision(entry, if_revision)?;
                 self.sessions.remove(&key);
@@ -192,6 +193,13 @@ impl Model {
             Op::Finish(slot) => self.commit(slot, None),
             Op::ParkAgain(slot, scope, ref next) => self.commit(slot, Some((scope, next))),
         }
+    }
+
+    /// The session of a key, if it is the caller's (C38).
+    pub(super) fn within(&self, fence: Option<Who>, key: Key) -> Result<&Entry, Failure> {
+        let entry = self.sessions.get(&key).ok_or(Failure::NotFound)?;
+        let own = fence.is_none_or(|by| entry.owner == owner_of_session(by, key));
+        own.then_some(entry).ok_or(Failure::NotFound)
     }
 
     fn latest(&self, by: Caller) -> Outcome {

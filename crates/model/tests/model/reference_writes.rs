@@ -61,6 +61,7 @@ impl Model {
 
     pub(super) fn update(&mut self, op: &Op) -> Outcome {
         let &Op::Update {
+            fence,
             key,
             of,
             content,
@@ -79,7 +80,7 @@ impl Model {
                 token => token,
             },
         };
-        let entry = self.sessions.get(&key).ok_or(Failure::NotFound)?;
+        let entry = self.within(fence, key)?;
         require_unchanged(entry, of)?;
         if operation.is_some() && entry.operation == operation {
             return Ok(Answer::Revision(entry.revision));

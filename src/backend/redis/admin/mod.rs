@@ -98,11 +98,16 @@ impl Admin for RedisSessionStore {
     }
 
     async fn extend(&self, request: request::Extend) -> SessionResult<Option<Timestamp>> {
-        let (key, ttl) = (&request.key, request.ttl);
-        let location = self.dispatcher.locate(key).await?;
+        let (key, fence, ttl) = (&request.key, request.fence.as_ref(), request.ttl);
+        let location = self.dispatcher.locate(key, fence).await?;
         let Location { keys, owner } = location.ok_or_else(|| not_found(key))?;
         let call = |extended| {
-            let arguments = arguments::Extend { key, ttl, extended };
+            let arguments = arguments::Extend {
+                key,
+                fence,
+                ttl,
+                extended,
+            };
             OwnerCall::new(&keys, keys.session(key), arguments)
         };
         let mut answer = self
@@ -123,15 +128,16 @@ impl Admin for RedisSessionStore {
     }
 
     /// A repeat answers `NotClaimed`; the token is void in both cases (C14, C25).
-    async fn revoke(&self, key: &SessionKey) -> SessionResult<RevokeOutcome> {
-        let location = self.dispatcher.locate(key).await?;
+    async fn revoke(&self, request: request::Revoke) -> SessionResult<RevokeOutcome> {
+        let (key, fence) = (&request.key, request.fence.as_ref());
+        let location = self.dispatcher.locate(key, fence).await?;
         let keys = location.ok_or_else(|| not_found(key))?.keys;
-        let operation = OperationId::random();
-        let call = OwnerCall::new(
-            &keys,
-            keys.session(key),
-            arguments::Revoke { key, operation },
-        );
+        let arguments = arguments::Revoke {
+            key,
+            fence,
+            operation: OperationId::random(),
+        };
+        let call = OwnerCall::new(&keys, keys.session(key), arguments);
         let mut answer = self.dispatcher.answer(call).await?;
         match answer.status {
             Status::Ok => Ok(RevokeOutcome::Revoked {

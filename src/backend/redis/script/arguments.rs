@@ -72,6 +72,7 @@ pub struct Entry {
 scripts! {
     reads "ops/read" Read<'a> {
         key: &'a SessionKey,
+        fence: Option<&'a Owner>,
     }
 
     writes "ops/create" Create<'a> {
@@ -86,6 +87,7 @@ scripts! {
 
     writes "ops/update" Update<'a> {
         key: &'a SessionKey,
+        fence: Option<&'a Owner>,
         owner_prefix: String,
         user: &'a str,
         revision: Option<u64>,
@@ -96,6 +98,7 @@ scripts! {
 
     writes "ops/remove" Remove<'a> {
         key: &'a SessionKey,
+        fence: Option<&'a Owner>,
         revision: Option<u64>,
     }
 
@@ -177,12 +180,14 @@ scripts! {
 
     writes "admin/extend" Extend<'a> {
         key: &'a SessionKey,
+        fence: Option<&'a Owner>,
         ttl: NextTtl,
         extended: String,
     }
 
     writes "admin/revoke" Revoke<'a> {
         key: &'a SessionKey,
+        fence: Option<&'a Owner>,
         operation: OperationId,
     }
 

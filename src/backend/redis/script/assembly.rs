@@ -53,6 +53,7 @@ const FILES: &[(&str, &str)] = files![
     "lib/legacy",
     "lib/list",
     "lib/load",
+    "lib/load_within",
     "lib/messages",
     "lib/prelude",
     "lib/record",

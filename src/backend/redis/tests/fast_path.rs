@@ -212,7 +212,8 @@ impl Dice {
                 24..48 => steps.extend(self.resume()),
                 48..52 => steps.push(on_scope("ops/find", self.owner(), self.scope())),
                 52..60 => steps.push(on_scope("ops/clear", self.owner(), self.scope())),
-                60..64 => steps.push(script("ops/read", &[self.key()])),
+                60..62 => steps.push(script("ops/read", &[self.key(), ""])),
+                62..64 => steps.push(script("ops/read", &[self.key(), self.owner()])),
                 _ => steps.push(self.command()),
             }
         }

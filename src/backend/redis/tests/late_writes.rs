@@ -161,6 +161,7 @@ fn c4_a_late_extend_is_refused() {
         let keys = store.dispatcher.layout.keys(&ada);
         let arguments = arguments::Extend {
             key: &key,
+            fence: None,
             ttl: NextTtl::Given(TtlMillis(Some(ttl))),
             extended: extended.to_owned(),
         };

@@ -353,18 +353,18 @@ fn is_refused(reply: &Reply) -> bool {
 type Operation = (&'static str, fn(&Lab) -> Reply);
 
 const OPERATIONS: &[Operation] = &[
-    ("read", |lab| lab.run("ops/read", &["main"])),
+    ("read", |lab| lab.run("ops/read", &["main", ""])),
     ("create", |lab| {
         let args = [ADA, "new", "-uc", lab.ttl, "q", DATA, &lab.reserved()];
         lab.run("ops/create", &args)
     }),
     ("update", |lab| {
-        let args = ["main", "dev:acme:-:", "ada", "", "", "q", DATA];
+        let args = ["main", ADA, "dev:acme:-:", "ada", "", "", "q", DATA];
         lab.run("ops/update", &args)
     }),
-    ("remove", |lab| lab.run("ops/remove", &["main", ""])),
+    ("remove", |lab| lab.run("ops/remove", &["main", "", ""])),
     ("remove the created", |lab| {
-        lab.run("ops/remove", &["made", ""])
+        lab.run("ops/remove", &["made", ADA, ""])
     }),
     ("park a new one", |lab| {
         lab.park("new", "zz", lab.reserved())
@@ -411,17 +411,17 @@ const OPERATIONS: &[Operation] = &[
         lab.run("ops/commit", &[ADA, "twice", "m1", "s4", HOUR, "1000"])
     }),
     ("extend", |lab| {
-        lab.run("admin/extend", &["main", "7200000", ""])
+        lab.run("admin/extend", &["main", "", "7200000", ""])
     }),
     ("extend the claimed", |lab| {
-        lab.run("admin/extend", &["held", "1800000", ""])
+        lab.run("admin/extend", &["held", ADA, "1800000", ""])
     }),
     ("extend the created", |lab| {
-        lab.run("admin/extend", &["made", "7200000", ""])
+        lab.run("admin/extend", &["made", "", "7200000", ""])
     }),
-    ("revoke", |lab| lab.run("admin/revoke", &["held", "q"])),
+    ("revoke", |lab| lab.run("admin/revoke", &["held", "", "q"])),
     ("revoke after a long lease", |lab| {
-        lab.run("admin/revoke", &["twice", "q"])
+        lab.run("admin/revoke", &["twice", ADA, "q"])
     }),
     ("import", |lab| {
         lab.import("new", lab.reserved(), &["zz", "7", "", "1"])
@@ -460,7 +460,7 @@ const LEGACY_OPERATIONS: &[Operation] = &[
     ("park again", |lab| lab.park("old-1", "gg", "")),
     ("park and displace", |lab| lab.park("old-1", "hh", "")),
     ("update", |lab| {
-        let args = ["old-1", "dev:acme:-:", "ada", "", "", "q", DATA];
+        let args = ["old-1", ADA, "dev:acme:-:", "ada", "", "", "q", DATA];
         lab.run("ops/update", &args)
     }),
     ("import", |lab| {

@@ -70,6 +70,12 @@ fn every_call(store: &RedisSessionStore, round: u32) -> Counted {
     let _revision = counted.of("update", store.update(&made, data(), UpdateOptions::new()));
     let _deadline = counted.of("extend", store.extend(&made, Ttl::After(HOUR)));
     let _revoked = counted.of("revoke", store.revoke(&made));
+    let _session = counted.of("get", store.get_fenced(&ctx, &made));
+    let updated = store.update_fenced(&ctx, &made, data(), UpdateOptions::new());
+    let _revision = counted.of("update", updated);
+    let extended = store.extend_fenced(&ctx, &made, Ttl::After(HOUR));
+    let _deadline = counted.of("extend", extended);
+    let _revoked = counted.of("revoke", store.revoke_fenced(&ctx, &made));
     counted.of("remove", store.remove(&made, RemoveOptions::new()));
 
     let park = |key| {
@@ -134,7 +140,8 @@ fn every_call(store: &RedisSessionStore, round: u32) -> Counted {
     counted.of(call, store.commit(&token, next, CommitOptions::new()));
     let call = "extend sets a deadline that the pointer does not cover";
     counted.of(call, store.extend(&limited, Ttl::After(50 * HOUR)));
-    counted.of("remove", store.remove(&limited, RemoveOptions::new()));
+    let removed = store.remove_fenced(&ctx, &limited, RemoveOptions::new());
+    counted.of("remove", removed);
     let _parked = counted.of("park", park(&again));
     let _cleared = counted.of("clear", store.clear(&ctx, &ada, &scope));
     counted

@@ -1,11 +1,12 @@
 -- Gives a session a new deadline, and changes nothing else (C24).
 
 --- @include "lib/hold"
+--- @include "lib/load_within"
 --- @include "lib/reservation"
 
 return run(function()
-  local key, ttl, extended = unpack(ARGV, 2)
-  local head = load(key)
+  local key, fence, ttl, extended = unpack(ARGV, 2)
+  local head = load_within(fence, key)
   if not head then
     return {'NOT_FOUND'}
   end

@@ -1,10 +1,11 @@
 -- Ends a claim without its token (C25).
 
 --- @include "lib/hold"
+--- @include "lib/load_within"
 
 return run(function()
-  local key, operation = unpack(ARGV, 2)
-  local head = load(key)
+  local key, fence, operation = unpack(ARGV, 2)
+  local head = load_within(fence, key)
   if not head then
     return {'NOT_FOUND'}
   end

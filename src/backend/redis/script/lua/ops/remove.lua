@@ -1,10 +1,11 @@
 -- Removes a session.
 
 --- @include "lib/delete_session"
+--- @include "lib/load_within"
 
 return run(function()
-  local key, revision = unpack(ARGV, 2) -- the revision is empty if it is not to be checked
-  local head = load(key)
+  local key, fence, revision = unpack(ARGV, 2) -- the revision is empty if it is not to be checked
+  local head = load_within(fence, key)
   if not head then
     return {'NOT_FOUND'}
   end

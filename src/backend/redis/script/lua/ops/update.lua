@@ -1,6 +1,7 @@
 -- Replaces the payload of a session.
 
 --- @include "lib/delete_session"
+--- @include "lib/load_within"
 
 -- C3: env, tenant, team and user stay as they are.
 local function is_same_owner(head, owner_prefix, user)
@@ -13,8 +14,8 @@ end
 return run(function()
   -- `owner_prefix` is the owner without its user; `revision` and `claim` are empty if they are not to be
   -- checked.
-  local key, owner_prefix, user, revision, claim, operation, payload = unpack(ARGV, 2)
-  local head = load(key)
+  local key, fence, owner_prefix, user, revision, claim, operation, payload = unpack(ARGV, 2)
+  local head = load_within(fence, key)
   if not head then
     return {'NOT_FOUND'}
   end
