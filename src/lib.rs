@@ -13,6 +13,7 @@
 
 pub mod admin;
 mod async_store;
+pub mod audit;
 mod backend;
 mod blocking;
 pub mod claim;
@@ -25,8 +26,12 @@ mod digest;
 pub mod durable;
 pub mod error;
 mod find_by_user;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod ids;
 pub mod inmemory;
+mod keyed;
 mod lease;
 pub mod mapping;
 mod message_id;

@@ -3,6 +3,10 @@
 //! A derived session key is the lower-case hex SHA-256 of the joined inputs. The separator `:` and
 //! the escape character `\` are escaped in the inputs, so that different inputs have different keys.
 //! Inputs without them have the same keys as in greentic-session 1.2.
+//!
+//! Such a key is no secret: who knows the fields can derive it, and then read the session, or take the
+//! key first so that its owner is refused. The tenant is not one of the fields. Use [`Keyed`], which
+//! needs a secret, or the fenced forms of the operations, wherever others can know the fields.
 
 use std::borrow::Cow;
 
@@ -10,6 +14,8 @@ use greentic_types::{SessionKey, UserId};
 use sha2::{Digest, Sha256};
 
 use crate::digest::digest_of;
+
+pub use crate::keyed::{Keyed, MIN_SECRET_BYTES};
 
 /// What the digest of a user id begins with.
 const USER: &[u8] = b"user of a channel\0";
@@ -59,6 +65,9 @@ pub fn user_id(channel: &str, raw: &str) -> UserId {
 
 /// Derives the key of a Telegram conversation: the digest of `tg:{bot_id}:{chat_id}:{user_id}`.
 ///
+/// Who knows the three ids can derive the key, also in another tenant; see
+/// [`Keyed::telegram_update_to_session_key`].
+///
 /// ```
 /// use greentic_session::mapping::telegram_update_to_session_key;
 ///
@@ -72,6 +81,9 @@ pub fn telegram_update_to_session_key(bot_id: &str, chat_id: &str, user_id: &str
 }
 
 /// Derives the key of a webhook's subject: the digest of `wh:{source}:{subject}:{id_hint}`.
+///
+/// Who knows the three fields can derive the key, also in another tenant; see
+/// [`Keyed::webhook_to_session_key`].
 ///
 /// ```
 /// use greentic_session::mapping::webhook_to_session_key;

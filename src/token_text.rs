@@ -39,8 +39,7 @@ impl ClaimToken {
             hex::encode(self.owner.as_str()),
             hex::encode(self.key.as_str()),
         );
-        let check = checksum(&body);
-        format!("{body}.{check}")
+        checked(&body)
     }
 
     /// Reads the text that [`to_text`](Self::to_text) returned.
@@ -72,6 +71,12 @@ impl ClaimToken {
             fencing: u64::from_str_radix(fencing, 16).map_err(|_| damaged())?,
         })
     }
+}
+
+/// The text of a token: the body, and its checksum.
+pub(crate) fn checked(body: &str) -> String {
+    let check = checksum(body);
+    format!("{body}.{check}")
 }
 
 fn checksum(body: &str) -> String {

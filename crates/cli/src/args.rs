@@ -55,6 +55,18 @@ pub struct Common {
     /// Write JSON instead of text for people
     #[arg(long, global = true)]
     pub json: bool,
+    /// Append a line to this file before sessions are erased, removed, released, revealed, exported or
+    /// imported; if that fails, nothing is done
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "GREENTIC_SESSION_AUDIT"
+    )]
+    pub audit: Option<PathBuf>,
+    /// Who acts, for the audit [default: the system user]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub actor: Option<String>,
 }
 
 #[derive(Subcommand)]
@@ -93,9 +105,9 @@ pub enum Command {
     Man(Man),
 }
 
-/// A selection of sessions.
+/// Whose sessions.
 #[derive(Args, Clone, Default)]
-pub struct Filter {
+pub struct Owner {
     /// Only this env
     #[arg(long)]
     pub env: Option<String>,
@@ -108,6 +120,13 @@ pub struct Filter {
     /// Only this user
     #[arg(long)]
     pub user: Option<String>,
+}
+
+/// A selection of sessions.
+#[derive(Args, Clone, Default)]
+pub struct Filter {
+    #[command(flatten)]
+    pub owner: Owner,
     /// Only this flow
     #[arg(long)]
     pub flow: Option<String>,
@@ -160,6 +179,8 @@ pub struct List {
 pub struct Show {
     /// The session key
     pub key: String,
+    #[command(flatten)]
+    pub owner: Owner,
     /// Show the user id and the payload
     #[arg(long)]
     pub reveal: bool,
@@ -198,6 +219,8 @@ pub struct Remove {
     /// The session keys
     #[arg(required = true, value_name = "KEY")]
     pub keys: Vec<String>,
+    #[command(flatten)]
+    pub owner: Owner,
     /// Remove them, instead of showing what would be removed
     #[arg(long)]
     pub yes: bool,
@@ -207,6 +230,8 @@ pub struct Remove {
 pub struct Extend {
     /// The session key
     pub key: String,
+    #[command(flatten)]
+    pub owner: Owner,
     /// The time from now to the deadline, such as 2h or 7d; `never` for no deadline
     #[arg(long, value_name = "TIME")]
     pub ttl: String,
@@ -219,6 +244,8 @@ pub struct Extend {
 pub struct Release {
     /// The session key
     pub key: String,
+    #[command(flatten)]
+    pub owner: Owner,
     /// Take the claim, instead of showing it
     #[arg(long)]
     pub yes: bool,

@@ -8,6 +8,7 @@ mod interrupt;
 mod output;
 mod selection;
 mod store;
+mod trail;
 mod transfer;
 mod usage;
 mod walk;

@@ -2,19 +2,32 @@
 
 use std::time::Duration;
 
-use greentic_session::admin::{OwnerSelection, ScanCursor, ScanFilter, StateKind};
+use greentic_session::admin::{OwnerParts, OwnerSelection, ScanCursor, ScanFilter, StateKind};
 use greentic_session::{GreenticError, SessionKey};
 use greentic_types::{EnvId, TeamId, TenantCtx, TenantId, UserId};
 
 use crate::args;
 use crate::error::{Failure, Outcome};
 
-pub fn filter(args: &args::Filter) -> Outcome<ScanFilter> {
+/// The sessions of an owner, as far as it is named.
+pub fn sessions_of(owner: &args::Owner) -> Outcome<ScanFilter> {
     let mut filter = ScanFilter::new();
-    filter.env = optional("--env", args.env.as_deref())?;
-    filter.tenant = optional("--tenant", args.tenant.as_deref())?;
-    filter.team = optional("--team", args.team.as_deref())?;
-    filter.user = optional("--user", args.user.as_deref())?;
+    filter.env = optional("--env", owner.env.as_deref())?;
+    filter.tenant = optional("--tenant", owner.tenant.as_deref())?;
+    filter.team = optional("--team", owner.team.as_deref())?;
+    filter.user = optional("--user", owner.user.as_deref())?;
+    Ok(filter)
+}
+
+/// The context of a session's owner, for the fenced forms.
+pub fn context(owner: &OwnerParts) -> TenantCtx {
+    TenantCtx::new(owner.env.clone(), owner.tenant.clone())
+        .with_team(owner.team.clone())
+        .with_user(owner.user.clone())
+}
+
+pub fn filter(args: &args::Filter) -> Outcome<ScanFilter> {
+    let mut filter = sessions_of(&args.owner)?;
     filter.flow = optional("--flow", args.flow.as_deref())?;
     filter.state = args.state.map(|state| match state {
         args::State::Waiting => StateKind::Waiting,

@@ -27,9 +27,13 @@ pub fn scan(
     }
 }
 
-/// Looks up one session. Returns it with the time of the store.
-pub fn find(store: &Store, key: &SessionKey) -> Outcome<Option<(SessionInfo, Timestamp)>> {
-    let filter = ScanFilter::new().key(key.clone());
+/// Looks up the session of a key, if it matches the filter. Returns it with the time of the store.
+pub fn find(
+    store: &Store,
+    filter: &ScanFilter,
+    key: &SessionKey,
+) -> Outcome<Option<(SessionInfo, Timestamp)>> {
+    let filter = filter.clone().key(key.clone());
     let mut page = store.blocking.scan(&filter, None, 1)?;
     if let Some(unreadable) = page.unreadable.first() {
         return Err(Failure::new(Exit::Damaged, unreadable.to_string()));
@@ -38,8 +42,12 @@ pub fn find(store: &Store, key: &SessionKey) -> Outcome<Option<(SessionInfo, Tim
 }
 
 /// As [`find`], and fails if there is no such session.
-pub fn must_find(store: &Store, key: &SessionKey) -> Outcome<(SessionInfo, Timestamp)> {
-    find(store, key)?.ok_or_else(|| unknown(key))
+pub fn must_find(
+    store: &Store,
+    filter: &ScanFilter,
+    key: &SessionKey,
+) -> Outcome<(SessionInfo, Timestamp)> {
+    find(store, filter, key)?.ok_or_else(|| unknown(key))
 }
 
 pub fn unknown(key: &SessionKey) -> Failure {

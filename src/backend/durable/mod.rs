@@ -16,6 +16,8 @@ mod config;
 mod faults;
 mod file;
 mod format;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod rows;
 mod store;
 mod writer;

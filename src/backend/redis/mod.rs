@@ -17,6 +17,8 @@ mod claims;
 mod client;
 mod config;
 mod dispatch;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod health;
 mod ownership;
 mod permissions;

@@ -313,6 +313,7 @@ table! { $
     executors::c20_different_inputs_never_share_a_key;
     executors::c20_a_derived_key_is_a_session_key;
     executors::c20_a_derived_user_id_is_a_user;
+    tenancy::c20_two_tenants_that_derive_one_key_need_a_secret;
 
     scans::c21_a_scan_finds_every_session [AllOperations];
     scans::c21_a_scan_reports_what_is_stored [AllOperations];

@@ -1,4 +1,4 @@
-//! C38: what each operation does with a context of another owner.
+//! C20 and C38: what tenants can do to each other, and what each operation does with a context of another owner.
 
 use greentic_types::{SessionKey, TenantCtx, UserId};
 
@@ -18,6 +18,7 @@ use crate::conformance::test_env::TestEnv;
 use crate::conformance::test_user::{TestUser, data_of};
 use crate::conformance::time::{LONG, SHORT};
 use crate::error::ErrorCode;
+use crate::mapping::{self, Keyed, MIN_SECRET_BYTES};
 use crate::message_id::MessageId;
 use crate::options::{ClaimOptions, CreateOptions, ParkOptions, RemoveOptions, Ttl, UpdateOptions};
 use crate::session::{ClearOutcome, CreateOutcome};
@@ -61,6 +62,7 @@ const OPERATIONS: &[(&str, Access)] = &[
     ("claim", Access::Owner(claim)),
     ("renew", Access::Token),
     ("release", Access::Token),
+    ("release_dropped", Access::Token),
     ("commit", Access::Token),
     ("health", Access::Operator),
     ("scan", Access::Owner(scan)),
@@ -382,6 +384,25 @@ pub fn c38_a_key_that_another_owner_took_is_fenced(env: &TestEnv) -> CaseResult 
         .remove_fenced(&ben.ctx, &key, RemoveOptions::new())?)
 }
 
+pub fn c20_two_tenants_that_derive_one_key_need_a_secret(env: &TestEnv) -> CaseResult {
+    let anna = env.user_in("env-a", "tenant-a", None, "anna");
+    let stranger = env.user_in("env-a", "tenant-b", None, "anna");
+    let (chat, name) = (scope("chat"), env.key("chat"));
+    let plain = mapping::telegram_update_to_session_key("bot", name.as_str(), "anna");
+    stranger.register(&chat, &plain)?;
+    // A plain key is the first tenant's that takes it.
+    ensure_invalid(anna.register(&chat, &plain))?;
+    stranger.ensure_waits(&[(&chat, &plain)])?;
+    let keyed = Keyed::new([7; MIN_SECRET_BYTES])?;
+    let derived = |ctx| keyed.telegram_update_to_session_key(ctx, "bot", name.as_str(), "anna");
+    let (mine, theirs) = (derived(&anna.ctx)?, derived(&stranger.ctx)?);
+    stranger.register(&chat, &theirs)?;
+    anna.register(&chat, &mine)?;
+    anna.ensure_waits(&[(&chat, &mine)])?;
+    anna.ensure_stored(&mine, mine.as_str())?;
+    stranger.ensure_waits(&[(&chat, &theirs)])
+}
+
 pub fn c38_an_expired_session_is_missing(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
     let key = env.key("expired");
@@ -399,10 +420,13 @@ mod tests {
     fn c38_every_operation_has_a_row_in_the_tenancy_table() {
         let api = include_str!("../../async_store.rs");
         let (_, operations) = api.split_once("pub trait AsyncSessionStore").unwrap();
-        let declared = operations.split("    async fn ").skip(1);
-        let declared: Vec<_> = declared
-            .map(|rest| rest.split('(').next().unwrap())
-            .collect();
+        let (operations, _) = operations.split_once("\n}\n").unwrap();
+        let declared = operations.lines().filter_map(|line| {
+            let line = line.strip_prefix("    ")?;
+            let method = line.strip_prefix("async ").unwrap_or(line);
+            method.strip_prefix("fn ")?.split('(').next()
+        });
+        let declared: Vec<_> = declared.collect();
         let listed: Vec<_> = OPERATIONS.iter().map(|(name, _)| *name).collect();
         assert_eq!(listed, declared);
     }

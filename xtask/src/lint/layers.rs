@@ -21,7 +21,14 @@ const LAYERED: &[Layered] = &[
             &["client"],
             &["ownership"],
             &["dispatch"],
-            &["store", "claims", "permissions", "health", "admin"],
+            &[
+                "store",
+                "claims",
+                "permissions",
+                "health",
+                "admin",
+                "fuzzing",
+            ],
         ],
     },
     Layered {
@@ -33,7 +40,7 @@ const LAYERED: &[Layered] = &[
             &["rows"],
             &["writer"],
             &["admin"],
-            &["store"],
+            &["store", "fuzzing"],
         ],
     },
 ];

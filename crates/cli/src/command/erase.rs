@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use greentic_session::admin::{EraseMode, MAX_PAGE, OwnerSelection, ScanCursor};
+use greentic_session::audit::Act;
 use greentic_session::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -14,6 +15,7 @@ use crate::interrupt;
 use crate::output::{Output, Progress, hint, words};
 use crate::selection;
 use crate::store::{Location, Store};
+use crate::trail::Trail;
 
 /// The most walks over the store: each further walk erases what was stored during the one before.
 const WALKS: u32 = 3;
@@ -140,7 +142,7 @@ fn unfinished_runs(path: &Path, store: &str, subject: &Subject) -> Outcome<Vec<U
     Ok(runs)
 }
 
-pub fn run(out: &mut Output, location: Location, args: &args::Erase) -> Outcome {
+pub fn run(out: &mut Output, location: Location, trail: &Trail, args: &args::Erase) -> Outcome {
     let selection = selection::owners(args)?;
     let after = selection::cursor(args.after.as_deref())?;
     let started = words::now();
@@ -173,6 +175,7 @@ pub fn run(out: &mut Output, location: Location, args: &args::Erase) -> Outcome 
         receipt.finished = Some(words::now());
         return dry_run(out, &receipt);
     }
+    trail.record(Act::Erase, &name, |entry| entry.owners(&selection))?;
     receipt.keep(receipt_file)?;
     let remaining = erase(&store, &selection, after, |found| {
         receipt.found = found;

@@ -3,15 +3,19 @@
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
+use greentic_session::audit::Act;
+
 use crate::args;
 use crate::destination::Destination;
 use crate::error::{Exit, Failure, Outcome};
 use crate::interrupt;
 use crate::output::{Output, Progress, hint, words};
 use crate::store::Store;
+use crate::trail::Trail;
 use crate::transfer::{ExportWriter, Footer, PAGE, Sink};
 
-pub fn run(out: &mut Output, store: &Store, args: &args::Export) -> Outcome {
+pub fn run(out: &mut Output, store: &Store, trail: &Trail, args: &args::Export) -> Outcome {
+    trail.record(Act::Export, &store.name, |entry| entry)?;
     let file = args
         .output
         .as_deref()

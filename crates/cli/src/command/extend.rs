@@ -29,9 +29,11 @@ pub fn run(out: &mut Output, store: &Store, args: &args::Extend) -> Outcome {
         text => selection::duration("--ttl", text)?,
     };
     let key = selection::key(&args.key);
-    let (info, now) = walk::must_find(store, &key)?;
+    let owner = selection::sessions_of(&args.owner)?;
+    let (info, now) = walk::must_find(store, &owner, &key)?;
+    let ctx = selection::context(&info.owner);
     let deadline = match args.yes {
-        true => store.blocking.extend(&key, Ttl::After(ttl))?,
+        true => store.blocking.extend_fenced(&ctx, &key, Ttl::After(ttl))?,
         false => expected(now, ttl),
     };
     if out.is_json() {

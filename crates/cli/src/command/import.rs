@@ -6,6 +6,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use greentic_session::admin::{ExportRecord, ImportMode};
+use greentic_session::audit::Act;
 use serde::Serialize;
 
 use crate::args;
@@ -13,6 +14,7 @@ use crate::error::{Exit, Failure, Outcome};
 use crate::interrupt;
 use crate::output::{Output, Progress, hint, words};
 use crate::store::{Location, Store};
+use crate::trail::Trail;
 use crate::transfer::{
     ExportReader, Importer, Input, PAGE, PAGE_BYTES, Tally, described, require_empty,
 };
@@ -25,7 +27,7 @@ struct Report {
     tally: Tally,
 }
 
-pub fn run(out: &mut Output, location: Location, args: &args::Import) -> Outcome {
+pub fn run(out: &mut Output, location: Location, trail: &Trail, args: &args::Import) -> Outcome {
     let input = args.input.as_deref().filter(|path| *path != Path::new("-"));
     let source = Source {
         path: input,
@@ -41,6 +43,9 @@ pub fn run(out: &mut Output, location: Location, args: &args::Import) -> Outcome
     if can_be_read_twice {
         let checked = source.read("checking", |line| check(&stand_in, line));
         checked.map_err(|failure| partial(failure, &Tally::default()))?;
+    }
+    if !args.dry_run {
+        trail.record(Act::Import, &store.name, |entry| entry)?;
     }
     let mut importer = Importer::new(&store, args.merging);
     if args.dry_run {

@@ -1,6 +1,7 @@
 //! `list`: lists sessions in the order of the store.
 
 use greentic_session::admin::{MAX_PAGE, ScanCursor};
+use greentic_session::audit::Act;
 use serde::Serialize;
 
 use crate::args;
@@ -9,6 +10,7 @@ use crate::interrupt;
 use crate::output::{Output, Progress, SessionTable, SessionView, hint, words};
 use crate::selection;
 use crate::store::Store;
+use crate::trail::Trail;
 use crate::walk;
 
 /// The last line of JSON. A list without it is incomplete.
@@ -21,9 +23,12 @@ struct End {
     next: Option<String>,
 }
 
-pub fn run(out: &mut Output, store: &Store, args: &args::List) -> Outcome {
+pub fn run(out: &mut Output, store: &Store, trail: &Trail, args: &args::List) -> Outcome {
     let filter = selection::filter(&args.filter)?;
     let mut after = selection::cursor(args.after.as_deref())?;
+    if args.reveal {
+        trail.record(Act::Reveal, &store.name, |entry| entry.sessions(&filter))?;
+    }
     let mut table = SessionTable::new(args.reveal);
     let mut progress = Progress::unless(out.is_terminal(), "listing");
     let (mut shown, mut unreadable) = (0, 0);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use greentic_session::audit::Act;
 use greentic_session::clock::Timestamp;
 use greentic_session::{Conflict, GreenticError, SessionErrorExt};
 use indicatif::HumanCount;
@@ -13,6 +14,7 @@ use crate::interrupt;
 use crate::output::{Output, Progress, hint, style, words};
 use crate::selection;
 use crate::store::{Location, Store};
+use crate::trail::Trail;
 use crate::transfer::{
     Checkpoint, Cut, Importer, PAGE, Presence, StoreDigest, Tally, described, has_data,
     require_empty,
@@ -77,7 +79,7 @@ impl Side {
     }
 }
 
-pub fn run(out: &mut Output, args: &args::Migrate) -> Outcome {
+pub fn run(out: &mut Output, trail: &Trail, args: &args::Migrate) -> Outcome {
     let (source, target) = (
         Location::new(Some(&args.from))?,
         Location::new(Some(&args.to))?,
@@ -90,6 +92,8 @@ pub fn run(out: &mut Output, args: &args::Migrate) -> Outcome {
     let target = target.without_limit();
     let mut checkpoint = Checkpoint::open(args.checkpoint.as_deref(), &from, &to)?;
     let (source, target) = (source.open()?, target.open_or_create()?);
+    trail.record(Act::Export, &from, |entry| entry)?;
+    trail.record(Act::Import, &to, |entry| entry)?;
     let resumed = checkpoint.resumes;
     if resumed {
         let done = words::counted(checkpoint.tally().sessions(), "session");

@@ -1,6 +1,7 @@
 //! `release`: takes a stuck claim from its worker.
 
 use greentic_session::admin::{RevokeOutcome, SessionInfo, SessionState};
+use greentic_session::audit::Act;
 use greentic_session::clock::Timestamp;
 use serde::Serialize;
 
@@ -9,6 +10,7 @@ use crate::error::Outcome;
 use crate::output::{Output, hint, words};
 use crate::selection;
 use crate::store::Store;
+use crate::trail::Trail;
 use crate::walk;
 
 /// The outcome, or what it would be.
@@ -29,11 +31,18 @@ struct Release<'a> {
     attempt: Option<u32>,
 }
 
-pub fn run(out: &mut Output, store: &Store, args: &args::Release) -> Outcome {
+pub fn run(out: &mut Output, store: &Store, trail: &Trail, args: &args::Release) -> Outcome {
     let key = selection::key(&args.key);
-    let (info, now) = walk::must_find(store, &key)?;
+    let owner = selection::sessions_of(&args.owner)?;
+    let (info, now) = walk::must_find(store, &owner, &key)?;
+    let ctx = selection::context(&info.owner);
+    if args.yes {
+        trail.record(Act::Revoke, &store.name, |entry| {
+            entry.session(&key, &info.owner)
+        })?;
+    }
     let claim = match args.yes {
-        true => match store.blocking.revoke(&key)? {
+        true => match store.blocking.revoke_fenced(&ctx, &key)? {
             RevokeOutcome::Revoked { until, attempt } => Some((until, attempt)),
             RevokeOutcome::NotClaimed => None,
         },

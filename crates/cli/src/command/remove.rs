@@ -1,7 +1,8 @@
 //! `remove`: removes sessions with their waits.
 
 use greentic_session::admin::{SessionInfo, StateKind};
-use greentic_session::{ErrorCode, RemoveOptions, SessionKey};
+use greentic_session::audit::Act;
+use greentic_session::{ErrorCode, RemoveOptions};
 use serde::Serialize;
 
 use crate::args;
@@ -10,6 +11,7 @@ use crate::interrupt;
 use crate::output::{Output, SessionTable, SessionView, hint, words};
 use crate::selection;
 use crate::store::Store;
+use crate::trail::Trail;
 use crate::walk;
 
 /// The outcome for one key.
@@ -51,21 +53,22 @@ impl Summary {
     }
 }
 
-pub fn run(out: &mut Output, store: &Store, args: &args::Remove) -> Outcome {
+pub fn run(out: &mut Output, store: &Store, trail: &Trail, args: &args::Remove) -> Outcome {
     let mut table = SessionTable::new(false);
     let mut summary = Summary {
         kind: "end",
         dry_run: !args.yes,
         ..Summary::default()
     };
+    let owner = selection::sessions_of(&args.owner)?;
     for key in args.keys.iter().map(|key| selection::key(key)) {
         interrupt::check(|| format!("{} removed", words::counted(summary.removed, "session")))?;
-        let found = walk::find(store, &key)?;
+        let found = walk::find(store, &owner, &key)?;
         let info = found.as_ref().map(|(info, _)| info);
         let outcome = match info {
             None => RemoveOutcome::NotFound,
             Some(info) if !args.yes => expected(info),
-            Some(_) => remove(store, &key)?,
+            Some(info) => remove(store, trail, info)?,
         };
         summary.count(outcome);
         if out.is_json() {
@@ -96,8 +99,13 @@ fn expected(info: &SessionInfo) -> RemoveOutcome {
     }
 }
 
-fn remove(store: &Store, key: &SessionKey) -> Outcome<RemoveOutcome> {
-    match store.blocking.remove(key, RemoveOptions::new()) {
+/// Removes the session that was found, and none that another owner has stored under its key since.
+fn remove(store: &Store, trail: &Trail, info: &SessionInfo) -> Outcome<RemoveOutcome> {
+    trail.record(Act::Remove, &store.name, |entry| {
+        entry.session(&info.key, &info.owner)
+    })?;
+    let (ctx, options) = (selection::context(&info.owner), RemoveOptions::new());
+    match store.blocking.remove_fenced(&ctx, &info.key, options) {
         Ok(()) => Ok(RemoveOutcome::Removed),
         Err(error) if error.code == ErrorCode::NotFound => Ok(RemoveOutcome::NotFound),
         Err(error) if error.code == ErrorCode::Conflict => Ok(RemoveOutcome::Claimed),

@@ -2,6 +2,7 @@
 
 use greentic_session::SessionData;
 use greentic_session::admin::{SessionInfo, SessionState};
+use greentic_session::audit::Act;
 use greentic_session::clock::Timestamp;
 use indicatif::BinaryBytes;
 use serde::Serialize;
@@ -11,6 +12,7 @@ use crate::error::Outcome;
 use crate::output::{Output, SessionView, style, words};
 use crate::selection;
 use crate::store::Store;
+use crate::trail::Trail;
 use crate::walk;
 
 const HIDDEN: &str = "hidden; --reveal shows it";
@@ -24,14 +26,21 @@ struct Shown<'a> {
     data: Option<&'a SessionData>,
 }
 
-pub fn run(out: &mut Output, store: &Store, args: &args::Show) -> Outcome {
+pub fn run(out: &mut Output, store: &Store, trail: &Trail, args: &args::Show) -> Outcome {
     let key = selection::key(&args.key);
-    let (info, now) = walk::must_find(store, &key)?;
+    let owner = selection::sessions_of(&args.owner)?;
+    let (info, now) = walk::must_find(store, &owner, &key)?;
+    let ctx = selection::context(&info.owner);
+    if args.reveal {
+        trail.record(Act::Reveal, &store.name, |entry| {
+            entry.session(&key, &info.owner)
+        })?;
+    }
     let session = match args.reveal {
         true => Some(
             store
                 .blocking
-                .get(&key)?
+                .get_fenced(&ctx, &key)?
                 .ok_or_else(|| walk::unknown(&key))?,
         ),
         false => None,

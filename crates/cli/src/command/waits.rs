@@ -1,5 +1,6 @@
 //! `waits`: lists the waits of one user.
 
+use greentic_session::admin::ScanFilter;
 use serde::Serialize;
 
 use crate::args;
@@ -18,12 +19,15 @@ struct End {
 
 pub fn run(out: &mut Output, store: &Store, args: &args::Waits) -> Outcome {
     let (ctx, user) = selection::user(args)?;
+    let owner = ScanFilter::new()
+        .env(ctx.env.clone())
+        .tenant(ctx.tenant.clone());
     let mut table = SessionTable::new(false);
     let mut sessions = 0;
     for key in store.blocking.waits(&ctx, &user)? {
         interrupt::check(|| "nothing was changed".to_owned())?;
         // It may have been removed since.
-        let Some((info, now)) = walk::find(store, &key)? else {
+        let Some((info, now)) = walk::find(store, &owner, &key)? else {
             continue;
         };
         sessions += 1;

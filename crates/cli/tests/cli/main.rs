@@ -8,6 +8,7 @@ mod space;
 #[path = "../../../../tests/support/samples.rs"]
 mod samples;
 
+mod audit;
 mod bad_input;
 mod doctor;
 mod erase;

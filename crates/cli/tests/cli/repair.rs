@@ -152,3 +152,27 @@ fn release_takes_a_stuck_claim() {
             .reports_one_line();
     });
 }
+
+#[test]
+fn c38_a_session_of_another_owner_than_named_is_not_touched() {
+    on_each_store(test_name!(), |store| {
+        store.populate();
+        for command in [
+            &["show", "claimed-1", "--reveal"][..],
+            &["remove", "claimed-1", "--yes"],
+            &["extend", "claimed-1", "--ttl=1h", "--yes"],
+            &["release", "claimed-1", "--yes"],
+        ] {
+            for owner in ["--tenant=other", "--env=prod", "--team=blue", "--user=ben"] {
+                let run = store.run(&[command, &[owner, "--json"]].concat());
+                let _one_line = run.ends_with(3).reports_one_line();
+            }
+        }
+        let owner = ["--env=dev", "--tenant=acme", "--user=ann"];
+        let release = store.run(&[&["release", "claimed-1", "--yes"][..], &owner].concat());
+        assert!(release.ends_with(0).out.contains("released"));
+        let remove = store.run(&[&["remove", "claimed-1", "--yes"][..], &owner].concat());
+        let _removed = remove.ends_with(0);
+        assert!(!has(store, "claimed-1"));
+    });
+}

@@ -10,3 +10,5 @@ pub(super) use repair::repair;
 pub use verify::Inconsistency;
 pub(super) use verify::{count_held, inconsistencies, page as verify_page};
 pub(super) use walk::{walk, walk_one};
+#[cfg(feature = "fuzzing")]
+pub(super) use walk_tables::ScanPosition;

@@ -42,7 +42,7 @@ impl ScanPosition {
         tables.contains(&table).then_some(position)
     }
 
-    fn cursor(&self) -> ScanCursor {
+    pub fn cursor(&self) -> ScanCursor {
         let key = self.after.as_deref().unwrap_or_default();
         let (table, key) = (self.table.number(), hex::encode(key));
         ScanCursor::new(format!("t{table}:{key}:{}", self.seen))

@@ -35,13 +35,17 @@ pub fn encode_record(follows: u128, state: &StoreState, changes: &[Change]) -> V
             None => body.u8(0),
         };
     }
-    let body = body.into_vec();
+    framed(&body.into_vec())
+}
+
+/// A record with this body.
+pub fn framed(body: &[u8]) -> Vec<u8> {
     let length = (body.len() as u64).to_be_bytes();
-    let checksum = checksum(&length, &body);
+    let checksum = checksum(&length, body);
     Bytes::default()
         .raw(&length)
         .u32(checksum)
-        .raw(&body)
+        .raw(body)
         .into_vec()
 }
 

@@ -36,7 +36,8 @@ impl ScanPosition {
         Ok(position)
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// The position that a text encodes, if it encodes one.
+    pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.strip_prefix('n')?.split(':');
         let position = Self {
             master: parts.next()?.parse().ok()?,

@@ -1,7 +1,7 @@
 //! The client of a store: sends calls to the right server, and repeats them after failures.
 
 mod cluster;
-mod cursor;
+pub mod cursor;
 pub mod fan_out;
 pub mod hash_slot;
 mod lost_attempts;

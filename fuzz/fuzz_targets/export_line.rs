@@ -1,0 +1,4 @@
+//! See `export_line` in src/fuzzing.rs.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| greentic_session::fuzzing::export_line(bytes));

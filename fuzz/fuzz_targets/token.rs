@@ -1,0 +1,4 @@
+//! See `token` in src/fuzzing.rs.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| greentic_session::fuzzing::token(bytes));

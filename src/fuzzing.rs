@@ -1,0 +1,109 @@
+//! The parsers of the crate, for the fuzz targets in `fuzz/` and for the test that replays their corpus.
+//!
+//! Not part of the API: it changes without notice. Each function takes any bytes and panics if a parser
+//! breaks a promise: what it has accepted, it accepts again in the form in which the crate writes it.
+
+use crate::admin::{ExportRecord, ImportMode, ScanCursor};
+use crate::async_store::AsyncSessionStore;
+use crate::blocking::wait_for;
+use crate::claim::ClaimToken;
+use crate::config::SessionBackendConfig;
+use crate::error::ErrorCode;
+use crate::inmemory::InMemorySessionStore;
+
+/// A function that parses any bytes.
+pub type Target = fn(&[u8]);
+
+/// All targets, by the names of their files and of the folders of their corpus.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("cursor", cursor),
+    ("export_line", export_line),
+    ("journal", journal),
+    ("record", record),
+    ("redb_values", redb_values),
+    ("token", token),
+    ("url", url),
+];
+
+/// The URL of a store.
+pub fn url(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    if let Ok(config) = SessionBackendConfig::from_url(text) {
+        let shown = config.to_string();
+        assert!(
+            SessionBackendConfig::from_url(&shown).is_ok(),
+            "{shown} is shown for a URL, and is none"
+        );
+        let _ = format!("{config:?}");
+    }
+}
+
+/// The cursor of a walk.
+pub fn cursor(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    crate::backend::redis::fuzzing::cursor(text);
+    let Ok(cursor) = text.parse::<ScanCursor>() else {
+        return;
+    };
+    assert_eq!(cursor.to_string().parse().ok(), Some(cursor.clone()));
+    crate::backend::durable::fuzzing::cursor(&cursor);
+    let store = InMemorySessionStore::new();
+    if let Err(error) = wait_for(store.export(Some(&cursor), 1)) {
+        assert_eq!(error.code, ErrorCode::InvalidInput);
+    }
+}
+
+/// The text of a claim token; also with its checksum set right, which no fuzzer guesses.
+pub fn token(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    for text in [text.to_owned(), crate::token_text::checked(text)] {
+        if let Ok(token) = ClaimToken::from_text(&text) {
+            assert_eq!(ClaimToken::from_text(&token.to_text()).ok(), Some(token));
+        }
+    }
+}
+
+/// The record of a session on Redis.
+pub fn record(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        crate::backend::redis::fuzzing::record(text);
+    }
+}
+
+/// The journal of the durable store.
+pub fn journal(bytes: &[u8]) {
+    crate::backend::durable::fuzzing::journal(bytes);
+}
+
+/// The keys and values of the durable store. The first byte says which.
+pub fn redb_values(bytes: &[u8]) {
+    crate::backend::durable::fuzzing::row(bytes);
+}
+
+/// A line of an export, which is then imported.
+pub fn export_line(bytes: &[u8]) {
+    let Ok(record) = serde_json::from_slice::<ExportRecord>(bytes) else {
+        return;
+    };
+    let written = serde_json::to_vec(&record).unwrap_or_default();
+    assert_eq!(
+        serde_json::from_slice::<ExportRecord>(&written).ok(),
+        Some(record.clone())
+    );
+    let store = InMemorySessionStore::new();
+    for mode in [
+        ImportMode::DryRun,
+        ImportMode::IfAbsent,
+        ImportMode::Replace,
+    ] {
+        if let Err(error) = wait_for(store.import(record.clone(), mode)) {
+            assert_eq!(error.code, ErrorCode::InvalidInput, "{error}");
+        }
+    }
+}
