@@ -28,20 +28,25 @@ enum Target {
 impl Destination {
     pub fn open(path: &Path) -> Outcome<Self> {
         let failure = |error| Failure::file(path.display(), &error);
-        let behind = behind_links(path).map_err(failure)?;
-        let target = match fs::metadata(&behind) {
+        // The name behind a link of /proc/self/fd is none that could be opened, so links are followed
+        // by the system here.
+        let target = match fs::metadata(path) {
             Ok(found) if found.is_dir() => {
                 return Err(failure(io::ErrorKind::IsADirectory.into()));
             }
-            Ok(found) if !found.is_file() => File::options()
-                .write(true)
-                .open(&behind)
-                .map(Target::Stream),
-            _ => fresh(&behind).map(Target::Fresh),
+            Ok(found) if !found.is_file() => {
+                let stream = File::options().write(true).open(path);
+                return Ok(Self {
+                    path: path.to_owned(),
+                    target: stream.map(Target::Stream).map_err(failure)?,
+                });
+            }
+            _ => behind_links(path).and_then(|behind| Ok((fresh(&behind)?, behind))),
         };
+        let (file, path) = target.map_err(failure)?;
         Ok(Self {
-            path: behind,
-            target: target.map_err(failure)?,
+            path,
+            target: Target::Fresh(file),
         })
     }
 

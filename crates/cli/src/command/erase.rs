@@ -114,7 +114,8 @@ struct Earlier {
     unfinished_runs: Vec<UnfinishedRun>,
 }
 
-/// Reads what runs that did not finish left in the file of the receipt.
+/// Reads what runs that did not finish left in the file of the receipt. The receipt of another erasure
+/// is not overwritten.
 fn unfinished_runs(path: &Path, store: &str, subject: &Subject) -> Outcome<Vec<UnfinishedRun>> {
     // A pipe or a device is written to, and holds no receipt.
     if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
@@ -124,14 +125,14 @@ fn unfinished_runs(path: &Path, store: &str, subject: &Subject) -> Outcome<Vec<U
     let Ok(earlier) = serde_json::from_slice::<Earlier>(&text) else {
         return Ok(Vec::new());
     };
-    if earlier.finished.is_some() {
-        return Ok(Vec::new());
-    }
     if (earlier.store.as_str(), &earlier.subject) != (store, subject) {
         let path = path.display();
         return Err(Failure::usage(format!(
-            "{path} is the receipt of another erasure, which did not finish"
+            "{path} is the receipt of another erasure"
         )));
+    }
+    if earlier.finished.is_some() {
+        return Ok(Vec::new());
     }
     let mut runs = earlier.unfinished_runs;
     runs.push(UnfinishedRun {

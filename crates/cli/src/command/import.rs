@@ -11,7 +11,6 @@ use serde::Serialize;
 
 use crate::args;
 use crate::error::{Exit, Failure, Outcome};
-use crate::interrupt;
 use crate::output::{Output, Progress, hint, words};
 use crate::store::{Location, Store};
 use crate::trail::Trail;
@@ -159,7 +158,6 @@ impl Source<'_> {
         let mut reader = ExportReader::begin(lines, self.max_payload)?;
         while let Some(record) = reader.next_record()? {
             let number = reader.line_number();
-            interrupt::check(|| format!("at line {number}"))?;
             take(Line {
                 record,
                 number,

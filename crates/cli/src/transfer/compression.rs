@@ -1,7 +1,7 @@
 //! Input and output of exports, compressed or not. The first bytes of an input show whether it is.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Read, StdinLock, StdoutLock, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Cursor, Read, StdinLock, StdoutLock, Write};
 use std::path::Path;
 
 use crate::error::{Failure, Outcome};
@@ -42,17 +42,25 @@ impl Input {
             Self::File(file) => Box::new(file),
             Self::Stdin(stdin) => Box::new(stdin),
         };
-        let mut source = Counting { source, seen };
-        let start = source
-            .fill_buf()
-            .map_err(|error| Failure::file("the export", &error))?;
-        if !start.starts_with(&ZSTD_MAGIC) {
-            return Ok(Box::new(source));
-        }
-        let decoder = zstd::Decoder::with_buffer(source);
-        let decoder = decoder.map_err(|error| Failure::file("the export", &error))?;
-        Ok(Box::new(BufReader::new(decoder)))
+        decompressed(Counting { source, seen })
     }
+}
+
+/// The lines of an export, compressed or not.
+fn decompressed(mut source: impl BufRead + 'static) -> Outcome<Box<dyn BufRead>> {
+    // The first read of a pipe may return less than that.
+    let mut start = Vec::new();
+    let magic = ZSTD_MAGIC.len() as u64;
+    let read = source.by_ref().take(magic).read_to_end(&mut start);
+    read.map_err(|error| Failure::file("the export", &error))?;
+    let is_compressed = start == ZSTD_MAGIC;
+    let source = Cursor::new(start).chain(source);
+    if !is_compressed {
+        return Ok(Box::new(source));
+    }
+    let decoder = zstd::Decoder::with_buffer(source);
+    let decoder = decoder.map_err(|error| Failure::file("the export", &error))?;
+    Ok(Box::new(BufReader::new(decoder)))
 }
 
 struct Counting<F> {
@@ -122,6 +130,28 @@ impl<W: Write> Write for Sink<W> {
         match self {
             Self::Plain(sink) => sink.flush(),
             Self::Zstd(encoder) => encoder.flush(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_compressed_export_is_recognised_however_short_the_reads_are() {
+        let text = "one line\nand another\n";
+        let compressed = zstd::encode_all(text.as_bytes(), LEVEL).unwrap();
+        for export in [text.as_bytes().to_vec(), compressed, b"(".to_vec()] {
+            for capacity in [1, 3, 4096] {
+                let source = BufReader::with_capacity(capacity, Cursor::new(export.clone()));
+                let mut read = String::new();
+                decompressed(source)
+                    .unwrap()
+                    .read_to_string(&mut read)
+                    .unwrap();
+                assert_eq!(read, if export == b"(" { "(" } else { text });
+            }
         }
     }
 }

@@ -1,10 +1,13 @@
 //! Imports records concurrently, so that they share commits on disk and round trips to a server.
 
+use std::cell::RefCell;
+
 use futures_util::future::join_all;
 use greentic_session::admin::{ExportRecord, ImportMode, ImportOutcome};
 use indicatif::HumanCount;
 use serde::{Deserialize, Serialize};
 
+use super::seen::{Names, Seen, Taken};
 use crate::args::Merging;
 use crate::error::{Exit, Failure, Outcome};
 use crate::output::words;
@@ -38,10 +41,12 @@ pub struct Importer<'a> {
     replaces: bool,
     /// Sessions that exist in the target were copied by this migration before an interruption.
     owns_target: bool,
+    /// The records that a dry run has counted, which its store does not have.
+    seen: RefCell<Seen>,
 }
 
 impl<'a> Importer<'a> {
-    pub const fn new(store: &'a Store, merging: Merging) -> Self {
+    pub fn new(store: &'a Store, merging: Merging) -> Self {
         let mode = match merging.replace {
             true => ImportMode::Replace,
             false => ImportMode::IfAbsent,
@@ -51,18 +56,19 @@ impl<'a> Importer<'a> {
             mode,
             replaces: merging.replace,
             owns_target: false,
+            seen: RefCell::default(),
         }
     }
 
     /// Stores nothing, and counts what would be stored.
-    pub const fn dry_run(self) -> Self {
+    pub fn dry_run(self) -> Self {
         Self {
             mode: ImportMode::DryRun,
             ..self
         }
     }
 
-    pub const fn owning_target(self, owns_target: bool) -> Self {
+    pub fn owning_target(self, owns_target: bool) -> Self {
         Self {
             owns_target,
             ..self
@@ -94,8 +100,30 @@ impl<'a> Importer<'a> {
             ExportRecord::Messages(owner) => Some(owner.messages.len() as u64),
             _ => None,
         };
+        let names = match &record {
+            ExportRecord::Session(session) if self.mode == ImportMode::DryRun => {
+                Some(Names::of(session))
+            }
+            _ => None,
+        };
         let outcome = self.store.async_store.import(record, self.mode).await?;
+        let outcome = match names.filter(|_| outcome == ImportOutcome::Imported) {
+            Some(names) => self.after_the_others(&names)?,
+            None => outcome,
+        };
         Ok(messages.map_or(Stored::Session(outcome), Stored::Messages))
+    }
+
+    /// What an import would do once the records before this one are stored.
+    fn after_the_others(&self, names: &Names) -> Outcome<ImportOutcome> {
+        match self.seen.borrow_mut().add(names) {
+            Taken::Free => Ok(ImportOutcome::Imported),
+            Taken::Exists => Ok(ImportOutcome::Exists),
+            Taken::Foreign => {
+                let message = "two owners have a session with the same key";
+                Err(Failure::new(Exit::Damaged, message.to_owned()))
+            }
+        }
     }
 }
 

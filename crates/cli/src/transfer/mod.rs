@@ -6,6 +6,7 @@ mod digest;
 mod importer;
 mod presence;
 mod reader;
+mod seen;
 mod writer;
 
 pub use checkpoint::Checkpoint;

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Footer, FooterKind, Header, VERSION};
 use crate::error::{Exit, Failure, Outcome};
+use crate::interrupt;
 
 /// How much longer than its payload a line may be. It has room for the other fields of a session,
 /// and for the message ids of an owner.
@@ -108,6 +109,7 @@ impl<R: BufRead> ExportReader<R> {
     /// Reads the next line that is not blank. Returns false at the end of the file.
     fn advance(&mut self) -> Outcome<bool> {
         loop {
+            interrupt::check(|| format!("at line {}", self.number + 1))?;
             // The memory of one long line is not kept for the others.
             self.line = Vec::new();
             let mut source = std::io::Read::take(&mut self.source, self.longest);

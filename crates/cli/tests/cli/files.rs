@@ -143,3 +143,42 @@ fn a_checkpoint_that_is_a_pipe_is_refused() {
     let run = store.run(&migrate).ends_with(1).reports_one_line();
     assert!(run.err.contains("not a regular file"), "{}", run.err);
 }
+
+/// The names of the program's own streams are links to what has no name.
+#[test]
+fn a_stream_of_the_program_can_be_named_as_a_file() {
+    let store = filled();
+    let export = store.run(&["export"]).ends_with(0).out;
+    let run = store
+        .run(&["export", "--output", "/dev/stdout"])
+        .ends_with(0);
+    assert_eq!(run.out.lines().count(), export.lines().count());
+    let erase = ["erase", "--env=demo", "--tenant=tenant-01", "--yes"];
+    let erase: Vec<&str> = erase
+        .into_iter()
+        .chain(["--receipt", "/dev/stderr"])
+        .collect();
+    let run = store.run(&erase).ends_with(0);
+    assert!(run.err.contains("\"kind\": \"erasure\""), "{}", run.err);
+}
+
+#[test]
+fn c22_the_receipt_of_another_erasure_is_kept() {
+    let store = filled();
+    let file = store.path("receipt.json");
+    let name = file.to_str().unwrap();
+    let erase = |tenant: &str| {
+        let erase = ["erase", "--env=demo", tenant, "--yes", "--receipt", name];
+        store.run(&erase)
+    };
+    erase("--tenant=tenant-01").ends_with(0);
+    let kept = fs::read(&file).unwrap();
+    let run = erase("--tenant=tenant-02").ends_with(2).reports_one_line();
+    assert!(
+        run.err.contains("receipt of another erasure"),
+        "{}",
+        run.err
+    );
+    assert_eq!(fs::read(&file).unwrap(), kept);
+    erase("--tenant=tenant-01").ends_with(0);
+}

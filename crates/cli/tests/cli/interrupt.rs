@@ -1,6 +1,7 @@
 //! Ctrl-C and the end of the process during work: the command can be repeated or continued.
 //! `migrate` has tests of its own.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -197,6 +198,31 @@ fn an_interrupted_export_leaves_no_file() {
     assert_eq!(halves(), [half]);
     let report = other.run(&["import", name, "--json"]).ends_with(0).json();
     assert_eq!(report["imported"], SESSIONS);
+}
+
+#[test]
+fn an_import_of_blank_lines_can_be_interrupted() {
+    let store = Fixture::durable();
+    let export = store
+        .run_bare(&["--store", "memory:", "export"])
+        .ends_with(0);
+    let (header, _) = export.out.split_once('\n').unwrap();
+    let mut command = store.command(&["import", "-"]);
+    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(format!("{header}\n").as_bytes()).unwrap();
+    // More than a pipe holds, so the program is at work when the signal comes.
+    let blank = "\n".repeat(1024 * 1024);
+    input.write_all(blank.as_bytes()).unwrap();
+    signal(&child, "INT");
+    let feeder = thread::spawn(move || {
+        (0..64).all(|_| input.write_all(blank.as_bytes()).is_ok());
+    });
+    let output = child.wait_with_output().unwrap();
+    feeder.join().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{err}");
 }
 
 #[test]

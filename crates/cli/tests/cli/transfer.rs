@@ -356,6 +356,40 @@ fn a_dry_run_of_an_import_counts_and_stores_nothing() {
     });
 }
 
+/// Records of one file can be in the way of each other.
+#[test]
+fn a_dry_run_counts_what_the_import_then_does() {
+    let owner = json!({"env": "dev", "tenant": "acme", "user": "ann"});
+    let data = data(&ctx("acme", "ann"), "support");
+    let session = |key: &str, scope: Option<&str>| {
+        let wait = scope.map(|digit| json!({"scope": digit.repeat(64), "order": 1, "attempt": 0}));
+        json!({
+            "kind": "session", "key": key, "owner": owner, "data": data, "revision": 1, "wait": wait,
+        })
+    };
+    let header = json!({"kind": "greentic-session-export", "version": 1, "exported": 1});
+    let end = json!({"kind": "end", "sessions": 5, "message_ids": 0, "unreadable": 0});
+    let lines = [
+        header,
+        session("k-1", Some("a")),
+        session("k-1", None),
+        session("k-2", Some("a")),
+        session("k-2", Some("b")),
+        session("k-3", None),
+        end,
+    ];
+    let store = empty();
+    let file = store.path("export");
+    fs::write(&file, lines.map(|line| format!("{line}\n")).concat()).unwrap();
+    let import = ["import", file.to_str().unwrap(), "--json", "--dry-run"];
+    let dry = store.run(&import).ends_with(0).json();
+    let done = store.run(&import[..3]).ends_with(0).json();
+    for count in ["imported", "exists", "expired"] {
+        assert_eq!(dry[count], done[count], "{count}: {dry} {done}");
+    }
+    assert_eq!(done["exists"], 2, "{done}");
+}
+
 #[test]
 fn an_export_that_an_editor_has_saved_is_read() {
     let export = export_of(&data(&ctx("acme", "ann"), "support"));
