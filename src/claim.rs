@@ -10,11 +10,12 @@ use crate::clock::Timestamp;
 use crate::ids::random_bits;
 use crate::message_id::MessageDigest;
 use crate::owner::{Owner, OwnerParts};
+use crate::reply::shown;
 use crate::session::Session;
 use crate::ttl::Ttl;
 
 /// The outcome of [`claim`](crate::AsyncSessionStore::claim).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[must_use]
 #[non_exhaustive]
 pub enum ClaimOutcome {
@@ -33,7 +34,11 @@ pub enum ClaimOutcome {
     },
     /// The message was committed before; acknowledge and drop it.
     #[non_exhaustive]
-    Duplicate {},
+    Duplicate {
+        /// The reply that its commit kept ([`CommitOptions::reply`](crate::CommitOptions::reply)), to
+        /// be sent once more. `None` if it kept none, or if newer replies have taken its place.
+        reply: Option<Arc<[u8]>>,
+    },
     /// No session waits on any of the scopes.
     NoWait,
 }
@@ -47,9 +52,36 @@ impl ClaimOutcome {
         }
     }
 
-    /// Makes a `Duplicate`.
+    /// Makes a `Duplicate` without a reply.
     pub const fn duplicate() -> Self {
-        Self::Duplicate {}
+        Self::Duplicate { reply: None }
+    }
+
+    /// Makes a `Duplicate` with the reply that was kept, if one was.
+    pub const fn duplicate_with(reply: Option<Arc<[u8]>>) -> Self {
+        Self::Duplicate { reply }
+    }
+}
+
+/// Prints the length of a reply, and not the reply (C18).
+impl fmt::Debug for ClaimOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Claimed(turn) => f.debug_tuple("Claimed").field(turn).finish(),
+            Self::Busy {
+                until,
+                same_message,
+            } => f
+                .debug_struct("Busy")
+                .field("until", until)
+                .field("same_message", same_message)
+                .finish(),
+            Self::Duplicate { reply } => f
+                .debug_struct("Duplicate")
+                .field("reply", &shown(reply.as_ref()))
+                .finish(),
+            Self::NoWait => f.write_str("NoWait"),
+        }
     }
 }
 

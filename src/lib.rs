@@ -39,6 +39,7 @@ pub mod options;
 mod owner;
 mod payload;
 mod release_when_dropped;
+mod reply;
 mod request;
 mod rules;
 #[cfg(feature = "schema")]

@@ -1,17 +1,21 @@
 //! The options of single calls, and the settings that all backends share.
 
+use std::fmt;
 use std::num::NonZeroU128;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::claim::ClaimToken;
 use crate::clock::whole_millis;
 use crate::error::{SessionResult, invalid_input};
 use crate::ids::random_bits;
+use crate::reply::shown;
 use greentic_types::SessionKey;
 
 pub use crate::find_by_user::FindByUser;
 pub use crate::ids::{MAX_ID_BYTES, MAX_SESSION_KEY_BYTES};
 pub use crate::message_id::MAX_MESSAGE_ID_BYTES;
+pub use crate::reply::MAX_REPLY_BYTES;
 pub use crate::scope::MAX_SCOPE_BYTES;
 pub use crate::ttl::Ttl;
 
@@ -323,15 +327,48 @@ impl ClaimOptions {
 }
 
 /// The options of [`commit`](crate::AsyncSessionStore::commit).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct CommitOptions {}
+pub struct CommitOptions {
+    /// What was answered to the message (C16). Default: none.
+    pub reply: Option<Arc<[u8]>>,
+}
 
 impl CommitOptions {
     /// Returns the defaults.
     #[must_use]
     pub const fn new() -> Self {
-        Self {}
+        Self { reply: None }
+    }
+
+    /// Keeps what was answered to the message, for a channel that delivers it again and must get the
+    /// same answer: a webhook that returns content, an API with an idempotency key.
+    ///
+    /// It is kept in the atomic step of the commit, and handed back by
+    /// [`ClaimOutcome::Duplicate`](crate::ClaimOutcome::Duplicate) for as long as the message id is
+    /// remembered. At most [`MAX_REPLY_BYTES`]; a longer one is `InvalidInput` before anything is done.
+    /// The replies of one owner have a mebibyte together: beyond that the oldest are dropped, and
+    /// their message ids stay.
+    ///
+    /// ```
+    /// use greentic_session::CommitOptions;
+    ///
+    /// let options = CommitOptions::new().reply(*b"It is on its way.");
+    /// assert_eq!(format!("{options:?}"), "CommitOptions { reply: Some(17 bytes) }");
+    /// ```
+    #[must_use]
+    pub fn reply(mut self, reply: impl Into<Arc<[u8]>>) -> Self {
+        self.reply = Some(reply.into());
+        self
+    }
+}
+
+/// Prints the length of the reply, and not the reply (C18).
+impl fmt::Debug for CommitOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CommitOptions")
+            .field("reply", &shown(self.reply.as_ref()))
+            .finish()
     }
 }
 

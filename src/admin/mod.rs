@@ -7,6 +7,7 @@
 mod cursor;
 mod erase;
 mod filter;
+mod hex_text;
 mod info;
 mod progress;
 mod stats;

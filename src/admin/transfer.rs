@@ -1,12 +1,14 @@
 //! The records that move from one store to another.
 
 use std::fmt;
+use std::sync::Arc;
 
 use greentic_types::{SessionData, SessionKey};
 use serde::{Deserialize, Serialize};
 
-use super::{Finding, OwnerParts, Progress, ScanCursor};
+use super::{Finding, OwnerParts, Progress, ScanCursor, hex_text};
 use crate::clock::Timestamp;
+use crate::reply::shown;
 
 /// One record of an export. Its JSON form is stable; `docs/contract.md` describes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -183,20 +185,38 @@ impl ExportedMessages {
 }
 
 /// The id of a committed message.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ExportedMessage {
     /// The digest of the message id, in lower-case hex.
     pub digest: String,
     /// The end of the time for which it is remembered.
     pub until: Timestamp,
+    /// The reply that its commit kept, if there is one; in JSON as lower-case hex.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "hex_text")]
+    pub reply: Option<Arc<[u8]>>,
 }
 
 impl ExportedMessage {
-    /// Makes the id of a message.
+    /// Makes the id of a message without a reply.
     #[must_use]
     pub const fn new(digest: String, until: Timestamp) -> Self {
-        Self { digest, until }
+        Self {
+            digest,
+            until,
+            reply: None,
+        }
+    }
+}
+
+/// Prints the length of the reply, and not the reply (C18).
+impl fmt::Debug for ExportedMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExportedMessage")
+            .field("digest", &self.digest)
+            .field("until", &self.until)
+            .field("reply", &shown(self.reply.as_ref()))
+            .finish()
     }
 }
 

@@ -317,9 +317,14 @@ fn add_step(walk: WalkPage, page: &mut ExportPage) -> usize {
             page.records.push(ExportRecord::Session(session));
         }
     }
-    let owners = walk.owners.iter();
-    let messages = owners.filter_map(|found| exported_messages(found, now));
-    page.records.extend(messages.map(ExportRecord::Messages));
+    for found in &walk.owners {
+        if let Some(messages) = exported_messages(found, now) {
+            let replies = messages.messages.iter();
+            let replies = replies.filter_map(|known| known.reply.as_ref());
+            bytes += replies.map(|reply| reply.len()).sum::<usize>();
+            page.records.push(ExportRecord::Messages(messages));
+        }
+    }
     page.unreadable.extend(walk.unreadable);
     page.progress = walk.progress;
     bytes
@@ -385,6 +390,7 @@ fn exported_messages(found: &OwnerEntry, now: Timestamp) -> Option<ExportedMessa
         .map(|known| ExportedMessage {
             digest: hex::encode(known.message.0),
             until: known.until,
+            reply: known.reply.clone().map(|reply| reply.into_bytes()),
         })
         .collect();
     (!messages.is_empty()).then(|| ExportedMessages {

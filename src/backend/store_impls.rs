@@ -166,9 +166,9 @@ impl<B: Backend> AsyncSessionStore for B {
         &self,
         token: &ClaimToken,
         commit: Commit,
-        _options: CommitOptions,
+        options: CommitOptions,
     ) -> SessionResult<Committed> {
-        let request = request::Commit::new(self.options(), token, commit)?;
+        let request = request::Commit::new(self.options(), token, commit, options)?;
         Backend::commit(self, request).await?;
         Ok(Committed::new())
     }

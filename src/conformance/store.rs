@@ -241,7 +241,15 @@ impl Store {
     }
 
     pub fn commit(&self, token: &ClaimToken, commit: Commit) -> SessionResult<()> {
-        let options = CommitOptions::new();
+        self.commit_with(token, commit, CommitOptions::new())
+    }
+
+    pub fn commit_with(
+        &self,
+        token: &ClaimToken,
+        commit: Commit,
+        options: CommitOptions,
+    ) -> SessionResult<()> {
         operation!(self, commit(token, commit, options)).map(|_committed| ())
     }
 

@@ -3,7 +3,9 @@
 use greentic_types::{SessionKey, TenantCtx};
 
 use super::fence;
-use crate::admin::{ExportedMessages, ExportedSession, ExportedWait, ImportMode, ScopeDigest};
+use crate::admin::{
+    ExportedMessage, ExportedMessages, ExportedSession, ExportedWait, ImportMode, ScopeDigest,
+};
 use crate::clock::Timestamp;
 use crate::error::{SessionResult, invalid_input};
 use crate::ids::check_key;
@@ -11,6 +13,7 @@ use crate::message_id::MessageDigest;
 use crate::options::{LATEST_DEADLINE, NextTtl, StoreOptions, Ttl, TtlMillis};
 use crate::owner::{Identity, Owner};
 use crate::payload;
+use crate::reply::{Reply, keep_newest};
 use crate::session::NewSession;
 
 pub(crate) struct Extend {
@@ -129,25 +132,42 @@ const MESSAGES_IN_A_STEP: usize = 500;
 
 pub(crate) struct ImportMessages {
     pub owner: Owner,
-    /// The messages, oldest first, each with the end of its window.
-    pub messages: Vec<(MessageDigest, Timestamp)>,
+    /// The messages, oldest first. The replies of one record have [`MAX_REPLIES_BYTES`] at most.
+    pub messages: Vec<ImportedMessage>,
+}
+
+#[derive(Clone)]
+pub(crate) struct ImportedMessage {
+    pub message: MessageDigest,
+    /// The end of its window.
+    pub until: Timestamp,
+    pub reply: Option<Reply>,
+}
+
+impl ImportedMessage {
+    fn new(message: &ExportedMessage) -> SessionResult<Self> {
+        Ok(Self {
+            message: MessageDigest(digest("message", &message.digest)?),
+            until: instant("until", message.until)?,
+            reply: message.reply.clone().map(Reply::checked).transpose()?,
+        })
+    }
 }
 
 impl ImportMessages {
     /// Checks a record, and divides it into steps of bounded work, oldest first. Of more messages
-    /// than the store remembers, the oldest are left out.
+    /// than the store remembers, the oldest are left out, as are the oldest of more replies than it keeps.
     pub fn steps(store: &StoreOptions, record: &ExportedMessages) -> SessionResult<Vec<Self>> {
         if record.owner.user.is_none() {
             return Err(invalid_input("messages belong to a user; none is named"));
         }
-        let messages = record.messages.iter().map(|message| {
-            let digest = MessageDigest(digest("message", &message.digest)?);
-            Ok((digest, instant("until", message.until)?))
-        });
         let owner = Owner::of_parts(&record.owner, &SessionKey::new("-"))?;
-        let messages = messages.collect::<SessionResult<Vec<_>>>()?;
+        let messages = record.messages.iter().map(ImportedMessage::new);
+        let mut messages = messages.collect::<SessionResult<Vec<_>>>()?;
         let forgotten = messages.len().saturating_sub(store.message_limit());
-        let steps = messages[forgotten..].chunks(MESSAGES_IN_A_STEP);
+        let mut messages = messages.split_off(forgotten);
+        keep_newest(messages.iter_mut().rev().map(|known| &mut known.reply));
+        let steps = messages.chunks(MESSAGES_IN_A_STEP);
         Ok(steps
             .map(|step| Self {
                 owner: owner.clone(),
@@ -188,15 +208,14 @@ fn exact(what: &str, number: u64) -> SessionResult<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::{ExportedMessage, OwnerParts};
+    use crate::admin::OwnerParts;
 
     #[test]
     fn c26_message_ids_go_in_steps_and_no_more_than_are_remembered() {
         let owner: OwnerParts =
             serde_json::from_str(r#"{"env":"e","tenant":"t","user":"u"}"#).unwrap();
-        let message = |number: u64| ExportedMessage {
-            digest: format!("{number:064x}"),
-            until: Timestamp::from_millis(number),
+        let message = |number: u64| {
+            ExportedMessage::new(format!("{number:064x}"), Timestamp::from_millis(number))
         };
         let record = ExportedMessages {
             owner,
@@ -207,7 +226,7 @@ mod tests {
         let sizes: Vec<_> = steps.iter().map(|step| step.messages.len()).collect();
         assert_eq!(sizes, [500, 500, 200]);
         let until = |number: u64| Timestamp::from_millis(number);
-        assert_eq!(steps[0].messages[0].1, until(598_800));
-        assert_eq!(steps[2].messages[199].1, until(599_999));
+        assert_eq!(steps[0].messages[0].until, until(598_800));
+        assert_eq!(steps[2].messages[199].until, until(599_999));
     }
 }

@@ -15,14 +15,17 @@ use crate::ids::check_key;
 use crate::mapping::random_session_key;
 use crate::message_id::{MessageDigest, MessageId};
 use crate::options::{
-    ClaimOptions, CreateOptions, NextTtl, OperationId, ParkOptions, RemoveOptions, StoreOptions,
-    TtlMillis, UpdateOptions, lease_millis,
+    ClaimOptions, CommitOptions, CreateOptions, NextTtl, OperationId, ParkOptions, RemoveOptions,
+    StoreOptions, TtlMillis, UpdateOptions, lease_millis,
 };
 use crate::owner::{Identity, Owner};
 use crate::payload;
+use crate::reply::Reply;
 use crate::scope::{ScopeDigest, ScopeDigests};
 use crate::session::NewSession;
 
+#[cfg(feature = "redis")]
+pub(crate) use admin::ImportedMessage;
 pub(crate) use admin::{EraseOwner, Extend, Import, ImportMessages, Revoke};
 
 /// C38: the owner that a session must have for a call in the fenced form; none for a call that takes
@@ -238,6 +241,8 @@ impl Renew {
 pub(crate) struct Commit {
     pub token: ClaimToken,
     pub next: Next,
+    /// What a redelivery of the message gets.
+    pub reply: Option<Reply>,
 }
 
 pub(crate) enum Next {
@@ -255,7 +260,9 @@ impl Commit {
         store: &StoreOptions,
         token: &ClaimToken,
         commit: claim::Commit,
+        options: CommitOptions,
     ) -> SessionResult<Self> {
+        let reply = options.reply.map(Reply::checked).transpose()?;
         let next = match commit {
             claim::Commit::Finish => Next::Finish,
             claim::Commit::Park(next) => {
@@ -272,6 +279,7 @@ impl Commit {
         Ok(Self {
             token: token.clone(),
             next,
+            reply,
         })
     }
 }

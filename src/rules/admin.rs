@@ -131,25 +131,32 @@ fn imported_wait<L: Ledger>(
     })
 }
 
-/// C26: adds messages to those remembered; none is forgotten earlier. Each is as old as the end of its
-/// window says.
+/// C26: adds messages to those remembered; none is forgotten earlier, and none gets another reply. Each is
+/// as old as the end of its window says.
 pub(crate) fn import_messages<L: Ledger>(
     ledger: &mut L,
     now: Timestamp,
     options: &StoreOptions,
     request: request::ImportMessages,
 ) -> SessionResult<()> {
-    for (message, until) in request.messages {
-        let known = ledger.remembered(&request.owner, &message)?;
-        if until <= now || known.is_some_and(|known| known.until >= until) {
+    for imported in request.messages {
+        let known = ledger.remembered(&request.owner, &imported.message)?;
+        let known = known.filter(|known| now < known.until);
+        let is_known = known
+            .as_ref()
+            .is_some_and(|known| known.until >= imported.until);
+        if imported.until <= now || is_known {
             continue;
         }
         let window = whole_millis(options.message_window);
-        let since = Timestamp::from_millis(until.as_millis().saturating_sub(window)).min(now);
+        let since = Timestamp::from_millis(imported.until.as_millis().saturating_sub(window)).min(now);
         let remembered = Remembered {
-            message,
+            message: imported.message,
             secret: TokenSecret::random(),
-            until,
+            until: imported.until,
+            reply: known
+                .and_then(|known| known.reply)
+                .or(imported.reply.map(Box::new)),
         };
         let limit = options.message_limit();
         ledger.remember(&request.owner, remembered, since, limit, now)?;

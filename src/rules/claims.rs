@@ -19,8 +19,9 @@ pub(crate) fn claim<L: Ledger>(
     request: request::Claim,
 ) -> SessionResult<ClaimOutcome> {
     let remembered = ledger.remembered(&request.owner, &request.message)?;
-    if remembered.is_some_and(|remembered| now < remembered.until) {
-        return Ok(ClaimOutcome::duplicate());
+    if let Some(done) = remembered.filter(|remembered| now < remembered.until) {
+        let reply = done.reply.map(|reply| reply.into_bytes());
+        return Ok(ClaimOutcome::duplicate_with(reply));
     }
     let Some((key, head)) = first_waiting(ledger, now, &request)? else {
         return Ok(ClaimOutcome::NoWait);
@@ -144,7 +145,7 @@ pub(crate) fn commit<L: Ledger>(
     options: &StoreOptions,
     request: request::Commit,
 ) -> SessionResult<CommitOutcome> {
-    let request::Commit { token, next } = request;
+    let request::Commit { token, next, reply } = request;
     let remembered = ledger.remembered(&token.owner, &token.message)?;
     let done = remembered.filter(|done| now < done.until);
     if done
@@ -191,6 +192,7 @@ pub(crate) fn commit<L: Ledger>(
         secret: token.secret,
         until: lease_end(now, whole_millis(options.message_window))
             .min(Timestamp::from_millis(LATEST_DEADLINE)),
+        reply: reply.map(Box::new),
     };
     ledger.remember(&token.owner, message, now, options.message_limit(), now)?;
     Ok(CommitOutcome::Done)

@@ -23,6 +23,7 @@ use crate::error::{Conflict, SessionResult, conflict, not_found};
 use crate::message_id::MessageDigest;
 use crate::options::{OperationId, TtlMillis};
 use crate::owner::Owner;
+use crate::reply::Reply;
 use crate::scope::ScopeDigest;
 use crate::session::{NewSession, Session};
 
@@ -83,6 +84,8 @@ pub(crate) struct Remembered {
     pub message: MessageDigest,
     pub secret: TokenSecret,
     pub until: Timestamp,
+    /// Boxed, because few messages have one, and a store in memory holds many messages.
+    pub reply: Option<Box<Reply>>,
 }
 
 impl Head {
@@ -187,7 +190,7 @@ pub(crate) trait View {
         owner: &Owner,
         message: &MessageDigest,
     ) -> SessionResult<Option<Remembered>>;
-    /// Returns all remembered messages, oldest first.
+    /// Returns all remembered messages with their replies, oldest first.
     fn messages(&self, owner: &Owner) -> SessionResult<Vec<Remembered>>;
 }
 
@@ -207,10 +210,13 @@ pub(crate) trait Ledger: View {
     fn next_number(&mut self, owner: &Owner, now: Timestamp) -> SessionResult<u64>;
     /// Makes all later numbers greater than this one.
     fn skip_numbers(&mut self, number: u64);
-    /// Forgets the oldest messages of an owner, at most `limit`, and returns them.
+    /// Forgets the oldest messages of an owner, at most `limit`, with their replies. Returns them, as
+    /// far as the messages go.
     fn forget_messages(&mut self, owner: &Owner, limit: usize) -> SessionResult<Vec<Remembered>>;
-    /// Remembers a message that was committed at `since`. Forgets messages whose window has ended, and
-    /// the oldest above `limit`.
+    /// Remembers a message that was committed at `since`, with its reply, instead of what was known of
+    /// it. Forgets messages whose window has ended, and the oldest above `limit`. Drops the oldest
+    /// replies of the owner, until the others have
+    /// [`MAX_REPLIES_BYTES`](crate::reply::MAX_REPLIES_BYTES) together at most.
     fn remember(
         &mut self,
         owner: &Owner,

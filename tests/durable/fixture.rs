@@ -35,7 +35,7 @@ fn open(scratch: &Scratch, at: Timestamp) -> (Arc<DurableSessionStore>, Arc<Manu
 }
 
 /// Writes a session without a wait, and waits: with and without deadline, displaced, claimed,
-/// released, answered, and finished. One text contains escapes and a character outside the BMP.
+/// released, answered, and finished with a reply. One text contains escapes and a character outside the BMP.
 fn write(store: &Arc<DurableSessionStore>) {
     let api = Blocking::from(Arc::clone(store));
     let created = CreateOptions::new().key(key("created")).ttl(2 * HOUR);
@@ -81,12 +81,9 @@ fn write(store: &Arc<DurableSessionStore>) {
     api.commit(&claim("answered", "m-answered"), next, CommitOptions::new())
         .unwrap();
     park("over", "over", "o", ParkOptions::new());
-    api.commit(
-        &claim("over", "m-over"),
-        Commit::Finish,
-        CommitOptions::new(),
-    )
-    .unwrap();
+    let options = CommitOptions::new().reply(*b"See you.");
+    api.commit(&claim("over", "m-over"), Commit::Finish, options)
+        .unwrap();
 }
 
 fn assert_written(store: &Arc<DurableSessionStore>) {
@@ -124,9 +121,9 @@ fn assert_written(store: &Arc<DurableSessionStore>) {
         );
         claimed.unwrap()
     };
-    for answered in ["m-answered", "m-over"] {
-        assert_eq!(claim("next", answered), ClaimOutcome::duplicate());
-    }
+    assert_eq!(claim("next", "m-answered"), ClaimOutcome::duplicate());
+    let replied = ClaimOutcome::duplicate_with(Some(b"See you.".as_slice().into()));
+    assert_eq!(claim("next", "m-over"), replied);
     let ClaimOutcome::Busy { until, .. } = claim("claimed", "m-new") else {
         panic!("the claim was forgotten");
     };
@@ -202,7 +199,8 @@ fn the_fixture_has_the_documented_tables_and_version_1() {
     assert_eq!(
         tables,
         [
-            "ages", "expiry", "messages", "meta", "owners", "payloads", "routes", "sessions"
+            "ages", "expiry", "messages", "meta", "owners", "payloads", "replies", "routes",
+            "sessions"
         ]
     );
     let format = rows.iter().find(|row| row.1 == b"format").unwrap();

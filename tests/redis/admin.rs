@@ -69,9 +69,8 @@ fn answered(store: &Blocking<RedisSessionStore>, who: &str, name: &str) {
     let ClaimOutcome::Claimed(claim) = claimed.unwrap() else {
         panic!("no other worker claims it")
     };
-    store
-        .commit(&claim.token, Commit::Finish, CommitOptions::new())
-        .unwrap();
+    let options = CommitOptions::new().reply(*b"reply");
+    store.commit(&claim.token, Commit::Finish, options).unwrap();
 }
 
 fn digest(name: &str) -> String {
@@ -143,6 +142,8 @@ fn c23_damage_is_found_and_repaired() {
         &["SET", &space.name("user:dev:acme:-:ben"), "ghost"],
         &["PERSIST", &space.name("meta:wait-4")],
         &["PERSIST", &space.name("done:dev:acme:-:anna")],
+        &["HSET", &space.name("replies:dev:acme:-:anna"), "7", "ghost"],
+        &["PERSIST", &space.name("replies:dev:acme:-:anna")],
         &["SADD", &waits, "ghost"],
         &["SET", &waits_scope, "ghost"],
         &["SET", &space.name("session:torn"), "{}"],
@@ -158,6 +159,8 @@ fn c23_damage_is_found_and_repaired() {
         (Missing, "route"),
         (Missing, "session"),
         (Missing, "done"),
+        (Missing, "replies"),
+        (Dangling, "replies"),
         (Dangling, "route"),
         (Dangling, "expiry"),
         (Dangling, "user"),

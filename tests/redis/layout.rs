@@ -72,8 +72,9 @@ fn sample(space: &Space, ttl: Option<Duration>) {
         }
     };
     let _token = claim("chat");
+    let options = CommitOptions::new().reply(*b"See you.");
     store
-        .commit(&claim("other chat"), Commit::Finish, CommitOptions::new())
+        .commit(&claim("other chat"), Commit::Finish, options)
         .unwrap();
 }
 

@@ -138,14 +138,16 @@ impl Mix {
         let Some(claim) = self.claims.pop() else {
             return;
         };
+        let mut options = CommitOptions::new();
+        if self.dice.below(2) == 0 {
+            options = options.reply(vec![b'x'; self.dice.below(100) as usize]);
+        }
         let _any = match self.dice.below(3) {
             0 => self.store.release(&claim.token).map(|()| Committed::new()),
-            1 => self
-                .store
-                .commit(&claim.token, Commit::Finish, CommitOptions::new()),
+            1 => self.store.commit(&claim.token, Commit::Finish, options),
             _ => {
                 let again = Commit::park(scope, data(&self.owner, "{}")).ttl(ttl);
-                self.store.commit(&claim.token, again, CommitOptions::new())
+                self.store.commit(&claim.token, again, options)
             }
         };
     }

@@ -13,6 +13,7 @@ use super::sharding::{Padded, SHARDS, shrink, smallest};
 use crate::clock::Timestamp;
 use crate::message_id::MessageDigest;
 use crate::owner::Owner;
+use crate::reply::keep_newest;
 use crate::rules::Remembered;
 use crate::sync::Mutex;
 
@@ -159,6 +160,7 @@ impl OwnerShard {
         let before = state.next_message_expiry();
         let messages = state.messages.get_or_insert_default();
         messages.retain(|known| known.message != message.message && now < known.until);
+        let has_reply = message.reply.is_some();
         let older = messages
             .iter()
             .rposition(|known| known.until <= message.until);
@@ -168,6 +170,9 @@ impl OwnerShard {
         }
         while messages.len() > limit.max(1) {
             messages.pop_front();
+        }
+        if has_reply {
+            keep_newest(messages.iter_mut().rev().map(|known| &mut known.reply));
         }
         let after = state.next_message_expiry();
         reschedule(&mut self.message_expiry, hash, before, after);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use super::dispatch::Dispatcher;
-use super::script::arguments::{self, ScopesInOrder};
+use super::script::arguments::{self, NextAndReply, ScopesInOrder};
 use super::script::status::Status;
 use super::script::wire::{MessageLimits, OwnerCall};
 use super::transport::runtime::finished_when_dropped::FinishedWhenDropped;
@@ -16,6 +16,7 @@ use crate::clock::Timestamp;
 use crate::error::SessionResult;
 use crate::options::StoreOptions;
 use crate::payload;
+use crate::reply::Reply;
 use crate::request::{self, Next};
 
 /// Claims a wait. If the future is dropped after the claim was sent, the claim is finished in the
@@ -63,7 +64,10 @@ async fn send_claim(
             let (until, same_message) = (answer.timestamp()?, answer.number()? == 1);
             return Ok(ClaimOutcome::busy(until, same_message));
         }
-        Status::Duplicate => return Ok(ClaimOutcome::duplicate()),
+        Status::Duplicate => {
+            let reply = answer.optional_bytes().map(Arc::from);
+            return Ok(ClaimOutcome::duplicate_with(reply));
+        }
         Status::NoWait => return Ok(ClaimOutcome::NoWait),
         _ => return answer.unexpected(),
     }
@@ -145,6 +149,7 @@ pub async fn commit(
     let token = &request.token;
     let keys = dispatcher.layout.keys(&token.owner);
     let MessageLimits { window, limit } = MessageLimits::new(options);
+    let reply = request.reply.as_ref().map(Reply::bytes);
     let call = |park| {
         let arguments = arguments::Commit {
             owner: &token.owner,
@@ -153,7 +158,7 @@ pub async fn commit(
             secret: token.secret,
             window,
             limit,
-            park,
+            next: NextAndReply { park, reply },
         };
         OwnerCall::new(&keys, keys.session(&token.key), arguments)
     };

@@ -1,13 +1,13 @@
 //! C17: errors, health, and data after reopening a store.
 
 use crate::SessionKey;
-use crate::claim::ClaimOutcome;
+use crate::claim::{ClaimOutcome, Commit};
 use crate::conformance::ensure::{CaseResult, ensure, ensure_eq, ensure_invalid, ensure_refused};
 use crate::conformance::samples::scope;
 use crate::conformance::test_env::TestEnv;
 use crate::conformance::time::LONG;
 use crate::error::{ErrorCode, SessionErrorExt};
-use crate::options::UpdateOptions;
+use crate::options::{CommitOptions, UpdateOptions};
 
 pub fn c17_bad_keys_are_refused(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
@@ -107,13 +107,16 @@ pub fn c17_claims_are_there_after_reopening(env: &TestEnv) -> CaseResult {
         anna.register(&one, &first)?;
         anna.register_for(&two, &second, LONG)?;
         let done = anna.claimed(&one, "done")?;
-        anna.commit_park(&done, &one, "again")?;
+        let next = Commit::park(one.clone(), anna.data("again"));
+        let options = CommitOptions::new().reply(*b"reply");
+        before.store.commit_with(&done.token, next, options)?;
         (anna.claimed(&one, "open")?, anna.session(&second)?)
     };
     let after = env.open("store")?;
     let anna = after.user("anna");
     ensure_eq(anna.session(&second)?, session)?;
-    ensure_eq(anna.claim(&one, "done")?, ClaimOutcome::duplicate())?;
+    let done = ClaimOutcome::duplicate_with(Some(b"reply".as_slice().into()));
+    ensure_eq(anna.claim(&one, "done")?, done)?;
     let busy = ClaimOutcome::busy(claim.lease_until, false);
     ensure_eq(anna.claim(&one, "other")?, busy)?;
     anna.commit_park(&claim, &one, "resumed")?;

@@ -22,6 +22,7 @@ mod payloads;
 mod progress;
 mod quotas;
 mod race;
+mod replies;
 mod scans;
 mod secrets;
 mod sessions;
@@ -295,6 +296,13 @@ table! { $
     commits::c16_a_commit_parks_where_the_session_waited [AllOperations];
     commits::c16_a_claim_goes_on_in_another_process [AllOperations];
     commits::c16_a_commit_keeps_the_ttl [AllOperations, Clock];
+    replies::c16_a_duplicate_has_the_reply_of_its_commit [AllOperations];
+    replies::c16_a_reply_that_is_too_long_is_refused [AllOperations];
+    replies::c16_a_repeated_commit_keeps_the_first_reply [AllOperations];
+    replies::c16_a_refused_commit_keeps_no_reply [AllOperations];
+    replies::c16_the_oldest_replies_are_dropped_first [AllOperations];
+    replies::c16_a_reply_ends_with_the_window_of_its_message [AllOperations, Options, Clock];
+    replies::c16_a_reply_ends_with_the_oldest_message [AllOperations, Options];
 
     failure::c17_bad_keys_are_refused;
     failure::c17_overlong_scopes_are_refused;
@@ -333,6 +341,7 @@ table! { $
     erasure::c22_a_dry_run_changes_nothing [AllOperations];
     crowds::c22_erase_of_a_crowd_leaves_nothing [AllOperations, Leftovers, Options];
     crowds::c22_message_ids_are_erased_last [AllOperations];
+    replies::c22_erase_takes_replies_along [AllOperations, Leftovers, Options];
 
     scans::c23_a_sound_store_has_no_findings [AllOperations, Options];
 
@@ -356,6 +365,9 @@ table! { $
     transfer::c26_committed_messages_move [AllOperations, Options];
     transfer::c26_imported_message_ids_are_as_old_as_their_windows [AllOperations, Options];
     transfer::c26_a_claimed_session_is_exported_with_its_own_deadline [AllOperations];
+    replies::c26_replies_move [AllOperations, Options];
+    replies::c26_an_import_of_an_overlong_reply_is_refused [AllOperations, Options];
+    replies::c26_the_newest_replies_are_imported [AllOperations, Options];
     transfer::c26_many_messages_are_added_and_the_newest_are_remembered [AllOperations, Options];
     transfer::c26_a_dry_run_changes_nothing [AllOperations, Options];
     transfer::c26_idle_sessions_and_look_ups_move [AllOperations, Options];

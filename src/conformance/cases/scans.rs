@@ -7,11 +7,12 @@ use greentic_types::{EnvId, FlowId, SessionKey, TeamId, UserId};
 use crate::admin::{
     ScanCursor, ScanFilter, ScopeDigest, SessionInfo, SessionState, StateKind, Stats, VerifyMode,
 };
+use crate::claim::Commit;
 use crate::conformance::ensure::{CaseResult, Failure, ensure, ensure_eq, ensure_invalid};
 use crate::conformance::samples::scope;
 use crate::conformance::test_env::TestEnv;
 use crate::conformance::time::{LONG, SHORT, TICK};
-use crate::options::{ParkOptions, StoreOptions};
+use crate::options::{CommitOptions, ParkOptions, StoreOptions};
 
 fn keys(found: &[SessionInfo]) -> Vec<&str> {
     let mut keys: Vec<&str> = found.iter().map(|info| info.key.as_str()).collect();
@@ -265,9 +266,15 @@ pub fn c23_a_sound_store_has_no_findings(env: &TestEnv) -> CaseResult {
     ben.register_for(&scope("gone"), &gone, SHORT)?;
     env.expire(&gone, SHORT)?;
     let claim = anna.claimed(&scope("chat-1"), "message")?;
-    env.store
-        .commit(&claim.token, crate::claim::Commit::Finish)?;
-    let _claim = anna.claimed(&scope("chat-2"), "message-2")?;
+    env.store.commit(&claim.token, Commit::Finish)?;
+    let claim = anna.claimed(&scope("chat-2"), "message-2")?;
+    let again = Commit::park_here(anna.data("again"));
+    for (number, reply) in ["one", "two", ""].into_iter().enumerate() {
+        let claim = anna.claimed(&scope("chat-3"), &format!("replied-{number}"))?;
+        let options = CommitOptions::new().reply(reply.as_bytes());
+        env.store
+            .commit_with(&claim.token, again.clone(), options)?;
+    }
     for mode in [VerifyMode::Check, VerifyMode::Repair] {
         let (mut checked, mut after) = (0, None::<ScanCursor>);
         loop {
@@ -281,5 +288,6 @@ pub fn c23_a_sound_store_has_no_findings(env: &TestEnv) -> CaseResult {
         }
         ensure(checked >= 40, "every entry is checked")?;
     }
-    anna.ensure_stored(&env.key("wait-3"), env.key("wait-3").as_str())
+    env.store.release(&claim.token)?;
+    anna.ensure_stored(&env.key("wait-4"), env.key("wait-4").as_str())
 }

@@ -9,7 +9,7 @@ use crate::conformance::ensure::{CaseResult, Failure, ensure_refused};
 use crate::conformance::samples::scope;
 use crate::conformance::test_env::TestEnv;
 use crate::error::{ErrorCode, GreenticError};
-use crate::options::UpdateOptions;
+use crate::options::{CommitOptions, UpdateOptions};
 
 const USER: &str = "zq-secret-user";
 const PAYLOAD: &str = "{\"zq-secret\":\"payload\"}";
@@ -100,6 +100,10 @@ pub fn c18_results_contain_no_secret(env: &TestEnv) -> CaseResult {
     if let Commit::Park(next) = &commit {
         ensure_silent_debug(next)?;
     }
+    let options = CommitOptions::new().reply(PAYLOAD.as_bytes());
+    ensure_silent_debug(&options)?;
+    store.commit_with(&claim.token, commit, options)?;
+    ensure_silent_debug(&anna.claim(&chat, "zq-secret-message")?)?;
     ensure_silent_debug(&env.scan_all(&env.tenant_filter(), 10)?)?;
     let filter = env.tenant_filter().user(anna.user.clone());
     ensure_silent_debug(&filter)?;

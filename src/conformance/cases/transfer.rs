@@ -337,9 +337,9 @@ pub fn c26_many_messages_are_added_and_the_newest_are_remembered(env: &TestEnv) 
     let committed = record.messages.remove(0);
     let until = committed.until.as_millis();
     record.messages = (0..2_000_u64)
-        .map(|number| ExportedMessage {
-            digest: format!("{number:064x}"),
-            until: Timestamp::from_millis(until - 2_000 + number),
+        .map(|number| {
+            let until = Timestamp::from_millis(until - 2_000 + number);
+            ExportedMessage::new(format!("{number:064x}"), until)
         })
         .collect();
     record.messages.push(committed);

@@ -4,10 +4,11 @@ use greentic_types::{GreenticError, SessionKey};
 
 use crate::admin::{Finding, FindingKind};
 use crate::backend::durable::format::{
-    Damage, Expiry, MessageRow, OwnerState, Table, age_key, decode_digest, decode_head,
-    decode_session_key, route_key, split_owner_key, unseal,
+    Damage, Expiry, MessageRow, OwnerState, Replies, Table, age_key, body_length, decode_digest,
+    decode_head, decode_session_key, route_key, split_owner_key, unseal,
 };
 use crate::backend::durable::rows::{Rows, leads_to, message, owner_state, session_of};
+use crate::error::SessionResult;
 use crate::owner::Identity;
 use crate::rules::{Head, View};
 use crate::session::Session;
@@ -83,6 +84,15 @@ fn is_of_owner(session: &Session, head: &Head) -> bool {
     })
 }
 
+/// Counts the replies of the owner whose keys begin with `prefix`.
+pub fn count_replies<R: Rows>(rows: &R, prefix: &[u8]) -> SessionResult<Replies> {
+    let mut replies = Replies::default();
+    for row in rows.with_prefix(Table::Replies, prefix, None, usize::MAX)? {
+        replies.add(body_length(&row.value));
+    }
+    Ok(replies)
+}
+
 /// Compares rows with the rows that they refer to.
 pub struct Check<'a, R>(pub &'a R);
 
@@ -101,6 +111,7 @@ impl<R: Rows> Check<'_, R> {
             Table::Messages => self.message(key, body),
             Table::Ages => self.age(key, body),
             Table::Expiry => self.expiry(key),
+            Table::Replies => self.reply(key),
         }
     }
 
@@ -182,6 +193,8 @@ impl<R: Rows> Check<'_, R> {
         let counted = messages == state.messages as usize;
         expect(counted, missing, "the count of messages is wrong")?;
         expect(messages == ages, missing, "messages and their ages differ")?;
+        let replies = count_replies(self.0, key)? == state.replies;
+        expect(replies, missing, "the count of replies is wrong")?;
         match &state.latest_created {
             Some(latest) => {
                 let own = self.head(latest)?.owner == owner;
@@ -211,6 +224,21 @@ impl<R: Rows> Check<'_, R> {
         let row = message(self.0, &owner, &decode_digest(body)?)?;
         let points_back = row.is_some_and(|row| age_key(&owner, row.age) == key);
         expect(points_back, FindingKind::Dangling, "the message is missing")
+    }
+
+    /// A reply stands beside the age of its message.
+    fn reply(&self, key: &[u8]) -> Checked {
+        let has_message = self.has(Table::Ages, key)?;
+        let dangling = FindingKind::Dangling;
+        expect(has_message, dangling, "the message is missing")?;
+        let (owner, _) = split_owner_key(key)?;
+        let state = owner_state(self.0, &owner)?;
+        let missing = FindingKind::Missing;
+        expect(
+            state.replies.count > 0,
+            missing,
+            "the owner counts no reply",
+        )
     }
 
     fn expiry(&self, key: &[u8]) -> Checked {

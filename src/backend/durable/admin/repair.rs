@@ -1,7 +1,7 @@
 //! Repair of rows that contradict each other (C23). Sessions, their data and messages are the source;
 //! all other rows are derived from them.
 
-use super::check::{Check, Fault, FaultyRow};
+use super::check::{Check, Fault, FaultyRow, count_replies};
 use crate::admin::{Finding, FindingKind};
 use crate::backend::durable::format::{
     Expiry, MessageRow, OwnerState, Table, age_key, decode_digest, decode_head, decode_session_key,
@@ -26,7 +26,7 @@ pub fn repair(
         // Derived rows are written again; rows that cannot be derived stay (C17).
         let derived = !matches!(
             row.table,
-            Table::Sessions | Table::Payloads | Table::Messages
+            Table::Sessions | Table::Payloads | Table::Messages | Table::Replies
         );
         let readable = fault.kind != FindingKind::Unreadable;
         let repairable = readable || (fault.is_damaged && derived);
@@ -49,12 +49,7 @@ fn repair_row(ledger: &mut DurableLedger<'_, '_>, row: &FaultyRow) -> SessionRes
     match row.table {
         Table::Sessions => session(ledger, &row.key),
         Table::Messages => message(ledger, &row.key),
-        Table::Owners => {
-            let Ok((owner, _)) = split_owner_key(&row.key) else {
-                return Ok(());
-            };
-            recount(ledger, &owner)
-        }
+        Table::Owners => recount_of(ledger, &row.key),
         Table::Meta => Ok(()),
         Table::Payloads | Table::Expiry => {
             ledger.remove_row(row.table, row.key.clone());
@@ -62,10 +57,13 @@ fn repair_row(ledger: &mut DurableLedger<'_, '_>, row: &FaultyRow) -> SessionRes
         }
         Table::Routes | Table::Ages => {
             ledger.remove_row(row.table, row.key.clone());
-            match split_owner_key(&row.key) {
-                Ok((owner, _)) => recount(ledger, &owner),
-                Err(_damage) => Ok(()),
+            recount_of(ledger, &row.key)
+        }
+        Table::Replies => {
+            if ledger.get(Table::Ages, &row.key, |_| Ok(()))?.is_none() {
+                ledger.remove_row(row.table, row.key.clone());
             }
+            recount_of(ledger, &row.key)
         }
     }
 }
@@ -126,6 +124,14 @@ fn message(ledger: &mut DurableLedger<'_, '_>, key: &[u8]) -> SessionResult<()> 
     recount(ledger, &owner)
 }
 
+/// Recounts the owner that a key names.
+fn recount_of(ledger: &mut DurableLedger<'_, '_>, key: &[u8]) -> SessionResult<()> {
+    match split_owner_key(key) {
+        Ok((owner, _)) => recount(ledger, &owner),
+        Err(_damage) => Ok(()),
+    }
+}
+
 /// Rewrites the state of an owner from its rows. A latest session that is missing or another owner's
 /// is dropped.
 fn recount(ledger: &mut DurableLedger<'_, '_>, owner: &Owner) -> SessionResult<()> {
@@ -146,6 +152,7 @@ fn recount(ledger: &mut DurableLedger<'_, '_>, owner: &Owner) -> SessionResult<(
     let state = OwnerState {
         waits: count(Table::Routes)?,
         messages: count(Table::Messages)?,
+        replies: count_replies(ledger, &prefix)?,
         latest_created: latest.filter(|_| own),
     };
     ledger.write_owner(owner, &state);

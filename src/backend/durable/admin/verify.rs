@@ -72,12 +72,13 @@ pub fn inconsistencies(snapshot: &Snapshot) -> SessionResult<Vec<Inconsistency>>
 
 /// Every table but `meta`. Tables from which others are derived come first, so that one run repairs
 /// all.
-const CHECKED: [Table; 7] = [
+const CHECKED: [Table; 8] = [
     Table::Sessions,
     Table::Payloads,
     Table::Messages,
     Table::Routes,
     Table::Ages,
+    Table::Replies,
     Table::Expiry,
     Table::Owners,
 ];

@@ -30,7 +30,7 @@ pub fn message_key(owner: &Owner, message: &MessageDigest) -> Vec<u8> {
     owner_key(owner).raw(&message.0).into_vec()
 }
 
-/// The key of a row of `ages`.
+/// The key of a row of `ages`, and of one of `replies`.
 pub fn age_key(owner: &Owner, age: u64) -> Vec<u8> {
     owner_key(owner).u64(age).into_vec()
 }

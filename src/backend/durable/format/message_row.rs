@@ -3,6 +3,8 @@
 use super::bytes::{Bytes, Damage, Reader};
 use crate::claim::TokenSecret;
 use crate::clock::Timestamp;
+use crate::message_id::MessageDigest;
+use crate::rules::Remembered;
 
 /// A remembered message. `age` orders the messages of an owner, oldest first.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -13,6 +15,16 @@ pub struct MessageRow {
 }
 
 impl MessageRow {
+    /// The message of this row, without its reply.
+    pub const fn remembered(&self, message: MessageDigest) -> Remembered {
+        Remembered {
+            message,
+            secret: self.secret,
+            until: self.until,
+            reply: None,
+        }
+    }
+
     pub fn encode(&self) -> Vec<u8> {
         Bytes::default()
             .u64(self.until.as_millis())

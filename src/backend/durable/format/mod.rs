@@ -26,9 +26,9 @@ pub(super) use keys::{
     age_key, decode_digest, decode_session_key, message_key, owner_key, route_key, split_owner_key,
 };
 pub(super) use message_row::MessageRow;
-pub(super) use owner_state::OwnerState;
+pub(super) use owner_state::{OwnerState, Replies};
 pub(super) use payload::{encode_payload, unseal_payload};
-pub(super) use seal::{seal, unseal};
+pub(super) use seal::{body_length, seal, unseal};
 pub(super) use store_state::StoreState;
 pub(super) use table::{Key, Table, Value};
 pub(super) use version::{FORMAT_VERSION, decode_version, encode_version};

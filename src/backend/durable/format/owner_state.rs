@@ -9,7 +9,30 @@ use super::bytes::{Bytes, Damage, Reader};
 pub struct OwnerState {
     pub waits: u32,
     pub messages: u32,
+    pub replies: Replies,
     pub latest_created: Option<SessionKey>,
+}
+
+/// The rows of `replies` of an owner.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Replies {
+    pub count: u32,
+    /// The bytes of all together.
+    pub bytes: u64,
+}
+
+impl Replies {
+    /// Adds a reply of this length.
+    pub fn add(&mut self, length: usize) {
+        self.count = self.count.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(length as u64);
+    }
+
+    /// Takes a reply of this length away.
+    pub fn remove(&mut self, length: usize) {
+        self.count = self.count.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(length as u64);
+    }
 }
 
 impl OwnerState {
@@ -19,11 +42,16 @@ impl OwnerState {
 
     pub fn encode(&self) -> Vec<u8> {
         let latest = self.latest_created.as_ref();
-        Bytes::default()
+        let bytes = Bytes::default()
             .u32(self.waits)
             .u32(self.messages)
-            .text(latest.map_or("", SessionKey::as_str))
-            .into_vec()
+            .text(latest.map_or("", SessionKey::as_str));
+        let Replies { count, bytes: size } = self.replies;
+        match count {
+            0 => bytes,
+            _ => bytes.u32(count).u64(size),
+        }
+        .into_vec()
     }
 
     pub fn decode(body: &[u8]) -> Result<Self, Damage> {
@@ -31,10 +59,16 @@ impl OwnerState {
         let waits = reader.u32()?;
         let messages = reader.u32()?;
         let latest = reader.text()?;
+        let mut replies = Replies::default();
+        if reader.end().is_err() {
+            replies.count = reader.u32()?;
+            replies.bytes = reader.u64()?;
+        }
         reader.end()?;
         Ok(Self {
             waits,
             messages,
+            replies,
             latest_created: (!latest.is_empty()).then(|| SessionKey::new(latest)),
         })
     }

@@ -23,6 +23,11 @@ pub fn seal(key: &[u8], body: &[u8]) -> Vec<u8> {
     value
 }
 
+/// The length of the body of a value.
+pub const fn body_length(value: &[u8]) -> usize {
+    value.len().saturating_sub(SEAL_BYTES)
+}
+
 /// Returns the body of a value, after checking its version and checksum.
 pub fn unseal<'a>(key: &[u8], value: &'a [u8]) -> Result<&'a [u8], Damage> {
     let mut reader = Reader(value);

@@ -25,11 +25,13 @@ pub enum Table {
     Ages = 6,
     /// Deadline and the session or message that ends then.
     Expiry = 7,
+    /// Owner and age to the reply of the message.
+    Replies = 8,
 }
 
 impl Table {
     /// All tables, by number.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Meta,
         Self::Sessions,
         Self::Payloads,
@@ -38,6 +40,7 @@ impl Table {
         Self::Messages,
         Self::Ages,
         Self::Expiry,
+        Self::Replies,
     ];
 
     pub const fn number(self) -> u8 {
@@ -58,6 +61,7 @@ impl Table {
             Self::Messages => "messages",
             Self::Ages => "ages",
             Self::Expiry => "expiry",
+            Self::Replies => "replies",
         }
     }
 

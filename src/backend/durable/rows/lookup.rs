@@ -6,14 +6,15 @@ use greentic_types::{ErrorCode, GreenticError, SessionKey};
 
 use super::Rows;
 use crate::backend::durable::format::{
-    Damage, MessageRow, OwnerState, Table, decode_digest, decode_session_key, message_key,
+    Damage, MessageRow, OwnerState, Table, age_key, decode_digest, decode_session_key, message_key,
     owner_key, route_key, unseal, unseal_payload,
 };
 use crate::error::SessionResult;
 use crate::message_id::MessageDigest;
 use crate::owner::Owner;
 use crate::payload;
-use crate::rules::{Head, Remembered, View};
+use crate::reply::Reply;
+use crate::rules::{Head, Remembered};
 use crate::scope::ScopeDigest;
 use crate::session::Session;
 
@@ -85,19 +86,34 @@ pub fn message<R: Rows>(
     read_row(rows, Table::Messages, &key, MessageRow::decode)
 }
 
-/// Returns the oldest messages of an owner, at most `limit`.
+/// Returns the reply of the message with this age, if its owner keeps any.
+pub fn reply<R: Rows>(
+    rows: &R,
+    owner: &Owner,
+    state: &OwnerState,
+    age: u64,
+) -> SessionResult<Option<Box<Reply>>> {
+    if state.replies.count == 0 {
+        return Ok(None);
+    }
+    let decode = |body: &[u8]| Ok(Box::new(Reply::stored(body.into())));
+    read_row(rows, Table::Replies, &age_key(owner, age), decode)
+}
+
+/// Returns the oldest messages of an owner, at most `limit`, each with its age and without its reply.
 pub fn oldest_messages<R: Rows>(
     rows: &R,
     owner: &Owner,
     limit: usize,
-) -> SessionResult<Vec<Remembered>> {
+) -> SessionResult<Vec<(u64, Remembered)>> {
     let prefix = owner_key(owner).into_vec();
     let mut messages = Vec::new();
     for row in rows.with_prefix(Table::Ages, &prefix, None, limit)? {
         let digest = unseal(&row.key, &row.value)
             .and_then(decode_digest)
             .map_err(|damage| unreadable_row(Table::Ages, damage))?;
-        messages.extend(rows.remembered(owner, &digest)?);
+        let known = message(rows, owner, &digest)?;
+        messages.extend(known.map(|row| (row.age, row.remembered(digest))));
     }
     Ok(messages)
 }

@@ -6,7 +6,7 @@ use greentic_types::SessionKey;
 
 use super::Rows;
 use super::lookup::{
-    leads_to, message, oldest_messages, owner_state, route, session_of, unreadable_row,
+    leads_to, message, oldest_messages, owner_state, reply, route, session_of, unreadable_row,
 };
 use crate::backend::durable::format::{
     Table, decode_head, decode_session_key, owner_key, route_key, unseal,
@@ -89,15 +89,21 @@ impl<R: Rows> View for R {
         owner: &Owner,
         digest: &MessageDigest,
     ) -> SessionResult<Option<Remembered>> {
-        let row = message(self, owner, digest)?;
-        Ok(row.map(|row| Remembered {
-            message: *digest,
-            secret: row.secret,
-            until: row.until,
-        }))
+        let Some(row) = message(self, owner, digest)? else {
+            return Ok(None);
+        };
+        let state = owner_state(self, owner)?;
+        let mut known = row.remembered(*digest);
+        known.reply = reply(self, owner, &state, row.age)?;
+        Ok(Some(known))
     }
 
     fn messages(&self, owner: &Owner) -> SessionResult<Vec<Remembered>> {
-        oldest_messages(self, owner, usize::MAX)
+        let state = owner_state(self, owner)?;
+        let mut messages = oldest_messages(self, owner, usize::MAX)?;
+        for (age, known) in &mut messages {
+            known.reply = reply(self, owner, &state, *age)?;
+        }
+        Ok(messages.into_iter().map(|(_, known)| known).collect())
     }
 }

@@ -11,8 +11,8 @@ use greentic_types::{GreenticError, SessionKey};
 use super::changes::{Changes, Reclaimed};
 use crate::backend::durable::file::{StorageErrorKind, StoreFile, error_kind, write_state};
 use crate::backend::durable::format::{
-    Change, Expiry, MessageRow, OwnerState, StoreState, Table, age_key, decode_digest, encode_head,
-    encode_payload, message_key, owner_key, route_key, seal, unseal,
+    Change, Expiry, MessageRow, OwnerState, StoreState, Table, age_key, body_length, decode_digest,
+    encode_head, encode_payload, message_key, owner_key, route_key, seal, unseal,
 };
 use crate::backend::durable::rows::{
     Row, Rows, WriteTables, expired_keys, message, oldest_messages, owner_state, route,
@@ -22,8 +22,12 @@ use crate::clock::Timestamp;
 use crate::error::SessionResult;
 use crate::message_id::MessageDigest;
 use crate::owner::{Owner, foreign_key};
+use crate::reply::{MAX_REPLIES_BYTES, Reply};
 use crate::rules::{Head, Ledger, Remembered, Wait};
 use crate::session::NewSession;
+
+/// How many of an owner's oldest replies are read at once, to be dropped.
+const DROPPED_AT_ONCE: usize = 16;
 
 pub struct DurableLedger<'a, 'txn> {
     tables: WriteTables<'txn>,
@@ -265,9 +269,40 @@ impl<'a, 'txn> DurableLedger<'a, 'txn> {
         self.remove_row(Table::Ages, age_key(owner, row.age));
         let expiry = Expiry::Message(owner.clone(), *digest);
         self.remove_row(Table::Expiry, expiry.key(row.until));
-        self.change_owner(owner, |state| {
-            state.messages = state.messages.saturating_sub(1);
-        })
+        let mut state = owner_state(self, owner)?;
+        state.messages = state.messages.saturating_sub(1);
+        if state.replies.count > 0 {
+            let key = age_key(owner, row.age);
+            let length = self.get(Table::Replies, &key, |value| Ok(body_length(value)))?;
+            if let Some(length) = length {
+                self.remove_row(Table::Replies, key);
+                state.replies.remove(length);
+            }
+        }
+        self.write_owner(owner, &state);
+        Ok(())
+    }
+
+    /// Keeps the reply of the message with this age, and drops the oldest of too many.
+    fn keep_reply(&mut self, owner: &Owner, age: u64, reply: &Reply) -> SessionResult<()> {
+        let (key, prefix) = (age_key(owner, age), owner_key(owner).into_vec());
+        self.write(Table::Replies, key, reply.bytes());
+        let mut state = owner_state(self, owner)?;
+        state.replies.add(reply.len());
+        while state.replies.bytes > MAX_REPLIES_BYTES as u64 {
+            let oldest = self.with_prefix(Table::Replies, &prefix, None, DROPPED_AT_ONCE)?;
+            if oldest.is_empty() {
+                break;
+            }
+            for row in oldest {
+                if state.replies.bytes > MAX_REPLIES_BYTES as u64 {
+                    state.replies.remove(body_length(&row.value));
+                    self.remove_row(Table::Replies, row.key);
+                }
+            }
+        }
+        self.write_owner(owner, &state);
+        Ok(())
     }
 
     /// The age of a message. One that was committed earlier gets an age between those of the others.
@@ -381,10 +416,10 @@ impl Ledger for DurableLedger<'_, '_> {
 
     fn forget_messages(&mut self, owner: &Owner, limit: usize) -> SessionResult<Vec<Remembered>> {
         let messages = oldest_messages(self, owner, limit)?;
-        for known in &messages {
+        for (_, known) in &messages {
             self.forget(owner, &known.message)?;
         }
-        Ok(messages)
+        Ok(messages.into_iter().map(|(_, known)| known).collect())
     }
 
     fn remember(
@@ -410,6 +445,9 @@ impl Ledger for DurableLedger<'_, '_> {
         self.change_owner(owner, |state| {
             state.messages = state.messages.saturating_add(1);
         })?;
+        if let Some(reply) = &new.reply {
+            self.keep_reply(owner, row.age, reply)?;
+        }
         let held = usize::try_from(owner_state(self, owner)?.messages).unwrap_or(usize::MAX);
         self.forget_oldest(owner, held.saturating_sub(limit.max(1)))
     }

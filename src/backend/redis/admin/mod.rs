@@ -8,7 +8,7 @@ use greentic_types::SessionKey;
 
 use super::ownership::Location;
 use super::ownership::pointer::Reservation;
-use super::script::arguments;
+use super::script::arguments::{self, ImportedReply};
 use super::script::reply::Answer;
 use super::script::status::Status;
 use super::script::wire::{MessageLimits, OwnerCall, StoredTtl};
@@ -17,10 +17,12 @@ use crate::admin::{ImportMode, ImportOutcome, RevokeOutcome, ScanCursor, VerifyM
 use crate::backend::{Admin, Backend, Depth, WalkPage};
 use crate::clock::Timestamp;
 use crate::error::{SessionResult, invalid_input, not_found};
+use crate::message_id::MessageDigest;
 use crate::options::{NextTtl, OperationId};
 use crate::owner::{Identity, Owner};
 use crate::payload;
-use crate::request;
+use crate::reply::Reply;
+use crate::request::{self, ImportedMessage};
 use crate::rules::Erased;
 
 /// How many session keys or legacy scopes one script of an erasure gets. Few, because other calls wait
@@ -28,6 +30,12 @@ use crate::rules::Erased;
 const ERASED_AT_ONCE: usize = 32;
 /// How many messages one script of an import gets.
 const IMPORTED_AT_ONCE: usize = 128;
+
+/// A message as the script gets it.
+fn imported(known: &ImportedMessage) -> (MessageDigest, (Timestamp, ImportedReply<'_>)) {
+    let reply = known.reply.as_ref().map(Reply::bytes);
+    (known.message, (known.until, ImportedReply(reply)))
+}
 
 impl Admin for RedisSessionStore {
     async fn walk(
@@ -211,7 +219,7 @@ impl Admin for RedisSessionStore {
                 owner,
                 window,
                 limit,
-                messages: messages.to_vec(),
+                messages: messages.iter().map(imported).collect(),
             };
             let call = OwnerCall::new(&keys, keys.route(owner), arguments);
             let answer = self.dispatcher.answer(call).await?;

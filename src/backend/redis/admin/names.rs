@@ -23,13 +23,14 @@ pub struct RedisKey {
 }
 
 /// The kinds of keys. A kind that is a prefix of another follows it.
-const KINDS: [&str; 8] = [
+const KINDS: [&str; 9] = [
     "session",
     "meta",
     "route",
     "expiry",
     "user",
     "done",
+    "replies",
     "waits:user",
     "waits:scope",
 ];

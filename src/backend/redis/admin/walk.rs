@@ -1,5 +1,7 @@
 //! Walks over all sessions and owners: reads the entries that a page of key names leads to.
 
+use std::collections::HashMap;
+use std::str;
 use std::sync::Arc;
 
 use greentic_types::SessionKey;
@@ -21,6 +23,7 @@ use crate::error::SessionResult;
 use crate::message_id::MessageDigest;
 use crate::owner::Owner;
 use crate::payload;
+use crate::reply::Reply;
 use crate::rules::{Remembered, Wait};
 use crate::scope::ScopeDigest;
 use crate::session::Session;
@@ -164,7 +167,8 @@ fn add_entry(
             walked.sessions.extend(session);
         }
         Status::Done => {
-            let messages = messages(&entry.values()?);
+            let (messages, replies) = (entry.values()?, entry.values()?);
+            let messages = messages_of(&messages, &replies);
             let owner = Owner::from_encoded(&name.subject);
             walked.owners.push(OwnerEntry::new(owner, messages));
         }
@@ -243,32 +247,43 @@ fn legacy_wait(scope: Option<ScopeDigest>) -> Wait {
     }
 }
 
-/// The processed messages of an owner, oldest first, from alternating fields and values. Skips what
-/// is not a message.
-fn messages(fields: &[Value]) -> Vec<Remembered> {
-    let text = |value: &Value| match value {
-        Value::BulkString(bytes) => String::from_utf8(bytes.clone()).ok(),
-        _ => None,
-    };
-    let mut messages: Vec<(u64, Remembered)> = fields
-        .chunks_exact(2)
-        .filter_map(|pair| message(&text(&pair[0])?, &text(&pair[1])?))
+/// The processed messages of an owner, oldest first, and their replies by number, both from
+/// alternating fields and values. Skips what is not a message.
+fn messages_of(fields: &[Value], replies: &[Value]) -> Vec<Remembered> {
+    let replies: HashMap<&[u8], &[u8]> = pairs(replies).collect();
+    let text = |bytes| str::from_utf8(bytes).ok();
+    let mut messages: Vec<(u64, Remembered)> = pairs(fields)
+        .filter_map(|(digest, value)| message(digest, text(value)?, &replies))
         .collect();
     messages.sort_by_key(|(since, _)| *since);
     messages.into_iter().map(|(_, message)| message).collect()
 }
 
-fn message(digest: &str, value: &str) -> Option<(u64, Remembered)> {
+fn pairs(values: &[Value]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    values.chunks_exact(2).filter_map(|pair| match pair {
+        [Value::BulkString(field), Value::BulkString(value)] => Some((&**field, &**value)),
+        _ => None,
+    })
+}
+
+fn message(
+    digest: &[u8],
+    value: &str,
+    replies: &HashMap<&[u8], &[u8]>,
+) -> Option<(u64, Remembered)> {
     let mut bytes = [0; 32];
     hex::decode_to_slice(digest, &mut bytes).ok()?;
-    let mut parts = value.splitn(3, ' ');
+    let mut parts = value.splitn(4, ' ');
     let until = Timestamp::from_millis(parts.next()?.parse().ok()?);
     let since = parts.next()?.parse().ok()?;
+    let number = parts.nth(1);
+    let reply = number.and_then(|number| replies.get(number.as_bytes()));
     let remembered = Remembered {
         message: MessageDigest(bytes),
         // The claim that committed it does not matter any more.
         secret: TokenSecret::random(),
         until,
+        reply: reply.map(|reply| Box::new(Reply::stored((*reply).into()))),
     };
     Some((since, remembered))
 }

@@ -6,8 +6,8 @@ use crate::error::{SessionResult, invalid_input};
 pub const DEFAULT: &str = "greentic:session";
 
 /// The kinds of keys, which follow the namespace: `{namespace}:{kind}:...`.
-pub const KINDS: [&str; 8] = [
-    "done", "expiry", "meta", "owner", "route", "session", "user", "waits",
+pub const KINDS: [&str; 9] = [
+    "done", "expiry", "meta", "owner", "replies", "route", "session", "user", "waits",
 ];
 
 const MAX_LENGTH: usize = 256;
@@ -87,6 +87,7 @@ mod tests {
             "a:session",
             "a:user:b",
             "a:expiry",
+            "a:replies",
             "greentic:session:expiry:b",
             "greentic:session:session",
             "greentic:user",

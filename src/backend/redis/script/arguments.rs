@@ -165,7 +165,7 @@ scripts! {
         secret: TokenSecret,
         window: u64,
         limit: u64,
-        ..park: Option<ParkAgain<'a>>,
+        ..next: NextAndReply<'a>,
     }
 
     reads "admin/read_entries" ReadEntries<'a> {
@@ -219,7 +219,7 @@ scripts! {
         owner: &'a Owner,
         window: u64,
         limit: u64,
-        ..messages: Vec<(MessageDigest, Timestamp)>,
+        ..messages: Vec<(MessageDigest, (Timestamp, ImportedReply<'a>))>,
     }
 
     writes "pointer/reserve" ReservePointer<'a> {
@@ -260,6 +260,51 @@ arguments! {
         ttl: NextTtl,
         extended: String,
         payload: &'a [u8],
+    }
+}
+
+/// What a commit does besides remembering its message.
+pub struct NextAndReply<'a> {
+    /// None removes the session.
+    pub park: Option<ParkAgain<'a>>,
+    pub reply: Option<&'a [u8]>,
+}
+
+impl<'a> Arguments<'a> for NextAndReply<'a> {
+    #[cfg(test)]
+    const NAMES: &'static [&'static str] = &[
+        "scope",
+        "legacy_scope",
+        "ttl",
+        "extended",
+        "payload",
+        "reply",
+    ];
+
+    /// The reply is last. It keeps its place if nothing is parked.
+    fn append_to(self, list: &mut List<'a>) {
+        match (self.park, self.reply) {
+            (Some(park), _) => park.append_to(list),
+            (None, Some(_)) => {
+                for _name in ["scope", "legacy_scope", "ttl", "extended", "payload"] {
+                    "".append_to(list);
+                }
+            }
+            (None, None) => {}
+        }
+        if let Some(reply) = self.reply {
+            reply.append_to(list);
+        }
+    }
+}
+
+/// The reply of a message that is imported: empty for none, else behind a `+`.
+pub struct ImportedReply<'a>(pub Option<&'a [u8]>);
+
+impl<'a> Argument<'a> for ImportedReply<'a> {
+    fn append_to(self, list: &mut List<'a>) {
+        let text = self.0.map(|reply| [b"+", reply].concat());
+        list.push(text.unwrap_or_default().into());
     }
 }
 

@@ -18,11 +18,13 @@
 //! | `$LATEST_DEADLINE` | the latest deadline (C12), in milliseconds |
 //! | `$MAX_NUMBER` | the largest number that a stored value may have |
 //! | `$FENCE_LIFE` | how long a fence stays, in milliseconds |
+//! | `$REPLIES_BYTES` | how many bytes the replies of an owner have at most |
 
 use super::index_header::{self, INDEX_HEADER};
 use super::known_pointer::POINTER_SLACK;
 use super::record::RECORD;
 use crate::options::LATEST_DEADLINE;
+use crate::reply::MAX_REPLIES_BYTES;
 use crate::rules::LONGEST_HOLD;
 
 macro_rules! files {
@@ -58,6 +60,7 @@ const FILES: &[(&str, &str)] = files![
     "lib/prelude",
     "lib/record",
     "lib/register",
+    "lib/replies",
     "lib/reservation",
     "lib/write",
     "lib/write_deadline",
@@ -95,6 +98,7 @@ pub fn assemble(script: &str, writes: bool) -> String {
         ("$LATEST_DEADLINE", LATEST_DEADLINE.to_string()),
         ("$MAX_NUMBER", MAX_NUMBER.to_string()),
         ("$FENCE_LIFE", FENCE_LIFE.to_string()),
+        ("$REPLIES_BYTES", MAX_REPLIES_BYTES.to_string()),
     ];
     words
         .iter()

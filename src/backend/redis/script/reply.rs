@@ -141,11 +141,16 @@ impl Answer {
         })
     }
 
-    pub fn bytes(&mut self) -> SessionResult<Vec<u8>> {
+    /// The bytes of the next field; none if it is empty of a value, or missing.
+    pub fn optional_bytes(&mut self) -> Option<Vec<u8>> {
         match self.fields.next() {
-            Some(Value::BulkString(bytes)) => Ok(bytes),
-            _ => Err(unexpected()),
+            Some(Value::BulkString(bytes)) => Some(bytes),
+            _ => None,
         }
+    }
+
+    pub fn bytes(&mut self) -> SessionResult<Vec<u8>> {
+        self.optional_bytes().ok_or_else(unexpected)
     }
 }
 

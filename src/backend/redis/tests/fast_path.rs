@@ -173,8 +173,14 @@ impl Dice {
         let next = if ttl == HOUR { other } else { scope };
         let next_old = format!("0{next}");
         let parks = [next, &next_old, ttl, extended, "next"];
-        let parks: &[&str] = if is_over { &[] } else { &parks };
-        let commit = [&[owner, key, message, by, HOUR, "2"], parks].concat();
+        let none: &[&str] = &[];
+        let replies = self.one_of(&[none, none, none, none, none, none, &["reply"], &[""]]);
+        let parks: &[&str] = match (is_over, replies) {
+            (false, _) => &parks,
+            (true, []) => &[],
+            (true, _) => &[""; 5],
+        };
+        let commit = [&[owner, key, message, by, HOUR, "2"], parks, replies].concat();
         let claim = script(
             "ops/claim",
             &[owner, message, claimed_by, lease, scope, old],
@@ -188,7 +194,7 @@ impl Dice {
         let session = format!("session:{key}");
         let meta = format!("meta:{key}");
         let route = format!("route:{owner}");
-        match self.below(12) {
+        match self.below(13) {
             0 => command(&["DEL", &session]),
             1 => command(&["DEL", &meta]),
             2 => command(&["DEL", &route]),
@@ -200,6 +206,7 @@ impl Dice {
             8 => command(&["HSET", &route, scope, &format!("5:{key}")]),
             9 => command(&["ZREM", &format!("expiry:{owner}"), scope]),
             10 => command(&["SET", &format!("done:{owner}"), "a string"]),
+            11 => command(&["SET", &format!("replies:{owner}"), "a string"]),
             _ => command(&["SET", &format!("waits:scope:{owner}:0{scope}"), key]),
         }
     }
@@ -358,7 +365,7 @@ fn without_instants(text: &str) -> String {
 fn a_fast_path_does_what_the_full_path_does() {
     require!(own_servers);
     let (mut lab, mut dice) = (Lab::start(), Dice(0x5EED));
-    for _ in 0..80 {
+    for _ in 0..100 {
         lab.compare(&dice.steps()).unwrap();
     }
     let hits = &lab.hits;

@@ -207,6 +207,16 @@ fn operations(held: &'static [&'static str]) -> Vec<Operation> {
             |case, store| case.renew(store, LEASE * 3),
         ),
         operation(
+            "commit with a reply",
+            claimed,
+            |case| {
+                let next = Commit::park(scope(), data(&case.ctx));
+                let options = CommitOptions::new().reply(*b"reply");
+                wait(case.stage.store.commit(case.token(), next, options)).map(drop)
+            },
+            |case, store| case.renew(store, LEASE * 3),
+        ),
+        operation(
             "commit and finish",
             claimed,
             |case| {

@@ -13,6 +13,7 @@ use greentic_session_testkit::{
 
 use crate::backend::redis::script::arguments::ALL;
 use crate::backend::redis::script::assembly::assemble;
+use crate::reply::MAX_REPLIES_BYTES;
 
 const ADA: &str = "dev:acme:-:ada";
 const BEN: &str = "dev:acme:-:ben";
@@ -26,13 +27,14 @@ const DATA: &str = r#"{"tenant_ctx":{"env":"dev","tenant":"acme","tenant_id":"ac
 const HUGE: &str = "9999999999999999999999999999999999999999";
 
 /// The kinds of keys that `admin/check` compares.
-const KINDS: [&str; 8] = [
+const KINDS: [&str; 9] = [
     "session",
     "meta",
     "route",
     "expiry",
     "user",
     "done",
+    "replies",
     "waits:user",
     "waits:scope",
 ];
@@ -212,8 +214,20 @@ impl Lab {
         self.run("admin/import", &[&session, wait].concat())
     }
 
+    /// Commits with a reply: parks again on a scope, or removes the session.
+    fn commit_with_reply(&self, limit: &str, scope: Option<&str>, reply: &str) -> Reply {
+        let old = format!("0{}", scope.unwrap_or_default());
+        let claim = [ADA, "held", "m2", "s2", HOUR, limit];
+        let next = match scope {
+            Some(scope) => [scope, &old, self.ttl, "", DATA],
+            None => [""; 5],
+        };
+        self.run("ops/commit", &[&claim[..], &next, &[reply]].concat())
+    }
+
     /// A user with all that the store can keep of one: two waits, of which one is claimed; a wait that
-    /// was claimed for a message that is committed meanwhile; a created session, and that message.
+    /// was claimed for a message that is committed meanwhile; a created session, and that message with
+    /// its reply.
     fn fill(&self) {
         for flushed in self.everywhere(&["FLUSHALL"]) {
             let _ = flushed.accepted();
@@ -236,7 +250,10 @@ impl Lab {
         ] {
             let _claimed = self.claim(scope, message, secret, lease);
         }
-        let finished = self.run("ops/commit", &[ADA, "old", "m1", "s1", HOUR, "1000"]);
+        let finish = [
+            ADA, "old", "m1", "s1", HOUR, "1000", "", "", "", "", "", "reply",
+        ];
+        let finished = self.run("ops/commit", &finish);
         assert_eq!(status(&finished), "OK");
         if self.is_cluster() {
             let reserve = [ADA, TWO_HOURS, "", "0"];
@@ -407,6 +424,23 @@ const OPERATIONS: &[Operation] = &[
     ("finish", |lab| {
         lab.run("ops/commit", &[ADA, "held", "m2", "s2", HOUR, "1000"])
     }),
+    ("commit with a reply", |lab| {
+        lab.commit_with_reply("1000", Some("bb"), "two")
+    }),
+    ("commit with a reply and forget", |lab| {
+        lab.commit_with_reply("1", Some("bb"), "two")
+    }),
+    ("commit with the last reply that fits", |lab| {
+        lab.commit_with_reply("1000", Some("zz"), &"x".repeat(MAX_REPLIES_BYTES))
+    }),
+    ("finish with a reply", |lab| {
+        lab.commit_with_reply("1000", None, "two")
+    }),
+    ("commit twice with a reply", |lab| {
+        let claim = [ADA, "twice", "m1", "s4", HOUR, "1000"];
+        let next = ["", "", "", "", "", "two"];
+        lab.run("ops/commit", &[claim, next].concat())
+    }),
     ("commit twice", |lab| {
         lab.run("ops/commit", &[ADA, "twice", "m1", "s4", HOUR, "1000"])
     }),
@@ -442,7 +476,17 @@ const OPERATIONS: &[Operation] = &[
         lab.import("new", lab.reserved(), &["aa", "7", "", "1"])
     }),
     ("import messages", |lab| {
-        let messages = ["m7", "9007199254740991", "m8", "8007199254740991"];
+        let messages = [
+            "m7",
+            "9007199254740991",
+            "",
+            "m8",
+            "8007199254740991",
+            "+two",
+            "m1",
+            "7007199254740991",
+            "+three",
+        ];
         lab.run(
             "admin/import_messages",
             &[&[ADA, HOUR, "1000"][..], &messages].concat(),
@@ -750,7 +794,9 @@ fn c17_a_script_that_meets_a_damaged_value_does_everything_or_nothing() {
     require!(own_servers);
     let mut lab = Lab::on_one_server();
     lab.ttl = HOUR;
-    let kinds = ["meta:", "route:", "expiry:", "user:", "done:", "waits:"];
+    let kinds = [
+        "meta:", "route:", "expiry:", "user:", "done:", "replies:", "waits:",
+    ];
     damage_each_key(&lab, ONE_SERVER, &kinds);
 }
 

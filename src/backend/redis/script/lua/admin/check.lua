@@ -3,6 +3,7 @@
 --- @include "lib/expires_at"
 --- @include "lib/if_readable"
 --- @include "lib/index"
+--- @include "lib/replies"
 --- @include "lib/messages"
 
 local repair = unpack(ARGV, 2, 2) -- behind it stands for each name its kind and what it belongs to
@@ -184,6 +185,41 @@ function check.done(owner)
     report('MISSING', 'done', nil, 'the messages are not forgotten with the last of them', function()
       write('HSET', done, '#', text(newest))
       write('PEXPIREAT', done, expiry_of(newest))
+    end)
+  end
+end
+
+-- A message can name a reply that was dropped, but each reply belongs to a message.
+function check.replies(owner)
+  local done, replies = name('done', owner), name('replies', owner)
+  local ends_of, messages = {}, call('HGETALL', done)
+  for i = 1, #messages, 2 do
+    if messages[i] ~= '#' then
+      local ends, _, reply = read_message(done, messages[i + 1])
+      ends_of[reply] = ends
+    end
+  end
+  local highest, sum, latest = 0, 0, 0
+  for _, field in ipairs(call('HKEYS', replies)) do
+    local _, number = age_and_number(field)
+    if number and ends_of[field] then
+      highest, latest = math.max(highest, number), math.max(latest, ends_of[field])
+      sum = sum + call('HSTRLEN', replies, field)
+    elseif field ~= '#' then
+      report('DANGLING', 'replies', nil, 'no message has the reply', function()
+        write('HDEL', replies, field)
+      end)
+    end
+  end
+  local is_read, last, bytes, newest = pcall(read_replies, replies, call('HGET', replies, '#'))
+  local is_right = is_read and last >= highest and bytes == sum and newest >= latest and ends_at(replies, newest)
+  if not is_right then
+    report('MISSING', 'replies', nil, 'the replies are counted wrongly, or do not end with the last of them', function()
+      if highest == 0 then
+        write('DEL', replies)
+      else
+        write_replies(replies, math.max(highest, is_read and last or 0), sum, latest)
+      end
     end)
   end
 end

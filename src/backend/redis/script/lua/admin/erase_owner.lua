@@ -1,6 +1,7 @@
--- Erases a part of what an owner has, also what is claimed (C22): sessions, then what 1.2 stored, and message
--- ids last. It goes in steps: a session with all that leads to it, or some entries that lead to no session any
--- more. Each step reads all that it needs before it writes. An error ends the script between two steps.
+-- Erases a part of what an owner has, also what is claimed (C22): sessions, then what 1.2 stored, then replies,
+-- and message ids last. It goes in steps: a session with all that leads to it, or some entries that lead to no
+-- session any more. Each step reads all that it needs before it writes. An error ends the script between two
+-- steps.
 
 --- @include "lib/delete_session"
 --- @include "lib/if_readable"
@@ -103,6 +104,7 @@ return run(function()
       write('DEL', scope)
     end
   end
+  write('UNLINK', name('replies', owner))
   messages, cursor = forget_page(name('done', owner), cursor)
   return answer(cursor ~= '0' and 'messages' or '', cursor)
 end)

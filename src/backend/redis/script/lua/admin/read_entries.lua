@@ -59,8 +59,16 @@ function read.scope(of)
   return key and session(key, scope) or {'NONE'}
 end
 
+-- The messages of an owner. An export has the replies too, by number, and their size.
 function read.done(owner)
-  return {'DONE', call('HGETALL', name('done', owner))}
+  local replies, size = {}, 0
+  if depth == 'full' then
+    replies = call('HGETALL', name('replies', owner))
+    for _, value in ipairs(replies) do
+      size = size + #value
+    end
+  end
+  return {'DONE', call('HGETALL', name('done', owner)), replies, size}
 end
 
 return run(function()
@@ -68,7 +76,7 @@ return run(function()
   for i = 3, #ARGV, 2 do
     local _, answer = if_readable(read[ARGV[i]], ARGV[i + 1])
     table.insert(found, answer)
-    size = size + #(answer[7] or '')
+    size = size + (answer[1] == 'DONE' and answer[4] or #(answer[7] or ''))
     if size > ENOUGH then
       break
     end

@@ -1,10 +1,10 @@
--- Fast path of ops/commit: a new message of the worker that holds the claim, and the session waits again on
--- the same scope.
+-- Fast path of ops/commit: a new message of the worker that holds the claim, without a reply, and the session
+-- waits again on the same scope.
 
 repeat
   local session, meta, format, done = name('session', key), name('meta', key), string.format, name('done', owner)
   local known = pcall_redis('HMGET', done, message, '#')
-  if not scope or known[1] ~= false or (tonumber(pcall_redis('HLEN', done)) or math.huge) > limit + math.floor(limit / 64) then
+  if not scope or reply or known[1] ~= false or (tonumber(pcall_redis('HLEN', done)) or math.huge) > limit + math.floor(limit / 64) then
     break
   end
   local record = pcall_redis('GET', meta)

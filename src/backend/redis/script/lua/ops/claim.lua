@@ -18,7 +18,8 @@ return run(function()
     unreadable(name('done', owner), 'a message is damaged')
   end
   if ends and tonumber(ends) > now then
-    return {'DUPLICATE'}
+    local reply = string.match(done, '^[^ ]+ [^ ]+ [^ ]+ ([0-9:]+)$')
+    return {'DUPLICATE', reply and call('HGET', name('replies', owner), reply)}
   end
   local head, found
   for i = 6, #ARGV, 2 do

@@ -1,9 +1,10 @@
 -- Commits a message: the session waits again, or is removed, and the message is remembered (C16).
 
 --- @include "lib/keys"
--- The arguments from `scope` on are missing if the session is to be removed. `scope` is empty for the scope
--- where it waits. `extended` is what was found of the pointer after a refusal: lib/reservation.
-local owner, key, message, secret, window, limit, scope, legacy_scope, ttl, extended, payload = unpack(ARGV, 2)
+-- The arguments from `scope` on are missing if the session is to be removed, or all but the reply are empty.
+-- `scope` is empty for the scope where it waits. `extended` is what was found of the pointer after a refusal:
+-- lib/reservation. `reply` is missing for none.
+local owner, key, message, secret, window, limit, scope, legacy_scope, ttl, extended, payload, reply = unpack(ARGV, 2)
 --- @include "fast/commit"
 --- @include "lib/register"
 --- @include "lib/hold"
@@ -12,7 +13,7 @@ local owner, key, message, secret, window, limit, scope, legacy_scope, ttl, exte
 return run(function()
   local done = name('done', owner)
   local known = call('HMGET', done, message, '#')
-  local ends, by = read_message(done, known[1])
+  local ends, by, replaced = read_message(done, known[1])
   local newest = read_newest(done, known[2])
   local is_done = ends and ends > now
   if is_done and by == secret then
@@ -27,7 +28,7 @@ return run(function()
     end_claim(head, secret)
     return {'LOST'}
   end
-  if scope then
+  if scope and payload ~= '' then
     ttl = ttl_over(ttl, head)
     if legacy_scope == '' then
       scope, legacy_scope = head.scope, nil
@@ -48,7 +49,10 @@ return run(function()
   else
     delete_session(head)
   end
-  local forgotten = math.min(now + window, $LATEST_DEADLINE)
-  remember(done, tonumber(limit), newest, {{field = message, ends = forgotten, since = micros, by = secret}})
+  local added = {
+    field = message, ends = math.min(now + window, $LATEST_DEADLINE), since = micros, by = secret, reply = reply,
+    replaced = replaced,
+  }
+  remember(done, name('replies', owner), tonumber(limit), newest, {added})
   return {'OK', stamp_of(head)}
 end)
