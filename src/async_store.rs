@@ -295,13 +295,14 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
     /// atomic step (C16).
     ///
     /// A claim whose lease has ended still commits, if no other caller has claimed or changed the
-    /// wait.
+    /// wait. A reply ([`CommitOptions::reply`]) is kept in the same step, for redeliveries of the
+    /// message.
     ///
     /// # Errors
     /// Nothing is changed on these, except that the claim ends if another claim has committed the
     /// message:
     /// - `Conflict`: the claim was lost, or another live claim holds the next scope.
-    /// - `InvalidInput`: the next data has another owner (C3) or exceeds a limit.
+    /// - `InvalidInput`: the next data has another owner (C3), or data or reply exceed a limit.
     async fn commit(
         &self,
         token: &ClaimToken,

@@ -39,7 +39,8 @@ pub enum Answer {
     },
     /// Until then, and whether it is for the same message.
     Busy(Tick, bool),
-    Duplicate,
+    /// The content of the commit that kept a reply.
+    Duplicate(Option<u32>),
     NoWait,
     Until(Tick),
     Failed(Failure),

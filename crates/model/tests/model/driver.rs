@@ -261,7 +261,10 @@ impl Driver {
                     same_message,
                     ..
                 } => Answer::Busy(self.tick_of(until.as_millis()), same_message),
-                ClaimOutcome::Duplicate { .. } => Answer::Duplicate,
+                ClaimOutcome::Duplicate { reply, .. } => {
+                    let reply = reply.map(|reply| String::from_utf8_lossy(&reply).parse());
+                    Answer::Duplicate(reply.map(|content| content.unwrap_or(u32::MAX)))
+                }
                 ClaimOutcome::NoWait => Answer::NoWait,
                 other => unreachable!("{other:?}"),
             });
@@ -289,7 +292,11 @@ impl Driver {
                 if let Some(ttl) = next.ttl {
                     again = again.ttl(self.span(ttl));
                 }
-                store.commit(token, again, CommitOptions::new()).await?;
+                let mut options = CommitOptions::new();
+                if let Some(content) = next.reply() {
+                    options = options.reply(content.to_string().into_bytes());
+                }
+                store.commit(token, again, options).await?;
             }
             _ => {
                 let options = CommitOptions::new();

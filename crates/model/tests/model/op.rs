@@ -87,6 +87,13 @@ pub struct Parked {
     pub ttl: Option<Tick>,
 }
 
+impl Parked {
+    /// What a commit that parks this keeps as its reply, if it keeps one.
+    pub fn reply(&self) -> Option<u32> {
+        Some(self.content).filter(|content| content.is_multiple_of(2))
+    }
+}
+
 /// How far the calls spread.
 #[derive(Clone, Debug)]
 pub struct Spread {

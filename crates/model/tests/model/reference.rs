@@ -62,6 +62,7 @@ pub(super) struct Done {
     pub message: &'static str,
     pub secret: u64,
     pub until: Tick,
+    pub reply: Option<u32>,
 }
 
 /// What the store under test was built with.

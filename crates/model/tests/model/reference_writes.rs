@@ -154,8 +154,8 @@ impl Model {
             unreachable!()
         };
         let owner = readable(by).ok_or(Failure::InvalidInput)?;
-        if self.remembered(owner, message).is_some() {
-            return Ok(Answer::Duplicate);
+        if let Some(done) = self.remembered(owner, message) {
+            return Ok(Answer::Duplicate(done.reply));
         }
         let mut scopes = scopes.iter();
         let Some(key) = scopes.find_map(|scope| self.holder(owner, *scope)) else {
@@ -243,7 +243,10 @@ impl Model {
         {
             return Err(Failure::InvalidInput);
         }
-        match self.remembered(token.owner, token.message) {
+        match self
+            .remembered(token.owner, token.message)
+            .map(|done| done.secret)
+        {
             Some(secret) if secret == token.secret => return Ok(Answer::Done),
             Some(_) => {
                 self.end_claim(&token)?;
@@ -267,7 +270,7 @@ impl Model {
                 self.register(token.owner, token.key, scope, next, ttl);
             }
         }
-        self.remember(&token);
+        self.remember(&token, next.and_then(|(_, next)| next.reply()));
         Ok(Answer::Done)
     }
 
@@ -280,12 +283,12 @@ impl Model {
             .ok_or(Failure::ClaimLost)
     }
 
-    fn remembered(&self, owner: Owner, message: &str) -> Option<u64> {
+    fn remembered(&self, owner: Owner, message: &str) -> Option<&Done> {
         let same = |done: &&Done| done.owner == owner && done.message == message;
-        self.done.iter().find(same).map(|done| done.secret)
+        self.done.iter().find(same)
     }
 
-    fn remember(&mut self, token: &Token) {
+    fn remember(&mut self, token: &Token, reply: Option<u32>) {
         let Token { owner, message, .. } = *token;
         self.done
             .retain(|done| done.owner != owner || done.message != message);
@@ -294,6 +297,7 @@ impl Model {
             message,
             secret: token.secret,
             until: self.now + self.limits.message_window,
+            reply,
         });
         while self.done.iter().filter(|done| done.owner == owner).count() > self.limits.max_messages
         {
