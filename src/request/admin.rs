@@ -209,6 +209,7 @@ fn exact(what: &str, number: u64) -> SessionResult<u64> {
 mod tests {
     use super::*;
     use crate::admin::OwnerParts;
+    use crate::options::MAX_REPLY_BYTES;
 
     #[test]
     fn c26_message_ids_go_in_steps_and_no_more_than_are_remembered() {
@@ -228,5 +229,26 @@ mod tests {
         let until = |number: u64| Timestamp::from_millis(number);
         assert_eq!(steps[0].messages[0].until, until(598_800));
         assert_eq!(steps[2].messages[199].until, until(599_999));
+    }
+
+    #[test]
+    fn c26_the_replies_of_a_record_are_within_the_limit_of_an_owner() {
+        let owner: OwnerParts =
+            serde_json::from_str(r#"{"env":"e","tenant":"t","user":"u"}"#).unwrap();
+        let message = |number: u64| ExportedMessage {
+            reply: Some(vec![0; MAX_REPLY_BYTES].into()),
+            ..ExportedMessage::new(format!("{number:064x}"), Timestamp::from_millis(number))
+        };
+        let record = ExportedMessages {
+            owner,
+            messages: (0..30).map(message).collect(),
+        };
+        let steps = ImportMessages::steps(&StoreOptions::new(), &record).unwrap();
+        let kept: Vec<_> = steps[0]
+            .messages
+            .iter()
+            .map(|it| it.reply.is_some())
+            .collect();
+        assert_eq!(kept, [vec![false; 14], vec![true; 16]].concat());
     }
 }

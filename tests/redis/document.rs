@@ -42,7 +42,8 @@ impl Row {
     pub fn ends(&self, sessions_end: bool) -> bool {
         match self.expires {
             "with the session" | "with the last wait" | "after the session" => sessions_end,
-            "with the last id" | "after a minute" | "when the next is due" => true,
+            "with the last id" | "with the last reply" => true,
+            "after a minute" | "when the next is due" => true,
             "never" => false,
             other => panic!(
                 "the document does not say when {} ends: {other}",

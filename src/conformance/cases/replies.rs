@@ -287,6 +287,11 @@ pub fn c26_replies_move(env: &TestEnv) -> CaseResult {
     // What is known keeps its reply, also if it is then remembered for longer.
     let mut again = messages(&target)?;
     ensure_eq(again.messages.len(), 3)?;
+    let shown = format!("{:?}", again.messages[0]);
+    ensure(
+        shown.contains("Some(65536 bytes)"),
+        "only the length is shown",
+    )?;
     for known in &mut again.messages {
         known.reply = Some(b"another".as_slice().into());
     }

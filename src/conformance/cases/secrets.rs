@@ -5,7 +5,7 @@ use std::fmt::Debug;
 
 use crate::admin::{EraseMode, OwnerSelection, VerifyMode};
 use crate::claim::Commit;
-use crate::conformance::ensure::{CaseResult, Failure, ensure_refused};
+use crate::conformance::ensure::{CaseResult, Failure, ensure_eq, ensure_refused};
 use crate::conformance::samples::scope;
 use crate::conformance::test_env::TestEnv;
 use crate::error::{ErrorCode, GreenticError};
@@ -103,7 +103,9 @@ pub fn c18_results_contain_no_secret(env: &TestEnv) -> CaseResult {
     let options = CommitOptions::new().reply(PAYLOAD.as_bytes());
     ensure_silent_debug(&options)?;
     store.commit_with(&claim.token, commit, options)?;
-    ensure_silent_debug(&anna.claim(&chat, "zq-secret-message")?)?;
+    let replied = format!("{:?}", anna.claim(&chat, "zq-secret-message")?);
+    let shown = format!("Duplicate {{ reply: Some({} bytes) }}", PAYLOAD.len());
+    ensure_eq(replied, shown)?;
     ensure_silent_debug(&env.scan_all(&env.tenant_filter(), 10)?)?;
     let filter = env.tenant_filter().user(anna.user.clone());
     ensure_silent_debug(&filter)?;
