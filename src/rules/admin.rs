@@ -149,7 +149,8 @@ pub(crate) fn import_messages<L: Ledger>(
             continue;
         }
         let window = whole_millis(options.message_window);
-        let since = Timestamp::from_millis(imported.until.as_millis().saturating_sub(window)).min(now);
+        let since =
+            Timestamp::from_millis(imported.until.as_millis().saturating_sub(window)).min(now);
         let remembered = Remembered {
             message: imported.message,
             secret: TokenSecret::random(),

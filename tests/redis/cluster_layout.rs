@@ -54,9 +54,8 @@ fn sample(cluster: &RedisCluster, namespace: &str, ttl: Option<Duration>) {
     let ClaimOutcome::Claimed(claim) = claimed.unwrap() else {
         panic!("nothing waits")
     };
-    store
-        .commit(&claim.token, Commit::Finish, CommitOptions::new())
-        .unwrap();
+    let options = CommitOptions::new().reply(*b"See you.");
+    store.commit(&claim.token, Commit::Finish, options).unwrap();
     park("cay", "lost");
     for kind in ["session", "meta"] {
         let name = format!("{namespace}:{{dev:acme:-:cay}}:{kind}:lost");

@@ -318,6 +318,26 @@ pub fn c26_an_import_of_an_overlong_reply_is_refused(env: &TestEnv) -> CaseResul
     ensure_eq(exported(&target)?.len(), 0)
 }
 
+pub fn c26_an_imported_reply_is_as_old_as_its_message(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    anna.register(&scope("chat"), &env.key("wait"))?;
+    answer(&anna, "imported", *b"x")?;
+    let target = env.elsewhere(StoreOptions::new())?;
+    let there = target.same_user(&anna);
+    there.register(&scope("chat"), &env.key("there"))?;
+    let name = |number: usize| format!("message-{number}");
+    for number in 0..MAX_REPLIES_BYTES / MAX_REPLY_BYTES {
+        answer(&there, &name(number), vec![1; MAX_REPLY_BYTES])?;
+    }
+    let mut record = messages(env)?;
+    let until = record.messages[0].until.as_millis();
+    record.messages[0].until = Timestamp::from_millis(until - 60_000);
+    import(&target, record)?;
+    ensure_reply(&there, "imported", None)?;
+    let first = vec![1; MAX_REPLY_BYTES];
+    ensure_reply(&there, &name(0), Some(&first))
+}
+
 // More than one step adds, and more than the store keeps.
 pub fn c26_the_newest_replies_are_imported(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");

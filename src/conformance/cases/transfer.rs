@@ -269,11 +269,9 @@ pub fn c26_imported_message_ids_are_as_old_as_their_windows(env: &TestEnv) -> Ca
     let mut record = record.ok_or_else(|| Failure::new("no message is exported"))?;
     let one = record.messages.remove(0);
     let (hour, until) = (3_600_000, one.until.as_millis());
-    let [older, newer] =
-        [("a", until - hour), ("b", until + hour)].map(|(digit, until)| ExportedMessage {
-            digest: digit.repeat(64),
-            until: Timestamp::from_millis(until),
-        });
+    let [older, newer] = [("a", until - hour), ("b", until + hour)].map(|(digit, until)| {
+        ExportedMessage::new(digit.repeat(64), Timestamp::from_millis(until))
+    });
     record.messages = vec![older.clone(), newer.clone()];
     let record = ExportRecord::Messages(record);
     ensure_eq(
