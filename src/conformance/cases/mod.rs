@@ -367,8 +367,8 @@ table! { $
     transfer::c26_a_claimed_session_is_exported_with_its_own_deadline [AllOperations];
     replies::c26_replies_move [AllOperations, Options];
     replies::c26_an_import_of_an_overlong_reply_is_refused [AllOperations, Options];
-    replies::c26_the_newest_replies_are_imported [AllOperations, Options];
-    replies::c26_an_imported_reply_is_as_old_as_its_message [AllOperations, Options];
+    replies::c26_the_newest_replies_are_imported [AllOperations];
+    replies::c26_an_imported_reply_is_as_old_as_its_message [AllOperations];
     transfer::c26_many_messages_are_added_and_the_newest_are_remembered [AllOperations, Options];
     transfer::c26_a_dry_run_changes_nothing [AllOperations, Options];
     transfer::c26_idle_sessions_and_look_ups_move [AllOperations, Options];

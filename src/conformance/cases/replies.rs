@@ -1,9 +1,12 @@
 //! C16, C22, C26: replies of committed messages.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::exported::{exported, exported_in_pages};
-use crate::admin::{EraseMode, ExportRecord, ExportedMessages, ImportMode, OwnerSelection};
+use crate::admin::{
+    EraseMode, ExportRecord, ExportedMessage, ExportedMessages, ImportMode, OwnerSelection,
+};
 use crate::claim::{ClaimOutcome, Commit};
 use crate::clock::Timestamp;
 use crate::conformance::ensure::{
@@ -318,53 +321,68 @@ pub fn c26_an_import_of_an_overlong_reply_is_refused(env: &TestEnv) -> CaseResul
     ensure_eq(exported(&target)?.len(), 0)
 }
 
+/// A record with one message, which was committed this many milliseconds before the one of `record`.
+fn earlier(record: &ExportedMessages, digit: &str, millis: u64, reply: usize) -> ExportedMessages {
+    let mut earlier = record.clone();
+    let until = record.messages[0].until.as_millis() - millis;
+    let until = Timestamp::from_millis(until);
+    let mut message = ExportedMessage::new(digit.repeat(64), until);
+    message.reply = Some(vec![7; reply].into());
+    earlier.messages = vec![message];
+    earlier
+}
+
+/// The lengths of the replies of the case's tenant, by the digests of their messages.
+fn lengths(env: &TestEnv) -> CaseResult<BTreeMap<String, Option<usize>>> {
+    let messages = messages(env)?.messages.into_iter();
+    let length = |reply: Arc<[u8]>| reply.len();
+    Ok(messages
+        .map(|known| (known.digest, known.reply.map(length)))
+        .collect())
+}
+
 pub fn c26_an_imported_reply_is_as_old_as_its_message(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
     anna.register(&scope("chat"), &env.key("wait"))?;
-    answer(&anna, "imported", *b"x")?;
-    let target = env.elsewhere(StoreOptions::new())?;
-    let there = target.same_user(&anna);
-    there.register(&scope("chat"), &env.key("there"))?;
-    let name = |number: usize| format!("message-{number}");
-    for number in 0..MAX_REPLIES_BYTES / MAX_REPLY_BYTES {
-        answer(&there, &name(number), vec![1; MAX_REPLY_BYTES])?;
+    let full = MAX_REPLIES_BYTES / MAX_REPLY_BYTES;
+    for number in 0..full {
+        let reply = vec![1; MAX_REPLY_BYTES];
+        answer(&anna, &format!("message-{number}"), reply)?;
     }
-    let mut record = messages(env)?;
-    let until = record.messages[0].until.as_millis();
-    record.messages[0].until = Timestamp::from_millis(until - 60_000);
-    import(&target, record)?;
-    ensure_reply(&there, "imported", None)?;
-    let first = vec![1; MAX_REPLY_BYTES];
-    ensure_reply(&there, &name(0), Some(&first))
+    import(env, earlier(&messages(env)?, "a", 60_000, 1))?;
+    let lengths = lengths(env)?;
+    ensure_eq(lengths.len(), full + 1)?;
+    for (digest, length) in lengths {
+        let expected = (digest != "a".repeat(64)).then_some(MAX_REPLY_BYTES);
+        ensure_eq(length, expected)?;
+    }
+    Ok(())
 }
 
 // More than one step adds, and more than the store keeps.
 pub fn c26_the_newest_replies_are_imported(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
-    let chat = scope("chat");
-    anna.register(&chat, &env.key("wait"))?;
-    answer(&anna, "first", *b"one")?;
-    let target = env.elsewhere(StoreOptions::new())?;
-    let there = target.same_user(&anna);
-    there.register(&chat, &env.key("there"))?;
-    answer(&there, "older", vec![1; MAX_REPLY_BYTES])?;
-    let mut record = messages(env)?;
-    let committed = record.messages.remove(0);
-    let length = 2_048;
-    let kept = MAX_REPLIES_BYTES / length;
-    for number in 0..700_u64 {
-        let mut message = committed.clone();
-        message.digest = format!("{number:064x}");
-        message.reply = Some(vec![7; length].into());
-        record.messages.push(message);
+    anna.register(&scope("chat"), &env.key("wait"))?;
+    answer(&anna, "last", *b"last")?;
+    let committed = messages(env)?;
+    import(env, earlier(&committed, "f", 60_000, MAX_REPLY_BYTES))?;
+    ensure_eq(lengths(env)?[&"f".repeat(64)], Some(MAX_REPLY_BYTES))?;
+    let (length, count) = (2_048, 700_u64);
+    let mut record = committed.clone();
+    record.messages.clear();
+    for number in 0..count {
+        let mut message = earlier(&committed, "0", 30_000 - number, length).messages;
+        message[0].digest = format!("{number:064x}");
+        record.messages.append(&mut message);
     }
-    import(&target, record)?;
-    let found = messages(&target)?;
-    ensure_eq(found.messages.len(), 701)?;
-    for known in &found.messages {
-        let number = u64::from_str_radix(known.digest.trim_start_matches('0'), 16);
-        let is_kept = number.is_ok_and(|number| number >= 700 - kept as u64);
-        ensure_eq(known.reply.is_some(), is_kept)?;
+    import(env, record)?;
+    let kept = (MAX_REPLIES_BYTES - "last".len()) / length;
+    let lengths = lengths(env)?;
+    ensure_eq(lengths.len(), 702)?;
+    ensure_eq(lengths[&"f".repeat(64)], None)?;
+    for number in 0..count {
+        let expected = (number >= count - kept as u64).then_some(length);
+        ensure_eq(lengths[&format!("{number:064x}")], expected)?;
     }
-    ensure_reply(&there, "older", None)
+    ensure_reply(&anna, "last", Some(b"last"))
 }
