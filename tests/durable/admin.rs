@@ -297,6 +297,33 @@ fn c23_a_wait_whose_data_names_another_owner_is_found_and_never_indexed() {
     }
 }
 
+#[test]
+fn c10_a_session_that_cannot_be_read_does_not_hide_the_others() {
+    for table in ["sessions", "routes"] {
+        let scratch = Scratch::new();
+        let store = Blocking::new(scratch.open());
+        for name in ["one", "two", "three"] {
+            park(&store, "anna", name, None);
+        }
+        drop(store);
+        let damaged = match table {
+            "routes" => row(&scratch.path(), "routes", |_| true),
+            _ => b"two".to_vec(),
+        };
+        tamper(&scratch.path(), table, &damaged, |mut value| {
+            value[0] ^= 1;
+            Some(value)
+        });
+        let store = Blocking::new(scratch.open());
+        let listed = store.waits(&ctx("anna"), &user("anna")).unwrap();
+        assert_eq!(listed.len(), 2, "{table}: {listed:?}");
+        assert!(table == "routes" || !listed.contains(&key("two")));
+        let found = verified(&store, VerifyMode::Check);
+        let unreadable = |finding: &Finding| finding.kind == FindingKind::Unreadable;
+        assert!(found.iter().any(unreadable), "{table}: {found:#?}");
+    }
+}
+
 /// Whether any key or value of any row holds the text.
 fn rows_contain(path: &Path, text: &str) -> bool {
     let database = redb::Database::open(path).unwrap();

@@ -3,15 +3,19 @@
 //! - `cargo xtask test`: every test, with real servers; a skipped test is a failure. Servers that
 //!   are missing are installed first; with `--no-install` they are named, and nothing is done.
 //! - `cargo xtask lint [PATH...]`: the rules about the shape of the source, in the directories named.
+//! - `cargo xtask audit`: the lock files against the advisories of RustSec; `--no-install` as above.
+//! - `cargo xtask sbom`: bills of materials, in the form of CycloneDX.
 //! - `cargo xtask ci`: everything a change must pass, the tests included; `--no-install` as above.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod audit;
 mod ci;
 mod dependencies;
 mod examples;
 mod lint;
 mod lowest;
 mod run;
+mod sbom;
 mod setup;
 mod summary;
 mod test;
@@ -35,8 +39,12 @@ fn main() -> ExitCode {
         ["ci"] => ci::run(Install::Allowed),
         ["ci", "--no-install"] => ci::run(Install::Forbidden),
         ["lint", ref paths @ ..] => lint::run(paths),
+        ["audit"] => audit::run(Install::Allowed),
+        ["audit", "--no-install"] => audit::run(Install::Forbidden),
+        ["sbom"] => sbom::run(),
         _ => Err(
-            "usage: cargo xtask test [--no-install] | ci [--no-install] | lint [PATH...]"
+            "usage: cargo xtask test [--no-install] | ci [--no-install] | lint [PATH...] | \
+             audit [--no-install] | sbom"
                 .to_owned(),
         ),
     });

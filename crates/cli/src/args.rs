@@ -275,6 +275,10 @@ pub struct Erase {
     /// next one with the same file says what both erased
     #[arg(long, value_name = "FILE")]
     pub receipt: Option<PathBuf>,
+    /// Sign the finished receipt with this Ed25519 private key (PKCS#8 PEM), into a file beside it whose
+    /// name ends in `.sig`
+    #[arg(long, value_name = "FILE", requires = "receipt")]
+    pub sign_key: Option<PathBuf>,
 }
 
 #[derive(Args)]

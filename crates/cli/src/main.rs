@@ -7,6 +7,7 @@ mod error;
 mod interrupt;
 mod output;
 mod selection;
+mod signature;
 mod store;
 mod trail;
 mod transfer;

@@ -14,6 +14,7 @@ use crate::error::{Exit, Failure, Outcome};
 use crate::interrupt;
 use crate::output::{Output, Progress, hint, words};
 use crate::selection;
+use crate::signature::Signature;
 use crate::store::{Location, Store};
 use crate::trail::Trail;
 
@@ -150,6 +151,10 @@ pub fn run(out: &mut Output, location: Location, trail: &Trail, args: &args::Era
     let (name, file) = (location.name().to_owned(), location.clone());
     let receipt_file = args.receipt.as_deref().filter(|_| args.yes);
     let subject = Subject::of(&selection);
+    let signature = args.sign_key.as_deref().map(Signature::open).transpose()?;
+    if let Some(path) = receipt_file.filter(|_| signature.is_some()) {
+        require_file(path)?;
+    }
     let unfinished_runs = match receipt_file {
         Some(path) => unfinished_runs(path, &name, &subject)?,
         None => Vec::new(),
@@ -195,7 +200,24 @@ pub fn run(out: &mut Output, location: Location, trail: &Trail, args: &args::Era
     receipt.finished = Some(words::now());
     let remaining = receipt.remaining.unwrap_or_default();
     receipt.verified = remaining.is_nothing() && remaining.unreadable == 0;
-    finish(out, &receipt, receipt_file)
+    let finished = finish(out, &receipt, receipt_file);
+    if let (Some(signature), Some(path)) = (signature, receipt_file) {
+        signature.sign(path, MAX_BYTES)?;
+    }
+    finished
+}
+
+/// A pipe or a device cannot be read again, to be signed.
+fn require_file(path: &Path) -> Outcome {
+    match std::fs::metadata(path) {
+        Ok(found) if !found.is_file() => {
+            let path = path.display();
+            Err(Failure::usage(format!(
+                "{path} is no regular file; only a receipt in a file can be signed"
+            )))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Erases until a scan of the whole store finds nothing, and returns what the last scan found. `keep`

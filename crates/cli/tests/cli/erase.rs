@@ -110,6 +110,50 @@ fn a_dry_run_erases_nothing() {
 }
 
 #[test]
+fn a_finished_receipt_is_signed() {
+    use ed25519_dalek::pkcs8::EncodePrivateKey;
+    use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
+    on_each_store(test_name!(), |store| {
+        populate(store);
+        let [key, file, no_key] =
+            ["key.pem", "receipt.json", "no.pem"].map(|name| store.path(name));
+        let signing = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
+        let pem = signing.to_pkcs8_pem(LineEnding::LF).unwrap();
+        fs::write(&key, pem.as_bytes()).unwrap();
+        fs::write(&no_key, "hunter2").unwrap();
+        let with = |key: &str, receipt: &str| -> Vec<String> {
+            let more = ["--yes", "--json", "--receipt", receipt, "--sign-key", key];
+            let all = PERSON.iter().chain(&more);
+            all.map(|word| (*word).to_owned()).collect()
+        };
+        let run = |key: &str, receipt: &str| {
+            let arguments = with(key, receipt);
+            store.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+        };
+        let named = file.to_str().unwrap();
+        // A wrong key ends the command before anything is erased.
+        let refused = run(no_key.to_str().unwrap(), named)
+            .ends_with(2)
+            .reports_one_line();
+        assert!(!refused.err.contains("hunter2"));
+        let _ = run("missing.pem", named).ends_with(3).reports_one_line();
+        let _ = run(key.to_str().unwrap(), "/dev/null")
+            .ends_with(2)
+            .reports_one_line();
+        assert!(raw::holds(store, SECRET_USER) && !file.exists());
+
+        let _ = run(key.to_str().unwrap(), named).ends_with(0);
+        let mut receipt = fs::read(&file).unwrap();
+        let signature = fs::read(store.path("receipt.json.sig")).unwrap();
+        let signature = ed25519_dalek::Signature::from_slice(&signature).unwrap();
+        let public = signing.verifying_key();
+        public.verify_strict(&receipt, &signature).unwrap();
+        receipt[5] ^= 1;
+        assert!(public.verify_strict(&receipt, &signature).is_err());
+    });
+}
+
+#[test]
 fn the_receipt_is_also_written_to_a_file() {
     on_each_store(test_name!(), |store| {
         populate(store);
