@@ -200,11 +200,7 @@ pub fn run(out: &mut Output, location: Location, trail: &Trail, args: &args::Era
     receipt.finished = Some(words::now());
     let remaining = receipt.remaining.unwrap_or_default();
     receipt.verified = remaining.is_nothing() && remaining.unreadable == 0;
-    let finished = finish(out, &receipt, receipt_file);
-    if let (Some(signature), Some(path)) = (signature, receipt_file) {
-        signature.sign(path, MAX_BYTES)?;
-    }
-    finished
+    finish(out, &receipt, receipt_file, signature.as_ref())
 }
 
 /// A pipe or a device cannot be read again, to be signed.
@@ -304,12 +300,20 @@ fn dry_run(out: &mut Output, receipt: &Receipt<'_>) -> Outcome {
     Ok(())
 }
 
-fn finish(out: &mut Output, receipt: &Receipt<'_>, file: Option<&Path>) -> Outcome {
+fn finish(
+    out: &mut Output,
+    receipt: &Receipt<'_>,
+    file: Option<&Path>,
+    signature: Option<&Signature>,
+) -> Outcome {
     match out.is_json() {
         true => out.json(receipt)?,
         false => out.line(format_args!("{}", serde_json::to_string_pretty(receipt)?))?,
     }
     receipt.keep(file)?;
+    if let (Some(signature), Some(file)) = (signature, file) {
+        signature.sign(file, MAX_BYTES)?;
+    }
     out.flush()?;
     if receipt.verified {
         return Ok(());
