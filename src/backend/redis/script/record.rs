@@ -111,7 +111,10 @@ impl Fields<'_> {
                 until: instant(self.lease_until)?,
                 fencing: self.fencing.parse().ok()?,
                 message: MessageDigest(digest(self.message)?),
-                own_deadline: instant(self.own_deadline).filter(|at| at.as_millis() > 0),
+                own_deadline: match self.own_deadline {
+                    "0" => None,
+                    held_off => Some(instant(held_off)?),
+                },
             }),
         };
         let wait = match self.scope {
@@ -233,6 +236,21 @@ mod tests {
         assert_eq!((pointer.stamp, pointer.ends, pointer.confirmed), (5, 70, 6));
         assert_eq!(pointer.to_string(), "5:70:6");
         assert_eq!(record.owner.as_str(), "dev:acme:-:@a b\nc");
+    }
+
+    #[test]
+    fn c26_a_claim_that_holds_nothing_off_leaves_the_deadline_as_it_is() {
+        let digest = "0e".repeat(32);
+        let own = |own_deadline: &str| {
+            let text = format!(
+                "1 7 100 2000 - -u - - {digest} 31 90 3 0f {digest} 1500 {own_deadline} 42 - \
+                 dev:acme:-:u"
+            );
+            let (head, _) = head(&Keys::new("ns"), "k", &text).unwrap();
+            head.own_deadline().map(Timestamp::as_millis)
+        };
+        assert_eq!(own("0"), Some(2000));
+        assert_eq!(own("1900"), Some(1900));
     }
 
     #[test]
