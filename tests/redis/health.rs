@@ -1,6 +1,10 @@
 //! The health report of real servers.
 
-use greentic_session::{Blocking, Health, HealthWarning, RedisConfig, RedisSessionStore};
+use std::time::Duration;
+
+use greentic_session::{
+    Blocking, ErrorCode, Health, HealthWarning, RedisConfig, RedisSessionStore,
+};
 use greentic_session_testkit::{RedisCluster, RedisServer, Reply, own_servers, require};
 
 fn health(server: &RedisServer) -> Health {
@@ -78,6 +82,10 @@ fn a_replica_gives_a_warning() {
 
 /// The health as a user sees it who may do what docs/topologies.md grants, changed by `rules`.
 fn health_as(server: &RedisServer, user: &str, rules: &[&str]) -> Health {
+    health_with(server, user, rules, 0)
+}
+
+fn health_with(server: &RedisServer, user: &str, rules: &[&str], min_replicas: u32) -> Health {
     let document = include_str!("../../docs/topologies.md");
     let head = format!("ACL SETUSER {user} ");
     let line = document.lines().find(|line| line.starts_with(&head));
@@ -89,6 +97,7 @@ fn health_as(server: &RedisServer, user: &str, rules: &[&str]) -> Health {
     let _ = server.command(&words).accepted();
     let config = RedisConfig::from_url(&server.url()).unwrap();
     let config = config.username(user).password("PASSWORD");
+    let config = config.min_replicas(min_replicas, Duration::from_secs(1));
     let store = RedisSessionStore::new(config).unwrap();
     Blocking::new(store).health().unwrap()
 }
@@ -130,6 +139,50 @@ fn commands_that_a_user_may_not_run_give_a_warning() {
     let no_scripts = health_as(&server, "session-runtime", &["-eval"]);
     let warnings = of_permissions(&no_scripts.warnings);
     assert!(warnings[0].contains("+eval"), "{warnings:?}");
+}
+
+/// The commands that the client sends itself are asked for where they are used.
+#[test]
+fn commands_of_the_client_that_a_user_may_not_run_give_a_warning() {
+    require!(own_servers);
+    let server = RedisServer::start();
+    let rules = ["-wait", "-client|kill", "-scan"];
+    for (min_replicas, expected) in [(0, "client|kill"), (1, "client|kill, wait")] {
+        let health = health_with(&server, "session-runtime", &rules, min_replicas);
+        let warnings = of_permissions(&health.warnings);
+        let begin = format!("the user may not run {expected} on the keys");
+        assert!(warnings[0].starts_with(&begin), "{warnings:?}");
+        let operators = of_permissions(&health.operator_warnings);
+        assert!(operators[0].contains("+scan"), "{operators:?}");
+    }
+
+    let cluster = RedisCluster::start();
+    let user = ["SETUSER", "limited", "on", "nopass", "~*", "+@all"];
+    for node in cluster.nodes() {
+        let rules = ["-scan", "-asking"];
+        let words = [&["ACL"], &user[..], &rules].concat();
+        let _ = node.command(&words).accepted();
+    }
+    let seed = cluster.nodes()[0].address();
+    let store = RedisSessionStore::from_url(format!("redis-cluster://limited@{seed}")).unwrap();
+    let health = Blocking::new(store).health().unwrap();
+    let warnings = of_permissions(&health.warnings);
+    assert_eq!(warnings.len(), 3, "{warnings:?}");
+    assert!(
+        warnings[0].contains("may not run asking, scan on"),
+        "{warnings:?}"
+    );
+}
+
+#[test]
+fn a_server_that_fails_to_answer_about_permissions_gives_no_such_warning() {
+    require!(own_servers);
+    let server = RedisServer::builder()
+        .config("rename-command", "EVAL \"\"")
+        .start();
+    let store = RedisSessionStore::from_url(server.url()).unwrap();
+    let error = Blocking::new(store).health().unwrap_err();
+    assert_eq!(error.code, ErrorCode::Internal);
 }
 
 #[test]

@@ -110,10 +110,15 @@ pub async fn renew(dispatcher: &Dispatcher, request: request::Renew) -> SessionR
     };
     let call = OwnerCall::new(&keys, keys.session(&token.key), arguments);
     let mut answer = dispatcher.answer(call).await?;
-    match answer.status {
-        Status::Ok => answer.timestamp(),
-        _ => answer.unexpected(),
+    if answer.status != Status::Ok {
+        return answer.unexpected();
     }
+    let until = answer.timestamp()?;
+    if let Ok(record) = answer.record(&token.key) {
+        let lease = Duration::from_millis(request.lease_millis);
+        dispatcher.layout.confirm(token, &record, lease);
+    }
+    Ok(until)
 }
 
 pub async fn release(dispatcher: &Dispatcher, token: &ClaimToken) -> SessionResult<()> {

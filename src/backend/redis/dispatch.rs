@@ -10,10 +10,10 @@ use super::client::Client;
 use super::config::RedisConfig;
 use super::ownership::pointer::{Reservation, Retry};
 use super::ownership::{KeyLayout, Location};
-use super::script::reply::{Answer, unexpected};
+use super::script::reply::{Answer, outcome_unknown, unexpected};
 use super::script::status::Status;
 use super::script::wire::OwnerCall;
-use crate::error::SessionResult;
+use crate::error::{Conflict, SessionErrorExt, SessionResult};
 use crate::options::NextTtl;
 use crate::owner::Owner;
 use crate::payload;
@@ -35,16 +35,34 @@ impl Dispatcher {
 
     /// Runs a script. Returns its answer, and whether an earlier attempt of this call may have been
     /// done.
+    ///
+    /// # Errors
+    /// `Timeout` for every refusal of a repeat: the earlier attempt may have been done, and another
+    /// call may have changed since what the script found (C14).
     pub async fn run(&self, call: OwnerCall<'_>) -> SessionResult<(Answer, bool)> {
+        let (answer, repeated) = self.send(call).await?;
+        match answer {
+            Err(_refused) if repeated => Err(outcome_unknown()),
+            answer => Ok((answer?, repeated)),
+        }
+    }
+
+    /// As [`Dispatcher::run`], for a script that recognises its own earlier attempt and then has the
+    /// same answer. If it finds its claim lost, it has not been done.
+    pub async fn answer(&self, call: OwnerCall<'_>) -> SessionResult<Answer> {
+        let (answer, repeated) = self.send(call).await?;
+        answer.map_err(|refused| match refused.conflict() {
+            Some(Conflict::ClaimLost) => refused,
+            _ if repeated => outcome_unknown(),
+            _ => refused,
+        })
+    }
+
+    async fn send(&self, call: OwnerCall<'_>) -> SessionResult<(SessionResult<Answer>, bool)> {
         self.begin_sweep();
         let OwnerCall { keys, call } = call;
         let reply = self.client.run(call).await?;
-        Ok((Answer::read(keys, reply.value)?, reply.repeated))
-    }
-
-    /// As [`Dispatcher::run`], for a script whose repeat has the same answer.
-    pub async fn answer(&self, call: OwnerCall<'_>) -> SessionResult<Answer> {
-        self.run(call).await.map(|(answer, _repeated)| answer)
+        Ok((Answer::read(keys, reply.value), reply.repeated))
     }
 
     /// The location of the session with a key. None if no owner has the key, or one that is not

@@ -13,7 +13,7 @@ pub fn record(text: &str) {
         assert_eq!(record.revision, head.revision);
         assert_eq!(record.deadline, head.deadline);
         assert_eq!(record.fencing, fencing);
-        let _ = (record.lifetime(), head.owner.parts());
+        let _ = (record.lifetime(record.lease_until), head.owner.parts());
     }
 }
 

@@ -6,6 +6,7 @@ use redis::Value;
 
 use super::client::Client;
 use super::client::topology::Route;
+use super::config::RedisConfig;
 use super::permissions::refusals;
 use super::script::reply::unexpected;
 use super::transport::info::{Info, text_of};
@@ -24,14 +25,14 @@ const MEMORY_LIMIT: f64 = 0.9;
 ///
 /// # Errors
 /// `Unavailable` or `Timeout` if no server answers.
-pub async fn health(client: &Client, namespace: &str) -> SessionResult<Health> {
+pub async fn health(client: &Client, config: &RedisConfig) -> SessionResult<Health> {
     let masters = client.masters().await?.routes;
     let (mut whole, mut failure): (Option<Health>, _) = (None, None);
     let (mut warnings, mut operator_warnings) = (Vec::new(), Vec::new());
     let mut clocks = Vec::new();
     let begun = Instant::now();
     for route in &masters {
-        match health_of(client, route, namespace).await {
+        match health_of(client, route, config).await {
             Ok((mut health, time)) => {
                 clocks.extend(time.map(|time| time.saturating_sub(begun.elapsed())));
                 let named = |warning| named(route, warning);
@@ -84,7 +85,7 @@ fn named(route: &Route, warning: HealthWarning) -> HealthWarning {
 async fn health_of(
     client: &Client,
     route: &Route,
-    namespace: &str,
+    config: &RedisConfig,
 ) -> SessionResult<(Health, Option<Duration>)> {
     let started = Instant::now();
     let reply = client.command_at(route, redis::cmd("INFO")).await?;
@@ -100,7 +101,7 @@ async fn health_of(
             "the server loses all data in a restart; switch on appendonly or save points",
         ));
     }
-    let refusals = refusals(client, route, namespace).await;
+    let refusals = refusals(client, route, config).await?;
     health.warnings.extend(refusals.of_programs);
     health.operator_warnings.extend(refusals.of_operators);
     Ok((health, info.time()))

@@ -12,7 +12,7 @@ use super::ownership::sweep::Sweep;
 use super::script::arguments;
 use super::script::reply::{Answer, outcome_unknown, revision_conflict};
 use super::script::status::Status;
-use super::script::wire::OwnerCall;
+use super::script::wire::{FirstSent, OwnerCall};
 use super::{claims, health};
 use crate::backend::{Backend, Data, RefusedWaits};
 use crate::claim::{ClaimOutcome, ClaimToken};
@@ -214,6 +214,7 @@ impl Backend for RedisSessionStore {
             key: &request.key,
             fence,
             revision: request.if_revision,
+            first_sent: FirstSent,
         };
         let call = OwnerCall::new(&location.keys, name, arguments);
         let (mut answer, repeated) = self.dispatcher.run(call).await?;
@@ -228,6 +229,8 @@ impl Backend for RedisSessionStore {
             // An earlier attempt of this call removed it (C14).
             Status::NotFound if repeated => Ok(()),
             Status::NotFound => Err(not_found(&request.key)),
+            Status::RevisionConflict if repeated => Err(outcome_unknown()),
+            Status::Newer => Err(outcome_unknown()),
             Status::RevisionConflict => {
                 Err(revision_conflict(request.if_revision, answer.number()?))
             }
@@ -349,10 +352,12 @@ impl Backend for RedisSessionStore {
             owner,
             scope: request.scope,
             legacy_scope: request.legacy_scope,
+            first_sent: FirstSent,
         };
         let call = OwnerCall::new(&keys, keys.route(owner), arguments);
         let mut answer = self.dispatcher.answer(call).await?;
         match answer.status {
+            Status::Newer => Err(outcome_unknown()),
             Status::Ok => {
                 let key = answer.session_key()?;
                 self.dispatcher.layout.forget(owner, &key, answer.stamp());
@@ -384,7 +389,7 @@ impl Backend for RedisSessionStore {
     }
 
     async fn health(&self) -> SessionResult<Health> {
-        let mut health = health::health(&self.dispatcher.client, &self.config.namespace).await?;
+        let mut health = health::health(&self.dispatcher.client, &self.config).await?;
         let sweep = self.dispatcher.layout.sweep();
         health.warnings.extend(sweep.and_then(Sweep::warning));
         Ok(health)

@@ -68,8 +68,22 @@ impl Line {
         let name = format!("user-{}", self.trials);
         let trial = Trial::new(&self.store, &self.beside, name);
         (operation.prepare)(&trial);
+        if matches!(operation.name, "remove" | "clear") {
+            // Their repeat does not touch a session that may be newer than the first attempt.
+            let ready = self.millis();
+            wait_until("it is older than the call", PATIENCE, || {
+                self.millis() > ready + 100
+            });
+        }
         self.store.health().unwrap();
         trial
+    }
+
+    /// The time of the server in milliseconds.
+    fn millis(&self) -> i64 {
+        let time = self.space.command(&["TIME"]).texts();
+        let [seconds, micros] = [0, 1].map(|part| time[part].parse::<i64>().unwrap());
+        seconds * 1000 + micros / 1000
     }
 
     /// The outcome of the call without a fault: its answer and the state afterwards.

@@ -28,24 +28,30 @@ impl LostAttempts {
         self.0.push(LostAttempt { connection, end });
     }
 
-    /// Waits until all attempts are over, before another one is sent on `next`.
+    /// Waits until all attempts are over, before another one is sent on `next`. Those at another
+    /// process than that of `next` stay in the list.
     ///
     /// # Errors
     /// The failure of `next`.
     pub async fn end(&mut self, next: &Connection, deadline: Instant) -> Result<(), Failure> {
-        while let Some(attempt) = self.0.last() {
+        let mut index = 0;
+        while let Some(attempt) = self.0.get(index) {
             match (&attempt.connection, &next.id) {
                 (Some(lost), Some(next_id)) if lost.process == next_id.process => {
                     if !close(next, lost.client, deadline).await? {
                         sleep_until(attempt.end).await;
                     }
                 }
-                // Another process serves the address, or is the master. The earlier one has ended,
-                // or what it carries out is discarded when it becomes a replica.
-                (Some(_), Some(_)) => {}
+                // Another process serves the address or the slot, or is the master. The earlier one
+                // has ended, refuses the attempt, or discards what it carries out when it becomes a
+                // replica. If `next` only redirects the call, it may come back to the earlier one.
+                (Some(_), Some(_)) => {
+                    index += 1;
+                    continue;
+                }
                 _ => sleep_until(attempt.end).await,
             }
-            self.0.pop();
+            self.0.remove(index);
         }
         Ok(())
     }
@@ -73,6 +79,9 @@ async fn close(next: &Connection, client: i64, deadline: Instant) -> Result<bool
                 Err(failure)
             }
         },
-        Err(_elapsed) => Err(Failure::NoAnswer),
+        Err(_elapsed) => {
+            next.mark_unusable();
+            Err(Failure::NoAnswer)
+        }
     }
 }

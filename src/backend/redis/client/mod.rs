@@ -4,7 +4,7 @@ mod cluster;
 pub mod cursor;
 pub mod fan_out;
 pub mod hash_slot;
-mod lost_attempts;
+pub mod lost_attempts;
 mod redirect;
 mod replication;
 mod retry;
@@ -259,7 +259,14 @@ impl Client {
         let outgoing = match batch {
             Batch::Script(call, form) => {
                 call.note_sent();
-                outgoing(call.command(*form, connection.clock.deadline(end)))
+                if !retry.outcome_unknown {
+                    retry.first_sent = Instant::now();
+                }
+                let clock = &connection.clock;
+                let first_sent = retry
+                    .outcome_unknown
+                    .then(|| clock.shown_at(retry.first_sent));
+                outgoing(call.command(*form, clock.deadline(end), first_sent))
             }
             Batch::Command(command) => outgoing(command.clone()),
             Batch::Commands(commands) => Outgoing::Commands(commands.clone()),

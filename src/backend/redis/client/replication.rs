@@ -54,7 +54,8 @@ impl Replication {
     /// The answer of the command.
     ///
     /// # Errors
-    /// `NotReplicated` if too few replicas confirmed the barrier.
+    /// `NotReplicated` if too few replicas confirmed the barrier, `NotConfirmed` if the server refused
+    /// the barrier or the question.
     pub fn answer(&self, answers: Value, asking: bool) -> Result<Value, Failure> {
         let Value::Array(answers) = answers else {
             return Err(Failure::ConnectionLost);
@@ -66,8 +67,15 @@ impl Replication {
             .filter_map(|(index, answer)| (!is_asking(index)).then_some(answer));
         let answer = answers.next().unwrap_or(Value::Nil);
         let answer = answer.extract_error()?;
-        let replicas = match (answers.next(), answers.next()) {
-            (Some(Value::Int(_)), Some(Value::Int(replicas))) => replicas,
+        let mut confirmed = || answers.next().unwrap_or(Value::Nil).extract_error();
+        let [barrier, replicas] = [confirmed(), confirmed()].map(|answer| {
+            answer.map_err(|error| {
+                let refused = Failure::of_call(&error).into_error();
+                Failure::NotConfirmed(refused.message)
+            })
+        });
+        let replicas = match (barrier?, replicas?) {
+            (Value::Int(_), Value::Int(replicas)) => replicas,
             _ => 0,
         };
         if replicas >= i64::from(self.count) {

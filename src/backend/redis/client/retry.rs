@@ -29,6 +29,8 @@ pub struct RetryState {
     connect_timeout: Duration,
     /// An attempt may have been done.
     pub outcome_unknown: bool,
+    /// When the first attempt was sent whose outcome is unknown.
+    pub first_sent: Instant,
     /// The attempts whose connection was lost.
     pub lost: LostAttempts,
     failures: u32,
@@ -47,6 +49,7 @@ impl RetryState {
             refusal_deadline: deadline.min(now + timeouts.connect),
             connect_timeout: timeouts.connect,
             outcome_unknown: false,
+            first_sent: now,
             lost: LostAttempts::default(),
             failures: 0,
             route,
@@ -108,7 +111,9 @@ impl RetryState {
     pub fn into_error(self, failure: Failure) -> GreenticError {
         let error = failure.into_error();
         match error.code {
-            ErrorCode::Unavailable | ErrorCode::RateLimited if self.outcome_unknown => {
+            ErrorCode::Unavailable | ErrorCode::RateLimited | ErrorCode::Internal
+                if self.outcome_unknown =>
+            {
                 GreenticError::new(
                     ErrorCode::Timeout,
                     format!(
@@ -118,6 +123,33 @@ impl RetryState {
                 )
             }
             _ => error,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c14_a_failure_after_an_unknown_attempt_is_a_timeout() {
+        let timeouts = Timeouts {
+            connect: Duration::from_secs(1),
+            response: Duration::from_secs(2),
+        };
+        let after = |outcome_unknown, failure| {
+            let mut retry = RetryState::new(timeouts, Route::Master, false);
+            retry.outcome_unknown = outcome_unknown;
+            retry.into_error(failure).code
+        };
+        for code in [
+            ErrorCode::Unavailable,
+            ErrorCode::RateLimited,
+            ErrorCode::Internal,
+        ] {
+            let failure = Failure::Final(code, "a reason".to_owned());
+            assert_eq!(after(false, failure.clone()), code);
+            assert_eq!(after(true, failure), ErrorCode::Timeout);
         }
     }
 }

@@ -134,8 +134,8 @@ impl KeyLayout {
         })
     }
 
-    /// Confirms the pointer of a claimed session in the background, if that was long ago: a failover
-    /// may have lost its newest expiry.
+    /// Confirms the pointer of a session that was claimed or whose claim was renewed, in the
+    /// background, if that was long ago: a failover may have lost its newest expiry.
     pub fn confirm(&self, token: &ClaimToken, record: &Record, lease: Duration) {
         let (Self::Clustered(clustered), Some(known)) = (self, record.pointer) else {
             return;
@@ -145,12 +145,12 @@ impl KeyLayout {
         if now.saturating_sub(known.confirmed) <= whole_millis(CONFIRMED_FOR) {
             return;
         }
-        let lifetime = record.lifetime();
+        let lifetime = record.lifetime(Timestamp::from_millis(now));
         let ttl = TtlMillis(lifetime.map(|time| whole_millis(time.saturating_add(lease))));
         let (owner, key) = (token.owner.clone(), token.key.clone());
         clustered.pointers.spawn(|pointers| async move {
             let from = now.saturating_mul(1000);
-            // If it fails, the next claim confirms the pointer.
+            // If it fails, the next claim or renewal confirms the pointer.
             let _ = pointers.confirm(&owner, &key, known.stamp, ttl, from).await;
         });
     }

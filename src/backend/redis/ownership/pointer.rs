@@ -7,7 +7,7 @@ use crate::clock::whole_millis;
 use crate::options::TtlMillis;
 use crate::owner::Owner;
 
-/// A claim that much later than the last confirmation confirms the pointer.
+/// A claim or a renewal that much later than the last confirmation confirms the pointer.
 pub const CONFIRMED_FOR: Duration = Duration::from_secs(3600);
 
 /// The state of a pointer, by the clock of its node.
@@ -70,7 +70,7 @@ pub struct Retry {
     pub above: u64,
 }
 
-/// How long a pointer lives for a session with that TTL, in milliseconds; none for ever.
+/// How long a pointer lives for a session with that TTL, in milliseconds; none without an end.
 ///
 /// Twice the time up to a confirmation that comes as late as possible, and the slack. So the
 /// pointer outlives the session also if a failover loses its newest expiry.

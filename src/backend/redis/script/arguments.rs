@@ -9,7 +9,7 @@
 use greentic_types::SessionKey;
 
 use super::Script;
-use super::wire::{Argument, Arguments, List, ScriptArguments, StoredTtl, arguments};
+use super::wire::{Argument, Arguments, FirstSent, List, ScriptArguments, StoredTtl, arguments};
 use crate::claim::TokenSecret;
 use crate::clock::Timestamp;
 use crate::message_id::MessageDigest;
@@ -47,7 +47,7 @@ macro_rules! scripts {
         pub const ALL: &[Entry] = &[$(Entry {
             path: $path,
             file: include_str!(concat!("lua/", $path, ".lua")),
-            writes: matches!(stringify!($mode).as_bytes(), b"writes"),
+            writes: matches!(stringify!($mode).as_bytes(), b"writes" | b"removes"),
             #[cfg(test)]
             names: <$name as Arguments>::NAMES,
             #[cfg(test)]
@@ -96,10 +96,11 @@ scripts! {
         payload: &'a [u8],
     }
 
-    writes "ops/remove" Remove<'a> {
+    removes "ops/remove" Remove<'a> {
         key: &'a SessionKey,
         fence: Option<&'a Owner>,
         revision: Option<u64>,
+        first_sent: FirstSent,
     }
 
     writes "ops/park" Park<'a> {
@@ -131,10 +132,11 @@ scripts! {
         sees: &'a str,
     }
 
-    writes "ops/clear" Clear<'a> {
+    removes "ops/clear" Clear<'a> {
         owner: &'a Owner,
         scope: ScopeDigest,
         legacy_scope: ScopeDigest,
+        first_sent: FirstSent,
     }
 
     writes "ops/claim" Claim<'a> {

@@ -11,7 +11,7 @@ pub const POINTER_SLACK: u64 = 1_800_000;
 pub struct KnownPointer {
     /// The instant at which the pointer was created, in microseconds; it identifies the pointer.
     pub stamp: u64,
-    /// The instant up to which the pointer lives at least, in milliseconds; 0 for ever.
+    /// The instant up to which the pointer lives at least, in milliseconds; 0 without an end.
     pub ends: u64,
     /// The instant at which the pointer was seen last, in milliseconds.
     pub confirmed: u64,

@@ -26,6 +26,8 @@ pub struct Script {
     /// The file of the script, without what it includes.
     file: &'static str,
     writes: bool,
+    /// Its last argument is empty, and in a repeat an instant before the first attempt.
+    bounds_repeats: bool,
     assembled: OnceLock<Assembled>,
 }
 
@@ -41,6 +43,7 @@ impl Script {
         Self {
             file,
             writes: false,
+            bounds_repeats: false,
             assembled: OnceLock::new(),
         }
     }
@@ -50,6 +53,18 @@ impl Script {
         Self {
             file,
             writes: true,
+            bounds_repeats: false,
+            assembled: OnceLock::new(),
+        }
+    }
+
+    /// A script that removes a session, and cannot see that an earlier attempt did so. Its last
+    /// argument is a [`FirstSent`](wire::FirstSent).
+    pub const fn removes(file: &'static str) -> Self {
+        Self {
+            file,
+            writes: true,
+            bounds_repeats: true,
             assembled: OnceLock::new(),
         }
     }
@@ -103,9 +118,10 @@ impl Call<'_> {
         }
     }
 
-    /// The command that runs the script. A script that writes refuses to after `deadline`, by the
-    /// server's clock in microseconds.
-    pub fn command(&self, form: ScriptForm, deadline: u64) -> Cmd {
+    /// The command that runs the script. A script that writes refuses to after `deadline`. A repeat
+    /// has `first_sent`, an instant before the first attempt. Both are by the server's clock in
+    /// microseconds.
+    pub fn command(&self, form: ScriptForm, deadline: u64, first_sent: Option<u64>) -> Cmd {
         let script = self.script.assembled();
         let (verb, script) = match form {
             ScriptForm::Sha1 => ("EVALSHA", &script.sha1),
@@ -116,8 +132,13 @@ impl Call<'_> {
         let mut command =
             Cmd::with_capacity(parts().count() + 4, verb.len() + script.len() + size + 36);
         command.arg(verb).arg(script).arg(self.keys.len());
-        for part in parts() {
+        let first_sent = first_sent.filter(|_| self.script.bounds_repeats);
+        let kept = parts().count() - usize::from(first_sent.is_some());
+        for part in parts().take(kept) {
             command.arg(part.as_ref());
+        }
+        if let Some(first_sent) = first_sent {
+            command.arg(first_sent);
         }
         if self.script.writes {
             command.arg(self.write_deadline.unwrap_or(u64::MAX).min(deadline));

@@ -8,13 +8,17 @@ use super::assembly::assemble;
 /// What stands before the name of a command.
 const CALLS: [&str; 3] = ["call('", "pcall_redis('", "write('"];
 
-/// Asks which of the commands in `ARGV`, from the second on, the user may not run on a key that is
-/// named like the first. Needs no permission but that for `EVAL`. Redis 6 cannot be asked, and a command
-/// that the server does not know is left out.
+/// Asks which of the commands in `ARGV`, from the second on, the user may not run. Words of a command are
+/// separated by spaces, and `@` is a key that is named like the first argument. Needs no permission but
+/// that for `EVAL`. Redis 6 cannot be asked, and a command that the server does not know is left out.
 pub const REFUSED: &str = "
 local may_run, refused = redis.acl_check_cmd, {}
 for i = 2, may_run and #ARGV or 0 do
-  local is_known, is_permitted = pcall(may_run, ARGV[i], ARGV[1], ARGV[1])
+  local words = {}
+  for word in string.gmatch(ARGV[i], '%S+') do
+    words[#words + 1] = word == '@' and ARGV[1] or word
+  end
+  local is_known, is_permitted = pcall(may_run, unpack(words))
   if is_known and not is_permitted then
     refused[#refused + 1] = ARGV[i]
   end

@@ -205,10 +205,13 @@ impl Record {
         record.ok_or_else(|| unreadable(keys, key))
     }
 
-    /// How long the session is to live when its commit parks it again and keeps its TTL; none is
-    /// for ever, or not known.
-    pub fn lifetime(&self) -> Option<Duration> {
-        self.ttl?.0.map(Duration::from_millis)
+    /// How long the session is to live when its commit parks it again and keeps its TTL; none
+    /// without an end. If the TTL is not known, it is the time up to the deadline.
+    pub fn lifetime(&self, now: Timestamp) -> Option<Duration> {
+        match self.ttl {
+            Some(TtlMillis(ttl)) => ttl.map(Duration::from_millis),
+            None => self.deadline.map(|deadline| deadline.since(now)),
+        }
     }
 }
 
@@ -228,7 +231,8 @@ mod tests {
         let record = Record::parse(&Keys::new("ns"), "a b\nc", text).unwrap();
         assert_eq!(record.revision, 7);
         assert_eq!(record.deadline, Some(Timestamp::from_millis(2000)));
-        assert_eq!(record.lifetime(), Some(Duration::from_millis(1910)));
+        let at = |now| record.lifetime(Timestamp::from_millis(now));
+        assert_eq!(at(1500), Some(Duration::from_millis(1910)));
         assert_eq!(record.attempt, 3);
         assert_eq!(record.lease_until.as_millis(), 1500);
         assert_eq!(record.fencing, 42);
@@ -251,6 +255,15 @@ mod tests {
         };
         assert_eq!(own("0"), Some(2000));
         assert_eq!(own("1900"), Some(1900));
+    }
+
+    #[test]
+    fn c04_a_record_without_a_ttl_has_the_time_up_to_its_deadline() {
+        for (deadline, expected) in [("2000", Some(Duration::from_millis(500))), ("0", None)] {
+            let text = format!("1 7 100 {deadline} - - - op - 0 0 0 - - 0 0 42 - dev:acme:-:ada");
+            let record = Record::parse(&Keys::new("ns"), "key", &text).unwrap();
+            assert_eq!(record.lifetime(Timestamp::from_millis(1500)), expected);
+        }
     }
 
     #[test]

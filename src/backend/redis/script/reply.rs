@@ -10,6 +10,7 @@ use redis::Value;
 use super::keys::Keys;
 use super::record::Record;
 use super::status::Status;
+use crate::backend::redis::transport::error::not_permitted_to_run;
 use crate::clock::Timestamp;
 use crate::error::{Conflict, SessionResult, conflict};
 use crate::options::{NextTtl, TtlMillis};
@@ -130,6 +131,12 @@ impl Answer {
         Ok((stored.session()?, stored.record))
     }
 
+    /// The record of a session, with the key of that session.
+    pub fn record(&mut self, key: &SessionKey) -> SessionResult<Record> {
+        let text = self.text()?;
+        Record::parse(&self.keys, key.as_str(), &text)
+    }
+
     /// A session whose payload is not decoded yet.
     pub fn stored(&mut self) -> SessionResult<Stored> {
         let (key, payload, record) = (self.session_key()?, self.bytes()?, self.text()?);
@@ -183,11 +190,8 @@ pub fn late(time: u64) -> Value {
 
 /// C17: the server's user may not run a command, so nothing was done.
 fn not_permitted(command: &str) -> GreenticError {
-    let command = command.to_lowercase();
-    GreenticError::new(
-        ErrorCode::Unavailable,
-        format!("the server does not permit the user to run {command}; grant +{command}"),
-    )
+    let message = not_permitted_to_run(&command.to_lowercase());
+    GreenticError::new(ErrorCode::Unavailable, message)
 }
 
 /// The error of an answer that no script of this version gives.
@@ -204,12 +208,11 @@ pub fn revision_conflict(expected: Option<u64>, current: u64) -> GreenticError {
     conflict(Conflict::RevisionMismatch { expected, current })
 }
 
-/// C14: an earlier attempt of this call may have written the session, and the session has changed
-/// since.
+/// C14: an earlier attempt of this call may have been done, and something has changed since.
 pub fn outcome_unknown() -> GreenticError {
     GreenticError::new(
         ErrorCode::Timeout,
-        "the connection was lost, and the update was done or not done; the session has changed since",
+        "the connection was lost, and the call was done or not done; the session has changed since",
     )
 }
 

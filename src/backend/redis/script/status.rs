@@ -35,6 +35,8 @@ statuses! {
     /// The new data has another owner.
     Owner = "OWNER",
     RevisionConflict = "REVISION_CONFLICT",
+    /// The session came after the first attempt of the call.
+    Newer = "NEWER",
     /// A live claim keeps the call from writing.
     Claimed = "CLAIMED",
     /// The claim was taken over or is over.

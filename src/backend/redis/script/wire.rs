@@ -201,6 +201,15 @@ impl<'a> Argument<'a> for bool {
     }
 }
 
+/// In a repeat an instant before the first attempt, which the client sets; otherwise empty.
+pub struct FirstSent;
+
+impl<'a> Argument<'a> for FirstSent {
+    fn append_to(self, list: &mut List<'a>) {
+        "".append_to(list);
+    }
+}
+
 /// The TTL of a session as its record has it; none if it is not known.
 pub struct StoredTtl(pub Option<TtlMillis>);
 

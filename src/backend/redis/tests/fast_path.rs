@@ -81,8 +81,14 @@ fn commit(key: &str, scope: &str, message: &str) -> Step {
     script("ops/commit", &args)
 }
 
-fn on_scope(path: &'static str, owner: &str, scope: &str) -> Step {
-    script(path, &[owner, scope, &format!("0{scope}")])
+fn find(owner: &str, scope: &str) -> Step {
+    script("ops/find", &[owner, scope, &format!("0{scope}")])
+}
+
+/// `first_sent` is not empty in a repeat.
+fn clear(owner: &str, scope: &str, first_sent: &str) -> Step {
+    let args = [owner, scope, &format!("0{scope}"), first_sent];
+    script("ops/clear", &args)
 }
 
 /// Pseudo-random steps, the same in each run (xorshift).
@@ -217,8 +223,8 @@ impl Dice {
             match self.below(65) {
                 0..24 => steps.push(Step::Script("ops/park", self.park().to_vec())),
                 24..48 => steps.extend(self.resume()),
-                48..52 => steps.push(on_scope("ops/find", self.owner(), self.scope())),
-                52..60 => steps.push(on_scope("ops/clear", self.owner(), self.scope())),
+                48..52 => steps.push(find(self.owner(), self.scope())),
+                52..60 => steps.push(clear(self.owner(), self.scope(), "")),
                 60..62 => steps.push(script("ops/read", &[self.key(), ""])),
                 62..64 => steps.push(script("ops/read", &[self.key(), self.owner()])),
                 _ => steps.push(self.command()),
@@ -401,11 +407,11 @@ fn a_fast_path_declines_other_cases() {
             one(),
             command(&["DEL", "session:one"]),
             command(&["RPUSH", "session:one", "x"]),
-            on_scope("ops/find", ADA, "aa"),
+            find(ADA, "aa"),
             park(ADA, "one", "aa", "y"),
             claim("aa", "m"),
             commit("one", "aa", "m"),
-            on_scope("ops/clear", ADA, "aa"),
+            clear(ADA, "aa", ""),
         ],
         // The same, while it is claimed.
         vec![
@@ -420,6 +426,12 @@ fn a_fast_path_declines_other_cases() {
             command(&["SET", "fence:one", "9"]),
             park_reserved("+9:0:5"),
             park_reserved("+10:0:5"),
+        ],
+        // The repeat of a call that may have removed an earlier session.
+        vec![
+            one(),
+            clear(ADA, "aa", "1"),
+            clear(ADA, "aa", "9000000000000000"),
         ],
         // More messages than are remembered.
         [vec![one()], messages.concat()].concat(),
@@ -437,15 +449,15 @@ fn a_fast_path_declines_other_cases() {
             one(),
             two(),
             command(&["ZREM", &format!("expiry:{ADA}"), "bb"]),
-            on_scope("ops/clear", ADA, "aa"),
+            clear(ADA, "aa", ""),
         ],
         // An entry with an order that the session had before.
         vec![
             one(),
             command(&["HSET", &route, "aa", "5:one"]),
-            on_scope("ops/find", ADA, "aa"),
+            find(ADA, "aa"),
             claim("aa", "m"),
-            on_scope("ops/clear", ADA, "aa"),
+            clear(ADA, "aa", ""),
         ],
     ];
     let mut lab = Lab::start();

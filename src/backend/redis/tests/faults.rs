@@ -1,11 +1,14 @@
 use std::task::{Context, Waker};
 
+use futures_util::future::join_all;
 use greentic_session_testkit::{
     Accept, FaultProxy, Flow, RedisServer, own_servers, require, wait_until,
 };
 
 use super::*;
 use crate::ErrorCode;
+use crate::backend::redis::client::lost_attempts::LostAttempts;
+use crate::backend::redis::transport::connection::Connection;
 use crate::backend::redis::transport::connection::MAX_IN_FLIGHT;
 
 #[test]
@@ -135,6 +138,55 @@ fn an_open_connection_replaces_one_that_cannot_be_opened() {
     }
 }
 
+/// The connection of a client.
+fn connection(config: &RedisConfig) -> (Client, Arc<Connection>) {
+    let client = open(config);
+    let _count = count(&client).unwrap();
+    let connection = client.open_connections().remove(0);
+    (client, connection)
+}
+
+/// The repeat of a call may go to another node, which only redirects it, and then come back.
+#[test]
+fn c14_a_lost_attempt_is_closed_when_the_call_comes_back_to_its_server() {
+    require!(own_servers);
+    let (one, other) = (RedisServer::start(), RedisServer::start());
+    let (client, lost) = connection(&config(&one.url()));
+    let [(_beside, again), (_redirects, elsewhere)] =
+        [&one, &other].map(|server| connection(&config(&server.url())));
+    let deadline = tokio::time::Instant::now() + NEVER;
+    let mut attempts = LostAttempts::default();
+    attempts.add(&lost, deadline);
+    let runtime = client.runtime().unwrap();
+    wait(runtime.with_timers(async {
+        attempts.end(&elsewhere, deadline).await.unwrap();
+        assert!(lost.is_usable(), "another server cannot close it");
+        let mut failing = Box::pin(attempts.wait());
+        let mut idle = Context::from_waker(Waker::noop());
+        assert!(failing.as_mut().poll(&mut idle).is_pending());
+        drop(failing);
+        attempts.end(&again, deadline).await.unwrap();
+        attempts.wait().await;
+    }));
+    wait_until("it is closed", NEVER, || !lost.is_usable());
+}
+
+#[test]
+fn c14_a_connection_that_does_not_answer_the_close_of_another_is_not_used_again() {
+    require!(own_servers);
+    let (server, proxy) = behind_a_proxy();
+    let (client, lost) = connection(&config(&server.url()));
+    let (_beside, again) = connection(&config(&proxy.url()));
+    let now = tokio::time::Instant::now();
+    let mut attempts = LostAttempts::default();
+    attempts.add(&lost, now + NEVER);
+    proxy.replies(Flow::Swallow);
+    let runtime = client.runtime().unwrap();
+    let ended = wait(runtime.with_timers(attempts.end(&again, now + SOON / 8)));
+    assert!(ended.is_err());
+    assert!(!again.is_usable());
+}
+
 fn pretend_silence(client: &Client) {
     for connection in client.open_connections() {
         connection.pretend_silence();
@@ -199,6 +251,30 @@ fn an_idle_connection_is_checked_once() {
     assert!(bytes(&client) > usual, "it was not checked");
     assert_eq!(bytes(&client), usual);
     assert_eq!(proxy.connections(), 1);
+}
+
+#[test]
+fn calls_that_find_a_connection_idle_share_its_check() {
+    require!(own_servers);
+    let server = RedisServer::start();
+    let client = open(&config(&server.url()));
+    let times = || {
+        let stats = server.command(&["INFO", "commandstats"]).text();
+        let line = stats.lines().find(|line| line.starts_with("cmdstat_time:"));
+        let calls = line.unwrap().split(['=', ',']).nth(1).unwrap();
+        calls.parse::<u64>().unwrap()
+    };
+    let read = || {
+        let mut get = redis::cmd("GET");
+        get.arg("counter");
+        client.command(get, b"counter")
+    };
+    assert!(wait(read()).is_ok());
+    let before = times();
+    pretend_silence(&client);
+    let answers = wait(join_all((0..20).map(|_| read())));
+    assert!(answers.iter().all(Result::is_ok));
+    assert_eq!(times(), before + 1);
 }
 
 #[test]

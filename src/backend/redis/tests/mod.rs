@@ -9,6 +9,7 @@ mod partial_writes;
 mod permissions;
 mod pointer_slack;
 mod pointers;
+mod repeats;
 mod round_trips;
 mod server_errors;
 mod sweep;

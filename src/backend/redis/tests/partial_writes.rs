@@ -379,9 +379,9 @@ const OPERATIONS: &[Operation] = &[
         let args = ["main", ADA, "dev:acme:-:", "ada", "", "", "q", DATA];
         lab.run("ops/update", &args)
     }),
-    ("remove", |lab| lab.run("ops/remove", &["main", "", ""])),
+    ("remove", |lab| lab.run("ops/remove", &["main", "", "", ""])),
     ("remove the created", |lab| {
-        lab.run("ops/remove", &["made", ADA, ""])
+        lab.run("ops/remove", &["made", ADA, "", ""])
     }),
     ("park a new one", |lab| {
         lab.park("new", "zz", lab.reserved())
@@ -395,7 +395,7 @@ const OPERATIONS: &[Operation] = &[
     ("find", |lab| lab.run("ops/find", &[ADA, "aa", "0aa"])),
     ("waits", |lab| lab.run("ops/waits", &[ADA, ""])),
     ("latest", |lab| lab.run("ops/latest", &[ADA, "created"])),
-    ("clear", |lab| lab.run("ops/clear", &[ADA, "aa", "0aa"])),
+    ("clear", |lab| lab.run("ops/clear", &[ADA, "aa", "0aa", ""])),
     ("claim", |lab| lab.claim("aa", "m3", "s3", HOUR)),
     ("claim for longer than the TTL", |lab| {
         lab.claim("aa", "m3", "s3", TWO_HOURS)
@@ -499,7 +499,7 @@ const LEGACY_OPERATIONS: &[Operation] = &[
     ("find", |lab| lab.run("ops/find", &[ADA, "gg", "0gg"])),
     ("waits", |lab| lab.run("ops/waits", &[ADA, ""])),
     ("claim", |lab| lab.claim("gg", "m3", "s3", HOUR)),
-    ("clear", |lab| lab.run("ops/clear", &[ADA, "gg", "0gg"])),
+    ("clear", |lab| lab.run("ops/clear", &[ADA, "gg", "0gg", ""])),
     ("displace", |lab| lab.park("new", "gg", "")),
     ("park again", |lab| lab.park("old-1", "gg", "")),
     ("park and displace", |lab| lab.park("old-1", "hh", "")),
@@ -516,11 +516,11 @@ const LEGACY_OPERATIONS: &[Operation] = &[
 const CLUSTER_OPERATIONS: &[Operation] = &[
     ("extend with another pointer", |lab| {
         let extended = format!("{STAMP}={STAMP}:0:5");
-        lab.run("admin/extend", &["main", "7200000", &extended])
+        lab.run("admin/extend", &["main", "", "7200000", &extended])
     }),
     ("extend without the pointer", |lab| {
         let extended = format!("{STAMP}!");
-        lab.run("admin/extend", &["main", "7200000", &extended])
+        lab.run("admin/extend", &["main", "", "7200000", &extended])
     }),
     ("commit with another pointer", |lab| {
         let extended = format!("{STAMP}={STAMP}:0:5");

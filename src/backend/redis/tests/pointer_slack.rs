@@ -4,8 +4,13 @@ use super::pointers::{ADA, at, data, findings, of_ada, pointer, scope};
 use super::*;
 use crate::admin::{Finding, FindingKind, VerifyMode};
 use crate::backend::redis::client::ROUND_TRIPS;
+use crate::backend::redis::script::arguments;
+use crate::backend::redis::script::status::Status;
+use crate::backend::redis::script::wire::OwnerCall;
+use crate::clock::whole_millis;
 use crate::message_id::MessageId;
-use crate::options::{ClaimOptions, CommitOptions};
+use crate::options::{ClaimOptions, CommitOptions, NextTtl, TtlMillis};
+use crate::owner::Owner;
 use crate::{
     AsyncSessionStore, ClaimOutcome, Commit, ParkOptions, RedisSessionStore, RemoveOptions,
     SessionKey, Turn,
@@ -117,11 +122,28 @@ fn c4_a_claim_confirms_a_pointer_whose_expiry_a_failover_lost() {
     let cluster = RedisCluster::start();
     let store = RedisSessionStore::new(at(&cluster)).unwrap();
     park(&store, Some(HOUR));
-    let [stamp, ends, confirmed] = known(&cluster)[..] else {
+    is_confirmed(&cluster, || drop(claim(&store, "confirms")));
+}
+
+#[test]
+fn c4_a_renewal_confirms_a_pointer_whose_expiry_a_failover_lost() {
+    require!(own_servers);
+    let cluster = RedisCluster::start();
+    let store = RedisSessionStore::new(at(&cluster)).unwrap();
+    park(&store, Some(HOUR));
+    let claim = claim(&store, "renewed");
+    is_confirmed(&cluster, || {
+        let _until = wait(store.renew(&claim.token, MINUTE)).unwrap();
+    });
+}
+
+/// A call confirms the pointer, which was confirmed long ago.
+fn is_confirmed(cluster: &RedisCluster, call: impl FnOnce()) {
+    let [stamp, ends, confirmed] = known(cluster)[..] else {
         panic!("three numbers")
     };
     assert!(ends - confirmed > FOUR_HOURS);
-    assert_eq!(end(&cluster, &pointer(KEY)), ends);
+    assert_eq!(end(cluster, &pointer(KEY)), ends);
 
     let (meta, pointer) = (key_of("meta"), pointer(KEY));
     let record = cluster.command_for(&meta, &["GET", &meta]).text();
@@ -129,12 +151,12 @@ fn c4_a_claim_confirms_a_pointer_whose_expiry_a_failover_lost() {
     let record = record.replace(&format!(":{confirmed}"), &format!(":{long_ago}"));
     let _old = cluster.command_for(&meta, &["SET", &meta, &record, "KEEPTTL"]);
     let _lost = cluster.command_for(&pointer, &["PEXPIRE", &pointer, "4000000"]);
-    let _claim = claim(&store, "confirms");
+    call();
     wait_until("the pointer is confirmed", NEVER, || {
-        known(&cluster)[2] > long_ago
+        known(cluster)[2] > long_ago
     });
-    assert!(slack(&cluster) > FOUR_HOURS / 2);
-    assert_eq!(known(&cluster)[..2], [stamp, end(&cluster, &pointer)]);
+    assert!(slack(cluster) > FOUR_HOURS / 2);
+    assert_eq!(known(cluster)[..2], [stamp, end(cluster, &pointer)]);
 }
 
 #[test]
@@ -146,6 +168,35 @@ fn c4_a_deadline_is_capped_if_the_pointer_is_another_owners() {
     let (ends, pointer) = (known(&cluster)[1], pointer(KEY));
     let _taken = cluster.command_for(&pointer, &["SET", &pointer, "17 e:t:-:ben"]);
     let _claim = turn(&store, "capped", Some(20 * HOUR));
+    assert_eq!(end(&cluster, &key_of("session")) + 1, ends);
+
+    // An extend finds the owner by the pointer, so it meets this only if the pointer is taken meanwhile.
+    let (owner, key) = (Owner::from_encoded(ADA), SessionKey::new(KEY));
+    let keys = store.dispatcher.layout.keys(&owner);
+    let extend = |ttl: Duration, extended: &str| {
+        let ttl = NextTtl::Given(TtlMillis(Some(whole_millis(ttl))));
+        let extended = extended.to_owned();
+        let key = &key;
+        let fence = None;
+        let arguments = arguments::Extend {
+            key,
+            fence,
+            ttl,
+            extended,
+        };
+        let call = OwnerCall::new(&keys, keys.session(key), arguments);
+        wait(store.dispatcher.answer(call)).unwrap()
+    };
+    let shorter = extend(HOUR, "");
+    assert_eq!(shorter.status, Status::Ok);
+    let mut refused = extend(20 * HOUR, "");
+    assert_eq!(refused.status, Status::ExtendPointer);
+    let _time = refused.number().unwrap();
+    let mut capped = extend(20 * HOUR, &format!("{}!", refused.number().unwrap()));
+    assert_eq!(
+        (capped.status, capped.number().unwrap()),
+        (Status::Ok, ends)
+    );
     assert_eq!(end(&cluster, &key_of("session")) + 1, ends);
     let found = findings(&store, VerifyMode::Check);
     let is_reported = |found: &Finding| {

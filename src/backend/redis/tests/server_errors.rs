@@ -108,6 +108,19 @@ fn c17_a_server_out_of_memory_is_rate_limited() {
 }
 
 #[test]
+fn c17_a_refusal_to_wait_for_replicas_names_the_command() {
+    require!(own_servers);
+    let server = RedisServer::start();
+    let user = ["ACL", "SETUSER", "limited", "on", "nopass", "~*", "+@all"];
+    let _ = server.command(&[&user[..], &["-wait"]].concat()).accepted();
+    let url = server.url().replace("redis://", "redis://limited@");
+    let client = open(&config(&url).min_replicas(1, SOON));
+    let error = count(&client).unwrap_err();
+    assert_eq!(error.code, ErrorCode::Timeout, "it was done");
+    assert!(error.message.contains("grant +wait"), "{error}");
+}
+
+#[test]
 fn c17_a_key_of_another_type_is_internal() {
     require!(own_servers);
     let server = RedisServer::start();

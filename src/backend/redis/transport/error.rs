@@ -36,8 +36,23 @@ pub enum Failure {
     NoAnswer,
     /// The master did the call, but too few replicas confirmed it in time.
     NotReplicated { replicas: i64, wanted: u32 },
+    /// The master did the call, and refused to say for this reason whether replicas have it.
+    NotConfirmed(String),
     /// The server refused the call. A retry would not help.
     Final(ErrorCode, String),
+}
+
+/// How the message of every refusal of a permission begins.
+const NOT_PERMITTED: &str = "the server does not permit the user to ";
+
+/// Whether a server refused a call because its user lacks a permission.
+pub fn is_refused_permission(error: &GreenticError) -> bool {
+    error.message.starts_with(NOT_PERMITTED)
+}
+
+/// The message of the refusal to run a command.
+pub fn not_permitted_to_run(command: &str) -> String {
+    format!("{NOT_PERMITTED}run {command}; grant +{command}")
 }
 
 /// The codes with which a server refuses a command before it does anything, for a reason that
@@ -182,6 +197,13 @@ impl Failure {
                      may be lost if the master fails; repeat it"
                 ),
             ),
+            Self::NotConfirmed(reason) => (
+                ErrorCode::Timeout,
+                format!(
+                    "{reason}; no replica could be waited for: the call took effect, and may be lost \
+                     if the master fails"
+                ),
+            ),
             Self::Final(code, message) => (code, message),
         };
         GreenticError::new(code, message)
@@ -246,12 +268,10 @@ fn not_permitted(error: &RedisError) -> String {
                 .all(|byte| byte.is_ascii_lowercase() || byte == b'|')
     };
     match quoted.filter(is_command) {
-        Some(command) => {
-            format!("the server does not permit the user to run {command}; grant +{command}")
-        }
-        None => "the server does not permit the user to run a command or to use a key; \
-                 docs/topologies.md names what a user needs"
-            .to_owned(),
+        Some(command) => not_permitted_to_run(command),
+        None => format!(
+            "{NOT_PERMITTED}run a command or to use a key; docs/topologies.md names what a user needs"
+        ),
     }
 }
 

@@ -72,7 +72,7 @@ impl Pool {
                 None => next.get(runtime, budget).await?,
             };
             let left = budget.deadline.saturating_duration_since(Instant::now());
-            if !connection.is_silent() || connection.check(check_limit.min(left)).await {
+            if !connection.is_silent() || connection.answers(runtime, check_limit.min(left)).await {
                 connection.keep_clock(runtime, check_limit);
                 return Ok(connection);
             }

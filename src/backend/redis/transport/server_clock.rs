@@ -43,6 +43,12 @@ impl ServerClock {
         let measurement = *self.0.lock();
         measurement.deadline(end)
     }
+
+    /// What the server's clock showed at a past instant at least, in microseconds.
+    pub fn shown_at(&self, past: Instant) -> u64 {
+        let measurement = *self.0.lock();
+        measurement.shown_at(past)
+    }
 }
 
 impl Measurement {
@@ -52,6 +58,16 @@ impl Measurement {
         let since = end.saturating_duration_since(self.heard);
         let since = since.saturating_sub(RESOLUTION + since / DRIFT);
         self.time.saturating_add(micros(since))
+    }
+
+    /// The measurement may be younger than the instant. The server read its clock before its answer
+    /// was heard, so at the instant the clock showed more than what counts from then.
+    fn shown_at(self, past: Instant) -> u64 {
+        if past >= self.heard {
+            return self.deadline(past);
+        }
+        let since = self.heard.duration_since(past);
+        self.time.saturating_sub(micros(since + since / DRIFT))
     }
 }
 
@@ -90,6 +106,24 @@ mod tests {
                     let lost = micros(back) + 1_000 + micros(left / 1000);
                     assert_eq!(deadline, offset + micros(end - begun) - lost);
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn c14_the_clock_showed_no_less_at_a_past_instant() {
+        let begun = Instant::now();
+        let offset = 1_700_000_000_000_000;
+        for back in [MS, MS * 200] {
+            let measured = Measurement {
+                time: offset + micros(MS * 1000),
+                heard: begun + MS * 1000 + back,
+            };
+            for at in [0, 500, 999, 1000, 1100, 5000] {
+                let shown = measured.shown_at(begun + MS * at);
+                let at = offset + u64::from(at) * 1000;
+                assert!(shown <= at, "{at}");
+                assert!(at - shown <= micros(back) + 1_000 + 5_000, "{at}");
             }
         }
     }

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, Pipeline, RedisConnectionInfo, RedisResult, Value};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 
@@ -60,8 +61,8 @@ pub struct Connection {
     opened: Instant,
     /// When the last answer was heard, on the scale of [`Connection::age_millis`].
     heard: AtomicU64,
-    /// Whether the server's clock is being measured in the background.
-    is_measuring: AtomicBool,
+    /// The check that runs, or ran last.
+    check: Mutex<Option<watch::Receiver<Option<bool>>>>,
     /// Set when the connection is lost, or further calls must not use it.
     unusable: Arc<AtomicBool>,
     driver: Arc<Driver>,
@@ -95,7 +96,7 @@ impl Connection {
             room: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
             opened: Instant::now(),
             heard: AtomicU64::new(whole_millis(MAX_SILENCE)),
-            is_measuring: AtomicBool::new(false),
+            check: Mutex::default(),
             unusable,
             driver,
             io_task: io_task.abort_handle(),
@@ -176,18 +177,41 @@ impl Connection {
 
     /// Measures the server's clock in the background, if the measurement is old.
     pub fn keep_clock(self: &Arc<Self>, runtime: &Runtime, limit: Duration) {
-        if self.clock.age() < MAX_AGE || self.is_measuring.swap(true, Ordering::Relaxed) {
-            return;
+        if self.clock.age() >= MAX_AGE {
+            let _measured = self.start_check(runtime, limit);
         }
+    }
+
+    /// Whether the server answers on this connection within `limit`. Calls that ask at the same time
+    /// share one request.
+    pub async fn answers(self: &Arc<Self>, runtime: &Runtime, limit: Duration) -> bool {
+        let mut check = self.start_check(runtime, limit);
+        let answered = timeout(limit, check.wait_for(Option::is_some)).await;
+        matches!(answered, Ok(Ok(answered)) if *answered == Some(true))
+    }
+
+    /// Starts to ask for the time, unless that is running.
+    fn start_check(
+        self: &Arc<Self>,
+        runtime: &Runtime,
+        limit: Duration,
+    ) -> watch::Receiver<Option<bool>> {
+        let mut running = self.check.lock();
+        if let Some(check) = running.as_ref().filter(|check| check.borrow().is_none()) {
+            return check.clone();
+        }
+        let (sender, check) = watch::channel(None);
+        *running = Some(check.clone());
         let connection = Arc::clone(self);
         runtime.spawn(async move {
-            let _measured = connection.check(limit).await;
-            connection.is_measuring.store(false, Ordering::Relaxed);
+            let answers = connection.check(limit).await;
+            sender.send_replace(Some(answers));
         });
+        check
     }
 
     /// Asks for the time. False if there is no answer within `limit`.
-    pub async fn check(&self, limit: Duration) -> bool {
+    async fn check(&self, limit: Duration) -> bool {
         match timeout(limit, self.send(&redis::cmd("TIME"))).await {
             Ok(Ok(time)) => {
                 if let Some(time) = info::micros(time) {

@@ -4,7 +4,7 @@ repeat
   local route, expiry = name('route', owner), name('expiry', owner)
   local entry = pcall_redis('HGET', route, scope)
   local order, key = string.match(type(entry) == 'string' and entry or '', '^([0-9]+):(.*)$')
-  if not key then
+  if not key or first_sent ~= '' then
     break
   end
   local session, meta = name('session', key), name('meta', key)

@@ -60,6 +60,12 @@ local function unroute(head, gone)
   end
 end
 
+-- C14: whether a session came after the first attempt of a call, which then may have removed the one before it.
+-- `first_sent` is an instant before that attempt in microseconds, and empty in the first one.
+local function is_newer(head, first_sent)
+  return first_sent ~= '' and math.max(head.created, head.since) >= math.floor(first_sent / 1000)
+end
+
 -- Deletes a session and all that leads to it (C7, C11, C13).
 delete_session = function(head, legacy_scope)
   if is_legacy(head) then

@@ -1,7 +1,7 @@
 -- Removes the session that waits on a scope.
 
 --- @include "lib/keys"
-local owner, scope, legacy_scope = unpack(ARGV, 2)
+local owner, scope, legacy_scope, first_sent = unpack(ARGV, 2)
 --- @include "fast/clear"
 --- @include "lib/delete_session"
 
@@ -14,6 +14,9 @@ return run(function()
   local busy = claimed_until(head)
   if busy > 0 then
     return {'CLAIMED', busy}
+  end
+  if is_newer(head, first_sent) then
+    return {'NEWER'}
   end
   delete_session(head, legacy_scope)
   return {'OK', head.key, stamp_of(head)}

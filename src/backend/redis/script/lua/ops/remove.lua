@@ -4,7 +4,8 @@
 --- @include "lib/load_within"
 
 return run(function()
-  local key, fence, revision = unpack(ARGV, 2) -- the revision is empty if it is not to be checked
+  -- The revision is empty if it is not to be checked.
+  local key, fence, revision, first_sent = unpack(ARGV, 2)
   local head = load_within(fence, key)
   if not head then
     return {'NOT_FOUND'}
@@ -15,6 +16,9 @@ return run(function()
   end
   if revision ~= '' and revision ~= head.revision then
     return {'REVISION_CONFLICT', head.revision}
+  end
+  if is_newer(head, first_sent) then
+    return {'NEWER'}
   end
   delete_session(head)
   return {'OK', stamp_of(head)}

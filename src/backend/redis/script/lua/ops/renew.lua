@@ -10,5 +10,6 @@ return run(function()
   end
   set_lease(head, now + lease, own_deadline_of(head))
   write_record(head)
-  return {'OK', text(head.lease_until)}
+  -- The caller confirms the pointer, if there is one.
+  return {'OK', text(head.lease_until), stamp_of(head) ~= '' and pack_record(head) or nil}
 end)

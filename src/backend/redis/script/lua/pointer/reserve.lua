@@ -4,7 +4,7 @@
 
 --- @include "pointer/pointer"
 
--- `life` is the least lifetime of the pointer, empty for ever. A pointer with the stamp `replaced` is
+-- `life` is the least lifetime of the pointer, empty without an end. A pointer with the stamp `replaced` is
 -- replaced; it is empty for none. `above` is a stamp or an instant of another node, in microseconds: a new
 -- stamp is above it, and the lifetime counts from it if our clock is behind.
 local new_owner, life, replaced, above = unpack(ARGV)
