@@ -1,5 +1,6 @@
 //! The audit: a line before each act, and no act without its line.
 
+use greentic_session::SessionBackendConfig;
 use greentic_session_testkit::test_name;
 use serde_json::Value;
 
@@ -106,6 +107,47 @@ fn records(export: &str) -> Vec<&str> {
     let mut records: Vec<_> = export.lines().skip(1).collect();
     records.sort_unstable();
     records
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_migration_leaves_a_line_for_each_store_or_copies_nothing() {
+    on_each_store(test_name!(), |source| {
+        source.populate();
+        let target = Fixture::durable();
+        let audit = source.path("audit");
+        let migrate = |audit: &str| {
+            let (from, to) = (&*source.url, &*target.url);
+            let stores = ["migrate", "--from", from, "--to", to];
+            source.run_bare(&[&stores[..], &["--audit", audit, "--actor", "ada"]].concat())
+        };
+        let refused = migrate("/dev/full").ends_with(1).reports_one_line();
+        assert!(refused.err.contains("/dev/full"), "{}", refused.err);
+        assert_eq!(refused.out, "");
+        let copied = target.run(&["list", "--json"]).ends_with(0).keys();
+        assert_eq!(copied, Vec::<String>::new());
+
+        let _ = migrate(audit.to_str().unwrap()).ends_with(0);
+        let text = std::fs::read_to_string(&audit).unwrap();
+        let lines: Vec<Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let acts: Vec<_> = lines
+            .iter()
+            .map(|line| {
+                let [act, store] = ["act", "store"].map(|name| line[name].as_str().unwrap());
+                (act, store)
+            })
+            .collect();
+        let shown = [source, &target].map(|store| {
+            let config = SessionBackendConfig::from_url(&store.url).unwrap();
+            config.to_string()
+        });
+        assert_eq!(acts, [("export", &*shown[0]), ("import", &*shown[1])]);
+        assert!(lines.iter().all(|line| line["actor"] == "ada"));
+        assert!(!text.contains(SECRET_USER) && !text.contains(SECRET_STATE));
+    });
 }
 
 #[test]
