@@ -19,7 +19,8 @@ use crate::store::SessionStore;
 /// A backend and its settings.
 ///
 /// `Debug` and `Display` print no credentials (C18). `Display` prints where the sessions are, as a
-/// URL: the servers, the database and the namespace, or the path, and no other parameter.
+/// URL: the servers, the database and the namespace, or the path, and no other parameter. If the
+/// configuration was read from a URL, `from_url` reads the printed one as the same place.
 ///
 /// ```
 /// use greentic_session::SessionBackendConfig;

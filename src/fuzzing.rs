@@ -32,9 +32,11 @@ pub fn url(bytes: &[u8]) {
     };
     if let Ok(config) = SessionBackendConfig::from_url(text) {
         let shown = config.to_string();
-        assert!(
-            SessionBackendConfig::from_url(&shown).is_ok(),
-            "{shown} is shown for a URL, and is none"
+        let again = SessionBackendConfig::from_url(&shown).map(|config| config.to_string());
+        assert_eq!(
+            again.ok(),
+            Some(shown),
+            "shown for a URL, and read as another"
         );
         let _ = format!("{config:?}");
     }

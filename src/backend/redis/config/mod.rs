@@ -316,7 +316,7 @@ impl fmt::Display for RedisConfig {
         fmt::Display::fmt(&target.deployment.display(target.uses_tls), f)?;
         match self.namespace.as_str() {
             namespace::DEFAULT => Ok(()),
-            other => write!(f, "?namespace={other}"),
+            other => write!(f, "?namespace={}", url::encoded(other)),
         }
     }
 }
@@ -420,6 +420,23 @@ mod tests {
                 .is_err()
         );
         assert!(config.namespace("a b").check().is_err());
+    }
+
+    #[test]
+    fn a_shown_url_is_read_as_the_same_place() {
+        for url in [
+            "redis://h:7/1?namespace=a%26b%23c%25d%2Be%40f/g",
+            "redis-sentinel://h:1,[::1]:2/a%2Fb%20%23%3F%40%25%0A/3?namespace=my:app",
+        ] {
+            let config = RedisConfig::from_url(url).unwrap();
+            let shown = config.to_string();
+            let again = RedisConfig::from_url(&shown).unwrap();
+            assert_eq!(again.namespace, config.namespace, "{shown}");
+            assert!(
+                again.target.deployment == config.target.deployment,
+                "{shown}"
+            );
+        }
     }
 
     // Also a parameter that is added later: only what names the place of the sessions is printed.

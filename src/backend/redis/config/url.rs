@@ -2,12 +2,30 @@
 
 use std::fmt;
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{
+    AsciiSet, CONTROLS, PercentEncode, percent_decode_str, utf8_percent_encode,
+};
 use url::{Host, Url};
 
 use super::address::Address;
 use super::credentials::{Credentials, Secret};
 use crate::error::{SessionResult, invalid_input};
+
+/// What would end a part of a URL, or would be read as something else.
+const RESERVED: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'#')
+    .add(b'%')
+    .add(b'&')
+    .add(b'+')
+    .add(b'/')
+    .add(b'?')
+    .add(b'@');
+
+/// A text as a part of a URL that is read as the same text.
+pub fn encoded(text: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(text, RESERVED)
+}
 
 /// A parsed URL.
 pub struct RedisUrl {
@@ -184,7 +202,7 @@ impl fmt::Display for DisplayUrl<'_> {
                 master,
                 database,
             } => {
-                let sentinels = joined(sentinels);
+                let (sentinels, master) = (joined(sentinels), encoded(master));
                 write!(f, "redis{s}-sentinel://{sentinels}/{master}/{database}")
             }
             Deployment::Cluster { seeds } => write!(f, "redis{s}-cluster://{}", joined(seeds)),

@@ -37,7 +37,7 @@ fn a_sentinel_url_names_the_master() {
     );
     assert_eq!(
         shown("redis-sentinel://a/my%20m/"),
-        "redis-sentinel://a:26379/my m/0"
+        "redis-sentinel://a:26379/my%20m/0"
     );
 }
 
