@@ -91,9 +91,10 @@ pub fn run(out: &mut Output, trail: &Trail, args: &args::Migrate) -> Outcome {
     // What the source holds was accepted once.
     let target = target.without_limit();
     let mut checkpoint = Checkpoint::open(args.checkpoint.as_deref(), &from, &to)?;
-    let (source, target) = (source.open()?, target.open_or_create()?);
+    let source = source.open()?;
     trail.record(Act::Export, &from, |entry| entry)?;
     trail.record(Act::Import, &to, |entry| entry)?;
+    let target = target.open_or_create()?;
     let resumed = checkpoint.resumes;
     if resumed {
         let done = words::counted(checkpoint.tally().sessions(), "session");

@@ -124,8 +124,7 @@ fn a_migration_leaves_a_line_for_each_store_or_copies_nothing() {
         let refused = migrate("/dev/full").ends_with(1).reports_one_line();
         assert!(refused.err.contains("/dev/full"), "{}", refused.err);
         assert_eq!(refused.out, "");
-        let copied = target.run(&["list", "--json"]).ends_with(0).keys();
-        assert_eq!(copied, Vec::<String>::new());
+        assert!(!target.path("s.redb").exists());
 
         let _ = migrate(audit.to_str().unwrap()).ends_with(0);
         let text = std::fs::read_to_string(&audit).unwrap();
