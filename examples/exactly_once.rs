@@ -92,7 +92,8 @@ impl Conversation {
                 ClaimOptions::new(LEASE),
             )? {
                 ClaimOutcome::Claimed(claim) => {
-                    let resumed: u32 = claim.session.data.context_json.parse().unwrap_or(0);
+                    let count = claim.data().map(|data| data.context_json.parse());
+                    let resumed: u32 = count.and_then(Result::ok).unwrap_or(0);
                     let next = self.data(resumed + 1)?;
                     store.commit(
                         &claim.token,

@@ -58,7 +58,11 @@ async fn run() -> SessionResult<()> {
             .await?;
         match outcome {
             ClaimOutcome::Claimed(claim) => {
-                let flow = claim.session.data.flow_id.clone();
+                // Without `ClaimOptions::start` each turn has a session.
+                let Some(waiting) = claim.data() else {
+                    continue;
+                };
+                let flow = waiting.flow_id.clone();
                 println!(
                     "{delivery} delivery: resume {flow}, attempt {}",
                     claim.attempt

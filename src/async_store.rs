@@ -241,17 +241,23 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
         scope: &ReplyScope,
     ) -> SessionResult<ClearOutcome>;
 
-    /// Claims a wait, for one worker and one message (C16).
+    /// Claims a wait, or the start of a flow, for one worker and one message (C16, C27).
     ///
     /// `scopes` are 1 to 4, in the order in which the message is to be tried: the first on which a
-    /// session waits takes it. All are looked at in one atomic step.
+    /// session waits, or a flow is started, takes it. If there is none,
+    /// [`ClaimOptions::start`](crate::ClaimOptions::start) starts a flow on the last scope: the turn
+    /// then has no session. All is done in one atomic step.
     ///
     /// Until the lease ends, every write to the wait without the token is a `Conflict`. After its
-    /// end the wait can be claimed again.
+    /// end the wait, or the start, can be claimed again.
     ///
     /// # Errors
     /// - `InvalidInput`: `ctx` and `user` name different owners, there is no scope or more than
-    ///   four, or a limit is exceeded.
+    ///   four, a limit is exceeded, or the key of the session to be belongs to another owner.
+    /// - `Conflict`: a session with the key of the session to be exists
+    ///   ([`Conflict::KeyTaken`](crate::Conflict::KeyTaken)).
+    /// - `RateLimited`: the start would exceed
+    ///   [`StoreOptions::max_waits`](crate::StoreOptions::max_waits) (C9).
     async fn claim(
         &self,
         ctx: &TenantCtx,
@@ -294,6 +300,8 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
     /// Ends a claim: parks the session again or removes it, and remembers the message id, in one
     /// atomic step (C16).
     ///
+    /// The commit of a start makes the session, and never overwrites one (C27).
+    ///
     /// A claim whose lease has ended still commits, if no other caller has claimed or changed the
     /// wait. A reply ([`CommitOptions::reply`]) is kept in the same step, for redeliveries of the
     /// message.
@@ -301,8 +309,10 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
     /// # Errors
     /// Nothing is changed on these, except that the claim ends if another claim has committed the
     /// message:
-    /// - `Conflict`: the claim was lost, or another live claim holds the next scope.
-    /// - `InvalidInput`: the next data has another owner (C3), or data or reply exceed a limit.
+    /// - `Conflict`: the claim was lost, another live claim holds the next scope, or the key of the
+    ///   session to be was taken meanwhile ([`Conflict::KeyTaken`](crate::Conflict::KeyTaken)).
+    /// - `InvalidInput`: the next data has another owner (C3), data or reply exceed a limit, or
+    ///   another owner has taken the key of the session to be.
     async fn commit(
         &self,
         token: &ClaimToken,
@@ -356,7 +366,7 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
     }
 
     /// Reads about `limit` of the stored entries and erases those of the selected owners: sessions,
-    /// waits, look-ups and remembered message ids (C22).
+    /// waits, start claims, look-ups and remembered message ids (C22).
     ///
     /// Each owner is erased in bounded steps: sessions first, message ids last. Claims do not prevent it;
     /// the token of a session that is gone is invalid.

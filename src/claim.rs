@@ -1,4 +1,5 @@
-//! Claims: the right of one worker to resume one wait until its lease ends (C16).
+//! Claims: the right of one worker to resume one wait, or to start one flow, until its lease ends
+//! (C16, C27).
 
 use std::fmt;
 use std::num::NonZeroU128;
@@ -11,6 +12,7 @@ use crate::ids::random_bits;
 use crate::message_id::MessageDigest;
 use crate::owner::{Owner, OwnerParts};
 use crate::reply::shown;
+use crate::scope::ScopeDigest;
 use crate::session::Session;
 use crate::ttl::Ttl;
 
@@ -19,9 +21,9 @@ use crate::ttl::Ttl;
 #[must_use]
 #[non_exhaustive]
 pub enum ClaimOutcome {
-    /// Until the lease ends, only the caller may resume this wait.
+    /// Until the lease ends, only the caller may resume this wait, or start a flow on this scope.
     Claimed(Turn),
-    /// Another worker holds the wait.
+    /// Another worker holds the wait, or starts a flow.
     ///
     /// The message is not acknowledged: have the channel deliver it again, or claim again after
     /// `until`.
@@ -29,7 +31,7 @@ pub enum ClaimOutcome {
     Busy {
         /// The end of the other worker's lease, unless it is renewed.
         until: Timestamp,
-        /// True if the other worker holds the wait for this very message: this is a redelivery.
+        /// True if the other worker has its turn for this very message: this is a redelivery.
         same_message: bool,
     },
     /// The message was committed before; acknowledge and drop it.
@@ -39,7 +41,8 @@ pub enum ClaimOutcome {
         /// be sent once more. `None` if it kept none, or if newer replies have taken its place.
         reply: Option<Arc<[u8]>>,
     },
-    /// No session waits on any of the scopes.
+    /// No session waits on any of the scopes, and the call has no
+    /// [`start`](crate::ClaimOptions::start).
     NoWait,
 }
 
@@ -85,16 +88,18 @@ impl fmt::Debug for ClaimOutcome {
     }
 }
 
-/// The turn of one worker: a wait that it alone may resume, for one message.
+/// The turn of one worker: a wait that it alone may resume, or a flow that it alone may start, for
+/// one message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Turn {
-    /// The session to resume.
-    pub session: Arc<Session>,
+    /// The session to resume; `None` means: start a flow (C27). The key of the session to be is then
+    /// [`token.session_key()`](ClaimToken::session_key).
+    pub session: Option<Arc<Session>>,
     /// The proof of the claim, for `renew`, `release`, `commit` and `update`.
     pub token: ClaimToken,
-    /// The number of this claim of the wait, from 1. More than 1 means that an earlier claim
-    /// was released or revoked, that its lease ended, or that its answer was lost.
+    /// The number of this claim of the wait or the start, from 1. More than 1 means that an earlier
+    /// claim was released or revoked, that its lease ended, or that its answer was lost.
     pub attempt: u32,
     /// The end of the lease, unless it is renewed.
     pub lease_until: Timestamp,
@@ -106,6 +111,12 @@ impl Turn {
     pub fn owner(&self) -> OwnerParts {
         self.token.owner.parts()
     }
+
+    /// Returns the data of the session to resume; none if the turn starts a flow.
+    #[must_use]
+    pub fn data(&self) -> Option<&SessionData> {
+        self.session.as_deref().map(|session| &session.data)
+    }
 }
 
 /// The proof of a claim: a random secret, valid until the claim ends.
@@ -116,10 +127,13 @@ pub struct ClaimToken {
     pub(crate) message: MessageDigest,
     pub(crate) secret: TokenSecret,
     pub(crate) fencing: u64,
+    /// The scope on which a flow is started; none if a session is resumed.
+    pub(crate) start: Option<ScopeDigest>,
 }
 
 impl ClaimToken {
-    /// Returns the fencing number, which increases with each claim of the same session.
+    /// Returns the fencing number, which increases with each claim of the same session, its start
+    /// included.
     ///
     /// Pass it to other systems: one that refuses numbers below the highest it has seen cannot be
     /// changed by a worker that lost its claim.
@@ -128,7 +142,7 @@ impl ClaimToken {
         self.fencing
     }
 
-    /// Returns the key of the claimed session.
+    /// Returns the key of the claimed session, or of the session to be.
     #[must_use]
     pub const fn session_key(&self) -> &SessionKey {
         &self.key
@@ -152,19 +166,20 @@ impl fmt::Debug for ClaimToken {
 pub enum Commit {
     /// The flow waits again; the session is parked.
     Park(Box<NextWait>),
-    /// The flow has ended; the session is removed.
+    /// The flow has ended; the session is removed, if there is one.
     Finish,
 }
 
 impl Commit {
     /// Parks the session again on this scope, with new data.
     ///
-    /// The session keeps its TTL, counted anew ([`Ttl::Keep`]); [`Commit::ttl`] sets another one.
+    /// The session keeps its TTL, counted anew ([`Ttl::Keep`]); [`Commit::ttl`] sets another one. A new
+    /// session gets the store's default.
     pub fn park(scope: ReplyScope, data: SessionData) -> Self {
         Self::Park(Box::new(NextWait::new(Some(scope), data)))
     }
 
-    /// As [`Commit::park`], on the scope where the session waited.
+    /// As [`Commit::park`], on the scope where the session waited, or where the start began.
     pub fn park_here(data: SessionData) -> Self {
         Self::Park(Box::new(NextWait::new(None, data)))
     }
@@ -192,7 +207,8 @@ impl fmt::Debug for Commit {
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NextWait {
-    /// The scope of the next answer; `None` is the scope where the session waited.
+    /// The scope of the next answer; `None` is the scope where the session waited, or where the
+    /// start began.
     pub scope: Option<ReplyScope>,
     /// The state to resume from.
     pub data: SessionData,

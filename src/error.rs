@@ -37,7 +37,7 @@ pub enum Conflict {
         /// The revision that is stored.
         current: u64,
     },
-    /// Another worker holds a live claim on the wait (C16).
+    /// Another worker holds a live claim on the wait (C16), or starts a flow on the scope (C27).
     #[error("the wait is claimed until {until}")]
     Claimed {
         /// The end of the lease, unless it is renewed.
@@ -48,6 +48,10 @@ pub enum Conflict {
     /// message.
     #[error("the claim is no longer held by this token")]
     ClaimLost,
+    /// The key of the session to be is the key of a session of the same owner, which a start never
+    /// overwrites (C27).
+    #[error("a session with the key of the flow to start exists")]
+    KeyTaken,
     /// The cursor of a walk is no longer valid, because a server was restarted or replaced, or
     /// slots moved. Further pages could leave out sessions; start the walk again (C21).
     #[error("the servers changed during the walk; start it again")]

@@ -64,7 +64,7 @@ pub use lease::LeaseWatch;
 pub use message_id::MessageId;
 pub use options::{
     ClaimOptions, CommitOptions, CreateOptions, FindByUser, OperationId, ParkOptions,
-    RemoveOptions, StoreOptions, Ttl, UpdateOptions,
+    RemoveOptions, StartOptions, StoreOptions, Ttl, UpdateOptions,
 };
 pub use session::{ClearOutcome, CreateOutcome, Health, HealthWarning, ParkOutcome, Session};
 pub use store::SessionStore;

@@ -316,13 +316,57 @@ pub struct ClaimOptions {
     /// For how long the claim excludes other workers, unless it is renewed: at most
     /// [`MAX_LEASE`]. Less than a millisecond acts as 1 ms.
     pub lease: Duration,
+    /// What to do if no session waits on any of the scopes: with options, start a flow on the last
+    /// scope (C27). Default: none; the outcome is then
+    /// [`NoWait`](crate::ClaimOutcome::NoWait).
+    pub start: Option<StartOptions>,
 }
 
 impl ClaimOptions {
     /// Returns the defaults with this lease.
     #[must_use]
     pub const fn new(lease: Duration) -> Self {
-        Self { lease }
+        Self { lease, start: None }
+    }
+
+    /// Sets [`ClaimOptions::start`].
+    #[must_use]
+    pub fn start(mut self, start: StartOptions) -> Self {
+        self.start = Some(start);
+        self
+    }
+}
+
+/// How a [`claim`](crate::AsyncSessionStore::claim) starts a flow where no session waits (C27).
+///
+/// ```
+/// use greentic_session::{ClaimOptions, SessionKey, StartOptions};
+/// use std::time::Duration;
+///
+/// let start = StartOptions::new().key(SessionKey::new("run-7"));
+/// let options = ClaimOptions::new(Duration::from_secs(30)).start(start);
+/// assert!(options.start.is_some());
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StartOptions {
+    /// The key of the session to be. Default: a new random key, which cannot be guessed. A retry of
+    /// a start keeps the key of the first attempt, whatever is given here.
+    pub key: Option<SessionKey>,
+}
+
+impl StartOptions {
+    /// Returns the defaults.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { key: None }
+    }
+
+    /// Sets [`StartOptions::key`].
+    #[must_use]
+    pub fn key(mut self, key: SessionKey) -> Self {
+        self.key = Some(key);
+        self
     }
 }
 

@@ -10,9 +10,12 @@ use crate::error::{SessionResult, invalid_input};
 use crate::ids::check_key;
 use crate::message_id::MessageDigest;
 use crate::owner::Owner;
+use crate::scope::ScopeDigest;
 
 /// What a text of this form begins with.
 const VERSION: &str = "turn1";
+/// What stands in place of the scope of a start, if a session is resumed.
+const NO_START: &str = "-";
 
 impl ClaimToken {
     /// Returns the token as text, for a job queue that leads to another process.
@@ -32,12 +35,14 @@ impl ClaimToken {
     #[must_use]
     pub fn to_text(&self) -> String {
         let body = format!(
-            "{VERSION}.{:032x}.{:x}.{}.{}.{}",
+            "{VERSION}.{:032x}.{:x}.{}.{}.{}.{}",
             self.secret.0,
             self.fencing,
             hex::encode(self.message.0),
             hex::encode(self.owner.as_str()),
             hex::encode(self.key.as_str()),
+            self.start
+                .map_or(NO_START.to_owned(), |scope| scope.to_string()),
         );
         checked(&body)
     }
@@ -55,20 +60,20 @@ impl ClaimToken {
             return Err(damaged());
         }
         let fields: Vec<&str> = body.split('.').collect();
-        let [VERSION, secret, fencing, message, owner, key] = fields[..] else {
+        let [VERSION, secret, fencing, message, owner, key, start] = fields[..] else {
             return Err(damaged());
         };
         let secret = u128::from_str_radix(secret, 16).ok();
-        let mut digest = [0; 32];
-        hex::decode_to_slice(message, &mut digest).map_err(|_| damaged())?;
+        let start = (start != NO_START).then(|| digest(start)).transpose()?;
         let key = SessionKey::new(decoded(key)?);
         check_key(&key)?;
         Ok(Self {
             owner: Owner::parse(&decoded(owner)?, &key)?,
             key,
-            message: MessageDigest(digest),
+            message: MessageDigest(digest(message)?),
             secret: TokenSecret(secret.and_then(NonZeroU128::new).ok_or_else(damaged)?),
             fencing: u64::from_str_radix(fencing, 16).map_err(|_| damaged())?,
+            start: start.map(ScopeDigest::from_bytes),
         })
     }
 }
@@ -82,6 +87,12 @@ pub(crate) fn checked(body: &str) -> String {
 fn checksum(body: &str) -> String {
     let digest = Sha256::digest(body);
     hex::encode(&digest[..8])
+}
+
+fn digest(digits: &str) -> SessionResult<[u8; 32]> {
+    let mut digest = [0; 32];
+    hex::decode_to_slice(digits, &mut digest).map_err(|_| damaged())?;
+    Ok(digest)
 }
 
 fn decoded(digits: &str) -> SessionResult<String> {
@@ -107,20 +118,25 @@ mod tests {
             message: MessageDigest([7; 32]),
             secret: TokenSecret::random(),
             fencing: 1_795_574_784_784_539,
+            start: None,
         }
     }
 
     #[test]
     fn c16_a_token_survives_as_text() {
         for owner in ["dev:acme:-:ada", "dev:acme:%2D:ada", "dev:acme:sales:ada"] {
-            let token = token(owner);
+            let mut token = token(owner);
+            assert_eq!(ClaimToken::from_text(&token.to_text()).unwrap(), token);
+            token.start = Some(ScopeDigest::from_bytes([9; 32]));
             assert_eq!(ClaimToken::from_text(&token.to_text()).unwrap(), token);
         }
     }
 
     #[test]
     fn c16_a_damaged_token_is_refused() {
-        let text = token("dev:acme:-:ada").to_text();
+        let mut token = token("dev:acme:-:ada");
+        token.start = Some(ScopeDigest::from_bytes([9; 32]));
+        let text = token.to_text();
         let refused = |text: &str| ClaimToken::from_text(text).unwrap_err().code;
         for length in 0..text.len() {
             assert_eq!(refused(&text[..length]), ErrorCode::InvalidInput);

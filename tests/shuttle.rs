@@ -17,7 +17,7 @@ use greentic_session::inmemory::InMemorySessionStore;
 use greentic_session::{
     Blocking, ClaimOptions, ClaimOutcome, ClearOutcome, Commit, CommitOptions, CreateOptions,
     ErrorCode, MessageId, ParkOptions, ParkOutcome, RemoveOptions, SessionKey, SessionResult,
-    StoreOptions, UpdateOptions,
+    StartOptions, StoreOptions, UpdateOptions,
 };
 use shuttle::thread;
 
@@ -81,13 +81,28 @@ impl World {
     }
 
     fn claim(&self, who: Who, on: usize, message: &str) -> SessionResult<ClaimOutcome> {
+        self.claim_with(who, on, message, ClaimOptions::new(TTL))
+    }
+
+    fn start(&self, who: Who, on: usize, message: &str) -> SessionResult<ClaimOutcome> {
+        let options = ClaimOptions::new(TTL).start(StartOptions::new());
+        self.claim_with(who, on, message, options)
+    }
+
+    fn claim_with(
+        &self,
+        who: Who,
+        on: usize,
+        message: &str,
+        options: ClaimOptions,
+    ) -> SessionResult<ClaimOutcome> {
         let user = user(who.user.unwrap());
         self.calls.claim(
             &ctx(who),
             &user,
             &[scope(on)],
             &MessageId::new(message),
-            ClaimOptions::new(TTL),
+            options,
         )
     }
 
@@ -349,15 +364,68 @@ fn c16_a_claim_and_a_displacement_exclude_each_other() {
         match parked {
             Err(refused) => {
                 assert_eq!(refused.code, ErrorCode::Conflict);
-                assert_eq!(claim.session.key, key());
+                assert_eq!(*claim.token.session_key(), key());
             }
-            Ok(_) => assert_eq!(claim.session.key, other),
+            Ok(_) => assert_eq!(*claim.token.session_key(), other),
         }
         world
             .calls
             .commit(&claim.token, Commit::Finish, CommitOptions::new())
             .unwrap();
         assert_eq!(world.find(ANN, 0), None);
+        world.assert_consistent(ANN);
+        world.assert_leaves_nothing();
+    });
+}
+
+#[test]
+fn c27_one_of_many_workers_starts_a_flow() {
+    explore(|| {
+        let world = World::new();
+        let start = |world: World| match world.start(ANN, 0, "m").unwrap() {
+            ClaimOutcome::Claimed(turn) => {
+                assert_eq!(turn.session, None);
+                let here = Commit::park_here(data(ANN, 1)).ttl(TTL);
+                world
+                    .calls
+                    .commit(&turn.token, here, CommitOptions::new())
+                    .unwrap();
+                1
+            }
+            ClaimOutcome::Busy { .. } | ClaimOutcome::Duplicate { .. } => 0,
+            other => panic!("{other:?}: the message is remembered in the step that parks"),
+        };
+        let third = {
+            let world = world.clone();
+            thread::spawn(move || start(world))
+        };
+        let (one, other) = together(&world, start, start);
+        assert_eq!(one + other + third.join().unwrap(), 1);
+        assert_eq!(world.waits(ANN).len(), 1);
+        world.assert_consistent(ANN);
+        world.assert_leaves_nothing();
+    });
+}
+
+#[test]
+fn c27_a_start_and_a_park_exclude_each_other() {
+    explore(|| {
+        let world = World::new();
+        let (started, parked) = together(
+            &world,
+            |world| world.start(ANN, 0, "m").unwrap(),
+            |world| world.park(ANN, 0, &key(), 1),
+        );
+        let ClaimOutcome::Claimed(turn) = started else {
+            panic!("the scope is free, or the session waits: {started:?}");
+        };
+        assert_eq!(turn.session.is_some(), parked.is_ok());
+        let here = Commit::park_here(data(ANN, 2)).ttl(TTL);
+        world
+            .calls
+            .commit(&turn.token, here, CommitOptions::new())
+            .unwrap();
+        assert_eq!(world.waits(ANN), [turn.token.session_key().clone()]);
         world.assert_consistent(ANN);
         world.assert_leaves_nothing();
     });

@@ -146,8 +146,9 @@ impl<B: Backend> AsyncSessionStore for B {
         message: &MessageId,
         options: ClaimOptions,
     ) -> SessionResult<ClaimOutcome> {
-        let request = request::Claim::new(ctx, user, scopes, message, &options)?;
-        Backend::claim(self, request).await
+        let request = request::Claim::new(self.options(), ctx, user, scopes, message, options)?;
+        self.refused_waits()
+            .count(Backend::claim(self, request).await)
     }
 
     async fn renew(&self, token: &ClaimToken, lease: Duration) -> SessionResult<Timestamp> {

@@ -12,6 +12,9 @@ pub enum Need {
     /// The operations with a context that act on the caller's own sessions only (C38):
     /// [`Subject::both_apis`](super::Subject::both_apis).
     FencedForms,
+    /// Start claims ([`ClaimOptions::start`](crate::ClaimOptions::start)):
+    /// [`Subject::both_apis`](super::Subject::both_apis), unless they are waived.
+    Start,
     /// A clock that the case can move: [`Time::Manual`](super::Time::Manual).
     Clock,
     /// More stores, with other options: [`Subject::with_options`](super::Subject::with_options).
@@ -30,6 +33,7 @@ impl fmt::Display for Need {
             Self::AsyncApi => "needs the async API",
             Self::AllOperations => "needs the operations beyond the nine methods",
             Self::FencedForms => "needs the fenced forms",
+            Self::Start => "needs start claims",
             Self::Clock => "needs a clock that can be moved",
             Self::Options => "needs stores with other options",
             Self::Leftovers => "needs a count of what the store holds",

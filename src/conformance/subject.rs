@@ -112,8 +112,8 @@ impl Subject {
     pub(super) fn has(&self, need: Need) -> bool {
         match need {
             Need::AsyncApi | Need::AllOperations => self.full.is_some(),
-            // A store can leave the methods to their default bodies.
-            Need::FencedForms => self.full.is_some() && self.waiver(need).is_none(),
+            // A store can leave the methods to their default bodies, and refuse the option.
+            Need::FencedForms | Need::Start => self.full.is_some() && self.waiver(need).is_none(),
             Need::Clock => matches!(self.time, Time::Manual(_)),
             Need::Options => self.make.is_some(),
             Need::Leftovers => self.leftovers.is_some(),

@@ -13,7 +13,7 @@ use super::time::{LONG, Time, soon};
 use crate::claim::{ClaimOutcome, Commit, Turn};
 use crate::error::SessionResult;
 use crate::message_id::MessageId;
-use crate::options::{ClaimOptions, CreateOptions, FindByUser, ParkOptions};
+use crate::options::{ClaimOptions, CreateOptions, FindByUser, ParkOptions, StartOptions};
 use crate::session::{ClearOutcome, CreateOutcome, ParkOutcome, Session};
 
 pub(super) struct TestUser<'s> {
@@ -32,6 +32,22 @@ pub(super) fn data_of(ctx: &TenantCtx, payload: &str) -> SessionData {
         pack_id: None,
         cursor: SessionCursor::new("node.wait"),
         context_json: payload.to_owned(),
+    }
+}
+
+/// Returns the session that a turn resumes; requires that there is one.
+#[track_caller]
+pub(super) fn resumed(turn: &Turn) -> CaseResult<&Session> {
+    let session = turn.session.as_deref();
+    session.ok_or_else(|| Failure::new("the turn starts a flow"))
+}
+
+/// Returns the turn of a start; requires that it is one.
+#[track_caller]
+fn as_start(outcome: ClaimOutcome) -> CaseResult<Turn> {
+    match outcome {
+        ClaimOutcome::Claimed(turn) if turn.session.is_none() => Ok(turn),
+        other => Err(Failure::new(format!("expected a start, found {other:?}"))),
     }
 }
 
@@ -180,6 +196,49 @@ impl TestUser<'_> {
             Ok(!matches!(last, ClaimOutcome::Busy { .. }))
         })?;
         Ok(last)
+    }
+
+    /// Claims, and starts a flow on the last scope if nothing else takes the message.
+    pub fn start_on(
+        &self,
+        scopes: &[ReplyScope],
+        message: &str,
+        lease: Duration,
+        start: StartOptions,
+    ) -> SessionResult<ClaimOutcome> {
+        let (store, options) = (self.store, ClaimOptions::new(lease).start(start));
+        let message = MessageId::new(message);
+        store.claim(&self.ctx, &self.user, scopes, &message, options)
+    }
+
+    pub fn start(&self, scope: &ReplyScope, message: &str) -> SessionResult<ClaimOutcome> {
+        self.start_on(slice::from_ref(scope), message, LONG, StartOptions::new())
+    }
+
+    /// Starts a flow with a session of this key; requires that the start is granted.
+    #[track_caller]
+    pub fn started_with(
+        &self,
+        scope: &ReplyScope,
+        message: &str,
+        lease: Duration,
+        key: &SessionKey,
+    ) -> CaseResult<Turn> {
+        let start = StartOptions::new().key(key.clone());
+        as_start(self.start_on(slice::from_ref(scope), message, lease, start)?)
+    }
+
+    /// Starts a flow; requires that the start is granted.
+    #[track_caller]
+    pub fn started(&self, scope: &ReplyScope, message: &str) -> CaseResult<Turn> {
+        as_start(self.start(scope, message)?)
+    }
+
+    /// Lets the lease of a start pass.
+    pub fn end_start(&self, lease: Duration, scope: &ReplyScope) -> CaseResult {
+        self.time.pass(lease, || {
+            Ok(self.claim(scope, "probe")? == ClaimOutcome::NoWait)
+        })
     }
 
     /// Commits a claim: parks its session again, with this payload.

@@ -16,7 +16,7 @@ use crate::mapping::random_session_key;
 use crate::message_id::{MessageDigest, MessageId};
 use crate::options::{
     ClaimOptions, CommitOptions, CreateOptions, NextTtl, OperationId, ParkOptions, RemoveOptions,
-    StoreOptions, TtlMillis, UpdateOptions, lease_millis,
+    StartOptions, StoreOptions, TtlMillis, UpdateOptions, lease_millis,
 };
 use crate::owner::{Identity, Owner};
 use crate::payload;
@@ -193,15 +193,30 @@ pub(crate) struct Claim {
     /// Drawn before the call, so that a repeat of the call finds its own claim (C14).
     pub secret: TokenSecret,
     pub lease_millis: u64,
+    /// None: no flow is started.
+    pub start: Option<Start>,
+}
+
+/// What a claim does where no session waits.
+pub(crate) struct Start {
+    /// The last scope of the claim.
+    pub scope: ScopeDigests,
+    /// The key of the session to be. Drawn before the call too, unless the caller gave it.
+    pub key: SessionKey,
+    #[cfg(feature = "redis")]
+    pub is_given: bool,
+    /// How many waits the owner may have; 0 for any number.
+    pub max_waits: usize,
 }
 
 impl Claim {
     pub fn new(
+        store: &StoreOptions,
         ctx: &TenantCtx,
         user: &UserId,
         scopes: &[ReplyScope],
         message: &MessageId,
-        options: &ClaimOptions,
+        options: ClaimOptions,
     ) -> SessionResult<Self> {
         let owner = Owner::of_caller(ctx, user)?;
         if scopes.is_empty() || scopes.len() > MAX_SCOPES {
@@ -210,15 +225,41 @@ impl Claim {
                 scopes.len()
             )));
         }
+        let scopes: Vec<_> = scopes
+            .iter()
+            .map(ScopeDigests::of)
+            .collect::<SessionResult<_>>()?;
+        let start = match (options.start, scopes.last()) {
+            (Some(start), Some(scope)) => Some(Start::new(store, *scope, start)?),
+            _ => None,
+        };
         Ok(Self {
             owner,
-            scopes: scopes
-                .iter()
-                .map(ScopeDigests::of)
-                .collect::<SessionResult<_>>()?,
+            scopes,
             message: message.digest()?,
             secret: TokenSecret::random(),
             lease_millis: lease_millis(options.lease)?,
+            start,
+        })
+    }
+}
+
+impl Start {
+    fn new(
+        store: &StoreOptions,
+        scope: ScopeDigests,
+        options: StartOptions,
+    ) -> SessionResult<Self> {
+        #[cfg(feature = "redis")]
+        let is_given = options.key.is_some();
+        let key = options.key.unwrap_or_else(random_session_key);
+        check_key(&key)?;
+        Ok(Self {
+            scope,
+            key,
+            #[cfg(feature = "redis")]
+            is_given,
+            max_waits: store.max_waits,
         })
     }
 }
@@ -247,7 +288,7 @@ pub(crate) struct Commit {
 
 pub(crate) enum Next {
     Park {
-        /// None is the scope where the session waits.
+        /// None is the scope where the session waits, or where the start began.
         scope: Option<ScopeDigests>,
         session: NewSession,
         ttl: NextTtl,

@@ -2,6 +2,7 @@
 
 use greentic_types::SessionKey;
 
+use super::start::to_replace;
 use super::{Head, Ledger, Remembered, Wait, live_or_deleted, named, other_holder, put_unclaimed};
 use crate::admin::{ImportMode, ImportOutcome, RevokeOutcome};
 use crate::claim::TokenSecret;
@@ -69,6 +70,11 @@ pub(crate) fn import<L: Ledger>(
         }
         head.require_unclaimed(now)?;
     }
+    let scope = request.wait.as_ref().map(|wait| wait.scope);
+    let replaced = match &scope {
+        Some(scope) => to_replace(ledger, now, &request.owner, scope, None)?,
+        None => None,
+    };
     ledger.skip_numbers(request.fencing);
     let head = Head {
         names_user: Identity::of(&request.session.data().tenant_ctx)?
@@ -86,6 +92,9 @@ pub(crate) fn import<L: Ledger>(
     ledger.put(request.session, stored.as_ref(), head)?;
     if let Some((displaced, head)) = displaced {
         ledger.put_head(&displaced, &head, head.displaced())?;
+    }
+    if let Some(scope) = scope.filter(|_| replaced.is_some()) {
+        ledger.set_start(&owner, &scope, None)?;
     }
     if request.latest {
         ledger.set_latest_created(&owner, Some(&key))?;

@@ -1,30 +1,46 @@
-//! Claim, renew, release and commit (C16).
+//! Claim, renew, release and commit (C16, C27).
 
 use greentic_types::SessionKey;
 
+use super::lease::lease_end;
+use super::start::live_start;
 use super::waits::NextWait;
 use super::{
-    CommitOutcome, Head, Lease, Ledger, Remembered, delete_session, live_or_deleted, put_unclaimed,
-    waiting,
+    CommitOutcome, Head, Lease, Ledger, Remembered, Start, delete_session, live_or_deleted,
+    put_unclaimed, starts, waiting,
 };
 use crate::claim::{ClaimOutcome, ClaimToken, Turn};
 use crate::clock::{Timestamp, whole_millis};
 use crate::error::{Conflict, SessionResult, conflict};
 use crate::options::{LATEST_DEADLINE, StoreOptions};
 use crate::request::{self, Next};
+use crate::scope::ScopeDigest;
 
 pub(crate) fn claim<L: Ledger>(
     ledger: &mut L,
     now: Timestamp,
-    request: request::Claim,
+    mut request: request::Claim,
 ) -> SessionResult<ClaimOutcome> {
     let remembered = ledger.remembered(&request.owner, &request.message)?;
     if let Some(done) = remembered.filter(|remembered| now < remembered.until) {
         let reply = done.reply.map(|reply| reply.into_bytes());
         return Ok(ClaimOutcome::duplicate_with(reply));
     }
-    let Some((key, head)) = first_waiting(ledger, now, &request)? else {
-        return Ok(ClaimOutcome::NoWait);
+    let (key, head) = match first_taker(ledger, now, &request)? {
+        Some(Taker::Wait(key, head)) => (key, head),
+        Some(Taker::Start(scope, start)) if start.secret == request.secret => {
+            return Ok(starts::started(request, scope, &start));
+        }
+        Some(Taker::Start(_, start)) => {
+            let same_message = start.message == request.message;
+            return Ok(ClaimOutcome::busy(start.until, same_message));
+        }
+        None => {
+            return match request.start.take() {
+                Some(wanted) => starts::start(ledger, now, request, &wanted),
+                None => Ok(ClaimOutcome::NoWait),
+            };
+        }
     };
     let Some(wait) = &head.wait else {
         return Ok(ClaimOutcome::NoWait);
@@ -56,15 +72,26 @@ pub(crate) fn claim<L: Ledger>(
     claimed(ledger, request, key, attempt, &lease)
 }
 
-/// The session that waits on the first scope on which one does.
-fn first_waiting<L: Ledger>(
+/// What takes the message on a scope.
+enum Taker {
+    Wait(SessionKey, Head),
+    /// A live start claim.
+    Start(ScopeDigest, Start),
+}
+
+/// What takes the message on the first scope on which something does.
+fn first_taker<L: Ledger>(
     ledger: &L,
     now: Timestamp,
     request: &request::Claim,
-) -> SessionResult<Option<(SessionKey, Head)>> {
+) -> SessionResult<Option<Taker>> {
     for scope in &request.scopes {
-        if let Some(found) = waiting(ledger, now, &request.owner, &scope.ours)? {
-            return Ok(Some(found));
+        let (owner, scope) = (&request.owner, scope.ours);
+        if let Some((key, head)) = waiting(ledger, now, owner, &scope)? {
+            return Ok(Some(Taker::Wait(key, head)));
+        }
+        if let Some(start) = live_start(ledger, now, owner, &scope)? {
+            return Ok(Some(Taker::Start(scope, start)));
         }
     }
     Ok(None)
@@ -80,17 +107,19 @@ fn claimed<L: Ledger>(
     let Some(session) = ledger.session(&key)? else {
         return Ok(ClaimOutcome::NoWait);
     };
+    let token = ClaimToken {
+        owner: request.owner,
+        key,
+        message: request.message,
+        secret: request.secret,
+        fencing: lease.fencing,
+        start: None,
+    };
     Ok(ClaimOutcome::Claimed(Turn {
-        session,
+        session: Some(session),
+        token,
         attempt,
         lease_until: lease.until,
-        token: ClaimToken {
-            owner: request.owner,
-            key,
-            message: request.message,
-            secret: request.secret,
-            fencing: lease.fencing,
-        },
     }))
 }
 
@@ -99,6 +128,9 @@ pub(crate) fn renew<L: Ledger>(
     now: Timestamp,
     request: &request::Renew,
 ) -> SessionResult<Timestamp> {
+    if let Some(scope) = &request.token.start {
+        return starts::renew(ledger, now, request, scope);
+    }
     let head = held(ledger, now, &request.token)?;
     let until = lease_end(now, request.lease_millis);
     let mut renewed = head.clone();
@@ -114,6 +146,9 @@ pub(crate) fn release<L: Ledger>(
     now: Timestamp,
     token: &ClaimToken,
 ) -> SessionResult<()> {
+    if let Some(scope) = &token.start {
+        return starts::release(ledger, now, token, scope);
+    }
     let Some(head) = live_or_deleted(ledger, now, &token.key)? else {
         return Err(conflict(Conflict::ClaimLost));
     };
@@ -154,13 +189,38 @@ pub(crate) fn commit<L: Ledger>(
     {
         return Ok(CommitOutcome::Done);
     }
-    let head = held(ledger, now, &token)?;
+    // A message is committed once, even if it claimed two waits. No worker needs the second claim.
+    let message_is_done = done.is_some();
+    let outcome = match token.start {
+        Some(scope) => starts::commit(ledger, now, &token, &scope, next, message_is_done)?,
+        None => commit_wait(ledger, now, &token, next, message_is_done)?,
+    };
+    if outcome == CommitOutcome::Done {
+        let message = Remembered {
+            message: token.message,
+            secret: token.secret,
+            until: lease_end(now, whole_millis(options.message_window))
+                .min(Timestamp::from_millis(LATEST_DEADLINE)),
+            reply: reply.map(Box::new),
+        };
+        ledger.remember(&token.owner, message, now, options.message_limit(), now)?;
+    }
+    Ok(outcome)
+}
+
+fn commit_wait<L: Ledger>(
+    ledger: &mut L,
+    now: Timestamp,
+    token: &ClaimToken,
+    next: Next,
+    message_is_done: bool,
+) -> SessionResult<CommitOutcome> {
+    let head = held(ledger, now, token)?;
     if !head.is_claimed_for(&token.message) {
         return Err(conflict(Conflict::ClaimLost));
     }
-    if done.is_some() {
-        // A message is committed once, even if it claimed two waits. No worker needs this claim.
-        end_claim(ledger, now, &token, &head)?;
+    if message_is_done {
+        end_claim(ledger, now, token, &head)?;
         return Ok(CommitOutcome::Refused);
     }
     match next {
@@ -183,18 +243,11 @@ pub(crate) fn commit<L: Ledger>(
                 operation: head.operation,
                 // The worker has the turn already.
                 max_waits: 0,
+                start: None,
             };
             next.register(ledger, now, Some(&head))?;
         }
     }
-    let message = Remembered {
-        message: token.message,
-        secret: token.secret,
-        until: lease_end(now, whole_millis(options.message_window))
-            .min(Timestamp::from_millis(LATEST_DEADLINE)),
-        reply: reply.map(Box::new),
-    };
-    ledger.remember(&token.owner, message, now, options.message_limit(), now)?;
     Ok(CommitOutcome::Done)
 }
 
@@ -204,8 +257,4 @@ fn held<L: Ledger>(ledger: &mut L, now: Timestamp, token: &ClaimToken) -> Sessio
         .ok_or_else(|| conflict(Conflict::ClaimLost))?;
     head.require_token(token.secret)?;
     Ok(head)
-}
-
-fn lease_end(now: Timestamp, millis: u64) -> Timestamp {
-    Timestamp::from_millis(now.as_millis().saturating_add(millis))
 }

@@ -18,8 +18,8 @@ pub(crate) struct Erased {
     pub messages: u64,
 }
 
-/// The erasure of one owner: first the sessions that the caller knows, then those that wait, and the
-/// messages last. A claim does not prevent it.
+/// The erasure of one owner: first the start claims, then the sessions that the caller knows, then
+/// those that wait, and the messages last. A claim does not prevent it.
 pub(crate) struct Erasure<P> {
     pub erased: Erased,
     owner: Owner,
@@ -44,11 +44,13 @@ impl<P: Clone> Erasure<P> {
     where
         L: Ledger<Position = P>,
     {
-        let keys = self.keys.split_off(self.keys.len().saturating_sub(STEP));
+        // First, so that no worker stores a session behind the erasure.
+        let mut left = STEP - ledger.drop_starts(&self.owner, STEP)?;
+        let keys = self.keys.split_off(self.keys.len().saturating_sub(left));
         for key in &keys {
             self.erase_session(ledger, now, key)?;
         }
-        let mut left = STEP - keys.len();
+        left -= keys.len();
         if left == 0 {
             return Ok(false);
         }

@@ -62,6 +62,11 @@ impl Head {
     }
 }
 
+/// The end of a lease, or of a window, that lasts so long from now.
+pub(super) fn lease_end(now: Timestamp, millis: u64) -> Timestamp {
+    Timestamp::from_millis(now.as_millis().saturating_add(millis))
+}
+
 impl Lease {
     /// Returns false from the end of the lease on. The wait can then be claimed again (C16); until
     /// that happens, the token still commits.

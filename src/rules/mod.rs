@@ -10,6 +10,8 @@ mod erasure;
 mod lease;
 mod reads;
 mod sessions;
+mod start;
+mod starts;
 mod wait_list;
 mod waits;
 
@@ -38,6 +40,9 @@ pub(crate) use lease::Lease;
 pub(crate) use reads::multiple_waits;
 pub(crate) use reads::{find, latest, list};
 pub(crate) use sessions::{create, remove, update};
+#[cfg(feature = "redis")]
+pub(crate) use start::SHORTEST_STAY;
+pub(crate) use start::Start;
 pub(crate) use wait_list::WaitList;
 pub(crate) use waits::{clear, park};
 
@@ -181,7 +186,11 @@ pub(crate) trait View {
         after: Option<&Self::Position>,
         limit: usize,
     ) -> SessionResult<RoutedPage<Self::Position>>;
-    /// Counts the routes of an owner. Sessions that have expired and are not dropped yet count too.
+    /// Returns the record of the start claim on a scope, also one that has expired and is not dropped
+    /// yet.
+    fn start(&self, owner: &Owner, scope: &ScopeDigest) -> SessionResult<Option<Start>>;
+    /// Counts the routes and the start claims of an owner. What has expired and is not dropped yet
+    /// counts too.
     fn wait_count(&self, owner: &Owner) -> SessionResult<usize>;
     /// Returns the session that was created last.
     fn latest_created(&self, owner: &Owner) -> SessionResult<Option<SessionKey>>;
@@ -204,6 +213,15 @@ pub(crate) trait Ledger: View {
     fn put_head(&mut self, key: &SessionKey, old: &Head, new: Head) -> SessionResult<()>;
     /// Removes a session and the index entries of its head.
     fn delete(&mut self, key: &SessionKey, head: &Head) -> SessionResult<()>;
+    /// Stores the record of the start claim on a scope, or removes it.
+    fn set_start(
+        &mut self,
+        owner: &Owner,
+        scope: &ScopeDigest,
+        start: Option<Start>,
+    ) -> SessionResult<()>;
+    /// Removes some start claims of an owner, at most `limit`, and returns how many.
+    fn drop_starts(&mut self, owner: &Owner, limit: usize) -> SessionResult<usize>;
     fn set_latest_created(&mut self, owner: &Owner, key: Option<&SessionKey>) -> SessionResult<()>;
     /// Returns a number greater than all that the owner was given before. It is at least the time
     /// in milliseconds, so that it increases even after the owner was erased.

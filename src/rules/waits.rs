@@ -2,7 +2,9 @@
 
 use greentic_types::SessionKey;
 
-use super::{Head, Ledger, Wait, delete_session, live_or_deleted, other_holder, waiting};
+use super::start::to_replace;
+use super::{Head, Ledger, View, Wait, delete_session, live_or_deleted, other_holder, waiting};
+use crate::claim::TokenSecret;
 use crate::clock::Timestamp;
 use crate::error::{SessionResult, too_many_waits};
 use crate::options::{NextTtl, OperationId};
@@ -51,6 +53,7 @@ pub(crate) fn park<L: Ledger>(
         ttl,
         operation,
         max_waits,
+        start: None,
     };
     let revision = next.register(ledger, now, stored.as_ref())?;
     Ok(ParkOutcome::Registered { revision })
@@ -79,6 +82,8 @@ pub(super) struct NextWait {
     pub operation: Option<OperationId>,
     /// How many waits the owner may have; 0 for any number.
     pub max_waits: usize,
+    /// The start claim that the wait ends.
+    pub start: Option<TokenSecret>,
 }
 
 impl NextWait {
@@ -90,9 +95,12 @@ impl NextWait {
         stored: Option<&Head>,
     ) -> SessionResult<u64> {
         let displaced = self.to_displace(ledger, now)?;
-        if stored.is_none_or(|stored| stored.wait.is_none()) && displaced.is_none() {
-            self.require_room(ledger)?;
+        let replaced = to_replace(ledger, now, &self.owner, &self.scope, self.start)?;
+        let is_new = stored.is_none_or(|stored| stored.wait.is_none());
+        if is_new && displaced.is_none() && replaced.is_none() {
+            require_room(ledger, &self.owner, self.max_waits)?;
         }
+        let (owner, scope) = (self.owner.clone(), self.scope);
         let order = ledger.next_number(&self.owner, now)?;
         let revision = stored.map_or(1, |stored| stored.revision + 1);
         let ttl = self.ttl.over(stored.and_then(|stored| stored.ttl));
@@ -118,17 +126,10 @@ impl NextWait {
         if let Some((key, head)) = displaced {
             ledger.put_head(&key, &head, head.displaced())?;
         }
-        Ok(revision)
-    }
-
-    /// Refuses one more wait of an owner that has as many as it may have. The storage has dropped what
-    /// has expired.
-    fn require_room<L: Ledger>(&self, ledger: &L) -> SessionResult<()> {
-        match self.max_waits {
-            0 => Ok(()),
-            limit if ledger.wait_count(&self.owner)? < limit => Ok(()),
-            limit => Err(too_many_waits(limit)),
+        if replaced.is_some() {
+            ledger.set_start(&owner, &scope, None)?;
         }
+        Ok(revision)
     }
 
     // Returns the session that waits on the scope. It will stay readable by its key, keep its
@@ -143,5 +144,19 @@ impl NextWait {
             head.require_unclaimed(now)?;
         }
         Ok(displaced)
+    }
+}
+
+/// Refuses one more wait of an owner that has as many as it may have. The storage has dropped what
+/// has expired.
+pub(super) fn require_room<V: View>(
+    view: &V,
+    owner: &Owner,
+    max_waits: usize,
+) -> SessionResult<()> {
+    match max_waits {
+        0 => Ok(()),
+        limit if view.wait_count(owner)? < limit => Ok(()),
+        limit => Err(too_many_waits(limit)),
     }
 }

@@ -5,7 +5,7 @@ use greentic_session::conformance::run_filtered;
 use crate::faulty::{Fault, subject};
 
 /// A fault, and the cases that must find it.
-const FOUND_BY: [(Fault, &[&str]); 29] = [
+const FOUND_BY: [(Fault, &[&str]); 30] = [
     (
         Fault::RemoveKeepsTheList,
         &["c07_remove_takes_the_wait", "c12_the_deadline_is_exact"],
@@ -24,6 +24,7 @@ const FOUND_BY: [(Fault, &[&str]); 29] = [
     (
         Fault::GrantsEveryClaim,
         &[
+            "c27_one_of_many_starts_wins",
             "c16_one_of_many_claims_wins",
             "c16_a_live_claim_makes_other_claims_busy",
         ],
@@ -34,6 +35,10 @@ const FOUND_BY: [(Fault, &[&str]); 29] = [
             "c10_list_is_in_order_of_registration",
             "c10_many_waits_stay_in_order",
         ],
+    ),
+    (
+        Fault::HidesStarts,
+        &["c27_a_caller_without_the_option_sees_a_start"],
     ),
     (
         Fault::ClearsNothing,
@@ -63,6 +68,7 @@ const FOUND_BY: [(Fault, &[&str]); 29] = [
     (
         Fault::ForgetsMessages,
         &[
+            "c27_a_commit_makes_the_session",
             "c16_finish_removes_and_remembers",
             "c16_park_again_keeps_the_wait",
         ],
@@ -102,7 +108,10 @@ const FOUND_BY: [(Fault, &[&str]); 29] = [
     ),
     (
         Fault::StaleTokensCommit,
-        &["c16_a_claim_that_was_taken_over_is_void"],
+        &[
+            "c27_a_retry_keeps_the_key",
+            "c16_a_claim_that_was_taken_over_is_void",
+        ],
     ),
     (
         Fault::GivesWrongCodes,
@@ -120,6 +129,7 @@ const FOUND_BY: [(Fault, &[&str]); 29] = [
     (
         Fault::EraseOnlyPretends,
         &[
+            "c22_erase_takes_start_claims",
             "c22_erase_leaves_nothing_of_a_tenant",
             "c22_erase_finds_owners_that_have_only_message_ids",
         ],

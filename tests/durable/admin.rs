@@ -11,7 +11,7 @@ use greentic_session::admin::{
 use greentic_session::durable::DurableSessionStore;
 use greentic_session::{
     Blocking, ClaimOptions, ClaimOutcome, ClearOutcome, Commit, CommitOptions, MessageId,
-    ParkOptions, SessionStore as _,
+    ParkOptions, SessionStore as _, StartOptions,
 };
 use redb::{ReadableDatabase, ReadableTable, TableDefinition};
 
@@ -19,8 +19,8 @@ use crate::samples::{ctx, key, scope, user};
 use crate::scratch::{Scratch, data};
 
 const LONG: Duration = Duration::from_secs(3600);
-const TABLES: [&str; 8] = [
-    "sessions", "payloads", "routes", "owners", "messages", "ages", "expiry", "replies",
+const TABLES: [&str; 9] = [
+    "sessions", "payloads", "routes", "owners", "messages", "ages", "expiry", "replies", "starts",
 ];
 
 type Rows = TableDefinition<'static, &'static [u8], &'static [u8]>;
@@ -38,7 +38,19 @@ fn filled(scratch: &Scratch, who: &str) {
     for number in 0..3 {
         answered(&store, who, &format!("{who}-done-{number}"));
     }
+    started(&store, who, &format!("{who}-start"));
     let _created = store.create_session(&ctx(who), data(who, who)).unwrap();
+}
+
+fn started(store: &Blocking<DurableSessionStore>, who: &str, name: &str) {
+    let claimed = store.claim(
+        &ctx(who),
+        &user(who),
+        &[scope(name)],
+        &MessageId::new(name),
+        ClaimOptions::new(LONG).start(StartOptions::new()),
+    );
+    assert!(matches!(claimed, Ok(ClaimOutcome::Claimed(_))));
 }
 
 fn park(store: &Blocking<DurableSessionStore>, who: &str, name: &str, ttl: Option<Duration>) {
@@ -267,6 +279,32 @@ fn c23_every_damaged_row_is_found_and_source_rows_are_kept() {
             }
             _ => assert!(left.is_empty(), "{table}: {left:?}"),
         }
+    }
+}
+
+#[test]
+fn c27_a_damaged_start_claim_is_erased() {
+    let scratch = Scratch::new();
+    started(&Blocking::new(scratch.open()), "anna", "start");
+    let victim = row(&scratch.path(), "starts", |_| true);
+    tamper(&scratch.path(), "starts", &victim, |mut value| {
+        *value.last_mut()? ^= 1;
+        Some(value)
+    });
+    let store = scratch.open();
+    let api = Blocking::new(store);
+    let anna = ctx("anna");
+    let tenant = OwnerSelection::tenant(anna.env.clone(), anna.tenant.clone());
+    let page = api.erase(&tenant, EraseMode::Erase, None, 20).unwrap();
+    assert_eq!((page.sessions, page.messages), (0, 0));
+    let found = verified(&api, VerifyMode::Repair);
+    assert!(found.iter().all(|finding| finding.repaired), "{found:?}");
+    drop(api);
+    let database = redb::Database::open(scratch.path()).unwrap();
+    let txn = database.begin_read().unwrap();
+    for table in TABLES {
+        let rows = txn.open_table(Rows::new(table)).unwrap();
+        assert_eq!(rows.iter().unwrap().count(), 0, "{table}");
     }
 }
 

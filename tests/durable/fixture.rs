@@ -8,7 +8,7 @@ use greentic_session::clock::{ManualClock, Timestamp};
 use greentic_session::durable::DurableSessionStore;
 use greentic_session::{
     Blocking, ClaimOptions, ClaimOutcome, Commit, CommitOptions, CreateOptions, MessageId,
-    ParkOptions, RemoveOptions, SessionErrorExt, UpdateOptions,
+    ParkOptions, RemoveOptions, SessionErrorExt, StartOptions, UpdateOptions,
 };
 
 use crate::samples::{ctx, key, scope, user};
@@ -35,7 +35,8 @@ fn open(scratch: &Scratch, at: Timestamp) -> (Arc<DurableSessionStore>, Arc<Manu
 }
 
 /// Writes a session without a wait, and waits: with and without deadline, displaced, claimed,
-/// released, answered, and finished with a reply. One text contains escapes and a character outside the BMP.
+/// released, answered, and finished with a reply; and a start claim. One text contains escapes and a
+/// character outside the BMP.
 fn write(store: &Arc<DurableSessionStore>) {
     let api = Blocking::from(Arc::clone(store));
     let created = CreateOptions::new().key(key("created")).ttl(2 * HOUR);
@@ -80,6 +81,14 @@ fn write(store: &Arc<DurableSessionStore>) {
     let next = Commit::park(scope("next"), data("ann", "second"));
     api.commit(&claim("answered", "m-answered"), next, CommitOptions::new())
         .unwrap();
+    let starting = api.claim(
+        &ctx("ann"),
+        &user("ann"),
+        &[scope("starting")],
+        &MessageId::new("m-starting"),
+        ClaimOptions::new(MINUTE).start(StartOptions::new().key(key("to-be"))),
+    );
+    assert!(matches!(starting, Ok(ClaimOutcome::Claimed(_))));
     park("over", "over", "o", ParkOptions::new());
     let options = CommitOptions::new().reply(*b"See you.");
     api.commit(&claim("over", "m-over"), Commit::Finish, options)
@@ -124,10 +133,12 @@ fn assert_written(store: &Arc<DurableSessionStore>) {
     assert_eq!(claim("next", "m-answered"), ClaimOutcome::duplicate());
     let replied = ClaimOutcome::duplicate_with(Some(b"See you.".as_slice().into()));
     assert_eq!(claim("next", "m-over"), replied);
-    let ClaimOutcome::Busy { until, .. } = claim("claimed", "m-new") else {
-        panic!("the claim was forgotten");
-    };
-    assert_eq!(until.since(WRITTEN_AT), MINUTE);
+    for claimed in ["claimed", "starting"] {
+        let ClaimOutcome::Busy { until, .. } = claim(claimed, "m-new") else {
+            panic!("the claim was forgotten");
+        };
+        assert_eq!(until.since(WRITTEN_AT), MINUTE);
+    }
     let refused = api.update(&key("claimed"), ann("x"), UpdateOptions::new());
     assert!(refused.unwrap_err().conflict().is_some());
     let ClaimOutcome::Claimed(again) = claim("released", "m-released") else {
@@ -200,7 +211,7 @@ fn the_fixture_has_the_documented_tables_and_version_1() {
         tables,
         [
             "ages", "expiry", "messages", "meta", "owners", "payloads", "replies", "routes",
-            "sessions"
+            "sessions", "starts"
         ]
     );
     let format = rows.iter().find(|row| row.1 == b"format").unwrap();

@@ -349,6 +349,7 @@ fn c16_each_message_counts_once_during_a_failover() {
         messages,
         times: 2,
         workers: 8,
+        starts: false,
         flows: 12,
         lease: Duration::from_millis(500),
         open: &|| Arc::clone(&store),

@@ -69,7 +69,10 @@ fn c12_every_key_follows_the_deadline_of_a_claimed_session() {
     let own = store.get(&wait).unwrap().unwrap().deadline;
 
     let turn = claim(&store, "first", 3 * HOUR);
-    assert_eq!(turn.session.deadline, Some(turn.lease_until));
+    assert_eq!(
+        turn.session.as_ref().unwrap().deadline,
+        Some(turn.lease_until)
+    );
     assert_end_in(&space, &store, 3 * HOUR);
     let until = store.renew(&turn.token, 5 * HOUR).unwrap();
     assert_eq!(store.get(&wait).unwrap().unwrap().deadline, Some(until));

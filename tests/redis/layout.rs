@@ -5,7 +5,7 @@ use std::time::Duration;
 use greentic_session::store::SessionStore;
 use greentic_session::{
     Blocking, ClaimOptions, ClaimOutcome, Commit, CommitOptions, CreateOptions, MessageId,
-    ParkOptions, SessionBackendConfig, SessionKey,
+    ParkOptions, SessionBackendConfig, SessionKey, StartOptions,
 };
 use greentic_session_testkit::{Reply, require};
 use greentic_types::{TeamId, TenantCtx};
@@ -72,6 +72,9 @@ fn sample(space: &Space, ttl: Option<Duration>) {
         }
     };
     let _token = claim("chat");
+    let start = ClaimOptions::new(MINUTE).start(StartOptions::new().key(key("begun")));
+    let (who, chat, message) = (user("ben"), scope("new chat"), MessageId::new("new"));
+    let _started = store.claim(&ben, &who, &[chat], &message, start).unwrap();
     let options = CommitOptions::new().reply(*b"See you.");
     store
         .commit(&claim("other chat"), Commit::Finish, options)

@@ -7,7 +7,7 @@ use std::time::Duration;
 use greentic_session::store::SessionStore;
 use greentic_session::{
     Blocking, ClaimOptions, ClaimOutcome, ClaimToken, Commit, CommitOptions, MessageId,
-    ParkOptions, RedisConfig, RedisSessionStore, RemoveOptions, Ttl, UpdateOptions,
+    ParkOptions, RedisConfig, RedisSessionStore, RemoveOptions, StartOptions, Ttl, UpdateOptions,
 };
 use greentic_session_testkit::{RedisServer, Reply, own_servers, require};
 
@@ -136,6 +136,27 @@ fn every_operation(store: &Arc<RedisSessionStore>, counter: &Counter<'_>) {
         .unwrap();
     counter.of("remove", || {
         wide.remove(&wait, RemoveOptions::new()).unwrap();
+    });
+    let start = |message: &str| {
+        let options = ClaimOptions::new(Duration::from_secs(60));
+        let options = options.start(StartOptions::new().key(wait.clone()));
+        let (chat, message) = (slice::from_ref(&chat), MessageId::new(message));
+        token(wide.claim(&ada, &who, chat, &message, options).unwrap())
+    };
+    let started = counter.of("start", || start("m4"));
+    counter.of("renew a start", || {
+        wide.renew(&started, Duration::from_secs(9)).unwrap()
+    });
+    counter.of("release a start", || wide.release(&started).unwrap());
+    let (started, next) = (start("m4"), Commit::park_here(stored()));
+    counter.of("commit a start", || {
+        wide.commit(&started, next, CommitOptions::new()).unwrap()
+    });
+    wide.remove(&wait, RemoveOptions::new()).unwrap();
+    let started = start("m5");
+    counter.of("finish a start", || {
+        wide.commit(&started, Commit::Finish, CommitOptions::new())
+            .unwrap()
     });
 }
 

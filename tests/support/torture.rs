@@ -1,5 +1,5 @@
 //! Many workers, every message delivered several times in any order, workers that stall and crash:
-//! each message must count once, and none may be lost (C16).
+//! each message must count once, and none may be lost (C16), also if it starts its flow (C27).
 #![allow(dead_code, clippy::unwrap_used)]
 
 use std::collections::VecDeque;
@@ -9,9 +9,11 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use greentic_session::admin::ScanFilter;
 use greentic_session::{
     AsyncSessionStore, ClaimOptions, ClaimOutcome, Commit, CommitOptions, Conflict, GreenticError,
-    MessageId, ParkOptions, ReplyScope, SessionData, SessionErrorExt, SessionKey, Turn,
+    MessageId, ParkOptions, ReplyScope, SessionData, SessionErrorExt, SessionKey, StartOptions,
+    Turn,
 };
 use greentic_types::{EnvId, FlowId, SessionCursor, TenantCtx, TenantId, UserId};
 
@@ -21,6 +23,9 @@ const STALLS: u64 = 5;
 const CRASHES: u64 = 2;
 const CRASHES_AFTER: u64 = 2;
 
+/// How many deliveries of flows that start are shuffled together.
+const NEAR: usize = 24;
+
 /// Between two disturbances.
 const PAUSE: Duration = Duration::from_millis(2);
 
@@ -29,8 +34,10 @@ pub struct Torture<'a> {
     /// How often each message is delivered.
     pub times: usize,
     pub workers: usize,
-    /// How many flows wait, each of a user of its own; the messages are spread over them.
+    /// How many flows there are, each of a user of its own; the messages are spread over them.
     pub flows: usize,
+    /// Whether the first message of a flow starts it; else it waits already.
+    pub starts: bool,
     pub lease: Duration,
     /// The store that a worker uses: the same, or another on the same sessions.
     pub open: &'a (dyn Fn() -> Arc<dyn AsyncSessionStore> + Sync),
@@ -56,6 +63,8 @@ pub struct Tally {
     /// Calls with an unknown outcome, which were repeated.
     pub unanswered: usize,
     pub crashes_after_commit: usize,
+    /// Turns that started a flow, and were taken over or not.
+    pub starts: usize,
     pub lost: usize,
     pub doubled: usize,
 }
@@ -65,7 +74,7 @@ impl fmt::Display for Tally {
         write!(
             f,
             "{} messages, {} deliveries, {} redeliveries, {} takeovers, {} late commits refused, {} \
-             duplicates refused, {} unanswered calls, lost = {}, doubled = {}",
+             duplicates refused, {} unanswered calls, {} starts, lost = {}, doubled = {}",
             self.messages,
             self.deliveries,
             self.redeliveries,
@@ -73,6 +82,7 @@ impl fmt::Display for Tally {
             self.refused,
             self.duplicates,
             self.unanswered,
+            self.starts,
             self.lost,
             self.doubled
         )
@@ -125,7 +135,8 @@ impl Torture<'_> {
     /// If a call fails for a reason that no disturbance explains.
     pub fn run(&self) -> Tally {
         let store = (self.open)();
-        for flow in 0..self.flows {
+        let waiting = if self.starts { 0 } else { self.flows };
+        for flow in 0..waiting {
             let state = "0".repeat(self.messages_of(flow));
             let (ctx, user, scope) = (ctx(flow), user(flow), scope());
             let (key, data) = (key(flow), data(flow, state));
@@ -154,11 +165,16 @@ impl Torture<'_> {
         tally.messages = self.messages;
         tally.deliveries = self.messages * self.times;
         for flow in 0..self.flows {
-            let session = pollster::block_on(store.get(&key(flow))).unwrap();
+            let (ctx, user, scope) = (ctx(flow), user(flow), scope());
+            let key = pollster::block_on(store.find(&ctx, &user, &scope)).unwrap();
+            let session = pollster::block_on(store.get(&key.unwrap())).unwrap();
             let state = session.unwrap().data.context_json.clone();
             tally.lost += state.bytes().filter(|count| *count == b'0').count();
             tally.doubled += state.bytes().filter(|count| *count > b'1').count();
         }
+        // A flow that was started twice left a session that no longer waits.
+        let stats = pollster::block_on(store.stats(&ScanFilter::new())).unwrap();
+        tally.doubled += usize::try_from(stats.total.sessions()).unwrap() - self.flows;
         tally
     }
 
@@ -166,17 +182,28 @@ impl Torture<'_> {
         (flow..self.messages).step_by(self.flows).count()
     }
 
-    /// All deliveries, in any order.
+    /// All deliveries, in any order; those of a flow that starts are not far from each other.
     fn deliveries(&self) -> VecDeque<Message> {
         let message = |index: usize| Message {
             flow: index % self.flows,
             number: index / self.flows,
         };
         let all = (0..self.messages).map(message);
-        let mut all: Vec<_> = all.cycle().take(self.messages * self.times).collect();
+        let (mut all, near): (Vec<_>, _) = match self.starts {
+            false => {
+                let all = all.cycle().take(self.messages * self.times);
+                (all.collect(), self.messages * self.times)
+            }
+            true => {
+                let all = all.flat_map(|message| [message].repeat(self.times));
+                (all.collect(), NEAR)
+            }
+        };
         let mut dice = Dice(1);
-        for last in (1..all.len()).rev() {
-            all.swap(last, dice.below(last as u64 + 1) as usize);
+        for near in all.chunks_mut(near) {
+            for last in (1..near.len()).rev() {
+                near.swap(last, dice.below(last as u64 + 1) as usize);
+            }
         }
         all.into()
     }
@@ -214,7 +241,8 @@ impl Run<'_> {
         let (ctx, user, scope) = (ctx(flow), user(flow), scope());
         let id = MessageId::new(&format!("message-{number}"));
         let lease = self.torture.lease;
-        let (scopes, options) = ([scope], ClaimOptions::new(lease));
+        let (scopes, mut options) = ([scope], ClaimOptions::new(lease));
+        options.start = self.torture.starts.then(StartOptions::new);
         let claimed = store.claim(&ctx, &user, &scopes, &id, options);
         let claim = match pollster::block_on(claimed) {
             Ok(ClaimOutcome::Claimed(claim)) => claim,
@@ -232,6 +260,9 @@ impl Run<'_> {
                 return false;
             }
         };
+        if claim.session.is_none() {
+            self.count(|tally| tally.starts += 1);
+        }
         if claim.attempt > 1 {
             self.count(|tally| tally.takeovers += 1);
         }
@@ -250,7 +281,9 @@ impl Run<'_> {
 
     /// Counts the message in the flow's state, and parks the flow again.
     fn commit(&self, store: &dyn AsyncSessionStore, claim: &Turn, message: Message) -> bool {
-        let mut state = claim.session.data.context_json.clone().into_bytes();
+        let state = claim.data().map(|data| data.context_json.clone());
+        let new = || "0".repeat(self.torture.messages_of(message.flow));
+        let mut state = state.unwrap_or_else(new).into_bytes();
         state[message.number] += 1;
         let state = String::from_utf8(state).unwrap();
         loop {

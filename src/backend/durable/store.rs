@@ -175,7 +175,8 @@ impl DurableSessionStore {
         rewrite(config)
     }
 
-    /// Removes everything that has expired, and returns how many sessions and messages that was.
+    /// Removes everything that has expired, and returns how many sessions, messages and start claims
+    /// that was.
     ///
     /// Not needed in normal use: the writer removes expired rows in small steps, also when it is idle.
     ///
@@ -225,6 +226,34 @@ impl DurableSessionStore {
         write: impl FnOnce(&mut DurableLedger<'_, '_>, Timestamp) -> SessionResult<T> + Send + 'static,
     ) -> SessionResult<T> {
         self.shared.queue.submit(write).await
+    }
+
+    /// Writes for an owner that may have at most `max_waits` waits. The limit counts what is live alone,
+    /// so what is expired is removed first, in steps.
+    async fn write_within<T: Send + 'static>(
+        &self,
+        owner: Owner,
+        max_waits: usize,
+        write: impl FnOnce(&mut DurableLedger<'_, '_>, Timestamp) -> SessionResult<T> + Send + 'static,
+    ) -> SessionResult<T> {
+        let mut call = (owner, write);
+        loop {
+            let written = self.write(move |ledger, now| {
+                let (owner, write) = call;
+                let is_full = max_waits > 0 && ledger.wait_count(&owner)? >= max_waits;
+                if is_full && !ledger.expired_keys(now, 1)?.is_empty() {
+                    let swept = Sweeper::default().sweep(ledger, now, SWEEP_BUDGET)?;
+                    if swept == SWEEP_BUDGET {
+                        return Ok(Err((owner, write)));
+                    }
+                }
+                write(ledger, now).map(Ok)
+            });
+            match written.await? {
+                Ok(outcome) => return Ok(outcome),
+                Err(again) => call = again,
+            }
+        }
     }
 
     /// Reads the last commit on the caller's thread.
@@ -346,26 +375,11 @@ impl Backend for DurableSessionStore {
 
     async fn park(&self, request: request::Park) -> SessionResult<ParkOutcome> {
         let payload = encode_payload(&request.session)?;
-        let mut call = (request, payload);
-        loop {
-            let parked = self.write(|ledger, now| {
-                let (request, payload) = call;
-                // The limit counts live waits alone, so what is expired is removed first, in steps.
-                let (owner, limit) = (&request.owner, request.max_waits);
-                let is_full = limit > 0 && ledger.wait_count(owner)? >= limit;
-                if is_full && !ledger.expired_keys(now, 1)?.is_empty() {
-                    let swept = Sweeper::default().sweep(ledger, now, SWEEP_BUDGET)?;
-                    if swept == SWEEP_BUDGET {
-                        return Ok(Err((request, payload)));
-                    }
-                }
-                rules::park(ledger.with_payload(Some(payload)), now, request).map(Ok)
-            });
-            match parked.await? {
-                Ok(outcome) => return Ok(outcome),
-                Err(again) => call = again,
-            }
-        }
+        let (owner, limit) = (request.owner.clone(), request.max_waits);
+        self.write_within(owner, limit, |ledger, now| {
+            rules::park(ledger.with_payload(Some(payload)), now, request)
+        })
+        .await
     }
 
     async fn find(&self, owner: &Owner, scope: &ScopeDigest) -> SessionResult<Option<SessionKey>> {
@@ -399,7 +413,8 @@ impl Backend for DurableSessionStore {
 
     async fn claim(&self, request: request::Claim) -> SessionResult<ClaimOutcome> {
         let shared = Arc::downgrade(&self.shared);
-        let claim = self.write(|ledger, now| {
+        let limit = request.start.as_ref().map_or(0, |start| start.max_waits);
+        let claim = self.write_within(request.owner.clone(), limit, |ledger, now| {
             let outcome = rules::claim(ledger, now, request)?;
             Ok(UntakenClaim::new(outcome, shared))
         });

@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::error::{SessionResult, not_found};
 use crate::message_id::MessageDigest;
 use crate::owner::{Owner, foreign_key};
-use crate::rules::{Head, Ledger, Remembered, RoutedPage, View};
+use crate::rules::{Head, Ledger, Remembered, RoutedPage, Start, View};
 use crate::scope::ScopeDigest;
 use crate::session::{NewSession, Session};
 
@@ -171,8 +171,13 @@ impl View for MemoryLedger<'_> {
         })
     }
 
+    fn start(&self, owner: &Owner, scope: &ScopeDigest) -> SessionResult<Option<Start>> {
+        let state = self.state(owner);
+        Ok(state.and_then(|state| state.start(scope).cloned()))
+    }
+
     fn wait_count(&self, owner: &Owner) -> SessionResult<usize> {
-        Ok(self.state(owner).map_or(0, |state| state.routes.len()))
+        Ok(self.state(owner).map_or(0, OwnerState::wait_count))
     }
 
     fn latest_created(&self, owner: &Owner) -> SessionResult<Option<SessionKey>> {
@@ -242,6 +247,22 @@ impl Ledger for MemoryLedger<'_> {
         self.shard.reschedule_session(hash, head.deadline, None);
         self.unroute(&head.owner, route_of(hash, head));
         Ok(())
+    }
+
+    fn set_start(
+        &mut self,
+        owner: &Owner,
+        scope: &ScopeDigest,
+        start: Option<Start>,
+    ) -> SessionResult<()> {
+        let hash = self.hash(owner);
+        self.shard.set_start(hash, owner, scope, start);
+        Ok(())
+    }
+
+    fn drop_starts(&mut self, owner: &Owner, limit: usize) -> SessionResult<usize> {
+        let hash = self.hash(owner);
+        Ok(self.shard.drop_starts(hash, owner, limit))
     }
 
     fn set_latest_created(&mut self, owner: &Owner, key: Option<&SessionKey>) -> SessionResult<()> {

@@ -1,6 +1,6 @@
 //! The state of owners and their deadlines, sharded by owner.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use greentic_types::SessionKey;
 use hashbrown::HashTable;
@@ -14,7 +14,8 @@ use crate::clock::Timestamp;
 use crate::message_id::MessageDigest;
 use crate::owner::Owner;
 use crate::reply::keep_newest;
-use crate::rules::Remembered;
+use crate::rules::{Remembered, Start};
+use crate::scope::ScopeDigest;
 use crate::sync::Mutex;
 
 /// After how many writes a shard sweeps another one.
@@ -31,6 +32,12 @@ pub struct OwnerState {
         reason = "most owners have no messages, and are kept small"
     )]
     messages: Option<Box<VecDeque<Remembered>>>,
+    /// The start claims, by scope.
+    #[expect(
+        clippy::box_collection,
+        reason = "most owners have no start claims, and are kept small"
+    )]
+    starts: Option<Box<BTreeMap<ScopeDigest, Start>>>,
 }
 
 impl OwnerState {
@@ -41,7 +48,31 @@ impl OwnerState {
             routes: Routes::default(),
             latest_created: None,
             messages: None,
+            starts: None,
         }
+    }
+
+    pub fn start(&self, scope: &ScopeDigest) -> Option<&Start> {
+        self.starts.as_deref()?.get(scope)
+    }
+
+    /// Counts the waits and the start claims.
+    pub fn wait_count(&self) -> usize {
+        let starts = self.starts.as_deref();
+        self.routes.len() + starts.map_or(0, BTreeMap::len)
+    }
+
+    /// Stores or removes a start claim, and returns when the one before would have expired.
+    fn set_start(&mut self, scope: &ScopeDigest, start: Option<Start>) -> Option<Timestamp> {
+        let starts = self.starts.get_or_insert_default();
+        let before = match start {
+            Some(start) => starts.insert(*scope, start),
+            None => starts.remove(scope),
+        };
+        if starts.is_empty() {
+            self.starts = None;
+        }
+        before.map(|before| before.keep_until)
     }
 
     pub fn remembered(&self, message: &MessageDigest) -> Option<&Remembered> {
@@ -76,7 +107,10 @@ impl OwnerState {
     }
 
     fn is_empty(&self) -> bool {
-        self.routes.is_empty() && self.latest_created.is_none() && self.messages.is_none()
+        self.routes.is_empty()
+            && self.latest_created.is_none()
+            && self.messages.is_none()
+            && self.starts.is_none()
     }
 }
 
@@ -86,6 +120,7 @@ pub struct OwnerShard {
     table: HashTable<Box<OwnerState>>,
     session_expiry: BTreeSet<(Timestamp, KeyHash)>,
     message_expiry: BTreeSet<(Timestamp, OwnerHash)>,
+    start_expiry: BTreeSet<(Timestamp, (OwnerHash, ScopeDigest))>,
     last_number: u64,
     writes: usize,
 }
@@ -200,6 +235,53 @@ impl OwnerShard {
         forgotten
     }
 
+    /// Stores the start claim on a scope, or removes it.
+    pub fn set_start(
+        &mut self,
+        hash: OwnerHash,
+        owner: &Owner,
+        scope: &ScopeDigest,
+        start: Option<Start>,
+    ) {
+        let after = start.as_ref().map(|start| start.keep_until);
+        let mut before = None;
+        if after.is_some() {
+            before = self.get_or_insert(hash, owner).set_start(scope, start);
+        } else {
+            self.change(hash, owner, |state| before = state.set_start(scope, None));
+        }
+        reschedule(&mut self.start_expiry, (hash, *scope), before, after);
+    }
+
+    /// Removes some start claims of an owner, at most `limit`, and returns how many.
+    pub fn drop_starts(&mut self, hash: OwnerHash, owner: &Owner, limit: usize) -> usize {
+        let starts = self
+            .get(hash, owner)
+            .and_then(|state| state.starts.as_ref());
+        let scopes: Vec<_> = starts.map_or_else(Vec::new, |starts| {
+            starts.keys().take(limit).copied().collect()
+        });
+        for scope in &scopes {
+            self.set_start(hash, owner, scope, None);
+        }
+        scopes.len()
+    }
+
+    /// Removes one expired start claim. False if there is none.
+    pub fn drop_expired_start(&mut self, now: Timestamp) -> bool {
+        let Some((at, (hash, scope))) = pop_expired(&mut self.start_expiry, now) else {
+            return false;
+        };
+        let meant = self.table.find(hash.0, |state| {
+            let start = state.start(&scope);
+            state.hash == hash && start.is_some_and(|start| start.keep_until == at)
+        });
+        if let Some(owner) = meant.map(|state| state.owner.clone()) {
+            self.set_start(hash, &owner, &scope, None);
+        }
+        true
+    }
+
     /// Whether the deadline of a session is scheduled.
     pub fn is_scheduled(&self, hash: KeyHash, deadline: Timestamp) -> bool {
         self.session_expiry.contains(&(deadline, hash))
@@ -302,6 +384,7 @@ impl Owners {
                 table: HashTable::new(),
                 session_expiry: BTreeSet::new(),
                 message_expiry: BTreeSet::new(),
+                start_expiry: BTreeSet::new(),
                 last_number: 0,
                 writes: 0,
             }))

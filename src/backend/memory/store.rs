@@ -82,8 +82,8 @@ impl InMemorySessionStore {
         self.shards.keys.read(key, |stored| self.if_live(stored))?
     }
 
-    /// Removes everything that has expired, and returns how many sessions, and owners with expired
-    /// messages, that was.
+    /// Removes everything that has expired, and returns how many sessions, start claims, and owners with
+    /// expired messages, that was.
     ///
     /// Not needed in normal use: writes remove expired sessions in small steps. Locks one shard after
     /// the other.
@@ -186,6 +186,30 @@ impl InMemorySessionStore {
             self.sweep_shard(index)?;
         }
         written
+    }
+
+    /// Writes under the lock of an owner that may have at most `max_waits` waits. The limit counts what
+    /// is live alone, so what is expired is removed first, in steps.
+    async fn write_within<R>(
+        &self,
+        owner: &Owner,
+        max_waits: usize,
+        write: impl FnOnce(&mut MemoryLedger<'_>, Timestamp) -> SessionResult<R>,
+    ) -> SessionResult<R> {
+        let mut write = Some(write);
+        loop {
+            let written = self.write(owner, |ledger, now| {
+                let is_full = max_waits > 0 && ledger.wait_count(owner)? >= max_waits;
+                if is_full && sweep(ledger, now, sweep::STEP)? == sweep::STEP {
+                    return Ok(None);
+                }
+                write.take().map(|write| write(ledger, now)).transpose()
+            })?;
+            if let Some(written) = written {
+                return Ok(written);
+            }
+            self.pause(owner).await;
+        }
     }
 
     /// Sweeps a shard that may have no writers. A shard whose lock is held has one, and is skipped.
@@ -302,24 +326,10 @@ impl Backend for InMemorySessionStore {
     async fn park(&self, request: request::Park) -> SessionResult<ParkOutcome> {
         self.evict_expired(request.session.key(), &request.owner)?;
         let (owner, limit) = (request.owner.clone(), request.max_waits);
-        let mut request = Some(request);
-        loop {
-            let parked = self.write(&owner, |ledger, now| {
-                // The limit counts live waits alone, so what is expired is removed first, in steps.
-                let is_full = limit > 0 && ledger.wait_count(&owner)? >= limit;
-                if is_full && sweep(ledger, now, sweep::STEP)? == sweep::STEP {
-                    return Ok(None);
-                }
-                let request = request.take();
-                request
-                    .map(|request| rules::park(ledger, now, request))
-                    .transpose()
-            })?;
-            if let Some(parked) = parked {
-                return Ok(parked);
-            }
-            self.pause(&owner).await;
-        }
+        self.write_within(&owner, limit, |ledger, now| {
+            rules::park(ledger, now, request)
+        })
+        .await
     }
 
     async fn find(&self, owner: &Owner, scope: &ScopeDigest) -> SessionResult<Option<SessionKey>> {
@@ -353,9 +363,16 @@ impl Backend for InMemorySessionStore {
     }
 
     async fn claim(&self, request: request::Claim) -> SessionResult<ClaimOutcome> {
-        self.write(&request.owner.clone(), |ledger, now| {
+        let owner = request.owner.clone();
+        let mut limit = 0;
+        if let Some(start) = &request.start {
+            self.evict_expired(&start.key, &owner)?;
+            limit = start.max_waits;
+        }
+        self.write_within(&owner, limit, |ledger, now| {
             rules::claim(ledger, now, request)
         })
+        .await
     }
 
     async fn renew(&self, request: request::Renew) -> SessionResult<Timestamp> {
@@ -378,6 +395,9 @@ impl Backend for InMemorySessionStore {
 
     async fn commit(&self, request: request::Commit) -> SessionResult<()> {
         let options = self.options;
+        if request.token.start.is_some() {
+            self.evict_expired(&request.token.key, &request.token.owner)?;
+        }
         let committed = self.write(&request.token.owner.clone(), |ledger, now| {
             rules::commit(ledger, now, &options, request)
         })?;

@@ -1,4 +1,4 @@
-//! The removal of expired sessions and message ids from a shard, in small steps (C13).
+//! The removal of expired sessions, message ids and start claims from a shard, in small steps (C13).
 
 use super::ledger::MemoryLedger;
 use super::stored::Stored;
@@ -13,11 +13,14 @@ pub const OTHER_SHARD_BUDGET: usize = 32;
 /// How many a call that needs all of them removed removes under one lock.
 pub const STEP: usize = 256;
 
-/// Removes up to `budget` expired sessions, and messages of as many owners, so that no write takes
-/// long. Returns how many.
+/// Removes up to `budget` expired sessions, messages of as many owners and as many start claims, so
+/// that no write takes long. Returns how many.
 pub fn sweep(ledger: &mut MemoryLedger<'_>, now: Timestamp, budget: usize) -> SessionResult<usize> {
     for swept in 0..budget {
-        if !sweep_session(ledger, now)? && !ledger.shard.forget_expired_messages(now) {
+        let removed = sweep_session(ledger, now)?
+            || ledger.shard.forget_expired_messages(now)
+            || ledger.shard.drop_expired_start(now);
+        if !removed {
             return Ok(swept);
         }
     }

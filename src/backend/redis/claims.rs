@@ -1,4 +1,4 @@
-//! Claims: one worker resumes a wait (C16).
+//! Claims: one worker resumes a wait, or starts a flow (C16, C27).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,17 +10,18 @@ use super::dispatch::Dispatcher;
 use super::script::arguments::{self, NextAndReply, ScopesInOrder};
 use super::script::status::Status;
 use super::script::wire::{MessageLimits, OwnerCall};
+use super::starts;
 use super::transport::runtime::finished_when_dropped::FinishedWhenDropped;
 use crate::claim::{ClaimOutcome, ClaimToken, Turn};
 use crate::clock::Timestamp;
-use crate::error::SessionResult;
+use crate::error::{Conflict, SessionResult, conflict, too_many_waits};
 use crate::options::StoreOptions;
 use crate::payload;
 use crate::reply::Reply;
 use crate::request::{self, Next};
 
-/// Claims a wait. If the future is dropped after the claim was sent, the claim is finished in the
-/// background, and released: no worker would know of it.
+/// Claims a wait, or the start of a flow. If the future is dropped after the claim was sent, the
+/// claim is finished in the background, and released: no worker would know of it.
 pub async fn claim(
     dispatcher: &Arc<Dispatcher>,
     request: request::Claim,
@@ -49,26 +50,36 @@ async fn send_claim(
 ) -> SessionResult<ClaimOutcome> {
     let dispatcher = &*dispatcher;
     let keys = dispatcher.layout.keys(&request.owner);
+    let asked = match &request.start {
+        Some(start) => Some(starts::asked(dispatcher, &request.owner, start).await?),
+        None => None,
+    };
     let arguments = arguments::Claim {
         owner: &request.owner,
         message: request.message,
         secret: request.secret,
         lease: request.lease_millis,
-        scopes: ScopesInOrder(&request.scopes),
+        scopes: ScopesInOrder {
+            scopes: &request.scopes,
+            start: asked,
+        },
     };
     let call = OwnerCall::new(&keys, keys.route(&request.owner), arguments).noting(&sent);
     let mut answer = dispatcher.answer(call).await?;
-    match answer.status {
-        Status::Ok => {}
-        Status::Busy => {
+    match (answer.status, &request.start) {
+        (Status::Ok, _) => {}
+        (Status::Started, Some(start)) => return starts::started(&request, start, &mut answer),
+        (Status::Exists, _) => return Err(conflict(Conflict::KeyTaken)),
+        (Status::Full, Some(start)) => return Err(too_many_waits(start.max_waits)),
+        (Status::Busy, _) => {
             let (until, same_message) = (answer.timestamp()?, answer.number()? == 1);
             return Ok(ClaimOutcome::busy(until, same_message));
         }
-        Status::Duplicate => {
+        (Status::Duplicate, _) => {
             let reply = answer.optional_bytes().map(Arc::from);
             return Ok(ClaimOutcome::duplicate_with(reply));
         }
-        Status::NoWait => return Ok(ClaimOutcome::NoWait),
+        (Status::NoWait, _) => return Ok(ClaimOutcome::NoWait),
         _ => return answer.unexpected(),
     }
     let stored = answer.stored()?;
@@ -79,6 +90,7 @@ async fn send_claim(
         message: request.message,
         secret: request.secret,
         fencing: record.fencing,
+        start: None,
     };
     let session = match stored.session() {
         Ok(session) => session,
@@ -92,7 +104,7 @@ async fn send_claim(
     let lease = Duration::from_millis(request.lease_millis);
     dispatcher.layout.confirm(&token, record, lease);
     Ok(ClaimOutcome::Claimed(Turn {
-        session,
+        session: Some(session),
         token,
         attempt: record.attempt,
         lease_until: record.lease_until,
@@ -107,6 +119,7 @@ pub async fn renew(dispatcher: &Dispatcher, request: request::Renew) -> SessionR
         key: &token.key,
         secret: token.secret,
         lease: request.lease_millis,
+        start: starts::of(token),
     };
     let call = OwnerCall::new(&keys, keys.session(&token.key), arguments);
     let mut answer = dispatcher.answer(call).await?;
@@ -127,6 +140,7 @@ pub async fn release(dispatcher: &Dispatcher, token: &ClaimToken) -> SessionResu
         owner: &token.owner,
         key: &token.key,
         secret: token.secret,
+        start: starts::of(token),
     };
     let call = OwnerCall::new(&keys, keys.session(&token.key), arguments);
     let answer = dispatcher.answer(call).await?;
@@ -152,6 +166,9 @@ pub async fn commit(
     request: request::Commit,
 ) -> SessionResult<()> {
     let token = &request.token;
+    if let Some(scope) = token.start {
+        return starts::commit(dispatcher, options, &request, scope).await;
+    }
     let keys = dispatcher.layout.keys(&token.owner);
     let MessageLimits { window, limit } = MessageLimits::new(options);
     let reply = request.reply.as_ref().map(Reply::bytes);

@@ -7,7 +7,7 @@
 //! 4. [`client`]: routing of calls to servers, and retries.
 //! 5. [`ownership`]: the location of an owner's keys, and the way from a session key to its owner.
 //! 6. [`dispatch`]: the dispatch of an operation to the owner's node.
-//! 7. [`store`], [`claims`], [`permissions`], [`health`] and [`admin`]: the operations.
+//! 7. [`store`], [`claims`], [`starts`], [`permissions`], [`health`] and [`admin`]: the operations.
 //!
 //! All I/O runs on threads of the library ([`transport::runtime`]), so a caller may block, or wait
 //! on any executor (C19).
@@ -23,6 +23,7 @@ mod health;
 mod ownership;
 mod permissions;
 mod script;
+mod starts;
 mod store;
 mod transport;
 

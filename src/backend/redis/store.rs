@@ -12,7 +12,7 @@ use super::ownership::sweep::Sweep;
 use super::script::arguments;
 use super::script::reply::{Answer, outcome_unknown, revision_conflict};
 use super::script::status::Status;
-use super::script::wire::{FirstSent, OwnerCall};
+use super::script::wire::{FirstSent, OwnerCall, wait_limit};
 use super::{claims, health};
 use crate::backend::{Backend, Data, RefusedWaits};
 use crate::claim::{ClaimOutcome, ClaimToken};
@@ -252,10 +252,7 @@ impl Backend for RedisSessionStore {
                 ttl: request.ttl,
                 operation,
                 if_absent: request.if_absent,
-                max_waits: match request.max_waits {
-                    0 => usize::MAX,
-                    limit => limit,
-                },
+                max_waits: wait_limit(request.max_waits),
                 payload: &payload,
                 reservation: Reservation::argument(reservation),
             };

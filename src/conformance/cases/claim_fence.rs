@@ -8,7 +8,7 @@ use crate::conformance::ensure::{
 };
 use crate::conformance::samples::scope;
 use crate::conformance::test_env::TestEnv;
-use crate::conformance::test_user::TestUser;
+use crate::conformance::test_user::{TestUser, resumed};
 use crate::conformance::time::{LONG, SHORT};
 use crate::error::SessionResult;
 use crate::options::{CreateOptions, ParkOptions, RemoveOptions, UpdateOptions};
@@ -131,7 +131,7 @@ pub fn c16_the_token_may_update(env: &TestEnv) -> CaseResult {
     ensure_eq(store.update_with(&key, anna.data("one"), with_token())?, 2)?;
     let at_two = with_token().if_revision(2);
     ensure_eq(store.update_with(&key, anna.data("two"), at_two)?, 3)?;
-    ensure_eq(anna.session(&key)?.deadline, claim.session.deadline)?;
+    ensure_eq(anna.session(&key)?.deadline, resumed(&claim)?.deadline)?;
     ensure_claimed(store.update(&key, anna.data("stolen")))?;
     anna.ensure_stored(&key, "two")?;
     anna.ensure_waits(&[(&chat, &key)])?;

@@ -11,6 +11,7 @@ use crate::claim::{ClaimOutcome, Commit, Turn};
 use crate::conformance::ensure::{CaseResult, Failure, ensure, ensure_eq, ensure_invalid};
 use crate::conformance::samples::{ODD_PAYLOADS, scope};
 use crate::conformance::test_env::TestEnv;
+use crate::conformance::test_user::resumed;
 use crate::conformance::time::LONG;
 use crate::message_id::{MAX_MESSAGE_ID_BYTES, MessageId};
 use crate::options::{ClaimOptions, MAX_LEASE, ParkOptions};
@@ -21,7 +22,7 @@ pub fn c16_a_claim_hands_over_the_wait(env: &TestEnv) -> CaseResult {
     let parked = ParkOptions::new().ttl(LONG * 2);
     let _parked = anna.park(&chat, &key, parked)?;
     let claim = anna.claimed(&chat, "message")?;
-    ensure_eq(&claim.session, &anna.session(&key)?)?;
+    ensure_eq(resumed(&claim)?, &*anna.session(&key)?)?;
     ensure_eq(claim.attempt, 1)?;
     ensure_eq(claim.token.session_key(), &key)?;
     ensure(

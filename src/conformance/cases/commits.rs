@@ -8,7 +8,7 @@ use crate::conformance::ensure::{
 };
 use crate::conformance::samples::scope;
 use crate::conformance::test_env::TestEnv;
-use crate::conformance::test_user::data_of;
+use crate::conformance::test_user::{data_of, resumed};
 use crate::conformance::time::{LONG, SHORT, TICK};
 use crate::message_id::MessageDigest;
 use crate::options::{StoreOptions, Ttl};
@@ -43,7 +43,7 @@ pub fn c16_park_again_keeps_the_wait(env: &TestEnv) -> CaseResult {
     ensure_eq(anna.claim(&chat, "first")?, ClaimOutcome::duplicate())?;
     let next = anna.claimed(&chat, "second")?;
     ensure_eq(next.attempt, 1)?;
-    ensure_eq(next.session.data.context_json.as_str(), "again")?;
+    ensure_eq(resumed(&next)?.data.context_json.as_str(), "again")?;
     ensure(
         next.token.fencing_number() > claim.token.fencing_number(),
         "the fencing number increases",

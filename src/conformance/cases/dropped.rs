@@ -5,13 +5,13 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use crate::claim::{ClaimOutcome, Commit, Turn};
-use crate::conformance::ensure::{CaseResult, Failure, ensure_eq};
+use crate::conformance::ensure::{CaseResult, Failure, ensure_claim_lost, ensure_eq};
 use crate::conformance::samples::scope;
 use crate::conformance::test_env::TestEnv;
 use crate::conformance::test_user::TestUser;
 use crate::conformance::time::LONG;
 use crate::message_id::MessageId;
-use crate::options::{ClaimOptions, CommitOptions};
+use crate::options::{ClaimOptions, CommitOptions, StartOptions};
 
 /// After how many polls a future is dropped: before it starts, while it waits, and somewhat later.
 const POLLS: [usize; 4] = [0, 1, 2, 20];
@@ -77,6 +77,35 @@ pub fn c16_a_claim_that_is_given_up_leaves_a_free_wait(env: &TestEnv) -> CaseRes
     Ok(())
 }
 
+pub fn c27_a_start_that_is_given_up_is_free(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let chat = [scope("chat")];
+    let store = env.async_store()?;
+    for polls in POLLS {
+        let options = ClaimOptions::new(LONG).start(StartOptions::new());
+        let message = MessageId::new("given up");
+        let claim = store.claim(&anna.ctx, &anna.user, &chat, &message, options);
+        match given_up(claim, polls) {
+            Some(Ok(ClaimOutcome::Claimed(turn))) => store.release_dropped(&turn.token),
+            // The start before this one is not released yet.
+            Some(Ok(ClaimOutcome::Busy { .. })) | None => {}
+            Some(other) => return Err(Failure::new(format!("expected a start: {other:?}"))),
+        }
+        ensure_eq(
+            anna.next_outcome(&chat[0], "another")?,
+            ClaimOutcome::NoWait,
+        )?;
+    }
+    let turn = anna.started(&chat[0], "message")?;
+    let work = turn.run(&**store, LONG, async |_watch| pending::<()>().await);
+    ensure_eq(given_up(work, 2), None)?;
+    ensure_eq(
+        anna.next_outcome(&chat[0], "another")?,
+        ClaimOutcome::NoWait,
+    )?;
+    ensure_claim_lost(env.store.commit(&turn.token, Commit::Finish))
+}
+
 pub fn c16_a_commit_that_is_given_up_leaves_a_free_wait_or_is_done(env: &TestEnv) -> CaseResult {
     let anna = env.user("anna");
     let store = env.async_store()?;
@@ -92,7 +121,7 @@ pub fn c16_a_commit_that_is_given_up_leaves_a_free_wait_or_is_done(env: &TestEnv
         match anna.next_outcome(&chat, &name)? {
             ClaimOutcome::Claimed(again) => {
                 ensure_eq(again.attempt, 2)?;
-                ensure_eq(again.session.data.clone(), turn.session.data.clone())?;
+                ensure_eq(again.data(), turn.data())?;
             }
             other => {
                 ensure_eq(other, ClaimOutcome::duplicate())?;

@@ -6,6 +6,7 @@ use crate::claim::{ClaimOutcome, Commit};
 use crate::conformance::ensure::{CaseResult, Failure, ensure, ensure_claim_lost, ensure_eq};
 use crate::conformance::samples::scope;
 use crate::conformance::test_env::TestEnv;
+use crate::conformance::test_user::resumed;
 use crate::conformance::time::{LONG, SHORT, TICK};
 use crate::options::{MAX_LEASE, Ttl};
 
@@ -48,7 +49,7 @@ pub fn c16_an_ended_lease_frees_the_wait(env: &TestEnv) -> CaseResult {
             claim.token.fencing_number() > lost.token.fencing_number(),
             "the fencing number increases",
         )?;
-        ensure_eq(claim.session.revision, 1)?;
+        ensure_eq(resumed(&claim)?.revision, 1)?;
         let renewed = env.store.renew(&claim.token, SHORT)?;
         ensure(
             renewed < claim.lease_until,
@@ -126,7 +127,7 @@ pub fn c16_renew_returns_the_new_end(env: &TestEnv) -> CaseResult {
             ClaimOutcome::busy(until, true),
         )?;
     }
-    ensure_eq(anna.session(&key)?, claim.session.clone())?;
+    ensure_eq(&*anna.session(&key)?, resumed(&claim)?)?;
     Ok(env.store.commit(&claim.token, Commit::Finish)?)
 }
 
@@ -137,7 +138,7 @@ pub fn c12_a_claim_holds_off_the_deadline(env: &TestEnv) -> CaseResult {
     anna.register_for(&chat, &key, LONG)?;
     env.advance(LONG - TICK)?;
     let claim = anna.claimed(&chat, "message")?;
-    ensure_eq(claim.session.deadline, Some(claim.lease_until))?;
+    ensure_eq(resumed(&claim)?.deadline, Some(claim.lease_until))?;
     env.advance(LONG - TICK)?;
     anna.ensure_waits(&[(&chat, &key)])?;
     ensure_eq(anna.session(&key)?.deadline, Some(claim.lease_until))?;

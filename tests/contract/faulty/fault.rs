@@ -31,5 +31,6 @@ pub enum Fault {
     ImportMixesTheOrder,
     ImportLosesMessages,
     SeesCreatedAlways,
+    HidesStarts,
     Panics,
 }

@@ -54,6 +54,7 @@ fn with_options(fault: Fault, mut options: StoreOptions) -> Subject {
             let (sessions, owners) = counted.held();
             sessions + owners
         })
+        .without(Need::FencedForms, "it has the bare forms only")
         .without(Need::Reopen, "the memory ends with the process")
 }
 
@@ -248,6 +249,7 @@ impl AsyncSessionStore for Faulty {
             message = MessageId::new(&format!("forgotten-{}", seen.messages));
         }
         let scopes: Vec<_> = scopes.iter().map(|scope| self.scope(scope)).collect();
+        let hides = self.has(Fault::HidesStarts) && options.start.is_none();
         let claimed = self
             .inner()
             .claim(&self.ctx(ctx), user, &scopes, &message, options)
@@ -257,6 +259,9 @@ impl AsyncSessionStore for Faulty {
         match (claimed, seen.claims.get(&scope)) {
             (ClaimOutcome::Busy { .. }, Some(old)) if self.has(Fault::GrantsEveryClaim) => {
                 Ok(ClaimOutcome::Claimed(old.clone()))
+            }
+            (ClaimOutcome::Busy { .. }, Some(old)) if hides && old.session.is_none() => {
+                Ok(ClaimOutcome::NoWait)
             }
             (ClaimOutcome::Claimed(claim), _) => {
                 seen.claims.insert(scope, claim.clone());

@@ -150,8 +150,9 @@ fn work(
 }
 
 fn commit(store: &Blocking<RedisSessionStore>, claim: &Turn, wait: &Wait) {
-    let counted: usize = claim.session.data.context_json.parse().unwrap();
-    let next = data(&claim.session.data.tenant_ctx, &(counted + 1).to_string());
+    let flow = claim.data().unwrap();
+    let counted: usize = flow.context_json.parse().unwrap();
+    let next = data(&flow.tenant_ctx, &(counted + 1).to_string());
     wait.holders.fetch_sub(1, Ordering::SeqCst);
     loop {
         let next = Commit::park(scope("chat"), next.clone());

@@ -24,6 +24,7 @@ const LAYERED: &[Layered] = &[
             &[
                 "store",
                 "claims",
+                "starts",
                 "permissions",
                 "health",
                 "admin",

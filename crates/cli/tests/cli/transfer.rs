@@ -38,7 +38,7 @@ fn c26_parked_flows_work_after_an_import() {
             let ClaimOutcome::Claimed(claim) = claimed else {
                 panic!("it waits")
             };
-            let next = Commit::park(scope("waiting-1"), claim.session.data.clone()).ttl(LEASE);
+            let next = Commit::park(scope("waiting-1"), claim.data().unwrap().clone()).ttl(LEASE);
             store
                 .commit(&claim.token, next, CommitOptions::new())
                 .unwrap();

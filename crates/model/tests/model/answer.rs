@@ -33,7 +33,9 @@ pub enum Answer {
     Cleared(Key),
     NothingToClear,
     Claimed {
-        session: Seen,
+        /// None starts a flow.
+        session: Option<Seen>,
+        key: Key,
         attempt: u32,
         until: Tick,
     },
@@ -58,6 +60,7 @@ pub enum Failure {
     },
     Claimed(Tick),
     ClaimLost,
+    KeyTaken,
     Unexpected(String),
 }
 
@@ -76,6 +79,7 @@ impl Failure {
                 Self::Claimed(ticks(until.as_millis()))
             }
             (ErrorCode::Conflict, Some(Conflict::ClaimLost)) => Self::ClaimLost,
+            (ErrorCode::Conflict, Some(Conflict::KeyTaken)) => Self::KeyTaken,
             _ => Self::Unexpected(format!("{error:?}")),
         }
     }

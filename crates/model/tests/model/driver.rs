@@ -8,7 +8,7 @@ use greentic_session::clock::Timestamp;
 use greentic_session::{
     AsyncSessionStore, ClaimOptions, ClaimOutcome, ClaimToken, ClearOutcome, Commit, CommitOptions,
     CreateOptions, CreateOutcome, MessageId, OperationId, ParkOptions, ParkOutcome, RemoveOptions,
-    Session, SessionData, SessionKey, SessionResult, SessionStore, UpdateOptions,
+    Session, SessionData, SessionKey, SessionResult, SessionStore, StartOptions, UpdateOptions,
 };
 
 use super::answer::{Answer, Failure, Key, Seen, Tick};
@@ -240,16 +240,24 @@ impl Driver {
             message,
             lease,
             slot,
+            start,
         } = op
         {
             let (context, user) = (ctx(by.ctx), user(by.user));
             let scopes: Vec<_> = scopes.iter().map(|on| scope(*on)).collect();
-            let (message, options) = (MessageId::new(message), ClaimOptions::new(self.span(lease)));
+            let (message, mut options) =
+                (MessageId::new(message), ClaimOptions::new(self.span(lease)));
+            if let Some(key) = start {
+                let mut start = StartOptions::new();
+                start.key = key.map(|key| self.key(key).clone());
+                options = options.start(start);
+            }
             let claimed = store.claim(&context, &user, &scopes, &message, options);
             return Ok(match claimed.await? {
                 ClaimOutcome::Claimed(claim) => {
                     let answer = Answer::Claimed {
-                        session: self.seen(&claim.session),
+                        session: claim.session.as_deref().map(|session| self.seen(session)),
+                        key: self.number_or_new(claim.token.session_key()),
                         attempt: claim.attempt,
                         until: self.tick_of(claim.lease_until.as_millis()),
                     };
@@ -372,6 +380,12 @@ impl Driver {
             self.keys.push(created);
             self.keys.len() - 1
         })
+    }
+
+    /// The number of a key, which can be a fresh one.
+    fn number_or_new(&mut self, key: &SessionKey) -> Key {
+        let known = self.keys.iter().position(|known| known == key);
+        known.unwrap_or_else(|| self.number(key.clone(), None))
     }
 
     fn number_of(&self, key: &SessionKey) -> Key {

@@ -10,7 +10,7 @@ use greentic_session::durable::{DurableConfig, DurableSessionStore};
 use greentic_session::{AsyncSessionStore, SessionStore, StoreOptions};
 
 use super::check::check;
-use super::exactly_once::torture_under_a_clock;
+use super::exactly_once::{torture_starts_under_a_clock, torture_under_a_clock};
 use super::history::{Play, check_play};
 use crate::harness::Harness;
 
@@ -70,7 +70,7 @@ impl Harness for Durable {
     }
 
     fn tick() -> Duration {
-        Duration::from_secs(1)
+        Duration::from_secs(20)
     }
 
     fn turns(&self) -> Option<&RwLock<()>> {
@@ -126,6 +126,21 @@ fn c16_concurrent_claims_are_linearizable_while_time_passes() {
 }
 
 #[test]
+fn c27_concurrent_starts_are_linearizable() {
+    check_play::<Durable>(Play::Starts, 300, 11, false);
+}
+
+#[test]
+fn c27_concurrent_starts_are_linearizable_while_time_passes() {
+    check_play::<Durable>(Play::Starts, 300, 12, true);
+}
+
+#[test]
 fn c16_each_message_counts_once_on_disk() {
     torture_under_a_clock::<Durable>();
+}
+
+#[test]
+fn c27_each_first_message_starts_one_flow_on_disk() {
+    torture_starts_under_a_clock::<Durable>();
 }

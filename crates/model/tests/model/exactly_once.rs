@@ -1,4 +1,5 @@
 //! Eight workers, two thousand messages, each delivered three times: each counts exactly once (C16).
+//! And five hundred first messages, each delivered four times: each starts one flow (C27).
 
 use std::sync::Arc;
 use std::thread;
@@ -10,23 +11,43 @@ use crate::harness::Harness;
 use crate::torture::{Tally, Torture};
 
 const MESSAGES: usize = 2_000;
+const FIRST_MESSAGES: usize = 500;
 
-type Open<'a> = &'a (dyn Fn() -> Arc<dyn AsyncSessionStore> + Sync);
+pub type Open<'a> = &'a (dyn Fn() -> Arc<dyn AsyncSessionStore> + Sync);
 type Pass<'a> = &'a (dyn Fn(Duration) + Sync);
-type Disturb<'a> = &'a (dyn Fn(usize) + Sync);
+pub type Disturb<'a> = &'a (dyn Fn(usize) + Sync);
 
 pub fn torture(lease: Duration, open: Open<'_>, pass: Pass<'_>, disturb: Disturb<'_>) -> Tally {
-    let tally = Torture {
+    run(&Torture {
         messages: MESSAGES,
         times: 3,
         workers: 8,
         flows: 20,
+        starts: false,
         lease,
         open,
         pass,
         disturb,
-    }
-    .run();
+    })
+}
+
+pub fn torture_starts(lease: Duration, open: Open<'_>, pass: Pass<'_>, disturb: Disturb<'_>) {
+    let tally = run(&Torture {
+        messages: FIRST_MESSAGES,
+        times: 4,
+        workers: 8,
+        flows: FIRST_MESSAGES,
+        starts: true,
+        lease,
+        open,
+        pass,
+        disturb,
+    });
+    assert!(tally.starts > FIRST_MESSAGES, "no start was repeated");
+}
+
+fn run(torture: &Torture<'_>) -> Tally {
+    let tally = torture.run();
     println!("{tally}");
     tally.assert_exact();
     tally
@@ -34,10 +55,21 @@ pub fn torture(lease: Duration, open: Open<'_>, pass: Pass<'_>, disturb: Disturb
 
 /// Time is injected: a worker that waits moves the clock, and yields.
 pub fn torture_under_a_clock<H: Harness>() {
+    with_a_clock::<H>(&|lease, open, pass| {
+        torture(lease, open, pass, &|_commits| {});
+    });
+}
+
+/// As [`torture_under_a_clock`], of flows that start.
+pub fn torture_starts_under_a_clock<H: Harness>() {
+    with_a_clock::<H>(&|lease, open, pass| torture_starts(lease, open, pass, &|_commits| {}));
+}
+
+fn with_a_clock<H: Harness>(torture: &dyn Fn(Duration, Open<'_>, Pass<'_>)) {
     let harness = H::open(StoreOptions::new());
     let pass = |step| {
         harness.advance(step);
         thread::sleep(Duration::from_millis(1));
     };
-    torture(H::tick(), &|| harness.store(), &pass, &|_commits| {});
+    torture(H::tick(), &|| harness.store(), &pass);
 }

@@ -24,7 +24,7 @@ const CALLS: std::ops::Range<usize> = 2..5;
 /// Waits before the threads start, so that there is something to fight over.
 const PRELUDE: [usize; 2] = [0, 1];
 
-/// The claim on the first wait that all threads hold in a contest.
+/// The claim on the first scope that all threads hold in a contest.
 const SHARED: Slot = THREADS;
 
 /// What the threads do.
@@ -34,12 +34,15 @@ pub enum Play {
     Any,
     /// Claim, renew, release, commit, and the writes that claims keep off.
     Contest,
+    /// As `Contest`, but no session waits: flows start (C27).
+    Starts,
 }
 
 const LIMITS: Limits = Limits {
     default_ttl: None,
     message_window: 1_000,
     max_messages: 2,
+    shortest_stay: 0,
 };
 
 #[derive(Clone, Debug, PartialEq)]
@@ -92,7 +95,7 @@ pub fn check_play<H: Harness>(play: Play, rounds: usize, seed: u8, time: bool) {
 
 // Each thread has its own claims: slots are named by thread.
 fn drawn(runner: &mut TestRunner, play: Play, thread: usize, time: bool) -> Vec<Event> {
-    let contest = play == Play::Contest;
+    let contest = play != Play::Any;
     let spread = Spread {
         people: 1,
         keys: 3,
@@ -106,7 +109,9 @@ fn drawn(runner: &mut TestRunner, play: Play, thread: usize, time: bool) -> Vec<
         spread.op()
     };
     let call = call.prop_filter("a key of the caller", |op| {
+        let fresh = Some(None);
         !matches!(op, Op::Create { key: None, .. })
+            && !matches!(op, Op::Claim { start, .. } if *start == fresh)
     });
     let call = call.prop_map(Event::Call).boxed();
     let event = if time {
@@ -125,10 +130,11 @@ fn run<H: Harness>(play: Play, scripts: Vec<Vec<Event>>, tick: Duration) -> (Mod
         .max_messages(LIMITS.max_messages)
         .find_by_user(FindByUser::WaitsAndCreated);
     let harness = Arc::new(H::open(options));
-    let mut model = Model::new(LIMITS);
+    let mut model = Model::new(LIMITS.in_ticks_of(tick));
     let mut first = Driver::new(harness.as_ref(), harness.now(), tick);
-    let claim = (play == Play::Contest).then(claim_of_all);
-    for op in PRELUDE.into_iter().map(parked_at).chain(claim) {
+    let waits = PRELUDE.into_iter().filter(|_| play != Play::Starts);
+    let claim = (play != Play::Any).then(claim_of_all);
+    for op in waits.map(parked_at).chain(claim) {
         assert_eq!(first.call(Api::Async, &op), model.apply(&op));
     }
     let first = Arc::new(first);
@@ -189,6 +195,7 @@ fn claim_of_all() -> Op {
         message: MESSAGES[0],
         lease: 2,
         slot: SHARED,
+        start: Some(Some(0)),
     }
 }
 
@@ -247,6 +254,30 @@ fn linearizable(model: Model, history: &[Recorded]) -> Result<(), String> {
         }
     };
     Err(points.iter().map(line).collect::<Vec<_>>().join("\n"))
+}
+
+/// Two steps, first a look and then the claim, would let two threads start.
+#[test]
+fn two_starts_on_one_scope_are_rejected() {
+    let started = |attempt| Answer::Claimed {
+        session: None,
+        key: 0,
+        attempt,
+        until: 2,
+    };
+    let start = |thread, answer| Recorded {
+        thread,
+        event: Event::Call(claim_of_all()),
+        invoked: thread as u64,
+        returned: 2 + thread as u64,
+        answer,
+    };
+    for attempt in [1, 2] {
+        let both = [start(0, started(1)), start(1, started(attempt))];
+        assert!(linearizable(Model::new(LIMITS), &both).is_err());
+    }
+    let one = [start(0, started(1)), start(1, Answer::Busy(2, true))];
+    assert!(linearizable(Model::new(LIMITS), &one).is_ok());
 }
 
 /// The checker itself can say no.

@@ -31,4 +31,5 @@ mod op;
 mod pointers;
 mod redis;
 mod reference;
+mod reference_starts;
 mod reference_writes;

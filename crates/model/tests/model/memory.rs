@@ -1,7 +1,7 @@
 //! The in-memory store against the reference model, under concurrent calls (C14, C16), and under torture.
 
 use super::check::check;
-use super::exactly_once::torture_under_a_clock;
+use super::exactly_once::{torture_starts_under_a_clock, torture_under_a_clock};
 use super::history::{Play, check_play};
 use crate::harness::Memory;
 
@@ -31,6 +31,21 @@ fn c16_concurrent_claims_are_linearizable_while_time_passes() {
 }
 
 #[test]
+fn c27_concurrent_starts_are_linearizable() {
+    check_play::<Memory>(Play::Starts, 2_000, 9, false);
+}
+
+#[test]
+fn c27_concurrent_starts_are_linearizable_while_time_passes() {
+    check_play::<Memory>(Play::Starts, 2_000, 10, true);
+}
+
+#[test]
 fn c16_each_message_counts_once_in_memory() {
     torture_under_a_clock::<Memory>();
+}
+
+#[test]
+fn c27_each_first_message_starts_one_flow_in_memory() {
+    torture_starts_under_a_clock::<Memory>();
 }

@@ -70,14 +70,18 @@ pub enum Op {
         message: &'static str,
         lease: Tick,
         slot: Slot,
+        start: Option<StartKey>,
     },
     Renew(Slot, Tick),
     Release(Slot),
     Finish(Slot),
-    /// Commits by parking again on this scope, or where the session waits. Without a TTL the session
-    /// keeps its own.
+    /// Commits by parking on this scope, or where the session waits or the start began. Without a TTL
+    /// the session keeps its own.
     ParkAgain(Slot, Option<usize>, Parked),
 }
+
+/// The key of a session to be; none draws a fresh one, as for [`Op::Create`].
+pub type StartKey = Option<Key>;
 
 /// The data that is parked.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -245,13 +249,15 @@ impl Spread {
             message,
             1..4_u64,
             self.slots.clone(),
+            prop::option::of(prop::option::weighted(0.7, 0..self.keys)),
         )
-            .prop_map(|(by, scopes, message, lease, slot)| Op::Claim {
+            .prop_map(|(by, scopes, message, lease, slot, start)| Op::Claim {
                 by,
                 scopes,
                 message,
                 lease,
                 slot,
+                start,
             })
             .boxed()
     }

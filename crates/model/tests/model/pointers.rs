@@ -61,7 +61,6 @@ struct Pointers {
     is_timed: bool,
     /// Whether a commit may give a longer TTL. A failover then loses nothing.
     has_long: bool,
-    has_grants: bool,
     owners: Owner,
     /// How many calls are in flight at most.
     calls: usize,
@@ -99,8 +98,6 @@ struct Slot {
 struct Session {
     known: Known,
     deadline: u16,
-    /// A start was granted, and its commit creates the session.
-    is_granted: bool,
 }
 
 /// What a record knows of its pointer.
@@ -120,23 +117,24 @@ struct Fence {
 /// A call, by its next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Call {
-    /// Reserves the key for a session, or for a start that is granted.
+    /// Reserves the key for a session. A call that creates one, such as the commit of a start, never
+    /// overwrites the owner's session.
     Reserve {
         owner: Owner,
-        is_grant: bool,
+        is_create: bool,
         replaced: Option<u16>,
         above: u16,
     },
     /// Fences the owner from whom the key is taken.
     Fence {
         owner: Owner,
-        is_grant: bool,
+        is_create: bool,
         other: Owner,
         stamp: u16,
     },
     Write {
         owner: Owner,
-        is_grant: bool,
+        is_create: bool,
         is_created: bool,
         known: Known,
     },
@@ -372,20 +370,20 @@ impl Pointers {
         match call {
             Call::Reserve {
                 owner,
-                is_grant,
+                is_create,
                 replaced,
                 above,
-            } => self.reserve(state, owner, is_grant, replaced, above),
+            } => self.reserve(state, owner, is_create, replaced, above),
             Call::Fence {
                 owner,
-                is_grant,
+                is_create,
                 other,
                 stamp,
             } => {
                 if state.fence(other, stamp, self.rules) {
                     state.push(Call::Reserve {
                         owner,
-                        is_grant,
+                        is_create,
                         replaced: Some(stamp),
                         above: stamp,
                     });
@@ -393,10 +391,10 @@ impl Pointers {
             }
             Call::Write {
                 owner,
-                is_grant,
+                is_create,
                 is_created,
                 known,
-            } => self.write(state, owner, is_grant, is_created, known),
+            } => self.write(state, owner, is_create, is_created, known),
             Call::Extend {
                 owner,
                 stamp,
@@ -434,7 +432,7 @@ impl Pointers {
         &self,
         state: &mut State,
         owner: Owner,
-        is_grant: bool,
+        is_create: bool,
         replaced: Option<u16>,
         above: u16,
     ) {
@@ -444,7 +442,7 @@ impl Pointers {
         if let Some(other) = kept.filter(|found| found.owner != owner) {
             state.push(Call::Fence {
                 owner,
-                is_grant,
+                is_create,
                 other: other.owner,
                 stamp: other.stamp,
             });
@@ -466,7 +464,7 @@ impl Pointers {
         if let Some(known) = state.extend(owner, from, self.life(TTL)) {
             state.push(Call::Write {
                 owner,
-                is_grant,
+                is_create,
                 is_created,
                 known,
             });
@@ -477,7 +475,7 @@ impl Pointers {
         &self,
         state: &mut State,
         owner: Owner,
-        is_grant: bool,
+        is_create: bool,
         is_created: bool,
         known: Known,
     ) {
@@ -501,16 +499,12 @@ impl Pointers {
         if let Some((replaced, above)) = again {
             state.push(Call::Reserve {
                 owner,
-                is_grant,
+                is_create,
                 replaced,
                 above,
             });
-        } else if stored.is_none() || !is_grant {
-            state.slots[owner].session = Some(Session {
-                known,
-                deadline,
-                is_granted: is_grant,
-            });
+        } else if stored.is_none() || !is_create {
+            state.slots[owner].session = Some(Session { known, deadline });
         }
     }
 
@@ -518,11 +512,7 @@ impl Pointers {
         let (known, clock) = (session.known, state.clock(owner));
         let deadline = self.deadline(clock, ttl);
         if self.is_covered(deadline, known.ends) {
-            state.slots[owner].session = Some(Session {
-                known,
-                deadline,
-                is_granted: false,
-            });
+            state.slots[owner].session = Some(Session { known, deadline });
         } else {
             state.push(Call::Extend {
                 owner,
@@ -533,7 +523,7 @@ impl Pointers {
         }
     }
 
-    /// A claim, which may confirm the pointer, and the commit of the turn; or the commit of a start.
+    /// A claim, which may confirm the pointer, and the commit of the turn.
     fn turn(&self, state: &mut State, owner: Owner, ttl: u16) {
         let Some(mut session) = state.live(owner) else {
             return;
@@ -586,14 +576,11 @@ impl Model for Pointers {
         for owner in 0..self.owners {
             if is_free {
                 actions.push(Action::Begin(owner, false));
-                if self.has_grants {
-                    actions.push(Action::Begin(owner, true));
-                }
+                actions.push(Action::Begin(owner, true));
             }
             if state.live(owner).is_some() && is_free {
                 actions.push(Action::Remove(owner));
-                let is_granted = state.live(owner).is_some_and(|session| session.is_granted);
-                if self.is_timed || is_granted {
+                if self.is_timed {
                     actions.push(Action::Turn(owner, TTL));
                 }
                 if !self.is_timed {
@@ -626,10 +613,10 @@ impl Model for Pointers {
         let mut state = last.clone();
         match action {
             Action::Tick => state.tick(),
-            Action::Begin(owner, is_grant) => {
+            Action::Begin(owner, is_create) => {
                 state.push(Call::Reserve {
                     owner,
-                    is_grant,
+                    is_create,
                     replaced: None,
                     above: OLDEST * STAMPS,
                 });
@@ -695,7 +682,6 @@ const fn races(rules: Rules) -> Pointers {
         rules,
         is_timed: false,
         has_long: false,
-        has_grants: true,
         owners: 2,
         calls: 2,
         skews: &[-1, 0, 2],
@@ -708,7 +694,6 @@ const fn conversation(rules: Rules, has_long: bool) -> Pointers {
         rules,
         is_timed: true,
         has_long,
-        has_grants: true,
         owners: 1,
         calls: 1,
         skews: &[-1, 0, 1, 2],

@@ -12,7 +12,7 @@ use greentic_session::{
 use greentic_session_testkit::{FaultProxy, Flow, require};
 
 use super::check::{Plan, check_as};
-use super::exactly_once::torture;
+use super::exactly_once::{Disturb, Open, torture, torture_starts};
 use super::history::{Play, check_play};
 use crate::harness::Harness;
 use crate::space::Space;
@@ -122,9 +122,28 @@ fn c16_concurrent_claims_are_linearizable() {
     check_play::<Redis>(Play::Contest, 800, 8, false);
 }
 
+#[test]
+fn c27_concurrent_starts_are_linearizable() {
+    let _server = require!(Space::shared);
+    check_play::<Redis>(Play::Starts, 500, 9, false);
+}
+
 /// Every worker has a store of its own, and their connections break.
 #[test]
 fn c16_each_message_counts_once_on_redis_while_connections_break() {
+    while_connections_break(&|lease, open, disturb| {
+        torture(lease, open, &thread::sleep, disturb);
+    });
+}
+
+#[test]
+fn c27_each_first_message_starts_one_flow_on_redis_while_connections_break() {
+    while_connections_break(&|lease, open, disturb| {
+        torture_starts(lease, open, &thread::sleep, disturb);
+    });
+}
+
+fn while_connections_break(torture: &dyn Fn(Duration, Open<'_>, Disturb<'_>)) {
     let space = require!(Space::alone);
     let proxy = FaultProxy::start(space.url().trim_matches(|c| !char::is_numeric(c)));
     let open = || {
@@ -147,7 +166,7 @@ fn c16_each_message_counts_once_on_redis_while_connections_break() {
             _ => proxy.replies_once(Flow::Reset),
         }
     };
-    torture(Duration::from_millis(60), &open, &thread::sleep, &disturb);
+    torture(Duration::from_millis(60), &open, &disturb);
     println!("{} connections were cut", proxy.faults());
     assert!(proxy.faults() > 0, "no connection broke");
 }

@@ -3,13 +3,14 @@
 //! It is written from the contract's text and shares no code with the stores.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::answer::{Answer, Failure, Key, Seen, Tick};
 use super::op::{Caller, Op, Parked, Slot};
 use crate::world::{KEYS, Who};
 
 /// An owner: a place and a user, or a place and the one session that has no user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Owner {
     pub(super) place: Who,
     pub(super) alone: Option<Key>,
@@ -54,6 +55,20 @@ pub(super) struct Token {
     pub key: Key,
     pub message: &'static str,
     pub secret: u64,
+    /// The scope of a start.
+    pub start: Option<usize>,
+}
+
+/// The record of a start claim.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Start {
+    pub key: Key,
+    pub attempt: u32,
+    pub secret: u64,
+    pub message: &'static str,
+    pub until: Tick,
+    pub keep_until: Tick,
+    pub released: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -71,6 +86,19 @@ pub struct Limits {
     pub default_ttl: Option<Tick>,
     pub message_window: Tick,
     pub max_messages: usize,
+    /// For how long the record of a start stays after its lease, at least (C27).
+    pub shortest_stay: Tick,
+}
+
+impl Limits {
+    /// These limits for ticks of this length.
+    pub fn in_ticks_of(self, tick: Duration) -> Self {
+        let shortest_stay = Duration::from_secs(60).as_millis();
+        Self {
+            shortest_stay: Tick::try_from(shortest_stay.div_ceil(tick.as_millis())).unwrap(),
+            ..self
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -80,6 +108,7 @@ pub struct Model {
     pub(super) sessions: BTreeMap<Key, Entry>,
     pub(super) done: Vec<Done>,
     pub(super) tokens: BTreeMap<Slot, Token>,
+    pub(super) starts: BTreeMap<(Owner, usize), Start>,
     /// How many keys have a number: the callers' own, then the fresh ones.
     keys: usize,
     counter: u64,
@@ -117,9 +146,14 @@ impl Model {
             sessions: BTreeMap::new(),
             done: Vec::new(),
             tokens: BTreeMap::new(),
+            starts: BTreeMap::new(),
             keys: KEYS,
             counter: 0,
         }
+    }
+
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     pub fn keys(&self) -> usize {
@@ -132,9 +166,11 @@ impl Model {
         let is_live = |deadline: Option<Tick>| deadline.is_none_or(|deadline| now < deadline);
         self.sessions.retain(|_, entry| is_live(entry.deadline));
         self.done.retain(|done| now < done.until);
+        self.starts.retain(|_, start| now < start.keep_until);
     }
 
-    /// How long until everything that has an end has ended: sessions, leases, message windows.
+    /// How long until everything that has an end has ended: sessions, leases, message windows. The
+    /// records of starts can stay longer.
     pub fn quiet_in(&self) -> Tick {
         let entries = self.sessions.values();
         let leases = entries.clone().filter_map(|entry| {
@@ -143,8 +179,18 @@ impl Model {
         });
         let deadlines = entries.filter_map(|entry| entry.deadline);
         let windows = self.done.iter().map(|done| done.until);
-        let last = leases.chain(deadlines).chain(windows).max();
+        let starts = self.starts.values().map(|start| start.until);
+        let last = leases.chain(deadlines).chain(windows).chain(starts).max();
         last.map_or(0, |last| last.saturating_sub(self.now))
+    }
+
+    /// The callers and scopes of all records of starts.
+    pub fn starts(&self) -> Vec<(Caller, usize)> {
+        let starts = self.starts.keys().map(|(owner, scope)| {
+            let (ctx, user) = (owner.place, owner.place.user.unwrap_or_default());
+            (Caller { ctx, user }, *scope)
+        });
+        starts.collect()
     }
 
     pub fn apply(&mut self, op: &Op) -> Answer {
@@ -257,6 +303,19 @@ impl Model {
         }
     }
 
+    /// C27: while a start claim is live, nothing else takes its scope.
+    pub(super) fn require_unstarted(&self, owner: Owner, scope: usize) -> Result<(), Failure> {
+        match self.live_start(owner, scope) {
+            Some(start) => Err(Failure::Claimed(start.until)),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn live_start(&self, owner: Owner, scope: usize) -> Option<&Start> {
+        let start = self.starts.get(&(owner, scope));
+        start.filter(|start| !start.released && self.now < start.until)
+    }
+
     pub(super) fn deadline(&self, ttl: Option<Tick>) -> Option<Tick> {
         ttl.map(|ttl| self.now + ttl)
     }
@@ -285,6 +344,7 @@ impl Model {
         {
             displaced.wait = None;
         }
+        self.starts.remove(&(owner, scope));
         let before = self.sessions.get(&key);
         let revision = before.map_or(1, |entry| entry.revision + 1);
         let newest = before.is_some_and(|entry| entry.newest);

@@ -1,4 +1,4 @@
-//! The model's writes: create, update, park and all that needs a claim.
+//! The model's writes: create, update, park and all that needs a claim of a wait.
 
 use super::answer::{Answer, Failure, Tick};
 use super::op::{Op, Parked, Slot};
@@ -134,6 +134,7 @@ impl Model {
         for touched in [stored, holder].into_iter().flatten() {
             self.require_unclaimed(touched)?;
         }
+        self.require_unstarted(owner, scope)?;
         let ttl = next.ttl.or(self.limits.default_ttl);
         let revision = self.register(owner, key, scope, next, ttl);
         if let Some(entry) = self.sessions.get_mut(&key) {
@@ -149,6 +150,7 @@ impl Model {
             message,
             lease,
             slot,
+            start,
         } = op
         else {
             unreachable!()
@@ -157,9 +159,17 @@ impl Model {
         if let Some(done) = self.remembered(owner, message) {
             return Ok(Answer::Duplicate(done.reply));
         }
-        let mut scopes = scopes.iter();
-        let Some(key) = scopes.find_map(|scope| self.holder(owner, *scope)) else {
-            return Ok(Answer::NoWait);
+        let taker = |scope: &usize| match self.live_start(owner, *scope) {
+            Some(start) => Some(Err(Answer::Busy(start.until, start.message == message))),
+            None => self.holder(owner, *scope).map(Ok),
+        };
+        let key = match (scopes.iter().find_map(taker), start, scopes.last()) {
+            (Some(Ok(key)), ..) => key,
+            (Some(Err(busy)), ..) => return Ok(busy),
+            (None, Some(key), Some(scope)) => {
+                return self.start(owner, *scope, key, message, lease, slot);
+            }
+            (None, ..) => return Ok(Answer::NoWait),
         };
         if let Err(Failure::Claimed(until)) = self.require_unclaimed(&self.sessions[&key]) {
             let lease = self.sessions[&key].wait.as_ref();
@@ -185,10 +195,12 @@ impl Model {
             key,
             message,
             secret,
+            start: None,
         };
         self.tokens.insert(slot, token);
         Ok(Answer::Claimed {
-            session,
+            session: Some(session),
+            key,
             attempt,
             until,
         })
@@ -199,6 +211,9 @@ impl Model {
         let Some(token) = self.tokens.get(&slot).cloned() else {
             return Ok(Answer::Skipped);
         };
+        if let Some(scope) = token.start {
+            return self.renew_start(&token, scope, ticks);
+        }
         self.held(&token)?;
         if let Some(entry) = self.sessions.get_mut(&token.key)
             && let Some(lease) = entry.end_lease()
@@ -212,6 +227,9 @@ impl Model {
         let Some(token) = self.tokens.get(&slot).cloned() else {
             return Ok(Answer::Skipped);
         };
+        if let Some(scope) = token.start {
+            return self.release_start(&token, scope);
+        }
         let entry = self.sessions.get(&token.key);
         let own = entry.filter(|entry| entry.owner == token.owner);
         let released = own.and_then(|entry| entry.wait.as_ref()?.released);
@@ -248,6 +266,11 @@ impl Model {
             .map(|done| done.secret)
         {
             Some(secret) if secret == token.secret => return Ok(Answer::Done),
+            done if token.start.is_some() => {
+                self.commit_start(&token, next, done.is_some())?;
+                self.remember(&token, next.and_then(|(_, next)| next.reply()));
+                return Ok(Answer::Done);
+            }
             Some(_) => {
                 self.end_claim(&token)?;
                 return Err(Failure::ClaimLost);
@@ -267,6 +290,7 @@ impl Model {
                 if let Some(holder) = holder.filter(|holder| *holder != token.key) {
                     self.require_unclaimed(&self.sessions[&holder])?;
                 }
+                self.require_unstarted(token.owner, scope)?;
                 self.register(token.owner, token.key, scope, next, ttl);
             }
         }

@@ -5,9 +5,10 @@ use greentic_types::{GreenticError, SessionKey};
 use crate::admin::{Finding, FindingKind};
 use crate::backend::durable::format::{
     Damage, Expiry, MessageRow, OwnerState, Replies, Table, age_key, body_length, decode_digest,
-    decode_head, decode_session_key, route_key, split_owner_key, unseal,
+    decode_head, decode_scope, decode_session_key, decode_start, route_key, split_owner_key,
+    unseal,
 };
-use crate::backend::durable::rows::{Rows, leads_to, message, owner_state, session_of};
+use crate::backend::durable::rows::{Rows, leads_to, message, owner_state, session_of, start};
 use crate::error::SessionResult;
 use crate::owner::Identity;
 use crate::rules::{Head, View};
@@ -111,6 +112,7 @@ impl<R: Rows> Check<'_, R> {
             Table::Messages => self.message(key, body),
             Table::Ages => self.age(key, body),
             Table::Expiry => self.expiry(key),
+            Table::Starts => self.start(key, body),
             Table::Replies => self.reply(key),
         }
     }
@@ -187,7 +189,8 @@ impl<R: Rows> Check<'_, R> {
             "an owner without state was kept",
         )?;
         let count = |table| Ok::<_, Fault>(self.0.with_prefix(table, key, None, usize::MAX)?.len());
-        let counted = count(Table::Routes)? == state.waits as usize;
+        let waits = count(Table::Routes)? + count(Table::Starts)?;
+        let counted = waits == state.waits as usize;
         expect(counted, missing, "the count of waits is wrong")?;
         let (messages, ages) = (count(Table::Messages)?, count(Table::Ages)?);
         let counted = messages == state.messages as usize;
@@ -226,6 +229,17 @@ impl<R: Rows> Check<'_, R> {
         expect(points_back, FindingKind::Dangling, "the message is missing")
     }
 
+    fn start(&self, key: &[u8], body: &[u8]) -> Checked {
+        let missing = FindingKind::Missing;
+        let start = decode_start(body)?;
+        let (owner, scope) = split_owner_key(key)?;
+        let expiry = Expiry::Start(owner.clone(), decode_scope(scope)?).key(start.keep_until);
+        let indexed = self.has(Table::Expiry, &expiry)?;
+        expect(indexed, missing, "the end is not indexed")?;
+        let state = owner_state(self.0, &owner)?;
+        expect(state.waits > 0, missing, "the owner is missing")
+    }
+
     /// A reply stands beside the age of its message.
     fn reply(&self, key: &[u8]) -> Checked {
         let has_message = self.has(Table::Ages, key)?;
@@ -246,6 +260,9 @@ impl<R: Rows> Check<'_, R> {
         let deadline = match &expiry {
             Expiry::Session(session) => self.head(session)?.deadline,
             Expiry::Message(owner, digest) => message(self.0, owner, digest)?.map(|row| row.until),
+            Expiry::Start(owner, scope) => {
+                start(self.0, owner, scope)?.map(|start| start.keep_until)
+            }
         };
         expect(
             deadline == Some(at),

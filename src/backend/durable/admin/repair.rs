@@ -1,11 +1,12 @@
-//! Repair of rows that contradict each other (C23). Sessions, their data and messages are the source;
-//! all other rows are derived from them.
+//! Repair of rows that contradict each other (C23). Sessions, their data, messages and start claims
+//! are the source; all other rows are derived from them. A start claim that cannot be read is removed:
+//! it would end soon by itself.
 
 use super::check::{Check, Fault, FaultyRow, count_replies};
 use crate::admin::{Finding, FindingKind};
 use crate::backend::durable::format::{
-    Expiry, MessageRow, OwnerState, Table, age_key, decode_digest, decode_head, decode_session_key,
-    owner_key, route_key, split_owner_key, unseal,
+    Expiry, MessageRow, OwnerState, Table, age_key, decode_digest, decode_head, decode_scope,
+    decode_session_key, decode_start, owner_key, route_key, split_owner_key, unseal,
 };
 use crate::backend::durable::rows::{Rows, leads_to, owner_state, route};
 use crate::backend::durable::writer::DurableLedger;
@@ -49,6 +50,7 @@ fn repair_row(ledger: &mut DurableLedger<'_, '_>, row: &FaultyRow) -> SessionRes
     match row.table {
         Table::Sessions => session(ledger, &row.key),
         Table::Messages => message(ledger, &row.key),
+        Table::Starts => start(ledger, &row.key),
         Table::Owners => recount_of(ledger, &row.key),
         Table::Meta => Ok(()),
         Table::Payloads | Table::Expiry => {
@@ -124,6 +126,24 @@ fn message(ledger: &mut DurableLedger<'_, '_>, key: &[u8]) -> SessionResult<()> 
     recount(ledger, &owner)
 }
 
+fn start(ledger: &mut DurableLedger<'_, '_>, key: &[u8]) -> SessionResult<()> {
+    let value = ledger.get(Table::Starts, key, |value| Ok(value.to_vec()))?;
+    let start = value.and_then(|value| unseal(key, &value).and_then(decode_start).ok());
+    let parts = split_owner_key(key).and_then(|(owner, rest)| Ok((owner, decode_scope(rest)?)));
+    let Ok((owner, scope)) = parts else {
+        ledger.remove_row(Table::Starts, key.to_vec());
+        return Ok(());
+    };
+    match start {
+        Some(start) => {
+            let expiry = Expiry::Start(owner.clone(), scope).key(start.keep_until);
+            ledger.add_row(Table::Expiry, expiry, None);
+        }
+        None => ledger.remove_row(Table::Starts, key.to_vec()),
+    }
+    recount(ledger, &owner)
+}
+
 /// Recounts the owner that a key names.
 fn recount_of(ledger: &mut DurableLedger<'_, '_>, key: &[u8]) -> SessionResult<()> {
     match split_owner_key(key) {
@@ -150,7 +170,7 @@ fn recount(ledger: &mut DurableLedger<'_, '_>, owner: &Owner) -> SessionResult<(
         None => false,
     };
     let state = OwnerState {
-        waits: count(Table::Routes)?,
+        waits: count(Table::Routes)?.saturating_add(count(Table::Starts)?),
         messages: count(Table::Messages)?,
         replies: count_replies(ledger, &prefix)?,
         latest_created: latest.filter(|_| own),

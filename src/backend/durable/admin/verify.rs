@@ -72,10 +72,11 @@ pub fn inconsistencies(snapshot: &Snapshot) -> SessionResult<Vec<Inconsistency>>
 
 /// Every table but `meta`. Tables from which others are derived come first, so that one run repairs
 /// all.
-const CHECKED: [Table; 8] = [
+const CHECKED: [Table; 9] = [
     Table::Sessions,
     Table::Payloads,
     Table::Messages,
+    Table::Starts,
     Table::Routes,
     Table::Ages,
     Table::Replies,

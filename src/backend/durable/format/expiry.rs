@@ -3,19 +3,22 @@
 use greentic_types::SessionKey;
 
 use super::bytes::{Bytes, Damage, Reader};
-use super::keys::{decode_digest, decode_session_key, split_owner_key};
+use super::keys::{decode_digest, decode_scope, decode_session_key, split_owner_key};
 use crate::clock::Timestamp;
 use crate::message_id::MessageDigest;
 use crate::owner::Owner;
+use crate::scope::ScopeDigest;
 
 /// What a row of `expiry` refers to.
 pub enum Expiry {
     Session(SessionKey),
     Message(Owner, MessageDigest),
+    Start(Owner, ScopeDigest),
 }
 
 const EXPIRING_SESSION: u8 = 1;
 const EXPIRING_MESSAGE: u8 = 2;
+const EXPIRING_START: u8 = 3;
 
 impl Expiry {
     /// The key of the row for the instant `at`. Keys sort by instant.
@@ -27,6 +30,10 @@ impl Expiry {
                 .u8(EXPIRING_MESSAGE)
                 .text(owner.as_str())
                 .raw(&message.0),
+            Self::Start(owner, scope) => bytes
+                .u8(EXPIRING_START)
+                .text(owner.as_str())
+                .raw(scope.as_bytes()),
         }
         .into_vec()
     }
@@ -39,6 +46,10 @@ impl Expiry {
             EXPIRING_MESSAGE => {
                 let (owner, digest) = split_owner_key(reader.0)?;
                 Self::Message(owner, decode_digest(digest)?)
+            }
+            EXPIRING_START => {
+                let (owner, scope) = split_owner_key(reader.0)?;
+                Self::Start(owner, decode_scope(scope)?)
             }
             _ => return Err(Damage("its kind is unknown")),
         };

@@ -20,7 +20,7 @@ pub fn split_owner_key(key: &[u8]) -> Result<(Owner, &[u8]), Damage> {
     Ok((owner, reader.0))
 }
 
-/// The key of a row of `routes`.
+/// The key of a row of `routes` or `starts`.
 pub fn route_key(owner: &Owner, scope: &ScopeDigest) -> Vec<u8> {
     owner_key(owner).raw(scope.as_bytes()).into_vec()
 }
@@ -46,6 +46,14 @@ pub fn decode_digest(bytes: &[u8]) -> Result<MessageDigest, Damage> {
     let digest = reader.array()?;
     reader.end()?;
     Ok(MessageDigest(digest))
+}
+
+/// Decodes the digest of a scope: the rest of a key of `starts`.
+pub fn decode_scope(bytes: &[u8]) -> Result<ScopeDigest, Damage> {
+    let mut reader = Reader(bytes);
+    let digest = reader.array()?;
+    reader.end()?;
+    Ok(ScopeDigest::from_bytes(digest))
 }
 
 #[cfg(test)]

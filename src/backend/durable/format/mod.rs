@@ -12,6 +12,7 @@ mod message_row;
 mod owner_state;
 mod payload;
 mod seal;
+mod start_row;
 mod store_state;
 mod table;
 mod version;
@@ -23,12 +24,14 @@ pub(super) use head::{decode_head, encode_head};
 pub(super) use journal_record::framed;
 pub(super) use journal_record::{Change, JournalRecord, Records, encode_record};
 pub(super) use keys::{
-    age_key, decode_digest, decode_session_key, message_key, owner_key, route_key, split_owner_key,
+    age_key, decode_digest, decode_scope, decode_session_key, message_key, owner_key, route_key,
+    split_owner_key,
 };
 pub(super) use message_row::MessageRow;
 pub(super) use owner_state::{OwnerState, Replies};
 pub(super) use payload::{encode_payload, unseal_payload};
 pub(super) use seal::{body_length, seal, unseal};
+pub(super) use start_row::{decode_start, encode_start};
 pub(super) use store_state::StoreState;
 pub(super) use table::{Key, Table, Value};
 pub(super) use version::{FORMAT_VERSION, decode_version, encode_version};

@@ -7,6 +7,7 @@ use super::bytes::{Bytes, Damage, Reader};
 /// What is stored per owner. An owner whose state is empty has no row (C13).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OwnerState {
+    /// The number of waits and start claims.
     pub waits: u32,
     pub messages: u32,
     pub replies: Replies,

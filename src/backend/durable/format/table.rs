@@ -23,15 +23,17 @@ pub enum Table {
     Messages = 5,
     /// Owner and age to the message.
     Ages = 6,
-    /// Deadline and the session or message that ends then.
+    /// Deadline and the session, message or start claim that ends then.
     Expiry = 7,
     /// Owner and age to the reply of the message.
     Replies = 8,
+    /// Owner and scope to the start claim.
+    Starts = 9,
 }
 
 impl Table {
     /// All tables, by number.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Meta,
         Self::Sessions,
         Self::Payloads,
@@ -41,6 +43,7 @@ impl Table {
         Self::Ages,
         Self::Expiry,
         Self::Replies,
+        Self::Starts,
     ];
 
     pub const fn number(self) -> u8 {
@@ -62,6 +65,7 @@ impl Table {
             Self::Ages => "ages",
             Self::Expiry => "expiry",
             Self::Replies => "replies",
+            Self::Starts => "starts",
         }
     }
 

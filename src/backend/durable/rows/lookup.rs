@@ -6,15 +6,15 @@ use greentic_types::{ErrorCode, GreenticError, SessionKey};
 
 use super::Rows;
 use crate::backend::durable::format::{
-    Damage, MessageRow, OwnerState, Table, age_key, decode_digest, decode_session_key, message_key,
-    owner_key, route_key, unseal, unseal_payload,
+    Damage, MessageRow, OwnerState, Table, age_key, decode_digest, decode_session_key,
+    decode_start, message_key, owner_key, route_key, unseal, unseal_payload,
 };
 use crate::error::SessionResult;
 use crate::message_id::MessageDigest;
 use crate::owner::Owner;
 use crate::payload;
 use crate::reply::Reply;
-use crate::rules::{Head, Remembered};
+use crate::rules::{Head, Remembered, Start};
 use crate::scope::ScopeDigest;
 use crate::session::Session;
 
@@ -75,6 +75,16 @@ pub fn route<R: Rows>(
 pub fn leads_to(route: &[u8], head: &Head) -> bool {
     let wait = head.wait.as_ref();
     wait.is_some_and(|wait| route_key(&head.owner, &wait.scope) == route)
+}
+
+/// Returns the start claim of a scope.
+pub fn start<R: Rows>(
+    rows: &R,
+    owner: &Owner,
+    scope: &ScopeDigest,
+) -> SessionResult<Option<Start>> {
+    let key = route_key(owner, scope);
+    read_row(rows, Table::Starts, &key, decode_start)
 }
 
 pub fn message<R: Rows>(

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use greentic_types::SessionKey;
 
 use super::Rows;
-use super::lookup::{leads_to, message, oldest_messages, owner_state, reply, route, session_of};
+use super::lookup::{
+    leads_to, message, oldest_messages, owner_state, reply, route, session_of, start,
+};
 use crate::backend::durable::format::{
     Table, decode_head, decode_session_key, owner_key, route_key, unseal,
 };
@@ -13,7 +15,7 @@ use crate::error::SessionResult;
 use crate::message_id::MessageDigest;
 use crate::owner::Owner;
 use crate::payload;
-use crate::rules::{Head, Remembered, RoutedPage, View};
+use crate::rules::{Head, Remembered, RoutedPage, Start, View};
 use crate::scope::ScopeDigest;
 use crate::session::Session;
 
@@ -82,6 +84,10 @@ impl<R: Rows> View for R {
             sessions,
             next: last.map(|row| row.key),
         })
+    }
+
+    fn start(&self, owner: &Owner, scope: &ScopeDigest) -> SessionResult<Option<Start>> {
+        start(self, owner, scope)
     }
 
     fn wait_count(&self, owner: &Owner) -> SessionResult<usize> {

@@ -12,7 +12,8 @@ use super::changes::{Changes, Reclaimed};
 use crate::backend::durable::file::{StorageErrorKind, StoreFile, error_kind, write_state};
 use crate::backend::durable::format::{
     Change, Expiry, MessageRow, OwnerState, StoreState, Table, age_key, body_length, decode_digest,
-    encode_head, encode_payload, message_key, owner_key, route_key, seal, unseal,
+    decode_scope, decode_start, encode_head, encode_payload, encode_start, message_key, owner_key,
+    route_key, seal, split_owner_key, unseal,
 };
 use crate::backend::durable::rows::{
     Row, Rows, WriteTables, expired_keys, message, oldest_messages, owner_state, route,
@@ -23,7 +24,8 @@ use crate::error::SessionResult;
 use crate::message_id::MessageDigest;
 use crate::owner::{Owner, foreign_key};
 use crate::reply::{MAX_REPLIES_BYTES, Reply};
-use crate::rules::{Head, Ledger, Remembered, Wait};
+use crate::rules::{Head, Ledger, Remembered, Start, Wait};
+use crate::scope::ScopeDigest;
 use crate::session::NewSession;
 
 /// How many of an owner's oldest replies are read at once, to be dropped.
@@ -397,6 +399,48 @@ impl Ledger for DurableLedger<'_, '_> {
         self.remove_row(Table::Payloads, bytes.to_vec());
         self.reschedule(&Expiry::Session(key.clone()), head.deadline, None);
         self.move_wait(key, &head.owner, head.wait.as_ref(), None)
+    }
+
+    fn set_start(
+        &mut self,
+        owner: &Owner,
+        scope: &ScopeDigest,
+        new: Option<Start>,
+    ) -> SessionResult<()> {
+        let key = route_key(owner, scope);
+        // The sweep removes the row of `expiry` of a record that cannot be read.
+        let old = self.get(Table::Starts, &key, |value| {
+            Ok(unseal(&key, value).and_then(decode_start).ok())
+        })?;
+        let (existed, before) = (old.is_some(), old.flatten());
+        let end = |start: &Start| start.keep_until;
+        let expiry = Expiry::Start(owner.clone(), *scope);
+        self.reschedule(&expiry, before.as_ref().map(end), new.as_ref().map(end));
+        let change: fn(u32, u32) -> u32 = match &new {
+            Some(start) => {
+                self.write(Table::Starts, key, &encode_start(start));
+                u32::saturating_add
+            }
+            None => {
+                self.remove_row(Table::Starts, key);
+                u32::saturating_sub
+            }
+        };
+        if existed == new.is_some() {
+            return Ok(());
+        }
+        self.change_owner(owner, |state| state.waits = change(state.waits, 1))
+    }
+
+    fn drop_starts(&mut self, owner: &Owner, limit: usize) -> SessionResult<usize> {
+        let prefix = owner_key(owner).into_vec();
+        let rows = self.with_prefix(Table::Starts, &prefix, None, limit)?;
+        for row in &rows {
+            let scope = split_owner_key(&row.key).and_then(|(_, scope)| decode_scope(scope));
+            let scope = scope.map_err(|damage| unreadable_row(Table::Starts, damage))?;
+            self.set_start(owner, &scope, None)?;
+        }
+        Ok(rows.len())
     }
 
     fn set_latest_created(&mut self, owner: &Owner, key: Option<&SessionKey>) -> SessionResult<()> {

@@ -1,13 +1,13 @@
-//! Removal of expired sessions and messages, in small steps (C13).
+//! Removal of expired sessions, messages and start claims, in small steps (C13).
 
 use std::collections::HashSet;
 
 use super::ledger::DurableLedger;
 use crate::backend::durable::format::{Damage, Expiry, Table};
-use crate::backend::durable::rows::{message, unreadable_row};
+use crate::backend::durable::rows::{message, start, unreadable_row};
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
-use crate::rules::{View, delete_session};
+use crate::rules::{Ledger, View, delete_session};
 
 /// Removes what has expired. Rows that it could not read are left as they are (C17), and skipped the
 /// next time, so that they do not block the others.
@@ -26,7 +26,8 @@ impl Sweeper {
         !self.unreadable.contains(key)
     }
 
-    /// Removes up to `budget` expired sessions and messages, and returns how many it removed.
+    /// Removes up to `budget` expired sessions, messages and start claims, and returns how many it
+    /// removed.
     pub fn sweep(
         &mut self,
         ledger: &mut DurableLedger<'_, '_>,
@@ -64,6 +65,10 @@ fn remove(ledger: &mut DurableLedger<'_, '_>, key: &[u8]) -> SessionResult<()> {
         },
         Expiry::Message(owner, digest) => match message(ledger, &owner, &digest)? {
             Some(row) if row.until == at => return ledger.forget(&owner, &digest),
+            _ => {}
+        },
+        Expiry::Start(owner, scope) => match start(ledger, &owner, &scope)? {
+            Some(start) if start.keep_until == at => return ledger.set_start(&owner, &scope, None),
             _ => {}
         },
     }

@@ -83,6 +83,19 @@ impl KeyLayout {
         }))
     }
 
+    /// Whether a session of another owner has the key. False in the flat layout, where every script
+    /// sees that.
+    pub async fn is_foreign(&self, owner: &Owner, key: &SessionKey) -> SessionResult<bool> {
+        let Self::Clustered(clustered) = self else {
+            return Ok(false);
+        };
+        let found = clustered.pointers.find_owner(key).await?;
+        match found.filter(|found| found != owner) {
+            Some(other) => Ok(clustered.pointers.session_ttl(&other, key).await?.is_some()),
+            None => Ok(false),
+        }
+    }
+
     /// Reserves a session key for an owner: no other owner gets it while the session lives (C4).
     /// None in the flat layout, where the script of the write checks that.
     pub async fn reserve(

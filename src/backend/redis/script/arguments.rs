@@ -152,12 +152,14 @@ scripts! {
         key: &'a SessionKey,
         secret: TokenSecret,
         lease: u64,
+        ..start: Option<StartOf>,
     }
 
     writes "ops/release" Release<'a> {
         owner: &'a Owner,
         key: &'a SessionKey,
         secret: TokenSecret,
+        ..start: Option<StartOf>,
     }
 
     writes "ops/commit" Commit<'a> {
@@ -168,6 +170,17 @@ scripts! {
         window: u64,
         limit: u64,
         ..next: NextAndReply<'a>,
+    }
+
+    writes "ops/commit_start" CommitStart<'a> {
+        owner: &'a Owner,
+        key: &'a SessionKey,
+        message: MessageDigest,
+        secret: TokenSecret,
+        window: u64,
+        limit: u64,
+        start_scope: ScopeDigest,
+        ..begun: BegunAndReply<'a>,
     }
 
     reads "admin/read_entries" ReadEntries<'a> {
@@ -283,20 +296,51 @@ impl<'a> Arguments<'a> for NextAndReply<'a> {
         "reply",
     ];
 
-    /// The reply is last. It keeps its place if nothing is parked.
     fn append_to(self, list: &mut List<'a>) {
-        match (self.park, self.reply) {
-            (Some(park), _) => park.append_to(list),
-            (None, Some(_)) => {
-                for _name in ["scope", "legacy_scope", "ttl", "extended", "payload"] {
-                    "".append_to(list);
-                }
+        append_with_reply(self.park, self.reply, list);
+    }
+}
+
+/// What a commit of a start does besides remembering its message.
+pub struct BegunAndReply<'a> {
+    /// None leaves nothing.
+    pub park: Option<ParkNew<'a>>,
+    pub reply: Option<&'a [u8]>,
+}
+
+impl<'a> Arguments<'a> for BegunAndReply<'a> {
+    #[cfg(test)]
+    const NAMES: &'static [&'static str] = &[
+        "scope",
+        "legacy_scope",
+        "ttl",
+        "payload",
+        "reservation",
+        "reply",
+    ];
+
+    fn append_to(self, list: &mut List<'a>) {
+        append_with_reply(self.park, self.reply, list);
+    }
+}
+
+/// The reply is last. It keeps its place, behind five other arguments, if nothing is parked.
+fn append_with_reply<'a>(
+    park: Option<impl Arguments<'a>>,
+    reply: Option<&'a [u8]>,
+    list: &mut List<'a>,
+) {
+    match (park, reply) {
+        (Some(park), _) => park.append_to(list),
+        (None, Some(_)) => {
+            for _place in 0..5 {
+                "".append_to(list);
             }
-            (None, None) => {}
         }
-        if let Some(reply) = self.reply {
-            reply.append_to(list);
-        }
+        (None, None) => {}
+    }
+    if let Some(reply) = reply {
+        reply.append_to(list);
     }
 }
 
@@ -311,6 +355,41 @@ impl<'a> Argument<'a> for ImportedReply<'a> {
 }
 
 arguments! {
+    /// A session that is parked with the commit of its start.
+    ParkNew<'a> {
+        scope: Option<ScopeDigest>,
+        legacy_scope: Option<ScopeDigest>,
+        ttl: TtlMillis,
+        payload: &'a [u8],
+        reservation: String,
+    }
+}
+
+arguments! {
+    /// The start that a token is for.
+    StartOf {
+        start_scope: ScopeDigest,
+        message: MessageDigest,
+    }
+}
+
+/// The start that a claim asks for where no session waits.
+pub struct Asked<'a> {
+    pub max_waits: usize,
+    /// Whether the key is known to be another owner's.
+    pub is_foreign: bool,
+    /// The key of the session to be.
+    pub key: &'a SessionKey,
+}
+
+impl<'a> Argument<'a> for Asked<'a> {
+    fn append_to(self, list: &mut List<'a>) {
+        let is_foreign = u8::from(self.is_foreign);
+        format!("{} {is_foreign} {}", self.max_waits, self.key.as_str()).append_to(list);
+    }
+}
+
+arguments! {
     /// The wait of a session that is imported.
     ImportedWait {
         scope: ScopeDigest,
@@ -320,8 +399,11 @@ arguments! {
     }
 }
 
-/// The scopes of a claim, in the order in which they are tried.
-pub struct ScopesInOrder<'a>(pub &'a [ScopeDigests]);
+/// The scopes of a claim, in the order in which they are tried, and what starts on the last.
+pub struct ScopesInOrder<'a> {
+    pub scopes: &'a [ScopeDigests],
+    pub start: Option<Asked<'a>>,
+}
 
 impl<'a> Arguments<'a> for ScopesInOrder<'a> {
     /// Those of the first scope; the script reads the others by their position.
@@ -329,9 +411,13 @@ impl<'a> Arguments<'a> for ScopesInOrder<'a> {
     const NAMES: &'static [&'static str] = &["scope", "legacy_scope"];
 
     fn append_to(self, list: &mut List<'a>) {
-        for scope in self.0 {
+        for scope in self.scopes {
             scope.ours.append_to(list);
             scope.legacy.append_to(list);
+        }
+        // No argument says that nothing starts: each one costs.
+        if let Some(start) = self.start {
+            start.append_to(list);
         }
     }
 }

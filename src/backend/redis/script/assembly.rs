@@ -13,19 +13,22 @@
 //! | `$RECORD_PACKED` | a record of the table `head` |
 //! | `$INDEX_NAMES`, `$INDEX_PATTERN`, `$INDEX_TEXT` | the same for the header of the index: `index_last`, … |
 //! | `$INDEX_EMPTY` | the header of an index without waits |
+//! | `$START_NAMES`, `$START_PATTERN`, `$START_TEXT`, `$START_UNPACKED`, `$START_PACKED` | the same for a start claim: `start_secret`, … and the table `start` |
 //! | `$POINTER_SLACK` | the slack between a deadline and the end of its pointer, in milliseconds |
 //! | `$LONGEST_HOLD` | for how long a claim holds off a deadline at most, in milliseconds |
 //! | `$LATEST_DEADLINE` | the latest deadline (C12), in milliseconds |
 //! | `$MAX_NUMBER` | the largest number that a stored value may have |
 //! | `$FENCE_LIFE` | how long a fence stays, in milliseconds |
+//! | `$SHORTEST_STAY` | for how long the record of a start claim stays at least, in milliseconds |
 //! | `$REPLIES_BYTES` | how many bytes the replies of an owner have at most |
 
 use super::index_header::{self, INDEX_HEADER};
 use super::known_pointer::POINTER_SLACK;
 use super::record::RECORD;
+use super::start_record::START;
 use crate::options::LATEST_DEADLINE;
 use crate::reply::MAX_REPLIES_BYTES;
-use crate::rules::LONGEST_HOLD;
+use crate::rules::{LONGEST_HOLD, SHORTEST_STAY};
 
 macro_rules! files {
     ($($path:literal),+ $(,)?) => {
@@ -38,9 +41,12 @@ const FILES: &[(&str, &str)] = files![
     "fast/claim",
     "fast/clear",
     "fast/commit",
+    "fast/commit_start",
     "fast/find",
     "fast/park",
     "fast/read",
+    "fast/reserved",
+    "fast/start",
     "fast/ttl",
     "fast/wait",
     "lib/clock",
@@ -62,6 +68,7 @@ const FILES: &[(&str, &str)] = files![
     "lib/register",
     "lib/replies",
     "lib/reservation",
+    "lib/start",
     "lib/write",
     "lib/write_deadline",
     "pointer/pointer",
@@ -98,6 +105,12 @@ pub fn assemble(script: &str, writes: bool) -> String {
         ("$LATEST_DEADLINE", LATEST_DEADLINE.to_string()),
         ("$MAX_NUMBER", MAX_NUMBER.to_string()),
         ("$FENCE_LIFE", FENCE_LIFE.to_string()),
+        ("$SHORTEST_STAY", SHORTEST_STAY.to_string()),
+        ("$START_NAMES", START.names("start")),
+        ("$START_PATTERN", START.pattern()),
+        ("$START_TEXT", START.text("start")),
+        ("$START_UNPACKED", START.unpacked("start")),
+        ("$START_PACKED", START.packed("start")),
         ("$REPLIES_BYTES", MAX_REPLIES_BYTES.to_string()),
     ];
     words

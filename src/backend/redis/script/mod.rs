@@ -10,6 +10,7 @@ mod line;
 pub mod permissions;
 pub mod record;
 pub mod reply;
+mod start_record;
 pub mod status;
 pub mod wire;
 

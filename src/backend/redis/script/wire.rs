@@ -92,6 +92,14 @@ impl MessageLimits {
     }
 }
 
+/// The most waits of an owner, for a script; 0 is any number.
+pub const fn wait_limit(max_waits: usize) -> usize {
+    match max_waits {
+        0 => usize::MAX,
+        limit => limit,
+    }
+}
+
 /// A call of a script on the keys of one owner.
 pub struct OwnerCall<'a> {
     pub keys: Keys,

@@ -68,8 +68,24 @@ fn park_reserved(reservation: &str) -> Step {
 }
 
 fn claim(scope: &str, message: &str) -> Step {
+    claim_or_start(scope, message, "")
+}
+
+/// A claim; `start` says how a flow starts where no session waits.
+fn claim_or_start(scope: &str, message: &str, start: &str) -> Step {
     let old = format!("0{scope}");
-    script("ops/claim", &[ADA, message, "s", LEASE, scope, &old])
+    let args = [ADA, message, "s", LEASE, scope, &old, start];
+    let given = if start.is_empty() { 6 } else { 7 };
+    script("ops/claim", &args[..given])
+}
+
+/// The commit of a start, which parks on the same scope, on one server.
+fn commit_start(key: &str, scope: &str, message: &str) -> Step {
+    let old = format!("0{scope}");
+    let args = [
+        ADA, key, message, "s", HOUR, "2", scope, scope, &old, HOUR, "next", "",
+    ];
+    script("ops/commit_start", &args)
 }
 
 /// Parks again on the same scope. Two messages are remembered.
@@ -175,6 +191,7 @@ impl Dice {
         let lease = self.one_of(&[LEASE, LEASE, HOUR]);
         let extended = self.one_of(&["", "", "7=8:0:6", "7!", "9=8:0:6"]);
         let is_over = self.one_of(&[false, true]);
+        let (given, start) = (self.one_of(&[6, 7]), "10000 0 two");
         let [owner, key, scope, old, ..] = parked.each_ref().map(String::as_str);
         let next = if ttl == HOUR { other } else { scope };
         let next_old = format!("0{next}");
@@ -189,10 +206,51 @@ impl Dice {
         let commit = [&[owner, key, message, by, HOUR, "2"], parks, replies].concat();
         let claim = script(
             "ops/claim",
-            &[owner, message, claimed_by, lease, scope, old],
+            &[owner, message, claimed_by, lease, scope, old, start][..given],
         );
         let commit = script("ops/commit", &commit);
         vec![Step::Script("ops/park", parked.to_vec()), claim, commit]
+    }
+
+    /// A flow is started and committed; sometimes with another secret, scope or reservation.
+    fn start(&mut self) -> Vec<Step> {
+        let (owner, other) = (self.owner(), self.scope());
+        let scope = self.one_of(&["cc", "cc", "aa"]);
+        let key = self.one_of(&["three", "four", "one"]);
+        let start = self.one_of(&["10000 0 ", "10000 0 ", "10000 0 ", "1 0 ", "10000 1 "]);
+        let start = format!("{start}{key}");
+        let message = self.one_of(&["m", "n", "o", "p"]);
+        let [claimed_by, by] = [(); 2].map(|()| self.one_of(&["s", "s", "s", "t"]));
+        let lease = self.one_of(&[LEASE, LEASE, HOUR]);
+        let ttl = self.one_of(&["", "", HOUR, "7200000", "9007199254740992"]);
+        let reservation = self.one_of(&["", "", "", "=7:0:5", "+7:0:5", "+7:1000:5"]);
+        let (old, other_old) = (format!("0{scope}"), format!("0{other}"));
+        let scopes = [scope, &*old, other, &*other_old];
+        let scopes = &scopes[..self.one_of(&[2, 2, 2, 4])];
+        let last = if scopes.len() == 2 { scope } else { other };
+        let next = self.one_of(&[
+            ["", ""],
+            [scope, &*old],
+            [scope, &*old],
+            [other, &*other_old],
+        ]);
+        let parks = [next[0], next[1], ttl, "next", reservation];
+        let parks: &[&str] = if self.one_of(&[false, false, false, true]) {
+            &[]
+        } else {
+            &parks
+        };
+        let claim = [owner, message, claimed_by, lease];
+        let commit = [owner, key, message, by, HOUR, "2", last];
+        let mut steps = vec![script(
+            "ops/claim",
+            &[&claim[..], scopes, &[&start]].concat(),
+        )];
+        if self.one_of(&[false, false, true]) {
+            steps.push(self.command());
+        }
+        steps.push(script("ops/commit_start", &[&commit[..], parks].concat()));
+        steps
     }
 
     fn command(&mut self) -> Step {
@@ -220,13 +278,14 @@ impl Dice {
     fn steps(&mut self) -> Vec<Step> {
         let mut steps = Vec::new();
         for _ in 0..=self.below(19) {
-            match self.below(65) {
+            match self.below(81) {
                 0..24 => steps.push(Step::Script("ops/park", self.park().to_vec())),
                 24..48 => steps.extend(self.resume()),
                 48..52 => steps.push(find(self.owner(), self.scope())),
                 52..60 => steps.push(clear(self.owner(), self.scope(), "")),
                 60..62 => steps.push(script("ops/read", &[self.key(), ""])),
                 62..64 => steps.push(script("ops/read", &[self.key(), self.owner()])),
+                64..80 => steps.extend(self.start()),
                 _ => steps.push(self.command()),
             }
         }
@@ -374,6 +433,9 @@ fn a_fast_path_does_what_the_full_path_does() {
     for _ in 0..100 {
         lab.compare(&dice.steps()).unwrap();
     }
+    for _ in 0..60 {
+        lab.compare(&dice.start()).unwrap();
+    }
     let hits = &lab.hits;
     for script in ALL
         .iter()
@@ -450,6 +512,32 @@ fn a_fast_path_declines_other_cases() {
             two(),
             command(&["ZREM", &format!("expiry:{ADA}"), "bb"]),
             clear(ADA, "aa", ""),
+        ],
+        // A start claim of another, which only its own commit ends; an entry that is damaged.
+        vec![
+            claim_or_start("aa", "m", "10000 0 one"),
+            claim_or_start("aa", "n", "10000 0 two"),
+            park(ADA, "two", "aa", "x"),
+            find(ADA, "aa"),
+            clear(ADA, "aa", ""),
+            commit("one", "aa", "m"),
+            commit_start("two", "aa", "m"),
+            command(&["HSET", &route, "aa", "@s 1 9999999999999 1 1 m - one"]),
+            commit_start("one", "aa", "m"),
+            claim("aa", "n"),
+            commit("one", "aa", "n"),
+            command(&["HSET", &route, "aa", "@s"]),
+            claim_or_start("aa", "o", "10000 0 one"),
+            commit_start("one", "aa", "o"),
+        ],
+        // A start under the key of a session, and behind a wait of 1.2.
+        vec![
+            one(),
+            claim_or_start("bb", "m", "10000 0 one"),
+            command(&["SET", &format!("waits:scope:{ADA}:0cc"), "one"]),
+            claim_or_start("cc", "m", "10000 0 two"),
+            claim_or_start("dd", "m", "10000 1 two"),
+            claim_or_start("dd", "m", "1 0 two"),
         ],
         // An entry with an order that the session had before.
         vec![

@@ -25,7 +25,7 @@ use crate::options::CommitOptions;
 use crate::options::Ttl;
 use crate::{
     AsyncSessionStore, ClaimOutcome, ClaimToken, Commit, CreateOptions, ErrorCode, ParkOptions,
-    RedisSessionStore, RemoveOptions, SessionKey, UpdateOptions,
+    RedisSessionStore, RemoveOptions, SessionKey, StartOptions, UpdateOptions,
 };
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -92,6 +92,27 @@ impl Case<'_> {
             ClaimOutcome::Claimed(claim) => Some(claim.token),
             _ => None,
         })
+    }
+
+    /// Claims the start of a flow under the key.
+    fn start(&self, store: &RedisSessionStore) -> SessionResult<Option<ClaimToken>> {
+        let start = StartOptions::new().key(self.key.clone());
+        let claimed = wait(store.claim(
+            &self.ctx,
+            &self.user,
+            &[scope()],
+            &MessageId::new(MESSAGE),
+            ClaimOptions::new(LEASE).start(start),
+        ));
+        Ok(match claimed? {
+            ClaimOutcome::Claimed(claim) => Some(claim.token),
+            _ => None,
+        })
+    }
+
+    fn commit_start(&self, store: &RedisSessionStore) -> SessionResult<()> {
+        let next = Commit::park_here(data(&self.ctx));
+        wait(store.commit(self.token(), next, CommitOptions::new())).map(drop)
     }
 
     fn token(&self) -> &ClaimToken {
@@ -166,6 +187,10 @@ fn parked(case: &mut Case<'_>) {
 fn claimed(case: &mut Case<'_>) {
     parked(case);
     case.token = case.claim(&case.stage.beside).unwrap();
+}
+
+fn started(case: &mut Case<'_>) {
+    case.token = case.start(&case.stage.beside).unwrap();
 }
 
 fn operations(held: &'static [&'static str]) -> Vec<Operation> {
@@ -271,6 +296,43 @@ fn operations(held: &'static [&'static str]) -> Vec<Operation> {
                 .map(drop)
             },
             renew_or_park,
+        ),
+        operation(
+            "start",
+            nothing,
+            |case| case.start(&case.stage.store).map(drop),
+            |case, store| case.park(store, "2").and_then(|()| case.remove(store)),
+        ),
+        operation(
+            "renew a start",
+            started,
+            |case| case.renew(&case.stage.store, LEASE * 2),
+            |case, store| case.renew(store, LEASE * 3),
+        ),
+        operation(
+            "release a start",
+            started,
+            |case| wait(case.stage.store.release(case.token())),
+            |case, store| case.renew(store, LEASE * 3),
+        ),
+        operation(
+            "commit a start",
+            started,
+            |case| case.commit_start(&case.stage.store),
+            |case, store| {
+                let _committed = case.commit_start(store);
+                case.remove(store)
+            },
+        ),
+        operation(
+            "finish a start",
+            started,
+            |case| {
+                let options = CommitOptions::new();
+                let store = &case.stage.store;
+                wait(store.commit(case.token(), Commit::Finish, options)).map(drop)
+            },
+            |case, store| case.renew(store, LEASE * 3),
         ),
         operation(
             "extend",
@@ -687,7 +749,7 @@ fn c14_a_late_request_changes_nothing_on_a_sessions_node() {
 #[test]
 fn c14_a_late_request_changes_nothing_on_a_pointers_node() {
     require!(own_servers);
-    let reserves = ["create", "park", "park a removed session"];
+    let reserves = ["create", "park", "park a removed session", "commit a start"];
     let mut operations = operations(POINTER);
     operations.retain(|operation| reserves.contains(&operation.name));
     operations.extend(extending(POINTER));

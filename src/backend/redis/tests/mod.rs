@@ -12,6 +12,7 @@ mod pointers;
 mod repeats;
 mod round_trips;
 mod server_errors;
+mod starts;
 mod sweep;
 
 use std::borrow::Cow;

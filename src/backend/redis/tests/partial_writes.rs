@@ -178,9 +178,30 @@ impl Lab {
     }
 
     fn claim(&self, scope: &str, message: &str, secret: &str, lease: &str) -> Reply {
+        self.claim_or_start(scope, message, secret, lease, "")
+    }
+
+    fn claim_or_start(
+        &self,
+        scope: &str,
+        message: &str,
+        secret: &str,
+        lease: &str,
+        start: &str,
+    ) -> Reply {
         let old = format!("0{scope}");
-        let args = [ADA, message, secret, lease, scope, &old];
-        self.run("ops/claim", &args)
+        let args = [ADA, message, secret, lease, scope, &old, start];
+        let given = if start.is_empty() { 6 } else { 7 };
+        self.run("ops/claim", &args[..given])
+    }
+
+    /// Commits the start on a scope, and parks.
+    fn commit_start(&self, claim: [&str; 3], start_scope: &str, scope: &str) -> Reply {
+        let old = format!("0{scope}");
+        let [key, message, secret] = claim;
+        let claim = [ADA, key, message, secret, HOUR, "1000", start_scope];
+        let next = [scope, &old, self.ttl, DATA, &self.reserved()];
+        self.run("ops/commit_start", &[&claim[..], &next].concat())
     }
 
     /// Parks again on a scope.
@@ -225,9 +246,9 @@ impl Lab {
         self.run("ops/commit", &[&claim[..], &next, &[reply]].concat())
     }
 
-    /// A user with all that the store can keep of one: two waits, of which one is claimed; a wait that
-    /// was claimed for a message that is committed meanwhile; a created session, and that message with
-    /// its reply.
+    /// A user with all that the store can keep of one, but for start claims: two waits, of which one is
+    /// claimed; a wait that was claimed for a message that is committed meanwhile; a created session, and
+    /// that message with its reply.
     fn fill(&self) {
         for flushed in self.everywhere(&["FLUSHALL"]) {
             let _ = flushed.accepted();
@@ -260,6 +281,31 @@ impl Lab {
             let _reserved = self.run_on(POINTER, "pointer/reserve", &reserve);
             let _fenced = self.run("pointer/fence", &["new", "1600000000000000"]);
         }
+    }
+
+    /// Start claims of a user: one that is claimed, one that was released, and one that was claimed for
+    /// a message that is committed meanwhile; and two waits, of which one is claimed.
+    fn fill_starts(&self) {
+        for flushed in self.everywhere(&["FLUSHALL"]) {
+            let _ = flushed.accepted();
+        }
+        for (key, scope) in [("main", "aa"), ("held", "bb")] {
+            let _parked = self.park(key, scope, self.reserved());
+        }
+        let _claimed = self.claim("bb", "m2", "s2", HOUR);
+        for (scope, message, secret) in [
+            ("cc", "m1", "s1"),
+            ("ee", "m1", "s5"),
+            ("ff", "m6", "s6"),
+            ("ii", "m7", "s7"),
+        ] {
+            let start = format!("10000 0 begun-{scope}");
+            let _started = self.claim_or_start(scope, message, secret, HOUR, &start);
+        }
+        let released = self.run("ops/release", &[ADA, "begun-ii", "s7", "ii", "m7"]);
+        assert_eq!(status(&released), "OK");
+        let finished = [ADA, "begun-cc", "m1", "s1", HOUR, "1000", "cc"];
+        assert_eq!(status(&self.run("ops/commit_start", &finished)), "OK");
     }
 
     /// What a repair mends: a wait that is not routed to, one that is routed to and missing, a record
@@ -494,6 +540,59 @@ const OPERATIONS: &[Operation] = &[
     }),
 ];
 
+/// On start claims.
+const START_OPERATIONS: &[Operation] = &[
+    ("start", |lab| {
+        lab.claim_or_start("zz", "m3", "s3", HOUR, "10000 0 new")
+    }),
+    ("start under the key of a session", |lab| {
+        lab.claim_or_start("zz", "m3", "s3", HOUR, "10000 0 main")
+    }),
+    ("start what was released", |lab| {
+        lab.claim_or_start("ii", "m3", "s3", TWO_HOURS, "10000 0 new")
+    }),
+    ("start what is claimed", |lab| {
+        lab.claim("ff", "m3", "s3", HOUR)
+    }),
+    ("renew a start", |lab| {
+        lab.run("ops/renew", &[ADA, "begun-ff", "s6", TWO_HOURS, "ff", "m6"])
+    }),
+    ("release a start", |lab| {
+        lab.run("ops/release", &[ADA, "begun-ff", "s6", "ff", "m6"])
+    }),
+    ("commit a start", |lab| {
+        lab.commit_start(["begun-ff", "m6", "s6"], "ff", "ff")
+    }),
+    ("commit a start elsewhere", |lab| {
+        lab.commit_start(["begun-ff", "m6", "s6"], "ff", "zz")
+    }),
+    ("commit a start and displace", |lab| {
+        lab.commit_start(["begun-ff", "m6", "s6"], "ff", "aa")
+    }),
+    ("commit a start where one was released", |lab| {
+        lab.commit_start(["begun-ff", "m6", "s6"], "ff", "ii")
+    }),
+    ("commit a start twice", |lab| {
+        lab.commit_start(["begun-ee", "m1", "s5"], "ee", "ee")
+    }),
+    ("finish a start", |lab| {
+        let claim = [ADA, "begun-ff", "m6", "s6", HOUR, "1000", "ff"];
+        lab.run("ops/commit_start", &claim)
+    }),
+    ("park where a start was released", |lab| {
+        lab.park("new", "ii", lab.reserved())
+    }),
+    ("park where a start is claimed", |lab| {
+        lab.park("new", "ff", lab.reserved())
+    }),
+    ("commit where a start was released", |lab| {
+        lab.commit("1000", "ii")
+    }),
+    ("import where a start was released", |lab| {
+        lab.import("new", lab.reserved(), &["ii", "7", "", "1"])
+    }),
+];
+
 /// On a session that 1.2 parked.
 const LEGACY_OPERATIONS: &[Operation] = &[
     ("find", |lab| lab.run("ops/find", &[ADA, "gg", "0gg"])),
@@ -601,14 +700,17 @@ const fn in_steps(fill: fn(&Lab)) -> Table {
 
 const ONE_SERVER: &[Table] = &[
     table(OPERATIONS, Lab::fill),
+    table(START_OPERATIONS, Lab::fill_starts),
     table(LEGACY_OPERATIONS, Lab::fill_legacy),
     in_steps(Lab::fill),
     in_steps(Lab::fill_legacy),
+    in_steps(Lab::fill_starts),
     in_steps(Lab::fill_faulty),
 ];
 
 const CLUSTER: &[Table] = &[
     table(OPERATIONS, Lab::fill),
+    table(START_OPERATIONS, Lab::fill_starts),
     table(CLUSTER_OPERATIONS, Lab::fill),
     in_steps(Lab::fill),
     in_steps(Lab::fill_faulty),

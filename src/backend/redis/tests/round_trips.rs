@@ -8,7 +8,7 @@ use crate::message_id::MessageId;
 use crate::options::{ClaimOptions, CommitOptions, Ttl};
 use crate::{
     AsyncSessionStore, ClaimOutcome, ClaimToken, Commit, CreateOptions, ParkOptions,
-    RedisSessionStore, RemoveOptions, UpdateOptions,
+    RedisSessionStore, RemoveOptions, StartOptions, UpdateOptions,
 };
 
 const DOCUMENT: &str = include_str!("../../../../docs/topologies.md");
@@ -51,6 +51,37 @@ impl Counted {
             other => panic!("{other:?}"),
         }
     }
+}
+
+/// The calls that start a flow.
+fn starts(store: &RedisSessionStore, round: u32, counted: &mut Counted) {
+    let ((ctx, ada), scopes) = (of_ada(), [scope()]);
+    let begun = SessionKey::new(format!("begun-{round}"));
+    let claim = |name: &str, start: StartOptions| {
+        let message = MessageId::new(&format!("{name}-{round}"));
+        let options = ClaimOptions::new(HOUR).start(start);
+        let (ctx, ada, scopes) = (&ctx, &ada, &scopes);
+        async move { store.claim(ctx, ada, scopes, &message, options).await }
+    };
+    let given = || StartOptions::new().key(begun.clone());
+    let token = counted.claim(claim("fresh", StartOptions::new()));
+    let _renewed = counted.of("renew", store.renew(&token, HOUR));
+    counted.of("release", store.release(&token));
+    let token = counted.claim(claim("retry", StartOptions::new()));
+    let finish = store.commit(&token, Commit::Finish, CommitOptions::new());
+    counted.of("commit", finish);
+    let call = "claim may start a flow under a key that the caller gives";
+    let token = match counted.of(call, claim("given", given())) {
+        ClaimOutcome::Claimed(turn) => turn.token,
+        other => panic!("{other:?}"),
+    };
+    let next = Commit::park_here(data(&ctx));
+    let call = "commit parks a flow that it starts";
+    counted.of(call, store.commit(&token, next, CommitOptions::new()));
+    counted.of(
+        "remove",
+        store.remove(token.session_key(), RemoveOptions::new()),
+    );
 }
 
 /// Makes every call of the document's table, on keys of this round.
@@ -128,6 +159,7 @@ fn every_call(store: &RedisSessionStore, round: u32) -> Counted {
         "commit",
         store.commit(&token, Commit::Finish, CommitOptions::new()),
     );
+    starts(store, round, &mut counted);
     let short = || ParkOptions::new().ttl(HOUR);
     let parked = store.park(&ctx, &ada, &scope, &limited, data(), short());
     let _parked = counted.of("park", parked);

@@ -2,6 +2,7 @@
 
 --- @include "lib/expires_at"
 --- @include "lib/if_readable"
+--- @include "lib/start"
 --- @include "lib/index"
 --- @include "lib/replies"
 --- @include "lib/messages"
@@ -105,15 +106,35 @@ local function is_waiting(owner, scope, order, key)
   return head and is_there(key) and head.owner == owner and head.order == order and head.scope == scope
 end
 
+-- Checks a start claim, which ends at `ends` in the index (C27). Returns until when it is kept.
+local function check_start(owner, scope, entry, ends)
+  local is_read, start = if_readable(start_in, owner, scope, entry)
+  local deadline = is_read and start and start.deadline
+  if not is_read then
+    report('DANGLING', 'route', nil, 'a start claim is damaged', function()
+      write('HDEL', name('route', owner), scope)
+      write('ZREM', name('expiry', owner), scope)
+    end)
+  elseif deadline ~= ends then
+    report('MISSING', 'route', nil, 'a start claim does not end with its record', function()
+      write('ZADD', name('expiry', owner), text(deadline or now), scope)
+    end)
+  end
+  return deadline or -1
+end
+
 -- Scopes whose deadline has passed are no fault: the next writes remove them.
 function check.route(owner)
   local route, expiry = name('route', owner), name('expiry', owner)
   local fields = call('HGETALL', route)
   local latest = -1
   for i = 1, #fields, 2 do
-    local scope, order, key = fields[i], string.match(fields[i + 1], '^([0-9]+):(.*)$')
+    local scope, entry = fields[i], fields[i + 1]
     local ends = tonumber(call('ZSCORE', expiry, scope) or NEVER)
-    if scope ~= '#' and ends > now then
+    if string.byte(entry) == 64 and ends > now then
+      latest = math.max(latest, check_start(owner, scope, entry, ends))
+    elseif scope ~= '#' and ends > now then
+      local order, key = string.match(entry, '^([0-9]+):(.*)$')
       local is_read, waits = if_readable(is_waiting, owner, scope, order, key)
       if waits or not is_read then
         latest = math.max(latest, ends) -- a session that cannot be read may wait there

@@ -1,6 +1,6 @@
 -- Stores a session as it was in another store (C26).
 
---- @include "lib/index"
+--- @include "lib/start"
 --- @include "lib/reservation"
 
 local function value_or(value, default)
@@ -27,7 +27,8 @@ return run(function()
   if stored and stored.operation == operation then
     return {'OK'}
   end
-  local holder = scope and waiting(owner, call('HGET', name('route', owner), scope), scope)
+  local entry = scope and call('HGET', name('route', owner), scope)
+  local holder, start = scope and waiting(owner, entry, scope), start_in(owner, scope, entry)
   local displaced = holder and holder.key ~= key and holder or nil
   if if_absent == '1' and (stored or displaced) then
     return {'EXISTS'}
@@ -35,6 +36,9 @@ return run(function()
   local busy = stored and claimed_until(stored) or 0
   if busy == 0 and displaced then
     busy = claimed_until(displaced)
+  end
+  if busy == 0 and start then
+    busy = claimed_until(start)
   end
   if busy > 0 then
     return {'CLAIMED', busy}
@@ -50,7 +54,7 @@ return run(function()
   if scope then
     local index_header = call('HGET', name('route', owner), '#')
     head.scope, head.attempt = scope, attempt
-    index_wait(head, index_header, stored, displaced or stored, order, value_or(since, now))
+    index_wait(head, index_header, stored, displaced or stored or start, order, value_or(since, now))
   elseif stored and stored.scope ~= '-' then
     local gone = {}
     unroute(stored, gone)

@@ -1,11 +1,14 @@
--- Fast path of ops/claim: a new message for a session that waits on the first scope and is not claimed.
--- It declines if the lease ends after the deadline.
+-- Fast path of ops/claim: a new message for a session that waits on the first scope and is not claimed; or the
+-- start of a flow. It declines if the lease ends after the deadline.
 
 repeat
   local format = string.format
   local entry = pcall_redis('HGET', name('route', owner), scope)
   local order, key = string.match(type(entry) == 'string' and entry or '', '^([0-9]+):(.*)$')
-  if not key or pcall_redis('HEXISTS', name('done', owner), message) ~= 0 then
+  if not key then
+    --- @include "fast/start"
+  end
+  if pcall_redis('HEXISTS', name('done', owner), message) ~= 0 then
     break
   end
   local meta = name('meta', key)

@@ -21,7 +21,7 @@ repeat
     break
   end
   scope = record_scope
-  local instant, entry = format('%.0f', now), record_order .. ':' .. key
+  local instant, entry, found = format('%.0f', now), record_order .. ':' .. key, nil
   record_revision = format('%.0f', record_revision + 1)
 
   --- @include "fast/wait"

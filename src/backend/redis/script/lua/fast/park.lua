@@ -2,16 +2,12 @@
 
 repeat
   local session, meta, format, done = name('session', key), name('meta', key), string.format, nil
-  local instant, entry = time[1] .. format('%03d', now % 1000), false
-  -- On a Cluster the call has reserved the key: lib/reservation.
-  local sign, pointer, stamp, pointer_ends = string.match(reservation, '^([=+])(([0-9]+):([0-9]+).*)$')
+  local instant, entry, found = time[1] .. format('%03d', now % 1000), false, nil
   local record = pcall_redis('GET', meta)
   local $RECORD_NAMES = string.match(type(record) == 'string' and record or '', $RECORD_PATTERN)
 
   --- @include "fast/ttl"
-  if sign and pointer_ends ~= '0' and (ttl == '' or now + ttl > pointer_ends - $POINTER_SLACK) then
-    break
-  end
+  --- @include "fast/reserved"
   if record_owner then
     if sign and (sign ~= '=' or stamp ~= string.match(record_pointer, '^[0-9]*')) then
       break
@@ -27,10 +23,6 @@ repeat
     if record or sign == '=' or string.find(owner, '%2D:', 1, true)
       or pcall_redis('EXISTS', session, name('waits:scope', owner .. ':' .. legacy_scope)) ~= 0
     then
-      break
-    end
-    local fence = sign and pcall_redis('GET', name('fence', key))
-    if fence and (type(fence) ~= 'string' or not tonumber(fence) or tonumber(stamp) <= tonumber(fence)) then
       break
     end
     record_revision, record_created, record_flags, record_fencing = '1', instant, '-u', '0'

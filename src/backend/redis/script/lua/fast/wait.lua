@@ -1,9 +1,9 @@
--- The end of the fast paths of ops/park and ops/commit: writes the index, the session, and the message of a
--- commit (`done` is nil for a park). It declines if a wait of the owner has ended, or ends later than this
--- one.
+-- The end of the fast paths of ops/park, ops/commit and ops/commit_start: writes the index, the session, and
+-- the message of a commit (`done` is nil for a park). It declines if a wait of the owner has ended, or ends
+-- later than this one. `found` is the entry and the header of the index, nil if they are not read yet.
 
   local route = name('route', owner)
-  local found = pcall_redis('HMGET', route, scope, '#')
+  found = found or pcall_redis('HMGET', route, scope, '#')
   if found[1] ~= entry then
     break
   end
@@ -18,7 +18,7 @@
     break
   end
   if not entry then
-    -- Only a park gets here: the wait of a commit is in the index.
+    -- Only a park gets here: the wait of a commit, or its start claim, is in the index.
     if not found[2] then
       index_count = '1'
     else
@@ -53,7 +53,9 @@
     end
   end
   index_last = index_last + 1 > micros and format('%.0f', index_last + 1) or time[1] .. format('%06d', time[2])
-  index_soonest = soonest < deadline and format('%.0f', soonest) or index_latest
+  -- The entry may be the only one.
+  local is_sooner = soonest < deadline and (count > 1 or not entry)
+  index_soonest = is_sooner and format('%.0f', soonest) or index_latest
   if type(pcall_redis('HSET', route, scope, index_last .. ':' .. key, '#', $INDEX_TEXT)) ~= 'number' then
     break
   end

@@ -29,9 +29,10 @@ local function is_full(owner, index_header, limit)
   return counted >= limit
 end
 
--- Adds a wait to the index, behind all others of the owner. `stored` is the session as it is, if it may
--- wait already. With `frees` an entry is removed that may have the latest deadline. `order` and `since` are
--- given for a wait that is in the index already, or comes from another store.
+-- Adds a wait or a start claim to the index, a wait behind all others of the owner. `stored` is what is in
+-- the index already, and is replaced: the session as it is, or a start claim. With `frees` an entry is
+-- removed that may have the latest deadline. `order` and `since` are given for a wait that is in the index
+-- already, or comes from another store, and for a start claim.
 local function index_wait(head, index_header, stored, frees, order, since)
   local route, expiry = name('route', head.owner), name('expiry', head.owner)
   if index_changed then
@@ -43,6 +44,9 @@ local function index_wait(head, index_header, stored, frees, order, since)
     soonest = prune(route, expiry)
   end
   local deadline, from = head.deadline, stored and stored.scope or '-'
+  if soonest > now and count <= 1 and from == head.scope then
+    soonest = NEVER -- there is no other entry
+  end
   local ends = latest
   if deadline >= latest then
     ends = deadline

@@ -38,15 +38,15 @@ load = function(key, with_payload)
   return head
 end
 
--- The entry of a session in the owner's routes.
+-- The entry of a session in the owner's routes, or that of a start claim.
 local function entry_of(head)
-  return head.order .. ':' .. head.key
+  return head.entry or head.order .. ':' .. head.key
 end
 
 -- Returns the session to which an entry of the owner's routes leads, or a route of 1.2 for the scope. The
--- head has `is_routed` in the former case.
+-- head has `is_routed` in the former case. A start claim is no session (C27).
 local function waiting(owner, entry, legacy_scope, with_payload)
-  if entry then
+  if entry and string.byte(entry) ~= 64 then
     local order, key = string.match(entry, '^([0-9]+):(.*)$')
     if not key then
       unreadable(name('route', owner), 'an entry is damaged')

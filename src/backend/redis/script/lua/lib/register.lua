@@ -1,6 +1,6 @@
 -- Registering a wait, for park and commit (C9).
 
---- @include "lib/index"
+--- @include "lib/start"
 
 -- The head of a new session; `pointer` is what its record holds of its pointer.
 local function new_head(owner, key, scope, operation, deadline, ttl, payload, pointer)
@@ -12,20 +12,29 @@ local function new_head(owner, key, scope, operation, deadline, ttl, payload, po
   }
 end
 
--- The session that waits on a scope. `stored` is a session that was read already.
-local function holder_of(owner, entry, legacy_scope, stored)
-  if stored and entry == entry_of(stored) then
+-- What is on a scope: `holder`, the session that waits; `start`, a start claim; and the header of the index.
+-- `stored` is a session that was read already.
+local function look_at(owner, scope, legacy_scope, stored)
+  local found = call('HMGET', name('route', owner), scope, '#')
+  local place = {start = start_in(owner, scope, found[1]), index_header = found[2]}
+  if stored and found[1] == entry_of(stored) then
     stored.is_routed = true
-    return stored
+    place.holder = stored
+  else
+    place.holder = waiting(owner, found[1], legacy_scope)
   end
-  return waiting(owner, entry, legacy_scope)
+  return place
 end
 
--- Writes a session that waits. `head` is the session as it will be, `stored` as it is; `holder` is the
--- session that waits on the scope. Returns the new revision, or a refusal.
-local function register(head, legacy_scope, stored, holder, index_header)
+-- Writes a session that waits. `head` is the session as it will be, `stored` as it is; `place` is what is on
+-- the scope, and `started` the start claim that ends with it. Returns the new revision, or a refusal.
+local function register(head, legacy_scope, stored, place, started)
+  local holder, start = place.holder, place.start
   local displaced = holder and holder.key ~= head.key and holder or nil
   local busy = displaced and claimed_until(displaced) or 0
+  if busy == 0 and start then
+    busy = claimed_until(start)
+  end
   if busy > 0 then
     return {'CLAIMED', busy}
   end
@@ -37,7 +46,8 @@ local function register(head, legacy_scope, stored, holder, index_header)
       latest_created = call('GET', name('user', stored.owner)) == stored.key
     end
   end
-  index_wait(head, index_header, stored, displaced or stored and stored.scope ~= '-')
+  local left = stored or started
+  index_wait(head, place.index_header, left, displaced or start or left and left.scope ~= '-')
   set_until(name('session', head.key), head.payload, head.deadline)
   write_record(head)
   if latest_created then

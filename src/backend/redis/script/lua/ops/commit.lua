@@ -40,9 +40,7 @@ return run(function()
     end
     -- The operation stays: a late repeat of the call that parked the session must not undo the commit.
     local next = new_head(owner, key, scope, head.operation, deadline, ttl, payload, head.pointer)
-    local found = call('HMGET', name('route', owner), scope, '#')
-    local holder = holder_of(owner, found[1], legacy_scope, head)
-    local answer = register(next, legacy_scope, head, holder, found[2])
+    local answer = register(next, legacy_scope, head, look_at(owner, scope, legacy_scope, head))
     if answer[1] ~= 'OK' then
       return answer
     end

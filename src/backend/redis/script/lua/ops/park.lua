@@ -24,8 +24,8 @@ return run(function()
       return {'OK', stored.revision}
     end
   end
-  local found = call('HMGET', name('route', owner), scope, '#')
-  local holder = holder_of(owner, found[1], legacy_scope, stored)
+  local place = look_at(owner, scope, legacy_scope, stored)
+  local holder = place.holder
   if holder and if_absent == '1' then
     return {'EXISTS', holder.key}
   end
@@ -33,9 +33,10 @@ return run(function()
   if busy > 0 then
     return {'CLAIMED', busy}
   end
-  if not holder and not (stored and stored.scope ~= '-') and is_full(owner, found[2], tonumber(max_waits)) then
+  local adds = not holder and not place.start and not (stored and stored.scope ~= '-')
+  if adds and is_full(owner, place.index_header, tonumber(max_waits)) then
     return {'FULL'}
   end
   local head = new_head(owner, key, scope, operation, deadline, ttl, payload, pointer_in(reservation))
-  return register(head, legacy_scope, stored, holder, found[2])
+  return register(head, legacy_scope, stored, place)
 end)

@@ -1,9 +1,19 @@
 -- Gives a claim a new lease.
 
 --- @include "lib/hold"
+--- @include "lib/start"
 
 return run(function()
-  local owner, key, secret, lease = unpack(ARGV, 2)
+  -- The last two are missing for the claim of a wait.
+  local owner, key, secret, lease, start_scope, message = unpack(ARGV, 2)
+  if start_scope then
+    local start = start_of(owner, start_scope, key, message)
+    if not start or start.secret ~= secret then
+      return {'LOST'}
+    end
+    lease_start(start, start, call('HGET', name('route', owner), '#'), lease)
+    return {'OK', text(start.lease_until)}
+  end
   local head = load(key)
   if not head or head.owner ~= owner or head.secret ~= secret then
     return {'LOST'}
