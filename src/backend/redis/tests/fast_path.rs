@@ -435,6 +435,7 @@ fn a_fast_path_does_what_the_full_path_does() {
     }
     for _ in 0..60 {
         lab.compare(&dice.start()).unwrap();
+        lab.compare(&dice.resume()).unwrap();
     }
     let hits = &lab.hits;
     for script in ALL

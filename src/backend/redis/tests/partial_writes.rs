@@ -563,6 +563,16 @@ const START_OPERATIONS: &[Operation] = &[
     ("commit a start", |lab| {
         lab.commit_start(["begun-ff", "m6", "s6"], "ff", "ff")
     }),
+    ("commit a start with a reply", |lab| {
+        let claim = [ADA, "begun-ff", "m6", "s6", HOUR, "1000", "ff"];
+        let next = ["", "", lab.ttl, DATA, &lab.reserved(), "hello"];
+        lab.run("ops/commit_start", &[&claim[..], &next].concat())
+    }),
+    ("finish a start with a reply", |lab| {
+        let claim = [ADA, "begun-ff", "m6", "s6", HOUR, "1000", "ff"];
+        let next = ["", "", "", "", "", "hello"];
+        lab.run("ops/commit_start", &[&claim[..], &next].concat())
+    }),
     ("commit a start elsewhere", |lab| {
         lab.commit_start(["begun-ff", "m6", "s6"], "ff", "zz")
     }),

@@ -1,5 +1,5 @@
--- Fast path of ops/commit_start: a new message of the worker that holds the start claim, without a reply, and the session waits
--- on the scope where the start was claimed.
+-- Fast path of ops/commit_start: a new message of the worker that holds the start claim, without a reply, and the
+-- session waits on the scope where the start was claimed.
 
 repeat
   local session, meta, format, done = name('session', key), name('meta', key), string.format, name('done', owner)
