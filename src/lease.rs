@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use futures_timer::Delay;
 
 use crate::async_store::AsyncSessionStore;
+use crate::before::before;
 use crate::claim::{ClaimToken, Turn};
 use crate::error::SessionErrorExt;
 use crate::options::MAX_LEASE;
@@ -173,17 +174,6 @@ fn pause(lease: Duration) -> Duration {
     (lease / RENEWALS_PER_LEASE).max(SHORTEST_PAUSE)
 }
 
-/// Waits for a future until `end`; returns `None` if it is not ready by then.
-async fn before<F: Future>(end: Instant, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    let mut end = pin!(Delay::new(end.saturating_duration_since(Instant::now())));
-    poll_fn(|context| match future.as_mut().poll(context) {
-        Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending => end.as_mut().poll(context).map(|()| None),
-    })
-    .await
-}
-
 /// Reports to the work on a claim whether the claim is lost.
 ///
 /// A lost claim stays lost.
@@ -233,5 +223,25 @@ impl LeaseWatch {
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c16_the_lease_counts_from_before_the_claim() {
+        let lease = Duration::from_secs(600);
+        let asked = Instant::now();
+        let renewals = Renewals::since(asked, lease);
+        assert_eq!(renewals.safe_until, asked + lease);
+        assert!(renewals.wait <= lease / 3 && renewals.wait > lease / 4);
+
+        // The answer of the claim took half of the lease.
+        let asked = asked.checked_sub(lease / 2).unwrap();
+        let renewals = Renewals::since(asked, lease);
+        assert_eq!(renewals.safe_until, asked + lease);
+        assert!(renewals.wait.is_zero(), "the first renewal is due");
     }
 }

@@ -15,6 +15,7 @@ pub mod admin;
 mod async_store;
 pub mod audit;
 mod backend;
+mod before;
 mod blocking;
 pub mod claim;
 pub mod clock;
@@ -51,6 +52,7 @@ mod sync;
 mod token_text;
 mod ttl;
 mod url_parameters;
+mod worker;
 
 pub use async_store::AsyncSessionStore;
 #[cfg(feature = "redis")]
@@ -68,6 +70,7 @@ pub use options::{
 };
 pub use session::{ClearOutcome, CreateOutcome, Health, HealthWarning, ParkOutcome, Session};
 pub use store::SessionStore;
+pub use worker::{Ending, Handled, NotHandled, Worker, WorkerOptions};
 
 /// Runs the code examples of the README.
 #[cfg(all(doctest, feature = "conformance", feature = "redis"))]

@@ -1,198 +1,25 @@
-//! C16: a claim that is renewed while the work on it runs. The store is a decorator that counts the
-//! renewals, and refuses them on request.
+//! C16: a claim that is renewed while the work on it runs.
 
 use std::future::{Future, pending, poll_fn};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use greentic_session::admin::{
-    EraseMode, ErasePage, ExportPage, ExportRecord, ImportMode, ImportOutcome, OwnerSelection,
-    RevokeOutcome, ScanCursor, ScanFilter, ScanPage, VerifyMode, VerifyPage,
-};
-use greentic_session::clock::{ManualClock, Timestamp};
+use greentic_session::clock::ManualClock;
 use greentic_session::inmemory::InMemorySessionStore;
 use greentic_session::{
-    AsyncSessionStore, Blocking, ClaimOptions, ClaimOutcome, ClaimToken, ClearOutcome, Commit,
-    CommitOptions, Committed, Conflict, CreateOptions, CreateOutcome, ErrorCode, GreenticError,
-    Health, MessageId, ParkOptions, ParkOutcome, RemoveOptions, ReplyScope, Session, SessionData,
-    SessionErrorExt, SessionKey, SessionResult, StoreOptions, Ttl, Turn, UpdateOptions,
+    AsyncSessionStore, Blocking, ClaimOptions, ClaimOutcome, Commit, CommitOptions, Conflict,
+    ErrorCode, MessageId, ParkOptions, ReplyScope, SessionData, SessionErrorExt, SessionKey,
+    StoreOptions, Turn,
 };
 use greentic_types::{EnvId, FlowId, SessionCursor, TenantCtx, TenantId, UserId};
+
+use crate::observed::Observed;
 
 /// `SHORT` for leases that are to end; `LONG` for leases that must not, however loaded the machine is.
 const SHORT: Duration = Duration::from_millis(60);
 const LONG: Duration = Duration::from_secs(4);
-
-#[derive(Default)]
-struct Observed {
-    inner: InMemorySessionStore,
-    renewals: AtomicUsize,
-    unreachable: AtomicBool,
-}
-
-impl Observed {
-    fn renewals(&self) -> usize {
-        self.renewals.load(Ordering::SeqCst)
-    }
-}
-
-#[async_trait]
-impl AsyncSessionStore for Observed {
-    async fn renew(&self, token: &ClaimToken, lease: Duration) -> SessionResult<Timestamp> {
-        self.renewals.fetch_add(1, Ordering::SeqCst);
-        if self.unreachable.load(Ordering::SeqCst) {
-            return Err(GreenticError::new(ErrorCode::Unavailable, "no server"));
-        }
-        self.inner.renew(token, lease).await
-    }
-
-    async fn create(
-        &self,
-        ctx: &TenantCtx,
-        data: SessionData,
-        options: CreateOptions,
-    ) -> SessionResult<CreateOutcome> {
-        self.inner.create(ctx, data, options).await
-    }
-
-    async fn get(&self, key: &SessionKey) -> SessionResult<Option<Arc<Session>>> {
-        self.inner.get(key).await
-    }
-
-    async fn get_fenced(
-        &self,
-        ctx: &TenantCtx,
-        key: &SessionKey,
-    ) -> SessionResult<Option<Arc<Session>>> {
-        self.inner.get_fenced(ctx, key).await
-    }
-
-    async fn update(
-        &self,
-        key: &SessionKey,
-        data: SessionData,
-        options: UpdateOptions,
-    ) -> SessionResult<u64> {
-        self.inner.update(key, data, options).await
-    }
-
-    async fn remove(&self, key: &SessionKey, options: RemoveOptions) -> SessionResult<()> {
-        self.inner.remove(key, options).await
-    }
-
-    async fn park(
-        &self,
-        ctx: &TenantCtx,
-        user: &UserId,
-        scope: &ReplyScope,
-        key: &SessionKey,
-        data: SessionData,
-        options: ParkOptions,
-    ) -> SessionResult<ParkOutcome> {
-        self.inner.park(ctx, user, scope, key, data, options).await
-    }
-
-    async fn find(
-        &self,
-        ctx: &TenantCtx,
-        user: &UserId,
-        scope: &ReplyScope,
-    ) -> SessionResult<Option<SessionKey>> {
-        self.inner.find(ctx, user, scope).await
-    }
-
-    async fn waits(&self, ctx: &TenantCtx, user: &UserId) -> SessionResult<Vec<SessionKey>> {
-        self.inner.waits(ctx, user).await
-    }
-
-    async fn latest(&self, ctx: &TenantCtx, user: &UserId) -> SessionResult<Option<Arc<Session>>> {
-        self.inner.latest(ctx, user).await
-    }
-
-    async fn clear(
-        &self,
-        ctx: &TenantCtx,
-        user: &UserId,
-        scope: &ReplyScope,
-    ) -> SessionResult<ClearOutcome> {
-        self.inner.clear(ctx, user, scope).await
-    }
-
-    async fn claim(
-        &self,
-        ctx: &TenantCtx,
-        user: &UserId,
-        scopes: &[ReplyScope],
-        message: &MessageId,
-        options: ClaimOptions,
-    ) -> SessionResult<ClaimOutcome> {
-        self.inner.claim(ctx, user, scopes, message, options).await
-    }
-
-    async fn release(&self, token: &ClaimToken) -> SessionResult<()> {
-        self.inner.release(token).await
-    }
-
-    async fn commit(
-        &self,
-        token: &ClaimToken,
-        commit: Commit,
-        options: CommitOptions,
-    ) -> SessionResult<Committed> {
-        self.inner.commit(token, commit, options).await
-    }
-
-    async fn health(&self) -> SessionResult<Health> {
-        self.inner.health().await
-    }
-
-    async fn scan(
-        &self,
-        filter: &ScanFilter,
-        after: Option<&ScanCursor>,
-        limit: usize,
-    ) -> SessionResult<ScanPage> {
-        self.inner.scan(filter, after, limit).await
-    }
-
-    async fn erase(
-        &self,
-        selection: &OwnerSelection,
-        mode: EraseMode,
-        after: Option<&ScanCursor>,
-        limit: usize,
-    ) -> SessionResult<ErasePage> {
-        self.inner.erase(selection, mode, after, limit).await
-    }
-
-    async fn verify(
-        &self,
-        mode: VerifyMode,
-        after: Option<&ScanCursor>,
-        limit: usize,
-    ) -> SessionResult<VerifyPage> {
-        self.inner.verify(mode, after, limit).await
-    }
-
-    async fn extend(&self, key: &SessionKey, ttl: Ttl) -> SessionResult<Option<Timestamp>> {
-        self.inner.extend(key, ttl).await
-    }
-
-    async fn revoke(&self, key: &SessionKey) -> SessionResult<RevokeOutcome> {
-        self.inner.revoke(key).await
-    }
-
-    async fn export(&self, after: Option<&ScanCursor>, limit: usize) -> SessionResult<ExportPage> {
-        self.inner.export(after, limit).await
-    }
-
-    async fn import(&self, record: ExportRecord, mode: ImportMode) -> SessionResult<ImportOutcome> {
-        self.inner.import(record, mode).await
-    }
-}
 
 fn user() -> UserId {
     UserId::try_from("user-7").unwrap()
@@ -288,10 +115,7 @@ fn c16_a_lease_over_the_limit_acts_as_the_limit() {
 fn c16_the_watch_reports_that_another_worker_took_over() {
     pollster::block_on(async {
         let clock = Arc::new(ManualClock::default());
-        let store = Observed {
-            inner: InMemorySessionStore::with_clock(StoreOptions::new(), Arc::clone(&clock)),
-            ..Observed::default()
-        };
+        let store = Observed::with_clock(&clock);
         let claim = claimed(&store).await;
         claim
             .run(&store, LONG / 4, async |watch| {

@@ -7,7 +7,10 @@
     clippy::print_stdout
 )]
 
-#[cfg(all(feature = "durable", feature = "redis"))]
+#[path = "../support/bot.rs"]
+mod bot;
+#[path = "../support/bot_cases.rs"]
+mod bot_cases;
 #[path = "../support/samples.rs"]
 mod samples;
 #[cfg(all(feature = "durable", feature = "redis"))]
@@ -29,6 +32,8 @@ mod faulty;
 mod lease;
 #[cfg(feature = "conformance")]
 mod memory;
+mod observed;
+mod readme;
 #[cfg(all(feature = "durable", feature = "redis"))]
 mod scans;
 #[cfg(feature = "schema")]
@@ -37,3 +42,4 @@ mod schema;
 mod surface;
 #[cfg(feature = "conformance")]
 mod sync_api;
+mod worker;

@@ -7,6 +7,10 @@
     clippy::print_stdout
 )]
 
+#[path = "../support/bot.rs"]
+mod bot;
+#[path = "../support/bot_cases.rs"]
+mod bot_cases;
 #[path = "../support/of_1_2.rs"]
 mod of_1_2;
 #[path = "../support/samples.rs"]
@@ -32,6 +36,7 @@ mod health;
 mod layout;
 mod leftovers;
 mod pointers;
+mod readme;
 #[allow(deprecated)]
 mod round_trips;
 mod sentinel;

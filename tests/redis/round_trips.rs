@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use greentic_session::store::SessionStore;
 use greentic_session::{
-    Blocking, ClaimOptions, ClaimOutcome, ClaimToken, Commit, CommitOptions, MessageId,
-    ParkOptions, RedisConfig, RedisSessionStore, RemoveOptions, StartOptions, Ttl, UpdateOptions,
+    Blocking, ClaimOptions, ClaimOutcome, ClaimToken, Commit, CommitOptions, GreenticError, Handled,
+    MessageId, ParkOptions, RedisConfig, RedisSessionStore, RemoveOptions, StartOptions, Ttl,
+    UpdateOptions, Worker, WorkerOptions,
 };
 use greentic_session_testkit::{RedisServer, Reply, own_servers, require};
 
@@ -203,6 +204,42 @@ fn every_operation_is_one_script() {
     assert!(several.unwrap_err().message.contains("multiple waits"));
     counter.of("remove", || store.remove_session(&key("wait-7")).unwrap());
     assert_eq!(calls(server, "eval"), sent, "a script was sent again");
+}
+
+/// Handles a message with a flow that starts, waits again, and ends.
+fn handled(worker: &Worker, name: &str, message: &str, commit: Commit) -> Handled {
+    let (ctx, who, chat) = (ctx(name), user(name), [scope("chat")]);
+    let message = MessageId::new(message);
+    let handled = worker.handle(&ctx, &who, &chat, &message, async |_turn, _watch| {
+        Ok::<_, GreenticError>(commit)
+    });
+    pollster::block_on(handled).unwrap()
+}
+
+#[test]
+fn a_handled_message_is_two_scripts() {
+    require!(own_servers);
+    let server = RedisServer::start();
+    let store = Arc::new(RedisSessionStore::from_url(server.url()).unwrap());
+    let worker = Worker::new(store, WorkerOptions::new(Duration::from_secs(60)));
+    // The first round loads the scripts.
+    for (name, expected) in [("ada", None), ("ben", Some(2))] {
+        let counter = Counter {
+            server: &server,
+            expected,
+        };
+        let wait = || Commit::park_here(data(&ctx(name), "{}"));
+        for (message, commit) in [("m1", wait()), ("m2", wait()), ("m3", Commit::Finish)] {
+            let answered = counter.of(message, || handled(&worker, name, message, commit));
+            assert!(!answered.duplicate);
+        }
+        let counter = Counter {
+            expected: expected.map(|_two| 1),
+            ..counter
+        };
+        let again = counter.of("m3 again", || handled(&worker, name, "m3", wait()));
+        assert!(again.duplicate);
+    }
 }
 
 #[test]

@@ -1,0 +1,276 @@
+//! A worker: takes the turn of a message, runs a handler on it, and commits (C16, C27).
+
+mod ending;
+mod handled;
+mod not_handled;
+mod options;
+mod pauses;
+mod running;
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use greentic_types::{ReplyScope, TenantCtx, UserId};
+
+pub use self::ending::Ending;
+pub use self::handled::Handled;
+pub use self::not_handled::NotHandled;
+pub use self::options::WorkerOptions;
+
+use self::pauses::Pauses;
+use self::running::{Place, Running};
+use crate::async_store::AsyncSessionStore;
+use crate::before::before;
+use crate::claim::{ClaimOutcome, ClaimToken, Turn};
+use crate::error::{Conflict, GreenticError, SessionErrorExt, invalid_input};
+use crate::lease::{LeaseWatch, Renewals};
+use crate::message_id::MessageId;
+use crate::options::{ClaimOptions, MAX_LEASE, StartOptions};
+use crate::release_when_dropped::ReleaseWhenDropped;
+
+/// Handles messages: each exactly one turn, in any number of processes that share a store.
+///
+/// [`handle`](Self::handle) takes the turn of a message, runs your handler on it while the lease is
+/// renewed, and commits what the handler returns. Its result says whether the channel may take the
+/// message for delivered. The worker has no tasks of its own: everything runs in the future of
+/// `handle`, on any runtime.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+///
+/// use greentic_session::inmemory::InMemorySessionStore;
+/// use greentic_session::{
+///     Commit, GreenticError, LeaseWatch, MessageId, ReplyScope, SessionData, Turn, Worker,
+///     WorkerOptions,
+/// };
+/// use greentic_types::{EnvId, FlowId, SessionCursor, TenantCtx, TenantId, UserId};
+///
+/// # fn main() -> greentic_session::SessionResult<()> { pollster::block_on(async {
+/// let user = UserId::try_from("user-7")?;
+/// let ctx = TenantCtx::new(EnvId::try_from("dev")?, TenantId::try_from("tenant-42")?)
+///     .with_user(Some(user.clone()));
+/// let scope = ReplyScope {
+///     conversation: "chat-1".into(), thread: None, reply_to: None, correlation: None,
+/// };
+/// let lease = Duration::from_secs(30);
+/// let worker = Worker::new(Arc::new(InMemorySessionStore::new()), WorkerOptions::new(lease));
+///
+/// // Asks a name when a conversation begins, and ends it when the name arrives.
+/// let converse = async |turn: &Turn, _watch: LeaseWatch| match turn.data() {
+///     None => Ok::<_, GreenticError>(Commit::park_here(SessionData {
+///         tenant_ctx: ctx.clone(),
+///         flow_id: FlowId::try_from("welcome.flow")?,
+///         pack_id: None,
+///         cursor: SessionCursor::new("node.ask_name"),
+///         context_json: "{}".into(),
+///     })),
+///     Some(_paused) => Ok(Commit::Finish),
+/// };
+/// let scopes = [scope];
+/// // The second delivery is the first message once more.
+/// for (message, duplicate) in [("msg-1", false), ("msg-1", true), ("msg-2", false)] {
+///     let message = MessageId::new(message);
+///     let handled = worker.handle(&ctx, &user, &scopes, &message, converse).await;
+///     assert!(handled.is_ok_and(|handled| handled.duplicate == duplicate));
+/// }
+/// # Ok(()) }) }
+/// ```
+pub struct Worker {
+    store: Arc<dyn AsyncSessionStore>,
+    options: WorkerOptions,
+    running: Running,
+}
+
+impl Worker {
+    /// Makes a worker on a store.
+    #[must_use]
+    pub fn new(store: Arc<dyn AsyncSessionStore>, options: WorkerOptions) -> Self {
+        Self {
+            store,
+            options,
+            running: Running::default(),
+        }
+    }
+
+    /// Handles one delivery of a message.
+    ///
+    /// The first of `scopes` (1 to 4) on which a session waits takes the message. If none waits, the
+    /// turn starts a flow on the last one: [`Turn::session`] is then `None`. `work` gets the turn,
+    /// and a [`LeaseWatch`] that reports the loss of the claim; it returns how the turn ends, a
+    /// [`Commit`](crate::Commit) or an [`Ending`]. The text of the message is the caller's, and
+    /// `work` can borrow it.
+    ///
+    /// - While another worker has the turn, the call asks again, after random pauses, up to
+    ///   [`WorkerOptions::wait_for_turn`].
+    /// - The lease is renewed after each third of it, from the instant before the claim.
+    /// - A commit whose outcome is not known is repeated, up to
+    ///   [`WorkerOptions::wait_for_commit`].
+    /// - If `work` fails, or the future is dropped, the turn is released
+    ///   ([`release_dropped`](AsyncSessionStore::release_dropped)). The message can be handled again
+    ///   at once, with attempt + 1.
+    /// - `work` runs at most once in a call. In several calls for one message it can begin several
+    ///   times, and one of them commits.
+    ///
+    /// Work that blocks its thread also blocks the renewals: move it to a blocking pool. A task that
+    /// `work` spawns must end within it, or the turn does not cover what the task does.
+    ///
+    /// # Errors
+    /// [`NotHandled`] says why the message is not handled. It must not be acknowledged: the channel
+    /// is to deliver it again.
+    pub async fn handle<W, A, E>(
+        &self,
+        ctx: &TenantCtx,
+        user: &UserId,
+        scopes: &[ReplyScope],
+        message: &MessageId,
+        work: W,
+    ) -> Result<Handled, NotHandled<E>>
+    where
+        W: AsyncFnOnce(&Turn, LeaseWatch) -> Result<A, E>,
+        A: Into<Ending>,
+    {
+        let Some(place) = self.running.enter() else {
+            return Err(NotHandled::Draining);
+        };
+        let handled = async {
+            let asked = self.turn(ctx, user, scopes, message).await?;
+            match asked {
+                Asked::Duplicate => Ok(Handled { duplicate: true }),
+                Asked::Turn { turn, at } => self.run(&place, &turn, at, work).await,
+            }
+        };
+        let stopped = place.unless_stopped(handled).await;
+        stopped.unwrap_or(Err(NotHandled::Draining))
+    }
+
+    /// Ends the worker: it takes no new turns, waits until those in progress end, and releases those
+    /// that have not ended after `limit`. Returns how many these are.
+    ///
+    /// Every call of [`handle`](Self::handle) that does not end by itself ends in
+    /// [`NotHandled::Draining`]. A process that ends after this leaves no claim behind, if the store
+    /// is reached.
+    pub async fn drain(&self, limit: Duration) -> usize {
+        self.running.close();
+        let end = Instant::now() + limit.min(MAX_LEASE);
+        if before(end, self.running.emptied()).await.is_some() {
+            return 0;
+        }
+        let tokens = self.running.stop();
+        let mut releases: Vec<_> = tokens
+            .iter()
+            .map(|token| self.store.release(token))
+            .collect();
+        poll_fn(|context| {
+            // A turn that cannot be released is lost already, or ends with its lease.
+            releases.retain_mut(|release| release.as_mut().poll(context).is_pending());
+            match releases.is_empty() {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        })
+        .await;
+        tokens.len()
+    }
+
+    /// Returns true after [`drain`](Self::drain) has begun: the process is not ready for messages.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.running.is_closed()
+    }
+
+    async fn turn<E>(
+        &self,
+        ctx: &TenantCtx,
+        user: &UserId,
+        scopes: &[ReplyScope],
+        message: &MessageId,
+    ) -> Result<Asked, NotHandled<E>> {
+        let mut pauses = Pauses::within(self.options.wait_for_turn);
+        loop {
+            let options = ClaimOptions::new(self.options.lease).start(StartOptions::new());
+            let at = Instant::now();
+            let claimed = self.store.claim(ctx, user, scopes, message, options).await;
+            let refused = match claimed {
+                Ok(ClaimOutcome::Claimed(turn)) => return Ok(Asked::Turn { turn, at }),
+                Ok(ClaimOutcome::Duplicate { .. }) => return Ok(Asked::Duplicate),
+                Ok(ClaimOutcome::Busy { same_message, .. }) => NotHandled::Busy { same_message },
+                Ok(ClaimOutcome::NoWait) => return Err(NotHandled::Store(no_starts())),
+                Err(error) if error.is_safe_to_repeat() => NotHandled::Store(error),
+                Err(error) => return Err(NotHandled::Store(error)),
+            };
+            if !pauses.pause().await {
+                return Err(refused);
+            }
+        }
+    }
+
+    async fn run<W, A, E>(
+        &self,
+        place: &Place<'_>,
+        turn: &Turn,
+        asked: Instant,
+        work: W,
+    ) -> Result<Handled, NotHandled<E>>
+    where
+        W: AsyncFnOnce(&Turn, LeaseWatch) -> Result<A, E>,
+        A: Into<Ending>,
+    {
+        let token = &turn.token;
+        let unless_committed = ReleaseWhenDropped::new(&*self.store, token);
+        place.has_turn(token);
+        let renewals = Renewals::since(asked, self.options.lease);
+        let committed = renewals.during(&*self.store, token, async |watch: LeaseWatch| {
+            let ending = work(turn, watch.clone()).await.map_err(NotHandled::Work)?;
+            if watch.is_lost() {
+                return Err(NotHandled::Lost);
+            }
+            self.commit(token, ending.into()).await
+        });
+        committed.await?;
+        unless_committed.end();
+        Ok(Handled { duplicate: false })
+    }
+
+    async fn commit<E>(&self, token: &ClaimToken, ending: Ending) -> Result<(), NotHandled<E>> {
+        let Ending { commit, options } = ending;
+        let mut pauses = Pauses::within(self.options.wait_for_commit);
+        loop {
+            let committed = self.store.commit(token, commit.clone(), options.clone());
+            match committed.await {
+                Ok(_committed) => return Ok(()),
+                Err(error) if error.conflict() == Some(&Conflict::ClaimLost) => {
+                    return Err(NotHandled::Lost);
+                }
+                Err(error) if error.is_safe_to_repeat() && pauses.pause().await => {}
+                Err(error) => return Err(NotHandled::Store(error)),
+            }
+        }
+    }
+}
+
+/// The answer to a message that asks for its turn.
+enum Asked {
+    Turn {
+        turn: Turn,
+        /// The instant before the claim, from which the lease counts.
+        at: Instant,
+    },
+    Duplicate,
+}
+
+/// A store that ignores the options of a claim.
+fn no_starts() -> GreenticError {
+    invalid_input("this store has no start claims, which a worker needs")
+}
+
+/// Shows no session (C18).
+impl std::fmt::Debug for Worker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Worker")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
