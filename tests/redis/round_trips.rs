@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use greentic_session::store::SessionStore;
 use greentic_session::{
-    Blocking, ClaimOptions, ClaimOutcome, ClaimToken, Commit, CommitOptions, GreenticError, Handled,
-    MessageId, ParkOptions, RedisConfig, RedisSessionStore, RemoveOptions, StartOptions, Ttl,
-    UpdateOptions, Worker, WorkerOptions,
+    Blocking, ClaimOptions, ClaimOutcome, ClaimToken, Commit, CommitOptions, GreenticError,
+    Handled, MessageId, ParkOptions, RedisConfig, RedisSessionStore, RemoveOptions, StartOptions,
+    Ttl, UpdateOptions, Worker, WorkerOptions,
 };
 use greentic_session_testkit::{RedisServer, Reply, own_servers, require};
 

@@ -1,0 +1,41 @@
+//! A message as the channel delivers it.
+
+use greentic_session::mapping::user_id;
+use greentic_session::{MessageId, ReplyScope, SessionResult};
+use greentic_types::{EnvId, TenantCtx, TenantId, UserId};
+use serde::Deserialize;
+
+/// The body of a delivery. The channel numbers the messages of each chat.
+#[derive(Deserialize)]
+pub struct Message {
+    pub channel: String,
+    pub chat: String,
+    /// The channel's id of the person: a phone number, an address, anything.
+    pub from: String,
+    pub id: String,
+    pub text: String,
+}
+
+impl Message {
+    pub fn user(&self) -> UserId {
+        user_id(&self.channel, &self.from)
+    }
+
+    pub fn context(&self) -> SessionResult<TenantCtx> {
+        let (env, tenant) = (EnvId::try_from("demo")?, TenantId::try_from("webhook")?);
+        Ok(TenantCtx::new(env, tenant).with_user(Some(self.user())))
+    }
+
+    pub fn scope(&self) -> ReplyScope {
+        ReplyScope {
+            conversation: format!("{}:{}", self.channel, self.chat),
+            thread: None,
+            reply_to: None,
+            correlation: None,
+        }
+    }
+
+    pub fn message_id(&self) -> MessageId {
+        MessageId::in_conversation(&self.scope().conversation, &self.id)
+    }
+}
