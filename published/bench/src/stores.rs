@@ -9,7 +9,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use greentic_session::{
     AsyncSessionStore, Blocking, ClaimOptions, ClaimOutcome, Commit, CommitOptions, CreateOptions,
-    CreateOutcome, MessageId, ParkOptions, RemoveOptions, UpdateOptions,
+    CreateOutcome, GreenticError, MessageId, ParkOptions, RemoveOptions, UpdateOptions,
+    Worker, WorkerOptions,
 };
 
 use greentic_types::ReplyScope;
@@ -304,6 +305,50 @@ impl AsyncSystem for OursAsync {
             Action::Get | Action::GetShared => return Err(cannot(action)),
         }
         Ok(())
+    }
+}
+
+/// A worker of this version, on a store that another system has prepared.
+pub struct OursWorker(Worker);
+
+impl OursWorker {
+    pub fn new(store: Arc<dyn AsyncSessionStore>) -> Self {
+        Self(Worker::new(store, WorkerOptions::new(LEASE)))
+    }
+}
+
+#[async_trait]
+impl AsyncSystem for OursWorker {
+    async fn prepare(&self, _workload: &Workload, _action: Action) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    async fn act(
+        &self,
+        action: Action,
+        workload: &Workload,
+        place: usize,
+        number: u64,
+    ) -> Result<(), Failure> {
+        if action != Action::ClaimedTurn {
+            return Err(cannot(action));
+        }
+        let person = &workload.people[place];
+        let message = MessageId::new(&format!("message-{number}"));
+        let handled = self.0.handle(
+            &person.ctx,
+            &person.user,
+            slice::from_ref(&person.scope),
+            &message,
+            async |_turn, _watch| {
+                let next = Commit::park(person.scope.clone(), person.data.clone());
+                Ok::<_, GreenticError>(next)
+            },
+        );
+        match handled.await?.duplicate {
+            false => Ok(()),
+            true => Err(missing("a wait to claim")),
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use self::limits::{Clones, Map};
 use crate::crowd;
 use crate::resident;
 use crate::row::Row;
-use crate::stores::{Ours, OursAsync, Published, Ready};
+use crate::stores::{Ours, OursAsync, OursWorker, Published, Ready};
 use crate::system::{BlockingSystem, Failure, Label, Role, System};
 use crate::tower::{self, Tower};
 use crate::trial::{Arm, Bench, case_name};
@@ -22,6 +22,7 @@ use crate::workload::{Action, MOST_PEOPLE, Workload};
 
 pub const OURS: Label = Label::new("greentic-session", Role::Ours, "");
 pub const OURS_ASYNC: Label = Label::new("greentic-session async", Role::Ours, "");
+pub const OURS_WORKER: Label = Label::new("greentic-session Worker", Role::Ours, "");
 pub const PUBLISHED: Label = Label::new("published 1.2.0", Role::Published, "");
 pub const CLONES: Label = Label::new(
     "clone of SessionData",
@@ -66,14 +67,15 @@ impl Group {
         }))
     }
 
-    fn ours(&mut self, with_async: bool) -> Result<(), Failure> {
+    /// Returns the store, which is prepared.
+    fn ours(&mut self, with_async: bool) -> Result<Arc<dyn AsyncSessionStore>, Failure> {
         let store = Arc::new(InMemorySessionStore::new());
         self.add(OURS, Ours::new(&store))?;
+        let store: Arc<dyn AsyncSessionStore> = store;
         if with_async {
-            let store: Arc<dyn AsyncSessionStore> = store;
-            self.add(OURS_ASYNC, Ready(OursAsync(store)))?;
+            self.add(OURS_ASYNC, Ready(OursAsync(Arc::clone(&store))))?;
         }
-        Ok(())
+        Ok(store)
     }
 
     fn published(&mut self) -> Result<(), Failure> {
@@ -152,7 +154,7 @@ fn get(
     let Some(mut group) = Group::new(bench, Action::Get, bytes, population)? else {
         return Ok(Vec::new());
     };
-    group.ours(true)?;
+    let _store = group.ours(true)?;
     group.published()?;
     group.tower()?;
     group.clones()?;
@@ -169,7 +171,7 @@ fn get_shared(
     let Some(mut group) = Group::new(bench, Action::GetShared, bytes, population)? else {
         return Ok(Vec::new());
     };
-    group.ours(false)?;
+    let _store = group.ours(false)?;
     group.map()?;
     bench.run(group.arms(callers), |_| false)
 }
@@ -185,7 +187,7 @@ fn writes(
         let Some(mut group) = Group::new(bench, action, bytes, population)? else {
             continue;
         };
-        group.ours(true)?;
+        let _store = group.ours(true)?;
         group.published()?;
         group.tower()?;
         group.map()?;
@@ -203,7 +205,7 @@ fn turn(
     let Some(mut group) = Group::new(bench, Action::Turn, bytes, population)? else {
         return Ok(Vec::new());
     };
-    group.ours(true)?;
+    let _store = group.ours(true)?;
     group.published()?;
     group.clones()?;
     bench.run(group.arms(callers), |arm| arm.load.callers == 1)
@@ -220,9 +222,11 @@ fn claims_and_lists(
         let Some(mut group) = Group::new(bench, action, bytes, population)? else {
             continue;
         };
-        group.ours(true)?;
+        let store = group.ours(true)?;
         if action == Action::List100 {
             group.published()?;
+        } else {
+            group.add(OURS_WORKER, Ready(OursWorker::new(store)))?;
         }
         rows.extend(bench.run(group.arms(callers), |_| false)?);
     }
@@ -240,7 +244,7 @@ fn growth(bench: &Bench<'_>) -> Result<Vec<Row>, Failure> {
             let Some(mut group) = Group::new(bench, action, KB / 2, *population)? else {
                 continue;
             };
-            group.ours(false)?;
+            let _store = group.ours(false)?;
             group.published()?;
             if action == Action::Get {
                 group.clones()?;

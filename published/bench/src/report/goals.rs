@@ -2,7 +2,7 @@
 
 use crate::args::Suite;
 use crate::durable;
-use crate::memory::{CLONES, OURS, OURS_ASYNC};
+use crate::memory::{CLONES, OURS, OURS_ASYNC, OURS_WORKER};
 use crate::redis::{PLAIN_GET, PLAIN_SET, RAW, RAW_APART, SAME_SCRIPT};
 use crate::row::Row;
 use crate::system::Label;
@@ -88,6 +88,7 @@ pub fn of(rows: &[Row]) -> Vec<Goal> {
     };
     let (few_gets, many_gets) = ("get/0.5KB/1k", "get/0.5KB/1M");
     let claimed = "claimed_turn/2KB/1k";
+    let handled = "claimed_turn/2KB/10k";
     vec![
         goal(
             "memory: get_session over a clone of the data, 1 caller",
@@ -132,6 +133,14 @@ pub fn of(rows: &[Row]) -> Vec<Goal> {
             "memory: time of turn, 1M sessions over 1k",
             AtMost(2.0),
             grown("turn/0.5KB/1k", "turn/0.5KB/1M", OURS),
+        ),
+        goal(
+            "memory: time of Worker::handle over claim and commit by hand, 1 caller, async",
+            AtMost(1.3),
+            over(
+                memory(handled, OURS_ASYNC, 1),
+                memory(handled, OURS_WORKER, 1),
+            ),
         ),
         goal(
             "Redis: turn over published, 64 callers, blocking",
