@@ -8,6 +8,7 @@ use std::sync::Arc;
 use greentic_types::{ReplyScope, SessionData, SessionKey};
 
 use crate::clock::Timestamp;
+use crate::digest::digest_of;
 use crate::ids::random_bits;
 use crate::message_id::MessageDigest;
 use crate::owner::{Owner, OwnerParts};
@@ -257,5 +258,12 @@ pub(crate) struct TokenSecret(pub NonZeroU128);
 impl TokenSecret {
     pub fn random() -> Self {
         Self(random_bits())
+    }
+
+    /// A session key for a flow that the claim starts. It does not lead back to the secret, and saves
+    /// the system call of another draw.
+    pub fn session_key(self) -> SessionKey {
+        let digest = digest_of(b"session of a start\0", [&*format!("{:x}", self.0)]);
+        SessionKey::new(hex::encode(&digest[..16]))
     }
 }

@@ -229,15 +229,16 @@ impl Claim {
             .iter()
             .map(ScopeDigests::of)
             .collect::<SessionResult<_>>()?;
+        let secret = TokenSecret::random();
         let start = match (options.start, scopes.last()) {
-            (Some(start), Some(scope)) => Some(Start::new(store, *scope, start)?),
+            (Some(start), Some(scope)) => Some(Start::new(store, *scope, start, secret)?),
             _ => None,
         };
         Ok(Self {
             owner,
             scopes,
             message: message.digest()?,
-            secret: TokenSecret::random(),
+            secret,
             lease_millis: lease_millis(options.lease)?,
             start,
         })
@@ -249,10 +250,11 @@ impl Start {
         store: &StoreOptions,
         scope: ScopeDigests,
         options: StartOptions,
+        secret: TokenSecret,
     ) -> SessionResult<Self> {
         #[cfg(feature = "redis")]
         let is_given = options.key.is_some();
-        let key = options.key.unwrap_or_else(random_session_key);
+        let key = options.key.unwrap_or_else(|| secret.session_key());
         check_key(&key)?;
         Ok(Self {
             scope,

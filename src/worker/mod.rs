@@ -138,7 +138,10 @@ impl Worker {
         let handled = async {
             let asked = self.turn(ctx, user, scopes, message).await?;
             match asked {
-                Asked::Duplicate => Ok(Handled { duplicate: true }),
+                Asked::Duplicate { reply } => Ok(Handled {
+                    duplicate: true,
+                    reply,
+                }),
                 Asked::Turn { turn, at } => self.run(&place, &turn, at, work).await,
             }
         };
@@ -195,7 +198,7 @@ impl Worker {
             let claimed = self.store.claim(ctx, user, scopes, message, options).await;
             let refused = match claimed {
                 Ok(ClaimOutcome::Claimed(turn)) => return Ok(Asked::Turn { turn, at }),
-                Ok(ClaimOutcome::Duplicate { .. }) => return Ok(Asked::Duplicate),
+                Ok(ClaimOutcome::Duplicate { reply }) => return Ok(Asked::Duplicate { reply }),
                 Ok(ClaimOutcome::Busy { same_message, .. }) => NotHandled::Busy { same_message },
                 Ok(ClaimOutcome::NoWait) => return Err(NotHandled::Store(no_starts())),
                 Err(error) if error.is_safe_to_repeat() => NotHandled::Store(error),
@@ -229,18 +232,26 @@ impl Worker {
             }
             self.commit(token, ending.into()).await
         });
-        committed.await?;
+        let reply = committed.await?;
         unless_committed.end();
-        Ok(Handled { duplicate: false })
+        Ok(Handled {
+            duplicate: false,
+            reply,
+        })
     }
 
-    async fn commit<E>(&self, token: &ClaimToken, ending: Ending) -> Result<(), NotHandled<E>> {
+    /// Commits, and returns the reply that the commit kept.
+    async fn commit<E>(
+        &self,
+        token: &ClaimToken,
+        ending: Ending,
+    ) -> Result<Option<Arc<[u8]>>, NotHandled<E>> {
         let Ending { commit, options } = ending;
         let mut pauses = Pauses::within(self.options.wait_for_commit);
         loop {
             let committed = self.store.commit(token, commit.clone(), options.clone());
             match committed.await {
-                Ok(_committed) => return Ok(()),
+                Ok(_committed) => return Ok(options.reply),
                 Err(error) if error.conflict() == Some(&Conflict::ClaimLost) => {
                     return Err(NotHandled::Lost);
                 }
@@ -258,7 +269,9 @@ enum Asked {
         /// The instant before the claim, from which the lease counts.
         at: Instant,
     },
-    Duplicate,
+    Duplicate {
+        reply: Option<Arc<[u8]>>,
+    },
 }
 
 /// A store that ignores the options of a claim.

@@ -10,8 +10,8 @@ use std::time::Duration;
 use greentic_session::clock::ManualClock;
 use greentic_session::inmemory::InMemorySessionStore;
 use greentic_session::{
-    AsyncSessionStore, Commit, ErrorCode, GreenticError, Handled, LeaseWatch, MessageId,
-    NotHandled, Turn, Worker, WorkerOptions,
+    AsyncSessionStore, Commit, CommitOptions, Ending, ErrorCode, GreenticError, Handled,
+    LeaseWatch, MessageId, NotHandled, Turn, Worker, WorkerOptions,
 };
 
 use crate::observed::{CommitFault, Observed};
@@ -112,6 +112,25 @@ fn each_message_is_handled_once_from_the_first_on() {
     }
     assert_eq!(bot.counted(), 2);
     assert_eq!((bot.store.commits(), bot.store.renewals()), (2, 0));
+}
+
+#[test]
+fn a_redelivery_has_the_reply_of_the_first() {
+    let bot = Bot::new();
+    let message = MessageId::new("m-1");
+    for duplicate in [ANSWERED, DUPLICATE] {
+        let (ctx, user, scopes) = (ctx("ada"), user("ada"), [scope("chat")]);
+        let handled = bot
+            .worker
+            .handle(&ctx, &user, &scopes, &message, async |_turn, _watch| {
+                let options = CommitOptions::new().reply(*b"welcome");
+                Ok::<_, GreenticError>(Ending::new(Commit::Finish, options))
+            });
+        let handled = pollster::block_on(handled).unwrap();
+        assert_eq!(handled.duplicate, duplicate);
+        assert_eq!(handled.reply.as_deref(), Some(&b"welcome"[..]));
+        assert!(!format!("{handled:?}").contains("welcome"), "C18");
+    }
 }
 
 #[test]

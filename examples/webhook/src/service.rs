@@ -7,7 +7,10 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use greentic_session::{AsyncSessionStore, GreenticError, NotHandled, Worker};
+use greentic_session::{
+    AsyncSessionStore, CommitOptions, Ending, GreenticError, Handled, LeaseWatch, NotHandled, Turn,
+    Worker,
+};
 
 use crate::flow::{Step, step};
 use crate::message::Message;
@@ -38,41 +41,39 @@ impl Service {
             .with_state(self)
     }
 
-    /// Returns the answer to a message; a redelivery has none.
-    async fn handle(&self, message: &Message) -> Result<Vec<u8>, NotHandled<GreenticError>> {
+    async fn handle(&self, message: &Message) -> Result<Handled, NotHandled<GreenticError>> {
         let context = message.context().map_err(NotHandled::Store)?;
         let (user, scopes, id) = (message.user(), [message.scope()], message.message_id());
-        let mut answer = Vec::new();
-        let handled = self
-            .worker
-            .handle(&context, &user, &scopes, &id, async |turn, _watch| {
-                tokio::time::sleep(self.work).await;
-                let Step {
-                    answer: text,
-                    commit,
-                } = step(turn, message)?;
-                answer = text.into_bytes();
-                Ok(commit)
-            });
-        let _handled = handled.await?;
-        Ok(answer)
+        let work = async |turn: &Turn, _watch: LeaseWatch| {
+            tokio::time::sleep(self.work).await;
+            let Step { answer, commit } = step(turn, message)?;
+            let options = CommitOptions::new().reply(answer.into_bytes());
+            Ok(Ending::new(commit, options))
+        };
+        self.worker
+            .handle(&context, &user, &scopes, &id, work)
+            .await
     }
 }
 
 /// One delivery of a message. With 200 the channel forgets it, with everything else it delivers it
-/// again.
+/// again. A redelivery gets the answer of the first delivery.
 async fn on_message(
     State(service): State<Service>,
     Json(message): Json<Message>,
 ) -> (StatusCode, Vec<u8>) {
-    match service.handle(&message).await {
-        Ok(answer) => (StatusCode::OK, answer),
-        Err(not_handled) => {
-            let status = StatusCode::from_u16(not_handled.http_status());
-            let reason = not_handled.to_string().into_bytes();
-            (status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), reason)
+    let (status, body) = match service.handle(&message).await {
+        Ok(handled) => {
+            let reply = handled.reply.as_deref().unwrap_or_default();
+            (handled.http_status(), reply.to_vec())
         }
-    }
+        Err(not_handled) => (
+            not_handled.http_status(),
+            not_handled.to_string().into_bytes(),
+        ),
+    };
+    let status = StatusCode::from_u16(status);
+    (status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), body)
 }
 
 /// Whether messages may be sent to this process.
