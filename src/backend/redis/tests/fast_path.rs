@@ -189,8 +189,8 @@ impl Dice {
         let (other, ttl) = (self.scope(), self.ttl());
         // A lease of an hour can end after the deadline.
         let lease = self.one_of(&[LEASE, LEASE, HOUR]);
-        let extended = self.one_of(&["", "", "7=8:0:6", "7!", "9=8:0:6"]);
-        let is_over = self.one_of(&[false, true]);
+        let extended = self.one_of(&["", "", "", "", "7=8:0:6", "7!", "9=8:0:6"]);
+        let is_over = self.one_of(&[false, false, true]);
         let (given, start) = (self.one_of(&[6, 7]), "10000 0 two");
         let [owner, key, scope, old, ..] = parked.each_ref().map(String::as_str);
         let next = if ttl == HOUR { other } else { scope };
@@ -435,6 +435,7 @@ fn a_fast_path_does_what_the_full_path_does() {
     }
     for _ in 0..60 {
         lab.compare(&dice.start()).unwrap();
+        lab.compare(&dice.resume()).unwrap();
         lab.compare(&dice.resume()).unwrap();
     }
     let hits = &lab.hits;
