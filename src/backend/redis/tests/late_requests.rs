@@ -281,7 +281,7 @@ fn operations(held: &'static [&'static str]) -> Vec<Operation> {
                 let options = CommitOptions::new().reply(*b"reply");
                 wait(case.stage.store.commit(case.token(), next, options)).map(drop)
             },
-            |case, store| case.renew(store, LEASE * 3),
+            renew_or_park,
         ),
         operation(
             "commit and finish",
