@@ -120,7 +120,10 @@ impl Turn {
     }
 }
 
-/// The proof of a claim: a random secret, valid until the claim ends.
+/// The proof of a claim, with a random secret.
+///
+/// It is valid until the claim is committed or released, or another call takes it over: also after
+/// the end of the lease (C16).
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClaimToken {
     pub(crate) owner: Owner,

@@ -29,7 +29,7 @@ impl Turn {
     ///
     /// If the future is dropped before the work ends, the turn is released
     /// ([`release_dropped`](AsyncSessionStore::release_dropped)): another worker can have it at once.
-    /// So a limit on the time of the work belongs into `work`, not around the call.
+    /// So a limit on the time of the work belongs in `work`, not around the call.
     ///
     /// `work` gets a [`LeaseWatch`], which reports the loss of the claim. The work should then
     /// stop: another worker may hold the wait, and the commit will be refused.

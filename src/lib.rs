@@ -8,6 +8,7 @@
 //! - [`SessionStore`] is the blocking API: the nine methods of greentic-session 1.2.
 //! - [`AsyncSessionStore`] is the async API, with all operations. [`Blocking`] offers the same
 //!   operations to blocking callers.
+//! - [`Worker`] handles messages on any store: it claims, runs a handler, and commits.
 //! - [`create_session_store`] and [`create_async_session_store`] open a backend.
 //! - [`error`] describes the errors and how to react to them.
 

@@ -30,7 +30,7 @@ use crate::message_id::MessageId;
 use crate::options::{ClaimOptions, MAX_LEASE, StartOptions};
 use crate::release_when_dropped::ReleaseWhenDropped;
 
-/// Handles messages: each exactly one turn, in any number of processes that share a store.
+/// Handles messages, each with one committed turn, in any number of processes that share a store.
 ///
 /// [`handle`](Self::handle) takes the turn of a message, runs your handler on it while the lease is
 /// renewed, and commits what the handler returns. Its result says whether the channel may take the
@@ -58,7 +58,7 @@ use crate::release_when_dropped::ReleaseWhenDropped;
 /// let lease = Duration::from_secs(30);
 /// let worker = Worker::new(Arc::new(InMemorySessionStore::new()), WorkerOptions::new(lease));
 ///
-/// // Asks a name when a conversation begins, and ends it when the name arrives.
+/// // Asks for a name when a conversation begins, and ends it when the name arrives.
 /// let converse = async |turn: &Turn, _watch: LeaseWatch| match turn.data() {
 ///     None => Ok::<_, GreenticError>(Commit::park_here(SessionData {
 ///         tenant_ctx: ctx.clone(),

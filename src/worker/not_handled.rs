@@ -14,14 +14,17 @@ pub enum NotHandled<E> {
         /// True if it has it for this very message: this is a redelivery.
         same_message: bool,
     },
-    /// Another worker took the turn over, or an operator did. Nothing was committed by this call.
+    /// The claim was lost. Another worker or an operator took the turn over, the session changed or
+    /// ended, another claim committed the message, or no renewal was answered for a whole lease.
+    /// Nothing was committed by this call.
     Lost,
     /// The handler failed; the turn is released.
     Work(E),
     /// The worker is being ended ([`Worker::drain`](crate::Worker::drain)).
     Draining,
-    /// The store refused a call, was not reached, or did not answer in time. The message can be
-    /// committed nevertheless; it is then a duplicate when it comes again.
+    /// The store refused a call, was not reached, or did not answer in time. Whatever the code of the
+    /// error, the message may be committed: an earlier attempt of the commit may have been done. It is
+    /// then a duplicate when it comes again.
     Store(GreenticError),
 }
 

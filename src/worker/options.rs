@@ -21,7 +21,8 @@ pub struct WorkerOptions {
     /// not reached. Choose it shorter than the time after which the channel gives a delivery up.
     /// Default: 5 seconds.
     pub wait_for_turn: Duration,
-    /// For how long a commit whose outcome is not known is repeated. Default: the lease.
+    /// For how long a commit is repeated if its outcome is not known, or the store is not reached.
+    /// Default: the lease.
     pub wait_for_commit: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! The messages that a worker handles at present, and the order to end them.
+//! The messages that a worker handles at present, and whether they are to end.
 
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};

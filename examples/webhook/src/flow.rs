@@ -1,4 +1,4 @@
-//! The flow of the bot: it asks a name, asks a town, and ends.
+//! The flow of the bot: it asks for a name, asks for a town, and ends.
 
 use std::time::Duration;
 
