@@ -1,4 +1,4 @@
-//! The quickstart of the README: create, get, park, find, update and remove one session.
+//! The blocking API by example: creates, gets, parks, finds, updates and removes one session.
 #![allow(clippy::print_stdout, reason = "an example shows what it does")]
 
 use greentic_session::{

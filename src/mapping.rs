@@ -46,7 +46,8 @@ pub fn random_session_key() -> SessionKey {
 /// Check that the channel gave an id: all persons with an empty one would be the same user.
 ///
 /// The user id does not show the raw one, but it is no secret: who has it can try all phone numbers
-/// of a country until one fits; [`Keyed::user_id`] needs a secret. To look up what a person has stored, derive the id again.
+/// of a country until one fits; [`Keyed::user_id`] needs a secret. To look up what a person has
+/// stored, derive the id again.
 ///
 /// ```
 /// use greentic_session::mapping::user_id;

@@ -19,7 +19,7 @@ pub struct WorkerOptions {
     pub lease: Duration,
     /// For how long a message waits for its turn while another worker has it, or while the store is
     /// not reached. Choose it shorter than the time after which the channel gives a delivery up.
-    /// Default: 5 seconds.
+    /// Default: 5 seconds. The call of the store that is made last can take its own time limit longer.
     pub wait_for_turn: Duration,
     /// For how long a commit is repeated if its outcome is not known, or the store is not reached.
     /// Default: the lease.
