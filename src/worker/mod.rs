@@ -24,7 +24,7 @@ use self::running::{Place, Running};
 use crate::async_store::AsyncSessionStore;
 use crate::before::before;
 use crate::claim::{ClaimOutcome, ClaimToken, Turn};
-use crate::error::{Conflict, GreenticError, SessionErrorExt, invalid_input};
+use crate::error::{Conflict, ErrorCode, GreenticError, SessionErrorExt, invalid_input};
 use crate::lease::{LeaseWatch, Renewals};
 use crate::message_id::MessageId;
 use crate::options::{ClaimOptions, MAX_LEASE, StartOptions};
@@ -248,15 +248,24 @@ impl Worker {
     ) -> Result<Option<Arc<[u8]>>, NotHandled<E>> {
         let Ending { commit, options } = ending;
         let mut pauses = Pauses::within(self.options.wait_for_commit);
+        let mut unknown = None;
         loop {
             let committed = self.store.commit(token, commit.clone(), options.clone());
-            match committed.await {
+            let refused = match committed.await {
                 Ok(_committed) => return Ok(options.reply),
                 Err(error) if error.conflict() == Some(&Conflict::ClaimLost) => {
                     return Err(NotHandled::Lost);
                 }
-                Err(error) if error.is_safe_to_repeat() && pauses.pause().await => {}
-                Err(error) => return Err(NotHandled::Store(error)),
+                Err(error) => error,
+            };
+            let may_repeat = refused.is_safe_to_repeat();
+            // An attempt that may have been done decides the answer, whatever its repeats meet.
+            let error = unknown.take().unwrap_or(refused);
+            if !may_repeat || !pauses.pause().await {
+                return Err(NotHandled::Store(error));
+            }
+            if error.code == ErrorCode::Timeout {
+                unknown = Some(error);
             }
         }
     }

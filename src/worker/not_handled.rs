@@ -22,9 +22,8 @@ pub enum NotHandled<E> {
     Work(E),
     /// The worker is being ended ([`Worker::drain`](crate::Worker::drain)).
     Draining,
-    /// The store refused a call, was not reached, or did not answer in time. Whatever the code of the
-    /// error, the message may be committed: an earlier attempt of the commit may have been done. It is
-    /// then a duplicate when it comes again.
+    /// The store refused a call, was not reached, or did not answer in time. After a `Timeout` the
+    /// message may be committed. It is then a duplicate when it comes again.
     Store(GreenticError),
 }
 
@@ -58,7 +57,7 @@ impl<E> fmt::Display for NotHandled<E> {
                 f.write_str("another worker is at work on this message")
             }
             Self::Busy { .. } => f.write_str("another worker has the turn of the conversation"),
-            Self::Lost => f.write_str("another worker took the turn over"),
+            Self::Lost => f.write_str("the claim was lost, and this call committed nothing"),
             Self::Work(_) => f.write_str("the handler failed; the turn is released"),
             Self::Draining => f.write_str("the worker takes no more messages"),
             Self::Store(error) => error.fmt(f),

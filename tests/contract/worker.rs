@@ -248,6 +248,23 @@ fn a_commit_that_never_succeeds_is_not_acknowledged() {
 }
 
 #[test]
+fn a_commit_that_may_have_been_done_stays_unknown() {
+    let options = WorkerOptions::new(LEASE).wait_for_commit(Duration::from_millis(200));
+    let bot = Bot::on(Observed::default(), options);
+    {
+        let mut faults = bot.store.commit_faults.lock().unwrap();
+        faults.push_back(CommitFault::AnswerLost);
+        faults.extend([CommitFault::NotDone; 1000]);
+    }
+    let refused = pollster::block_on(bot.handle("m-1", count)).unwrap_err();
+    let NotHandled::Store(error) = &refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(error.code, ErrorCode::Timeout);
+    assert_eq!(bot.counts("m-1"), DUPLICATE);
+}
+
+#[test]
 fn the_lease_is_renewed_while_the_handler_waits() {
     let options = WorkerOptions::new(Duration::from_secs(4));
     let bot = Bot::on(Observed::default(), options);

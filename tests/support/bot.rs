@@ -40,7 +40,7 @@ pub async fn on_message(
     }
 }
 
-/// One step of the flow: it asks a name, asks a town, and ends.
+/// One step of the flow: it asks for a name, asks for a town, and ends.
 async fn converse(
     turn: &Turn,
     message: &Incoming,

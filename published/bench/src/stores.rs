@@ -9,8 +9,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use greentic_session::{
     AsyncSessionStore, Blocking, ClaimOptions, ClaimOutcome, Commit, CommitOptions, CreateOptions,
-    CreateOutcome, GreenticError, MessageId, ParkOptions, RemoveOptions, UpdateOptions,
-    Worker, WorkerOptions,
+    CreateOutcome, GreenticError, MessageId, ParkOptions, RemoveOptions, UpdateOptions, Worker,
+    WorkerOptions,
 };
 
 use greentic_types::ReplyScope;
