@@ -115,6 +115,19 @@ impl Case<'_> {
         wait(store.commit(self.token(), next, CommitOptions::new())).map(drop)
     }
 
+    fn erase(&self, store: &RedisSessionStore) -> SessionResult<()> {
+        let of_case = OwnerSelection::tenant(self.ctx.env.clone(), self.ctx.tenant.clone());
+        let of_case = of_case.user(self.user.clone());
+        let mut after = None;
+        loop {
+            let page = store.erase(&of_case, EraseMode::Erase, after.as_ref(), 1000);
+            after = wait(page)?.next;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
     fn token(&self) -> &ClaimToken {
         self.token.as_ref().unwrap()
     }
@@ -159,6 +172,20 @@ fn renew_or_claim(case: &Case<'_>, store: &RedisSessionStore) -> SessionResult<(
 fn renew_or_park(case: &Case<'_>, store: &RedisSessionStore) -> SessionResult<()> {
     case.renew(store, LEASE * 3)
         .or_else(|_committed| case.park(store, "2"))
+}
+
+/// A newer write, if the start was released or not.
+fn renew_or_start(case: &Case<'_>, store: &RedisSessionStore) -> SessionResult<()> {
+    case.renew(store, LEASE * 3)
+        .or_else(|_released| case.start(store).map(|claim| assert!(claim.is_some())))
+}
+
+/// A newer write, if a flow was started or not: a live start keeps the scope.
+fn park_or_erase(case: &Case<'_>, store: &RedisSessionStore) -> SessionResult<()> {
+    let parked = case.park(store, "2");
+    parked
+        .and_then(|()| case.remove(store))
+        .or_else(|_started| case.erase(store))
 }
 
 /// A call that writes.
@@ -301,7 +328,7 @@ fn operations(held: &'static [&'static str]) -> Vec<Operation> {
             "start",
             nothing,
             |case| case.start(&case.stage.store).map(drop),
-            |case, store| case.park(store, "2").and_then(|()| case.remove(store)),
+            park_or_erase,
         ),
         operation(
             "renew a start",
@@ -313,7 +340,7 @@ fn operations(held: &'static [&'static str]) -> Vec<Operation> {
             "release a start",
             started,
             |case| wait(case.stage.store.release(case.token())),
-            |case, store| case.renew(store, LEASE * 3),
+            renew_or_start,
         ),
         operation(
             "commit a start",
@@ -332,7 +359,7 @@ fn operations(held: &'static [&'static str]) -> Vec<Operation> {
                 let store = &case.stage.store;
                 wait(store.commit(case.token(), Commit::Finish, options)).map(drop)
             },
-            |case, store| case.renew(store, LEASE * 3),
+            renew_or_park,
         ),
         operation(
             "extend",
@@ -363,20 +390,7 @@ fn operations(held: &'static [&'static str]) -> Vec<Operation> {
             ..operation(
                 "erase",
                 parked,
-                |case| {
-                    let of_case =
-                        OwnerSelection::tenant(case.ctx.env.clone(), case.ctx.tenant.clone());
-                    let of_case = of_case.user(case.user.clone());
-                    let mut after = None;
-                    loop {
-                        let store = &case.stage.store;
-                        let page = store.erase(&of_case, EraseMode::Erase, after.as_ref(), 1000);
-                        after = wait(page)?.next;
-                        if after.is_none() {
-                            return Ok(());
-                        }
-                    }
-                },
+                |case| case.erase(&case.stage.store),
                 |case, store| case.park(store, "2"),
             )
         },
