@@ -35,7 +35,7 @@ fn alone(manifest: &str) -> String {
     let mut is_left_out = false;
     for line in manifest.lines() {
         if line.starts_with('[') {
-            is_left_out = matches!(line, "[dev-dependencies]" | "[[example]]");
+            is_left_out = matches!(line, "[dev-dependencies]" | "[[example]]" | "[[test]]");
         }
         if is_left_out || line.starts_with("members = ") {
             continue;
