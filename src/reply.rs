@@ -34,6 +34,7 @@ impl Reply {
         Self(bytes)
     }
 
+    #[cfg(any(feature = "durable", feature = "redis"))]
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }
