@@ -284,7 +284,7 @@ impl Lab {
     }
 
     /// Start claims of a user: one that is claimed, one that was released, and one that was claimed for
-    /// a message that is committed meanwhile; and two waits, of which one is claimed.
+    /// a message that is committed meanwhile, with a reply; and two waits, of which one is claimed.
     fn fill_starts(&self) {
         for flushed in self.everywhere(&["FLUSHALL"]) {
             let _ = flushed.accepted();
@@ -304,8 +304,11 @@ impl Lab {
         }
         let released = self.run("ops/release", &[ADA, "begun-ii", "s7", "ii", "m7"]);
         assert_eq!(status(&released), "OK");
-        let finished = [ADA, "begun-cc", "m1", "s1", HOUR, "1000", "cc"];
-        assert_eq!(status(&self.run("ops/commit_start", &finished)), "OK");
+        let finish = [
+            ADA, "begun-cc", "m1", "s1", HOUR, "1000", "cc", "", "", "", "", "", "reply",
+        ];
+        let finished = self.run("ops/commit_start", &finish);
+        assert_eq!(status(&finished), "OK");
     }
 
     /// What a repair mends: a wait that is not routed to, one that is routed to and missing, a record
