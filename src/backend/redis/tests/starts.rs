@@ -164,6 +164,49 @@ fn c23_verify_knows_start_claims() {
     commit(&store, &again).unwrap();
 }
 
+/// As the claims of waits: tests/redis/full_server.rs.
+#[test]
+fn c17_a_full_server_ends_start_claims() {
+    require!(own_servers);
+    let server = RedisServer::start();
+    let store = RedisSessionStore::new(config(&server.url())).unwrap();
+    let (ctx, ada) = of_ada();
+    let claim = |chat: &str, message: &str, options: ClaimOptions| {
+        let chat = ReplyScope {
+            conversation: chat.into(),
+            ..scope()
+        };
+        let message = MessageId::new(message);
+        wait(store.claim(&ctx, &ada, &[chat], &message, options)).unwrap()
+    };
+    let started = |chat: &str, message: &str| {
+        let options = ClaimOptions::new(MINUTE).start(StartOptions::new());
+        match claim(chat, message, options) {
+            ClaimOutcome::Claimed(turn) => turn,
+            other => panic!("{other:?}"),
+        }
+    };
+    let (released, finished) = (started("one", "one"), started("two", "two"));
+    let [first, second] = ["three", "four"].map(|chat| started(chat, "twice"));
+    commit(&store, &first).unwrap();
+    let limit = |bytes: &str| {
+        let full = ["CONFIG", "SET", "maxmemory", bytes];
+        let _ = server.command(&full).accepted();
+    };
+    limit("1");
+    wait(store.release(&released.token)).unwrap();
+    let finish = store.commit(&finished.token, Commit::Finish, CommitOptions::new());
+    let _committed = wait(finish).unwrap();
+    // The message is committed by then, so this claim ends.
+    let refused = commit(&store, &second).unwrap_err();
+    assert_eq!(refused.conflict(), Some(&Conflict::ClaimLost));
+    for chat in ["one", "two", "four"] {
+        let free = claim(chat, "next", ClaimOptions::new(MINUTE));
+        assert_eq!(free, ClaimOutcome::NoWait, "{chat}");
+    }
+    limit("0");
+}
+
 fn of_ben() -> TenantCtx {
     let ctx = TenantCtx::new(
         EnvId::try_from("dev").unwrap(),

@@ -32,8 +32,11 @@ local function lease_start(start, stored, index_header, lease)
   index_wait(start, index_header, stored, stored, '0', '0')
 end
 
--- Ends the lease of a start claim; its record stays.
+-- Ends the lease of a start claim; its record stays. A full server accepts a command that needs no memory, here
+-- one that removes nothing, and then the others of the script.
 local function release_start(start, secret)
+  local route = name('route', start.owner)
   start.secret, start.lease_until, start.released = '-', 0, secret
-  write('HSET', name('route', start.owner), start.scope, $START_PACKED)
+  write('HDEL', route, '-')
+  write('HSET', route, start.scope, $START_PACKED)
 end
