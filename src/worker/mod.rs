@@ -153,8 +153,10 @@ impl Worker {
     /// that have not ended after `limit`. Returns how many these are.
     ///
     /// Every call of [`handle`](Self::handle) that does not end by itself ends in
-    /// [`NotHandled::Draining`]. A process that ends after this leaves no claim behind, if the store
-    /// is reached.
+    /// [`NotHandled::Draining`]. If the store is reached, no turn that was in progress keeps its claim.
+    /// The claim of a call that ended shortly before, because its handler failed or it had no turn yet,
+    /// is released as by [`release_dropped`](AsyncSessionStore::release_dropped): a process that ends at
+    /// once can leave it to the end of its lease.
     pub async fn drain(&self, limit: Duration) -> usize {
         self.running.close();
         let end = Instant::now() + limit.min(MAX_LEASE);
