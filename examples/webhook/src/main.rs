@@ -32,7 +32,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::service::Service;
 
-/// For how long the process waits for the turns in progress when it is told to end.
+/// For how long the process waits for the turns in progress after SIGTERM.
 const DRAIN: Duration = Duration::from_secs(10);
 
 #[tokio::main]

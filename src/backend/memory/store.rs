@@ -366,7 +366,12 @@ impl Backend for InMemorySessionStore {
         let owner = request.owner.clone();
         let mut limit = 0;
         if let Some(start) = &request.start {
-            self.evict_expired(&start.key, &owner)?;
+            let before = |ledger: &MemoryLedger<'_>, _now| ledger.start(&owner, &start.scope.ours);
+            let before = self.read(&owner, before)?;
+            self.evict_expired(
+                before.as_ref().map_or(&start.key, |before| &before.key),
+                &owner,
+            )?;
             limit = start.max_waits;
         }
         self.write_within(&owner, limit, |ledger, now| {

@@ -409,6 +409,7 @@ table! { $
     start_commits::c27_a_new_session_has_the_default_ttl [AllOperations, Start, Options, Clock];
     start_commits::c27_a_start_goes_on_in_another_process [AllOperations, Start];
     start_records::c27_a_retry_keeps_the_key [AllOperations, Start];
+    start_records::c27_a_retry_sees_who_has_its_key [AllOperations, Start];
     start_records::c27_a_late_commit_counts [AllOperations, Start];
     start_records::c27_a_later_write_voids_the_token [AllOperations, Start];
     start_records::c27_the_record_stays_for_one_more_lease [AllOperations, Start, Clock];

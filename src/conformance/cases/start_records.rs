@@ -1,18 +1,19 @@
 //! C27: leases of starts, and how long the record of a start stays.
 
+use std::slice;
 use std::time::Duration;
 
 use super::exported::{exported, one_session};
 use crate::admin::{EraseMode, ExportRecord, ImportMode, OwnerSelection, ScanCursor, VerifyMode};
 use crate::claim::{ClaimOutcome, Commit};
 use crate::conformance::ensure::{
-    CaseResult, Failure, ensure, ensure_claim_lost, ensure_eq, ensure_refused,
+    CaseResult, Failure, ensure, ensure_claim_lost, ensure_eq, ensure_invalid, ensure_refused,
 };
 use crate::conformance::samples::scope;
 use crate::conformance::test_env::TestEnv;
 use crate::conformance::time::{LONG, SHORT, TICK};
 use crate::error::ErrorCode;
-use crate::options::{StoreOptions, UpdateOptions};
+use crate::options::{StartOptions, StoreOptions, UpdateOptions};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -38,6 +39,25 @@ pub fn c27_a_retry_keeps_the_key(env: &TestEnv) -> CaseResult {
         lost = turn;
     }
     anna.ensure_gone(&key)
+}
+
+pub fn c27_a_retry_sees_who_has_its_key(env: &TestEnv) -> CaseResult {
+    let (anna, ben) = (env.user("anna"), env.user("ben"));
+    let (chat, key) = (scope("chat"), env.key("flow"));
+    let first = anna.started_with(&chat, "message", LONG, &key)?;
+    env.store.release(&first.token)?;
+    ben.register_for(&chat, &key, SHORT)?;
+    let retry = || {
+        let start = StartOptions::new().key(key.clone());
+        anna.start_on(slice::from_ref(&chat), "message", LONG, start)
+    };
+    ensure_invalid(retry())?;
+    env.pass(SHORT, || Ok(ben.find(&chat)?.is_none()))?;
+    let turn = anna.started_with(&chat, "message", LONG, &key)?;
+    ensure_eq(turn.attempt, 2)?;
+    ensure_eq(turn.token.session_key(), &key)?;
+    anna.commit_park(&turn, &chat, "started")?;
+    anna.ensure_waits(&[(&chat, &key)])
 }
 
 pub fn c27_a_late_commit_counts(env: &TestEnv) -> CaseResult {

@@ -51,7 +51,7 @@ struct Lab {
     base: &'static str,
     /// The TTL of sessions; empty for none.
     ttl: &'static str,
-    /// Until when pointers live, on a Cluster; `0` for ever.
+    /// Until when pointers live, on a Cluster; `0` for no expiry.
     pointer_ends: String,
 }
 
@@ -653,7 +653,7 @@ const CLUSTER_OPERATIONS: &[Operation] = &[
     ("reserve", |lab| {
         lab.run_on(POINTER, "pointer/reserve", &[ADA, TWO_HOURS, "", "0"])
     }),
-    ("reserve for ever", |lab| {
+    ("reserve without expiry", |lab| {
         lab.run_on(POINTER, "pointer/reserve", &[ADA, "", "", "0"])
     }),
     ("reserve for another owner", |lab| {

@@ -98,8 +98,8 @@ fn c4_a_commit_beyond_its_pointer_extends_it() {
             turn("within the slack", Some(255 * MINUTE)),
             turn("within the slack again", Some(255 * MINUTE)),
             turn("longer", Some(20 * HOUR)),
-            turn("for ever", None),
-            turn("for ever again", None),
+            turn("no expiry", None),
+            turn("no expiry again", None),
             turn("an hour again", Some(HOUR)),
         ];
         if round == "count" {

@@ -286,6 +286,12 @@ fn c27_a_commit_is_done_or_lost_also_if_another_owner_has_the_key() {
     let refused = commit(&store, &lost).unwrap_err();
     assert_eq!(refused.conflict(), Some(&Conflict::ClaimLost));
 
+    // A retry is refused if it chooses the key of its record, and else its commit is.
+    let ((ctx, ada), message) = (of_ada(), MessageId::new("third"));
+    let again = StartOptions::new().key(lost.token.session_key().clone());
+    let options = ClaimOptions::new(MINUTE).start(again);
+    let refused = wait(store.claim(&ctx, &ada, &[scope()], &message, options)).unwrap_err();
+    assert_eq!(refused.code, ErrorCode::InvalidInput);
     let given = StartOptions::new().key(SessionKey::new("run"));
     let held = start(&store, "third", MINUTE, given);
     assert_eq!(held.attempt, 2);

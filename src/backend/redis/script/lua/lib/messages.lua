@@ -25,8 +25,8 @@ local function read_newest(done, value)
 end
 
 -- The messages beyond the window or the limit, oldest first, once some are added, and the names of their
--- replies. It looks for them only once a sixty-fourth of the limit has come together, so that a busy owner
--- does not pay for it with each commit. What is damaged is kept.
+-- replies. It looks for them only when the messages exceed the limit by a sixty-fourth, because it must read all
+-- of them. Damaged messages are kept.
 local function forgettable(done, limit, added)
   local gone, replies = {}, {}
   if call('HLEN', done) - 1 + #added <= limit + math.floor(limit / 64) then

@@ -29,7 +29,7 @@ local function claim_start(stored, index_header)
   local limit, is_foreign, key = string.match(ARGV[#ARGV], '^([0-9]+) ([01]) (.*)$')
   local claim = stored or {key = key, owner = owner, scope = scope, attempt = '0', fencing = '0'}
   local taken = load(claim.key)
-  if not stored and is_foreign == '1' or taken and taken.owner ~= owner then
+  if is_foreign == '1' and claim.key == key or taken and taken.owner ~= owner then
     return {'FOREIGN'}
   elseif taken then
     return {'EXISTS'}
