@@ -7,7 +7,7 @@ use greentic_types::SessionKey;
 use super::{Progress, ScanCursor};
 use crate::error::printable;
 
-/// Whether to repair the findings.
+/// What to do about the findings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VerifyMode {
     /// Changes nothing.
@@ -15,6 +15,18 @@ pub enum VerifyMode {
     /// Removes dangling index entries and orphans, and adds missing index entries. No readable
     /// session is removed.
     Repair,
+    /// Repairs, and sets aside what cannot be read (C17): it is kept, and no other call meets it. What led
+    /// to it is repaired by the next run. In memory nothing is unreadable.
+    Quarantine,
+    /// Deletes what was set aside, and repairs nothing.
+    Discard,
+}
+
+impl VerifyMode {
+    /// Whether contradictions are repaired.
+    pub(crate) const fn repairs(self) -> bool {
+        matches!(self, Self::Repair | Self::Quarantine)
+    }
 }
 
 /// The kind of a finding.
@@ -29,6 +41,9 @@ pub enum FindingKind {
     Orphan,
     /// An entry cannot be read (C17). It is not repaired.
     Unreadable,
+    /// An entry that could not be read was set aside: by this call if `repaired` is true, before it
+    /// otherwise. In the mode `Discard`, `repaired` means that it was deleted.
+    Quarantined,
 }
 
 impl fmt::Display for FindingKind {
@@ -38,6 +53,7 @@ impl fmt::Display for FindingKind {
             Self::Missing => "missing",
             Self::Orphan => "orphan",
             Self::Unreadable => "unreadable",
+            Self::Quarantined => "quarantined",
         })
     }
 }

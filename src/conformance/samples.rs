@@ -2,6 +2,16 @@
 
 use greentic_types::ReplyScope;
 
+use crate::admin::VerifyMode;
+
+/// All modes of a verification.
+pub(super) const VERIFY_MODES: [VerifyMode; 4] = [
+    VerifyMode::Check,
+    VerifyMode::Repair,
+    VerifyMode::Quarantine,
+    VerifyMode::Discard,
+];
+
 /// A scope with a conversation only.
 pub(super) fn scope(conversation: &str) -> ReplyScope {
     ReplyScope {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use greentic_session::admin::{
@@ -279,6 +280,68 @@ fn c23_every_damaged_row_is_found_and_source_rows_are_kept() {
             }
             _ => assert!(left.is_empty(), "{table}: {left:?}"),
         }
+    }
+}
+
+#[test]
+fn c23_a_damaged_row_is_set_aside_and_deleted() {
+    for table in ["sessions", "payloads", "messages", "replies"] {
+        let scratch = Scratch::new();
+        filled(&scratch, "anna");
+        let is_meant = |key: &[u8]| matches!(table, "messages" | "replies") || key == b"anna-2";
+        let victim = row(&scratch.path(), table, is_meant);
+        let damaged = std::cell::RefCell::new(Vec::new());
+        tamper(&scratch.path(), table, &victim, |mut value| {
+            *value.last_mut()? ^= 1;
+            damaged.replace(value.clone());
+            Some(value)
+        });
+        let durable = Arc::new(scratch.open());
+        let store = Blocking::from(Arc::clone(&durable));
+        let is_session = matches!(table, "sessions" | "payloads");
+        let aside = |mode| {
+            let found = verified(&store, mode).into_iter();
+            let aside = found.filter(|finding| finding.kind == FindingKind::Quarantined);
+            aside
+                .map(|finding| (finding.session, finding.repaired))
+                .collect::<Vec<_>>()
+        };
+        let session = is_session.then(|| key("anna-2"));
+        assert_eq!(aside(VerifyMode::Repair), [], "{table}");
+        assert!(
+            aside(VerifyMode::Quarantine).contains(&(session.clone(), true)),
+            "{table}"
+        );
+        verified(&store, VerifyMode::Repair);
+        // It is kept, and the rest is sound. The data of a session is kept with its head.
+        let kept = if is_session { 2 } else { 1 };
+        assert_eq!(verified(&store, VerifyMode::Check).len(), kept, "{table}");
+        assert_eq!(
+            aside(VerifyMode::Check),
+            vec![(session.clone(), false); kept],
+            "{table}"
+        );
+        assert_eq!(durable.inconsistencies().unwrap(), [], "{table}");
+        let anna = ctx("anna");
+        let tenant = OwnerSelection::tenant(anna.env.clone(), anna.tenant.clone());
+        let page = store.erase(&tenant, EraseMode::DryRun, None, 1000).unwrap();
+        assert_eq!(page.unreadable.len(), kept, "{table}");
+        if is_session {
+            // Its key and its scope are free.
+            assert_eq!(store.get(&key("anna-2")).unwrap(), None);
+            park(&store, "anna", "anna-2", None);
+        }
+        drop((store, durable));
+        let value = damaged.borrow();
+        let stored = std::fs::read(scratch.path()).unwrap();
+        let is_kept = stored.windows(value.len()).any(|part| part == &value[..]);
+        assert!(is_kept, "{table}: the row is kept as it was");
+
+        let store = Blocking::new(scratch.open());
+        let deleted = verified(&store, VerifyMode::Discard);
+        assert_eq!(deleted.len(), kept, "{table}");
+        assert!(deleted.iter().all(|finding| finding.repaired), "{table}");
+        assert_eq!(verified(&store, VerifyMode::Check), [], "{table}");
     }
 }
 

@@ -286,6 +286,12 @@ pub struct Doctor {
     /// Repair contradictions; no readable session is removed
     #[arg(long)]
     pub repair: bool,
+    /// Set aside what cannot be read, and repair: it is kept, and no other call meets it
+    #[arg(long, conflicts_with = "repair")]
+    pub quarantine: bool,
+    /// Delete what was set aside
+    #[arg(long, conflicts_with_all = ["repair", "quarantine"])]
+    pub discard: bool,
 }
 
 #[derive(Args)]

@@ -505,9 +505,9 @@ impl Admin for DurableSessionStore {
         let (mut page, faulty) = self
             .read(|snapshot, _now| verify_page(snapshot, after, limit))
             .await?;
-        if mode == VerifyMode::Repair && !faulty.is_empty() {
+        if mode != VerifyMode::Check && !faulty.is_empty() {
             page.findings = self
-                .write(move |ledger, _now| repair(ledger, faulty))
+                .write(move |ledger, now| repair(ledger, now, mode, faulty))
                 .await?;
         }
         Ok(page)

@@ -9,7 +9,7 @@ use crate::admin::{
 };
 use crate::claim::Commit;
 use crate::conformance::ensure::{CaseResult, Failure, ensure, ensure_eq, ensure_invalid};
-use crate::conformance::samples::scope;
+use crate::conformance::samples::{VERIFY_MODES, scope};
 use crate::conformance::test_env::TestEnv;
 use crate::conformance::time::{LONG, SHORT, TICK};
 use crate::options::{CommitOptions, ParkOptions, StoreOptions};
@@ -275,7 +275,7 @@ pub fn c23_a_sound_store_has_no_findings(env: &TestEnv) -> CaseResult {
         env.store
             .commit_with(&claim.token, again.clone(), options)?;
     }
-    for mode in [VerifyMode::Check, VerifyMode::Repair] {
+    for mode in VERIFY_MODES {
         let (mut checked, mut after) = (0, None::<ScanCursor>);
         loop {
             let page = env.store.verify(mode, after.as_ref(), 10)?;

@@ -4,12 +4,12 @@ use std::slice;
 use std::time::Duration;
 
 use super::exported::{exported, one_session};
-use crate::admin::{EraseMode, ExportRecord, ImportMode, OwnerSelection, ScanCursor, VerifyMode};
+use crate::admin::{EraseMode, ExportRecord, ImportMode, OwnerSelection, ScanCursor};
 use crate::claim::{ClaimOutcome, Commit};
 use crate::conformance::ensure::{
     CaseResult, Failure, ensure, ensure_claim_lost, ensure_eq, ensure_invalid, ensure_refused,
 };
-use crate::conformance::samples::scope;
+use crate::conformance::samples::{VERIFY_MODES, scope};
 use crate::conformance::test_env::TestEnv;
 use crate::conformance::time::{LONG, SHORT, TICK};
 use crate::error::ErrorCode;
@@ -326,7 +326,7 @@ pub fn c23_a_start_is_no_finding(env: &TestEnv) -> CaseResult {
     env.store.release(&released.token)?;
     let over = ben.started_with(&scope("over"), "over", SHORT, &env.key("over"))?;
     ben.end_start(SHORT, &scope("over"))?;
-    for mode in [VerifyMode::Check, VerifyMode::Repair] {
+    for mode in VERIFY_MODES {
         let mut after = None::<ScanCursor>;
         loop {
             let page = env.store.verify(mode, after.as_ref(), 10)?;

@@ -37,16 +37,20 @@ struct Summary {
     missing: u64,
     orphans: u64,
     unreadable: u64,
+    /// What was set aside and is still kept.
+    quarantined: u64,
     repaired: u64,
+    /// What was set aside, and is deleted now.
+    discarded: u64,
 }
 
 impl Summary {
-    fn count(&mut self, finding: &Finding) {
-        if finding.repaired {
-            self.repaired += 1;
-            return;
-        }
+    fn count(&mut self, mode: VerifyMode, finding: &Finding) {
         match finding.kind {
+            // The check that follows counts what is set aside.
+            FindingKind::Quarantined if mode == VerifyMode::Discard => self.discarded += 1,
+            FindingKind::Quarantined => self.quarantined += 1,
+            _ if finding.repaired => self.repaired += 1,
             FindingKind::Dangling => self.dangling += 1,
             FindingKind::Missing => self.missing += 1,
             FindingKind::Unreadable => self.unreadable += 1,
@@ -67,15 +71,23 @@ pub fn run(out: &mut Output, store: &Store, args: &args::Doctor) -> Outcome {
         warnings: warnings(&health).count() as u64,
         ..Summary::default()
     };
-    if args.repair {
-        let mut repairs = Summary::default();
-        verify(out, store, VerifyMode::Repair, &mut repairs)?;
-        summary.repaired = repairs.repaired;
-        // What remains after the repair.
-        verify(out, store, VerifyMode::Check, &mut summary)?;
-    } else {
-        verify(out, store, VerifyMode::Check, &mut summary)?;
+    // A repair behind the quarantine removes what led to the entries that are set aside now.
+    let acts: &[VerifyMode] = match args {
+        args::Doctor { repair: true, .. } => &[VerifyMode::Repair],
+        args::Doctor {
+            quarantine: true, ..
+        } => &[VerifyMode::Quarantine, VerifyMode::Repair],
+        args::Doctor { discard: true, .. } => &[VerifyMode::Discard],
+        _ => &[],
+    };
+    for mode in acts {
+        let mut done = Summary::default();
+        verify(out, store, *mode, &mut done)?;
+        summary.repaired += done.repaired;
+        summary.discarded += done.discarded;
     }
+    // What remains after that.
+    verify(out, store, VerifyMode::Check, &mut summary)?;
     if out.is_json() {
         out.json(&summary)?;
     } else {
@@ -88,6 +100,8 @@ fn verify(out: &mut Output, store: &Store, mode: VerifyMode, summary: &mut Summa
     let label = match mode {
         VerifyMode::Check => "checking",
         VerifyMode::Repair => "repairing",
+        VerifyMode::Quarantine => "setting aside",
+        VerifyMode::Discard => "deleting",
     };
     let mut progress = Progress::walking(label);
     let mut after: Option<ScanCursor> = None;
@@ -97,10 +111,10 @@ fn verify(out: &mut Output, store: &Store, mode: VerifyMode, summary: &mut Summa
         summary.checked += page.checked;
         progress.walk(page.progress, page.checked);
         for finding in &page.findings {
-            summary.count(finding);
-            // The check after a repair reports what remains.
+            summary.count(mode, finding);
+            // The check after an act reports what remains.
             if mode == VerifyMode::Check || finding.repaired {
-                show(out, finding)?;
+                show(out, mode, finding)?;
             }
         }
         match page.next {
@@ -151,13 +165,16 @@ fn described(health: &Health) -> String {
     format!("{}{more}, round trip {trip:.1} ms", health.backend)
 }
 
-fn show(out: &mut Output, finding: &Finding) -> Outcome {
+fn show(out: &mut Output, mode: VerifyMode, finding: &Finding) -> Outcome {
     if out.is_json() {
         return out.json(&FindingView::new(finding));
     }
-    let (style, word) = match finding.repaired {
-        true => (style::GOOD, "repaired"),
-        false => (style::BAD, "fault"),
+    let (style, word) = match (finding.kind, mode) {
+        (FindingKind::Quarantined, VerifyMode::Discard) => (style::GOOD, "deleted"),
+        (FindingKind::Quarantined, VerifyMode::Check) => (style::WARNING, "kept"),
+        (FindingKind::Quarantined, _) => (style::GOOD, "set aside"),
+        _ if finding.repaired => (style::GOOD, "repaired"),
+        _ => (style::BAD, "fault"),
     };
     let text = words::printable(&finding.to_string());
     out.line(format_args!("{style}{word:<12}{style:#}{text}"))
@@ -172,6 +189,16 @@ fn conclude(out: &mut Output, summary: &Summary) -> Outcome {
     if summary.repaired > 0 {
         let repaired = words::counted(summary.repaired, "fault");
         out.line(format_args!("repaired    {repaired}"))?;
+    }
+    if summary.discarded > 0 {
+        let discarded = words::entries(summary.discarded);
+        out.line(format_args!("deleted     {discarded} that were set aside"))?;
+    }
+    if summary.quarantined > 0 {
+        let kept = words::entries(summary.quarantined);
+        out.line(format_args!(
+            "set aside   {kept} that could not be read; --discard deletes them"
+        ))?;
     }
     if left + summary.unreadable == 0 {
         let good = style::GOOD;

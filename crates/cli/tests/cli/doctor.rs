@@ -144,7 +144,8 @@ fn c17_unreadable_entries_are_reported_and_left_unchanged() {
         .map(|line| line["fault"].clone())
         .collect();
     assert!(faults.contains(&"unreadable".into()), "{}", run.out);
-    store.run(&["doctor", "--repair"]).ends_with(12);
+    let repair = store.run(&["doctor", "--repair"]).ends_with(12);
+    assert!(!repair.out.contains("set aside"), "{}", repair.out);
     let shown = store
         .run(&["show", "idle-1"])
         .ends_with(6)
@@ -168,4 +169,39 @@ fn c17_unreadable_entries_are_reported_and_left_unchanged() {
             .err
             .contains("5 sessions")
     );
+}
+
+#[test]
+fn c17_unreadable_entries_are_set_aside_and_deleted() {
+    let store = Fixture::durable();
+    store.populate();
+    edit(&store, "payloads", |_key, value| {
+        let mut value = value.to_vec();
+        *value.last_mut().unwrap() ^= 0x55;
+        Some(value)
+    });
+    let run = store
+        .run(&["doctor", "--quarantine", "--json"])
+        .ends_with(0);
+    let end = run.lines().pop().unwrap();
+    // The head and the data of each of five sessions.
+    assert_eq!(
+        (&end["quarantined"], &end["unreadable"]),
+        (&10.into(), &0.into())
+    );
+    let shown = store.run(&["doctor"]).ends_with(0);
+    assert!(shown.out.contains("kept"), "{}", shown.out);
+    assert!(shown.out.contains("--discard"), "{}", shown.out);
+    store.run(&["show", "idle-1"]).ends_with(3);
+    let erase = ["erase", "--env=dev", "--tenant=acme", "--json"];
+    let receipt = store.run(&erase).lines().pop().unwrap();
+    assert_eq!(receipt["found"]["unreadable"], 10);
+
+    let run = store.run(&["doctor", "--discard", "--json"]).ends_with(0);
+    let end = run.lines().pop().unwrap();
+    assert_eq!(
+        (&end["discarded"], &end["quarantined"]),
+        (&10.into(), &0.into())
+    );
+    store.run(&["doctor", "--repair", "--discard"]).ends_with(2);
 }

@@ -9,6 +9,7 @@ use crate::backend::durable::format::{
     unseal,
 };
 use crate::backend::durable::rows::{Rows, leads_to, message, owner_state, session_of, start};
+use crate::clock::Timestamp;
 use crate::error::SessionResult;
 use crate::owner::Identity;
 use crate::rules::{Head, View};
@@ -16,8 +17,34 @@ use crate::session::Session;
 
 /// Returns the session that a row belongs to, if it belongs to a single one.
 pub fn session_of_row(table: Table, key: &[u8]) -> Option<SessionKey> {
+    if table == Table::Quarantine {
+        let (table, key) = set_aside_row(key)?;
+        return session_of_row(table, key);
+    }
     let by_session = matches!(table, Table::Sessions | Table::Payloads);
     by_session.then(|| decode_session_key(key).ok()).flatten()
+}
+
+/// The key in `quarantine` of a row that is set aside.
+pub fn quarantine_key(now: Timestamp, table: Table, key: &[u8]) -> Vec<u8> {
+    let instant = now.as_millis().to_be_bytes();
+    [&instant[..], &[table.number()], key].concat()
+}
+
+/// The row that was set aside under a key of `quarantine`; none if no repair made the key.
+fn set_aside_row(key: &[u8]) -> Option<(Table, &[u8])> {
+    let (number, key) = key.get(8..)?.split_first()?;
+    let table = Table::from_number(*number)?;
+    (table != Table::Quarantine).then_some((table, key))
+}
+
+/// What `quarantine` holds was set aside because it could not be read.
+pub fn quarantined() -> Fault {
+    Fault {
+        kind: FindingKind::Quarantined,
+        reason: "it could not be read".to_owned(),
+        is_damaged: false,
+    }
 }
 
 /// A row that a check found at fault.
@@ -105,6 +132,7 @@ impl<R: Rows> Check<'_, R> {
         };
         match table {
             Table::Meta => Ok(()),
+            Table::Quarantine => Err(quarantined()),
             Table::Sessions => self.session(key, body),
             Table::Payloads => self.payload(key),
             Table::Routes => self.route(key, body),
@@ -143,12 +171,13 @@ impl<R: Rows> Check<'_, R> {
         let has_data = self.has(Table::Payloads, key)?;
         expect(has_data, FindingKind::Orphan, "the data is missing")?;
         let key = decode_session_key(key)?;
-        let session = session_of(self.0, &key, &head)?;
-        expect(
-            is_of_owner(&session, &head),
-            FindingKind::Unreadable,
-            "its data names another owner than its record",
-        )?;
+        let session = session_of(self.0, &key, &head).map_err(|error| Fault {
+            is_damaged: true, // its data belongs to the session
+            ..Fault::from(error)
+        })?;
+        if !is_of_owner(&session, &head) {
+            return Err(Damage("its data names another owner than its record").into());
+        }
         if let Some(deadline) = head.deadline {
             let expiry = Expiry::Session(key.clone()).key(deadline);
             let indexed = self.has(Table::Expiry, &expiry)?;

@@ -1,22 +1,26 @@
 //! Repair of rows that contradict each other (C23). Sessions, their data, messages and start claims
 //! are the source; all other rows are derived from them. A start claim that cannot be read is removed:
-//! it would end soon by itself.
+//! it would end soon by itself. What else cannot be read is left, or set aside.
 
-use super::check::{Check, Fault, FaultyRow, count_replies};
-use crate::admin::{Finding, FindingKind};
+use super::check::{Check, Fault, FaultyRow, count_replies, quarantine_key};
+use crate::admin::{Finding, FindingKind, VerifyMode};
 use crate::backend::durable::format::{
     Expiry, MessageRow, OwnerState, Table, age_key, decode_digest, decode_head, decode_scope,
     decode_session_key, decode_start, owner_key, route_key, split_owner_key, unseal,
 };
 use crate::backend::durable::rows::{Rows, leads_to, owner_state, route};
 use crate::backend::durable::writer::DurableLedger;
+use crate::clock::Timestamp;
 use crate::error::SessionResult;
 use crate::owner::Owner;
 use crate::rules::{View, delete_session};
 
-/// Checks each row again, now that no other operation writes, and repairs those still at fault.
+/// Checks each row again, now that no other operation writes, and does to those still at fault what the
+/// mode says.
 pub fn repair(
     ledger: &mut DurableLedger<'_, '_>,
+    now: Timestamp,
+    mode: VerifyMode,
     rows: Vec<FaultyRow>,
 ) -> SessionResult<Vec<Finding>> {
     let mut findings = Vec::new();
@@ -31,14 +35,45 @@ pub fn repair(
         );
         let readable = fault.kind != FindingKind::Unreadable;
         let repairable = readable || (fault.is_damaged && derived);
+        let is_lost = fault.is_damaged && !derived;
+        let is_aside = fault.kind == FindingKind::Quarantined;
         let mut finding = fault.finding(row.table, &row.key);
-        if repairable {
+        if is_aside {
+            if mode == VerifyMode::Discard {
+                ledger.remove_row(row.table, row.key);
+                finding.repaired = true;
+            }
+        } else if is_lost && mode == VerifyMode::Quarantine {
+            set_aside(ledger, now, &row)?;
+            finding.kind = FindingKind::Quarantined;
+            finding.repaired = true;
+        } else if repairable && mode.repairs() {
             repair_row(ledger, &row)?;
             finding.repaired = fault_of(ledger, &row)?.is_none();
         }
         findings.push(finding);
     }
     Ok(findings)
+}
+
+/// Sets a row aside as it is; the data of a session together with its head.
+fn set_aside(
+    ledger: &mut DurableLedger<'_, '_>,
+    now: Timestamp,
+    row: &FaultyRow,
+) -> SessionResult<()> {
+    let tables: &[Table] = match row.table {
+        Table::Sessions | Table::Payloads => &[Table::Sessions, Table::Payloads],
+        _ => &[row.table],
+    };
+    for table in tables {
+        if let Some(value) = ledger.get(*table, &row.key, |value| Ok(value.to_vec()))? {
+            let aside = quarantine_key(now, *table, &row.key);
+            ledger.add_row(Table::Quarantine, aside, Some(&value));
+            ledger.remove_row(*table, row.key.clone());
+        }
+    }
+    Ok(())
 }
 
 fn fault_of(ledger: &DurableLedger<'_, '_>, row: &FaultyRow) -> SessionResult<Option<Fault>> {
@@ -52,7 +87,7 @@ fn repair_row(ledger: &mut DurableLedger<'_, '_>, row: &FaultyRow) -> SessionRes
         Table::Messages => message(ledger, &row.key),
         Table::Starts => start(ledger, &row.key),
         Table::Owners => recount_of(ledger, &row.key),
-        Table::Meta => Ok(()),
+        Table::Meta | Table::Quarantine => Ok(()),
         Table::Payloads | Table::Expiry => {
             ledger.remove_row(row.table, row.key.clone());
             Ok(())

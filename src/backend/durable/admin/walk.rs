@@ -2,6 +2,7 @@
 
 use greentic_types::{GreenticError, SessionKey};
 
+use super::check::quarantined;
 use super::walk_tables::{ScanPosition, walk_tables};
 use crate::admin::{Finding, FindingKind, ScanCursor};
 use crate::backend::durable::file::read_state;
@@ -69,7 +70,7 @@ fn found_owner(snapshot: &Snapshot, row: &Row) -> SessionResult<OwnerEntry> {
     Ok(OwnerEntry::new(owner, messages))
 }
 
-const WALKED: [Table; 2] = [Table::Sessions, Table::Owners];
+const WALKED: [Table; 3] = [Table::Sessions, Table::Owners, Table::Quarantine];
 
 /// Reads the next sessions, and at most depths the owners after them.
 pub fn walk(
@@ -82,7 +83,9 @@ pub fn walk(
     // A scan lists sessions alone.
     let tables = match depth {
         Depth::Summary => &WALKED[..1],
-        Depth::Heads | Depth::Full => &WALKED[..],
+        Depth::Full => &WALKED[..2],
+        // An erasure reports what was set aside, because it may be of the owner.
+        Depth::Heads => &WALKED[..],
     };
     let mut walked = WalkPage::new(now);
     let position = ScanPosition::of(after, tables)?;
@@ -90,6 +93,11 @@ pub fn walk(
         walk_tables(snapshot, tables, position, limit, |table, rows| {
             for row in rows {
                 match table {
+                    Table::Quarantine => {
+                        walked
+                            .unreadable
+                            .push(quarantined().finding(table, &row.key));
+                    }
                     Table::Owners => match found_owner(snapshot, &row) {
                         Ok(owner) => walked.owners.push(owner),
                         Err(error) => {

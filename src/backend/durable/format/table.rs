@@ -29,11 +29,13 @@ pub enum Table {
     Replies = 8,
     /// Owner and scope to the start claim.
     Starts = 9,
+    /// Instant, table and key of a row that could not be read, to its value as it was.
+    Quarantine = 10,
 }
 
 impl Table {
     /// All tables, by number.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Meta,
         Self::Sessions,
         Self::Payloads,
@@ -44,6 +46,7 @@ impl Table {
         Self::Expiry,
         Self::Replies,
         Self::Starts,
+        Self::Quarantine,
     ];
 
     pub const fn number(self) -> u8 {
@@ -66,6 +69,7 @@ impl Table {
             Self::Expiry => "expiry",
             Self::Replies => "replies",
             Self::Starts => "starts",
+            Self::Quarantine => "quarantine",
         }
     }
 

@@ -23,7 +23,7 @@ pub struct RedisKey {
 }
 
 /// The kinds of keys. A kind that is a prefix of another follows it.
-const KINDS: [&str; 9] = [
+const KINDS: [&str; 10] = [
     "session",
     "meta",
     "route",
@@ -33,6 +33,7 @@ const KINDS: [&str; 9] = [
     "replies",
     "waits:user",
     "waits:scope",
+    "quarantine",
 ];
 
 impl RedisKey {
@@ -79,11 +80,18 @@ impl RedisKey {
         (self.kind == "waits:scope").then(|| scope_of(hash))?
     }
 
+    /// The session that the key belongs to, if it belongs to a single one.
+    fn session(&self) -> Option<SessionKey> {
+        let (kind, subject) = match self.kind {
+            "quarantine" => self.subject.split_once(':')?.1.split_once(':')?,
+            kind => (kind, &*self.subject),
+        };
+        matches!(kind, "session" | "meta").then(|| SessionKey::new(subject))
+    }
+
     /// A finding about this key, without the user that its name may contain (C18).
     pub fn finding(&self, kind: FindingKind, reason: impl Into<String>) -> Finding {
-        let by_session = matches!(self.kind, "session" | "meta");
-        let session = by_session.then(|| SessionKey::new(&*self.subject));
-        Finding::new(kind, self.kind, session, reason)
+        Finding::new(kind, self.kind, self.session(), reason)
     }
 }
 

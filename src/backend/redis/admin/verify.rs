@@ -70,7 +70,12 @@ async fn check_batch(
     };
     let entries = names.iter().map(|name| (name.kind, &*name.subject));
     let arguments = arguments::Check {
-        repair: mode == VerifyMode::Repair,
+        mode: match mode {
+            VerifyMode::Check => "check",
+            VerifyMode::Repair => "repair",
+            VerifyMode::Quarantine => "quarantine",
+            VerifyMode::Discard => "discard",
+        },
         entries: entries.collect(),
     };
     let name = first.keys.session(&SessionKey::new(&*first.subject));
@@ -95,6 +100,7 @@ fn finding(answer: &mut Answer) -> SessionResult<Finding> {
         Status::Dangling => FindingKind::Dangling,
         Status::Missing => FindingKind::Missing,
         Status::Orphan => FindingKind::Orphan,
+        Status::Quarantined => FindingKind::Quarantined,
         _ => return answer.unexpected(),
     };
     let (place, key) = (answer.text()?, answer.text()?);

@@ -78,6 +78,12 @@ async fn read_names(
     let (read, others): (Vec<RedisKey>, Vec<RedisKey>) =
         names.into_iter().partition(|name| is_read(depth, name));
     if depth == Depth::Heads {
+        let (aside, others): (Vec<_>, Vec<_>) = others
+            .into_iter()
+            .partition(|name| name.kind == "quarantine");
+        let found =
+            |name: &RedisKey| name.finding(FindingKind::Quarantined, "it could not be read");
+        walked.unreadable = aside.iter().map(found).collect();
         walked.owners = others.iter().flat_map(owner_entries).collect();
     }
     let owners = names::by_owner(&read).map(|names| read_owner(dispatcher, depth, names));

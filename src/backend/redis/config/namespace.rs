@@ -6,8 +6,17 @@ use crate::error::{SessionResult, invalid_input};
 pub const DEFAULT: &str = "greentic:session";
 
 /// The kinds of keys, which follow the namespace: `{namespace}:{kind}:...`.
-pub const KINDS: [&str; 9] = [
-    "done", "expiry", "meta", "owner", "replies", "route", "session", "user", "waits",
+pub const KINDS: [&str; 10] = [
+    "done",
+    "expiry",
+    "meta",
+    "owner",
+    "quarantine",
+    "replies",
+    "route",
+    "session",
+    "user",
+    "waits",
 ];
 
 const MAX_LENGTH: usize = 256;

@@ -83,7 +83,7 @@ impl PointerCheck {
             return Ok(None);
         }
         let mut finding = finding(FindingKind::Dangling, key, "the session is missing");
-        if mode == VerifyMode::Repair {
+        if mode.repairs() {
             let Orphan { owner, stamp, .. } = orphan;
             finding.repaired = self.pointers.remove_orphan(&owner, key, stamp).await?;
         }
@@ -119,7 +119,7 @@ impl PointerCheck {
             return Ok(None);
         }
         let mut finding = finding(FindingKind::Missing, key, missing.reason);
-        if mode == VerifyMode::Repair {
+        if mode.repairs() {
             let MissingPointer { owner, stamp, .. } = &missing;
             let confirmed = self.pointers.confirm(owner, key, *stamp, session, 0);
             finding.repaired = confirmed.await?;

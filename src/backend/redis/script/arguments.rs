@@ -189,7 +189,7 @@ scripts! {
     }
 
     writes "admin/check" Check<'a> {
-        repair: bool,
+        mode: &'a str,
         ..entries: Vec<(&'a str, &'a str)>,
     }
 

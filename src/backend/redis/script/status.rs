@@ -46,6 +46,8 @@ statuses! {
     /// The message was committed.
     Duplicate = "DUPLICATE",
     NoWait = "NO_WAIT",
+    /// What could not be read was set aside.
+    Quarantined = "QUARANTINED",
     /// A flow may start.
     Started = "STARTED",
     /// The owner has as many waits as it may have.

@@ -376,8 +376,8 @@ impl Lab {
     }
 
     /// Compares all that is stored, and repairs it if asked to.
-    fn check(&self, repair: &str) -> Reply {
-        let mut args = vec![repair.to_owned()];
+    fn check(&self, mode: &str) -> Reply {
+        let mut args = vec![mode.to_owned()];
         for name in self.names() {
             let rest = name.strip_prefix(self.base).unwrap_or_default();
             let of = |kind: &&str| rest.strip_prefix(*kind)?.strip_prefix(':');
@@ -392,7 +392,7 @@ impl Lab {
 
     /// What a check finds.
     fn findings(&self) -> BTreeSet<String> {
-        let answer = self.check("0");
+        let answer = self.check("check");
         assert_eq!(status(&answer), "OK", "{answer:?}");
         let findings = answer.array()[1].array().iter();
         let shown = findings.map(|finding| {
@@ -685,7 +685,7 @@ const STEPS: &[Operation] = &[
     ("erase message ids", |lab| {
         lab.run("admin/erase_owner", &[ADA, "messages", "0", "0", "0"])
     }),
-    ("repair", |lab| lab.check("1")),
+    ("repair", |lab| lab.check("repair")),
 ];
 
 /// Operations, and what is stored before each.

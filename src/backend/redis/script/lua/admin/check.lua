@@ -1,4 +1,5 @@
--- Compares what is stored under some names with what it leads to, and repairs it if asked to (C23).
+-- Compares what is stored under some names with what it leads to, and repairs it if asked to (C23). What cannot
+-- be read can be set aside under another name, and deleted there.
 
 --- @include "lib/expires_at"
 --- @include "lib/if_readable"
@@ -7,13 +8,14 @@
 --- @include "lib/replies"
 --- @include "lib/messages"
 
-local repair = unpack(ARGV, 2, 2) -- behind it stands for each name its kind and what it belongs to
+local mode = unpack(ARGV, 2, 2) -- behind it stands for each name its kind and what it belongs to
 
+local repairs = mode == 'repair' or mode == 'quarantine'
 local findings = {}
 
 -- Reports a fault; `mend` repairs it.
 local function report(fault, place, key, reason, mend)
-  local repaired = mend and repair == '1'
+  local repaired = mend and repairs
   if repaired then
     mend()
     flush()
@@ -268,8 +270,39 @@ check['waits:scope'] = function(of)
   end
 end
 
+-- What was set aside, under the instant, the kind and the rest of the name that it had.
+function check.quarantine(of)
+  local kind, key = string.match(of, '^[0-9]+:(%a+):(.*)$')
+  if mode == 'discard' then
+    write('DEL', name('quarantine', of))
+    flush()
+  end
+  local session = (kind == 'session' or kind == 'meta') and key or ''
+  table.insert(findings, {'QUARANTINED', 'quarantine', session, 'it could not be read', mode == 'discard' and 1 or 0})
+end
+
+-- Sets aside what cannot be read, with its expiry; the data of a session together with its record. Another value
+-- that is unreadable is found by its own name. Returns the finding.
+local function set_aside(kind, of, failure)
+  local is_session = kind == 'session' or kind == 'meta'
+  local kinds, is_meant = is_session and {'session', 'meta'} or {kind}, false
+  for _, each in ipairs(kinds) do
+    is_meant = is_meant or failure[2] == name(each, of)
+  end
+  if mode ~= 'quarantine' or not is_meant then
+    return failure
+  end
+  for _, each in ipairs(kinds) do
+    if call('EXISTS', name(each, of)) == 1 then
+      write('RENAME', name(each, of), name('quarantine', text(micros) .. ':' .. each .. ':' .. of))
+    end
+  end
+  flush()
+  return {'QUARANTINED', kind, is_session and of or '', failure[3], 1}
+end
+
 return run(function()
-  if repair ~= '1' then
+  if not repairs then
     delete_session = nil -- so that `load` deletes nothing
   end
   for i = 3, #ARGV, 2 do
@@ -282,7 +315,7 @@ return run(function()
       elseif failure[1] ~= 'UNREADABLE' then
         error(failure)
       end
-      table.insert(findings, failure)
+      table.insert(findings, set_aside(kind, of, failure))
     end
   end
   return {'OK', findings}
