@@ -24,6 +24,9 @@ pub(crate) use crate::ttl::{LATEST_DEADLINE, NextTtl, TtlMillis};
 /// The longest lease of a claim. Work that takes longer renews the lease.
 pub const MAX_LEASE: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// For how long message ids are remembered, unless the options say otherwise.
+pub(crate) const DEFAULT_MESSAGE_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// The most message ids that are remembered for one owner (C16). Redis looks at all of them to find the
 /// oldest.
 pub const MAX_MESSAGES: usize = 2_000;
@@ -64,7 +67,7 @@ impl StoreOptions {
         Self {
             default_ttl: None,
             max_payload_bytes: 16 * 1024 * 1024,
-            message_window: Duration::from_secs(24 * 60 * 60),
+            message_window: DEFAULT_MESSAGE_WINDOW,
             max_messages: 1_000,
             max_waits: 10_000,
             find_by_user: FindByUser::DEFAULT,

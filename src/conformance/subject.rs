@@ -111,9 +111,12 @@ impl Subject {
 
     pub(super) fn has(&self, need: Need) -> bool {
         match need {
-            Need::AsyncApi | Need::AllOperations => self.full.is_some(),
-            // A store can leave the methods to their default bodies, and refuse the option.
-            Need::FencedForms | Need::Start => self.full.is_some() && self.waiver(need).is_none(),
+            Need::AsyncApi => self.full.is_some(),
+            // A user may not run the calls of operators; a store can leave methods to their default bodies, and
+            // refuse an option.
+            Need::AllOperations | Need::FencedForms | Need::Start => {
+                self.full.is_some() && self.waiver(need).is_none()
+            }
             Need::Clock => matches!(self.time, Time::Manual(_)),
             Need::Options => self.make.is_some(),
             Need::Leftovers => self.leftovers.is_some(),

@@ -2,7 +2,7 @@
 
 use greentic_types::SessionKey;
 
-use super::{Ledger, delete_session};
+use super::{Ledger, Remembered, delete_session};
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
 use crate::owner::Owner;
@@ -16,6 +16,14 @@ const STEP: usize = 64;
 pub(crate) struct Erased {
     pub sessions: u64,
     pub messages: u64,
+}
+
+/// Messages that an owner's erasure has forgotten.
+pub(crate) struct Forgotten {
+    /// Those that could be read.
+    pub messages: Vec<Remembered>,
+    /// Whether the owner has no others.
+    pub is_last: bool,
 }
 
 /// The erasure of one owner: first the start claims, then the sessions that the caller knows, then
@@ -66,10 +74,10 @@ impl<P: Clone> Erasure<P> {
             }
         }
         self.erase_look_up(ledger)?;
-        let messages = ledger.forget_messages(&self.owner, left)?;
-        let live = messages.iter().filter(|known| now < known.until);
+        let forgotten = ledger.forget_messages(&self.owner, left)?;
+        let live = forgotten.messages.iter().filter(|known| now < known.until);
         self.erased.messages += live.count() as u64;
-        Ok(messages.len() < left)
+        Ok(forgotten.is_last)
     }
 
     fn erase_session<L: Ledger>(

@@ -32,7 +32,7 @@ use crate::session::{NewSession, Session};
 pub(crate) use admin::{extend, import, import_messages, revoke};
 pub(crate) use claims::{claim, commit, release, renew};
 pub(crate) use commit_outcome::CommitOutcome;
-pub(crate) use erasure::{Erased, Erasure};
+pub(crate) use erasure::{Erased, Erasure, Forgotten};
 #[cfg(feature = "redis")]
 pub(crate) use lease::LONGEST_HOLD;
 pub(crate) use lease::Lease;
@@ -228,9 +228,8 @@ pub(crate) trait Ledger: View {
     fn next_number(&mut self, owner: &Owner, now: Timestamp) -> SessionResult<u64>;
     /// Makes all later numbers greater than this one.
     fn skip_numbers(&mut self, number: u64);
-    /// Forgets the oldest messages of an owner, at most `limit`, with their replies. Returns them, as
-    /// far as the messages go.
-    fn forget_messages(&mut self, owner: &Owner, limit: usize) -> SessionResult<Vec<Remembered>>;
+    /// Forgets messages of an owner, at most `limit`, with their replies, also those that cannot be read.
+    fn forget_messages(&mut self, owner: &Owner, limit: usize) -> SessionResult<Forgotten>;
     /// Remembers a message that was committed at `since`, with its reply, instead of what was known of
     /// it. Forgets messages whose window has ended, and the oldest above `limit`. Drops the oldest
     /// replies of the owner, until the others have

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::error::{ErrorCode, GreenticError};
 
-/// Why a message is not handled. The channel must deliver it again.
+/// Why a message is not handled. The channel must deliver it again, unless it breaks a rule of the store.
 #[derive(Debug)]
 #[must_use]
 #[non_exhaustive]
@@ -32,7 +32,9 @@ impl<E> NotHandled<E> {
     /// delivers the message again.
     ///
     /// 503 if a later delivery can succeed by itself; 500 if somebody must look into it: the handler
-    /// failed, the arguments break a rule of the store, or stored data cannot be read.
+    /// failed, or stored data cannot be read; 422 if an argument breaks a rule of the store
+    /// (`InvalidInput`), because the same delivery is then refused each time. Many channels give up on a
+    /// status from 400 to 499.
     #[must_use]
     pub const fn http_status(&self) -> u16 {
         match self {
@@ -43,6 +45,7 @@ impl<E> NotHandled<E> {
                 | ErrorCode::Timeout
                 | ErrorCode::RateLimited
                 | ErrorCode::Conflict => 503,
+                ErrorCode::InvalidInput => 422,
                 _ => 500,
             },
         }

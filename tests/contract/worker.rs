@@ -408,7 +408,7 @@ fn a_refused_argument_is_named_before_any_work() {
         refused.to_string().contains("message id is empty"),
         "{refused}"
     );
-    assert_eq!(refused.http_status(), 500);
+    assert_eq!(refused.http_status(), 422, "each delivery is refused");
 }
 
 /// A server runs handlers in tasks that move between threads, with closures that borrow.

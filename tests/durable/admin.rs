@@ -346,6 +346,47 @@ fn c23_a_damaged_row_is_set_aside_and_deleted() {
 }
 
 #[test]
+fn c22_an_erasure_removes_messages_that_cannot_be_read() {
+    let scratch = Scratch::new();
+    let store = Blocking::new(scratch.open());
+    for number in 0..140 {
+        answered(&store, "anna", &format!("done-{number}"));
+    }
+    drop(store);
+    // The oldest are damaged: some cannot be read, others are gone.
+    let ages = values(&scratch.path(), "ages");
+    for (number, value) in ages.iter().take(130).enumerate() {
+        let digest = value[value.len() - 32..].to_vec();
+        let victim = row(&scratch.path(), "messages", |key| key.ends_with(&digest));
+        tamper(&scratch.path(), "messages", &victim, |mut value| {
+            *value.last_mut()? ^= 1;
+            Some(value).filter(|_| number % 2 == 0)
+        });
+    }
+    let store = Blocking::new(scratch.open());
+    let anna = ctx("anna");
+    let tenant = OwnerSelection::tenant(anna.env.clone(), anna.tenant.clone());
+    let page = store.erase(&tenant, EraseMode::Erase, None, 1000).unwrap();
+    assert_eq!(page.messages, 10);
+    drop(store);
+    for table in ["messages", "ages", "replies", "owners"] {
+        assert_eq!(values(&scratch.path(), table).len(), 0, "{table}");
+    }
+}
+
+/// The values of a table, in key order.
+fn values(path: &Path, table: &'static str) -> Vec<Vec<u8>> {
+    let database = redb::Database::open(path).unwrap();
+    let txn = database.begin_read().unwrap();
+    let rows = txn.open_table(Rows::new(table)).unwrap();
+    let values = rows
+        .iter()
+        .unwrap()
+        .map(|row| row.unwrap().1.value().to_vec());
+    values.collect()
+}
+
+#[test]
 fn c27_a_damaged_start_claim_is_erased() {
     let scratch = Scratch::new();
     started(&Blocking::new(scratch.open()), "anna", "start");

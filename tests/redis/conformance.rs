@@ -59,8 +59,10 @@ fn user_in(
     let pattern = format!("{namespace}:*");
     let subject = match user {
         "session-operator" => Subject::both_apis(store),
-        // The operations of operators are not permitted.
-        _ => Subject::blocking_api(store),
+        _ => {
+            let reason = "the operations of operators are not permitted";
+            Subject::both_apis(store).without(Need::AllOperations, reason)
+        }
     };
     subject
         .with_leftovers(move || counted.command(&["KEYS", &pattern]).array().len())
@@ -70,8 +72,6 @@ fn user_in(
             user_in(&reopened, user, namespace, StoreOptions::new())
         })
         .without(Need::Clock, "it is the server's")
-        .without(Need::AsyncApi, "the user may not run it")
-        .without(Need::AllOperations, "the user may not run them")
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use greentic_session::admin::{EraseMode, OwnerSelection};
+use greentic_session::admin::{EraseMode, Finding, FindingKind, OwnerSelection, VerifyMode};
 use greentic_session::{
     Blocking, ErrorCode, FindByUser, ParkOptions, RedisSessionStore, SessionErrorExt as _,
     SessionStore as _, StoreOptions,
@@ -171,4 +171,58 @@ fn c09_the_limit_is_exact_after_waits_were_removed() {
     let other = Blocking::new(space.store());
     park(&other, "four", None);
     assert_eq!(listed(&store), ["one", "two", "three", "four"]);
+}
+
+fn verified(store: &Blocking<RedisSessionStore>, mode: VerifyMode) -> Vec<Finding> {
+    let (mut findings, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.verify(mode, after.as_ref(), 100).unwrap();
+        findings.extend(page.findings);
+        after = page.next;
+        if after.is_none() {
+            return findings;
+        }
+    }
+}
+
+/// How often the server has run a command since its counts were reset.
+fn calls_of(space: &Space, command: &str) -> u64 {
+    let counts = space.command(&["INFO", "commandstats"]).text();
+    let head = format!("cmdstat_{command}:calls=");
+    let count = counts.lines().find_map(|line| line.strip_prefix(&head));
+    let count = count.and_then(|count| count.split(',').next());
+    count.map_or(0, |count| count.parse().unwrap())
+}
+
+#[test]
+fn c23_the_index_of_one_owner_is_verified_in_pages() {
+    let space = require!(Space::alone);
+    let store = Blocking::new(space.store());
+    park(&store, "alive", Some(LONG));
+    add_entries(&space, 5_000, "9000000000000");
+    let old: Vec<_> = (0..1_000).map(|number| format!("old-{number}")).collect();
+    let waits = space.name("waits:user:dev:acme:-:anna");
+    let mut add = vec!["SADD", &waits];
+    add.extend(old.iter().map(String::as_str));
+    let _ = space.command(&add);
+    for (mode, repaired) in [(VerifyMode::Check, false), (VerifyMode::Repair, true)] {
+        let _ = space.command(&["CONFIG", "RESETSTAT"]);
+        let found = verified(&store, mode);
+        for (place, count) in [("route", 5_000), ("waits", 1_000)] {
+            let found = found.iter().filter(|finding| finding.place == place);
+            let found: Vec<_> = found.collect();
+            assert_eq!(found.len(), count, "{place}");
+            let is_meant = |finding: &&Finding| {
+                finding.kind == FindingKind::Dangling && finding.repaired == repaired
+            };
+            assert!(found.iter().all(is_meant), "{place}");
+        }
+        // A page has 200 entries, and a few more where buckets of the server have several.
+        for (command, pages) in [("hscan", 20), ("zscan", 20), ("sscan", 4)] {
+            let calls = calls_of(&space, command);
+            assert!(calls >= pages, "{command}: {calls} pages");
+        }
+    }
+    assert_eq!(verified(&store, VerifyMode::Check), []);
+    assert_eq!(listed(&store), ["alive"]);
 }

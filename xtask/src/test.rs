@@ -95,9 +95,11 @@ impl Leg {
 
 // What the store promises, and what servers differ in. Not TLS: the server of the package is built
 // without it.
-const ON_VALKEY: [&str; 7] = [
+const ON_VALKEY: [&str; 9] = [
     "cluster_layout::",
     "conformance::",
+    "full_server::",
+    "health::",
     "layout::",
     "redis::",
     "sentinel::",

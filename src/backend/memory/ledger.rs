@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::error::{SessionResult, not_found};
 use crate::message_id::MessageDigest;
 use crate::owner::{Owner, foreign_key};
-use crate::rules::{Head, Ledger, Remembered, RoutedPage, Start, View};
+use crate::rules::{Forgotten, Head, Ledger, Remembered, RoutedPage, Start, View};
 use crate::scope::ScopeDigest;
 use crate::session::{NewSession, Session};
 
@@ -287,9 +287,13 @@ impl Ledger for MemoryLedger<'_> {
         self.shard.skip_numbers(number);
     }
 
-    fn forget_messages(&mut self, owner: &Owner, limit: usize) -> SessionResult<Vec<Remembered>> {
+    fn forget_messages(&mut self, owner: &Owner, limit: usize) -> SessionResult<Forgotten> {
         let hash = self.hash(owner);
-        Ok(self.shard.forget_messages(hash, owner, limit))
+        let messages = self.shard.forget_messages(hash, owner, limit);
+        Ok(Forgotten {
+            is_last: messages.len() < limit,
+            messages,
+        })
     }
 
     fn remember(

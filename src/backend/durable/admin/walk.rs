@@ -103,6 +103,11 @@ pub fn walk(
                         Err(error) => {
                             let finding = unreadable(table, None, &error.message);
                             walked.unreadable.push(finding);
+                            // An erasure removes also what it cannot read.
+                            let owner = split_owner_key(&row.key).map(|(owner, _)| owner);
+                            let owner = owner.ok().filter(|_| depth == Depth::Heads);
+                            let entry = |owner| OwnerEntry::new(owner, Vec::new());
+                            walked.owners.extend(owner.map(entry));
                         }
                     },
                     _ => match found(snapshot, depth, &row) {

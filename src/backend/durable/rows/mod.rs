@@ -6,9 +6,7 @@ mod snapshot;
 mod tables;
 mod view;
 
-pub(super) use lookup::{
-    leads_to, message, oldest_messages, owner_state, route, session_of, start, unreadable_row,
-};
+pub(super) use lookup::{leads_to, message, owner_state, route, session_of, start, unreadable_row};
 pub(super) use range::{Row, expired_keys, rows_with_prefix};
 pub(super) use snapshot::Snapshot;
 pub(super) use tables::{ReadTables, WriteTables};

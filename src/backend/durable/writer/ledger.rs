@@ -11,20 +11,20 @@ use greentic_types::{GreenticError, SessionKey};
 use super::changes::{Changes, Reclaimed};
 use crate::backend::durable::file::{StorageErrorKind, StoreFile, error_kind, write_state};
 use crate::backend::durable::format::{
-    Change, Expiry, MessageRow, OwnerState, StoreState, Table, age_key, body_length, decode_digest,
-    decode_scope, decode_start, encode_head, encode_payload, encode_start, message_key, owner_key,
-    route_key, seal, split_owner_key, unseal,
+    Change, Expiry, MessageRow, OwnerState, Replies, StoreState, Table, age_key, body_length,
+    decode_digest, decode_scope, decode_start, encode_head, encode_payload, encode_start,
+    message_key, owner_key, route_key, seal, split_owner_key, unseal,
 };
 use crate::backend::durable::rows::{
-    Row, Rows, WriteTables, expired_keys, message, oldest_messages, owner_state, route,
-    rows_with_prefix, unreadable_row,
+    Row, Rows, WriteTables, expired_keys, message, owner_state, route, rows_with_prefix,
+    unreadable_row,
 };
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
 use crate::message_id::MessageDigest;
 use crate::owner::{Owner, foreign_key};
 use crate::reply::{MAX_REPLIES_BYTES, Reply};
-use crate::rules::{Head, Ledger, Remembered, Start, Wait};
+use crate::rules::{Forgotten, Head, Ledger, Remembered, Start, Wait};
 use crate::scope::ScopeDigest;
 use crate::session::NewSession;
 
@@ -458,12 +458,41 @@ impl Ledger for DurableLedger<'_, '_> {
         self.state.number = self.state.number.max(number);
     }
 
-    fn forget_messages(&mut self, owner: &Owner, limit: usize) -> SessionResult<Vec<Remembered>> {
-        let messages = oldest_messages(self, owner, limit)?;
-        for (_, known) in &messages {
-            self.forget(owner, &known.message)?;
+    fn forget_messages(&mut self, owner: &Owner, limit: usize) -> SessionResult<Forgotten> {
+        let prefix = owner_key(owner).into_vec();
+        let (mut messages, mut seen) = (Vec::new(), 0);
+        for row in self.with_prefix(Table::Messages, &prefix, None, limit)? {
+            seen += 1;
+            let digest = split_owner_key(&row.key).and_then(|(_, digest)| decode_digest(digest));
+            let known = unseal(&row.key, &row.value).and_then(MessageRow::decode);
+            match (digest, known) {
+                (Ok(digest), Ok(known)) => {
+                    self.forget(owner, &digest)?;
+                    messages.push(known.remembered(digest));
+                }
+                _ => self.remove_row(Table::Messages, row.key),
+            }
         }
-        Ok(messages.into_iter().map(|(_, known)| known).collect())
+        if seen == limit {
+            return Ok(Forgotten {
+                messages,
+                is_last: false,
+            });
+        }
+        // No message is left. What was derived from those that could not be read goes too.
+        for table in [Table::Ages, Table::Replies] {
+            for row in self.with_prefix(table, &prefix, None, limit - seen)? {
+                seen += 1;
+                self.remove_row(table, row.key);
+            }
+        }
+        let is_last = seen < limit;
+        if is_last {
+            self.change_owner(owner, |state| {
+                (state.messages, state.replies) = (0, Replies::default());
+            })?;
+        }
+        Ok(Forgotten { messages, is_last })
     }
 
     fn remember(

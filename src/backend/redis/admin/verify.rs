@@ -53,21 +53,32 @@ async fn check_owner(
     mode: VerifyMode,
     names: &[RedisKey],
 ) -> SessionResult<Vec<Finding>> {
-    let mut findings = Vec::new();
-    for batch in names.chunks(BATCH_SIZE) {
-        findings.extend(check_batch(dispatcher, mode, batch).await?);
+    let (mut findings, mut rest, mut cursor) = (Vec::new(), names, String::new());
+    while let Some(first) = rest.first() {
+        let batch = rest.get(..BATCH_SIZE).unwrap_or(rest);
+        let mut answer = check_batch(dispatcher, mode, first, batch, &cursor).await?;
+        for value in answer.values()? {
+            findings.push(match Answer::read(first.keys.clone(), value) {
+                Ok(mut answer) => finding(&mut answer)?,
+                Err(error) => Finding::new(FindingKind::Unreadable, "keys", None, error.message),
+            });
+        }
+        let done = usize::try_from(answer.number()?).unwrap_or(usize::MAX);
+        rest = rest.get(done..).unwrap_or_default();
+        cursor = answer.text()?;
     }
     Ok(findings)
 }
 
+/// Checks the next names and entries. The answer has the findings, how many names are done, and the cursor with
+/// which the next one is gone on with.
 async fn check_batch(
     dispatcher: &Dispatcher,
     mode: VerifyMode,
+    first: &RedisKey,
     names: &[RedisKey],
-) -> SessionResult<Vec<Finding>> {
-    let Some(first) = names.first() else {
-        return Ok(Vec::new());
-    };
+    cursor: &str,
+) -> SessionResult<Answer> {
     let entries = names.iter().map(|name| (name.kind, &*name.subject));
     let arguments = arguments::Check {
         mode: match mode {
@@ -76,23 +87,12 @@ async fn check_batch(
             VerifyMode::Quarantine => "quarantine",
             VerifyMode::Discard => "discard",
         },
+        cursor,
         entries: entries.collect(),
     };
     let name = first.keys.session(&SessionKey::new(&*first.subject));
     let call = OwnerCall::new(&first.keys, name, arguments);
-    let mut answer = dispatcher.answer(call).await?;
-    let findings = answer.values()?.into_iter();
-    findings
-        .map(|value| match Answer::read(first.keys.clone(), value) {
-            Ok(mut answer) => finding(&mut answer),
-            Err(error) => Ok(Finding::new(
-                FindingKind::Unreadable,
-                "keys",
-                None,
-                error.message,
-            )),
-        })
-        .collect()
+    dispatcher.answer(call).await
 }
 
 fn finding(answer: &mut Answer) -> SessionResult<Finding> {

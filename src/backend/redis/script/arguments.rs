@@ -190,6 +190,7 @@ scripts! {
 
     writes "admin/check" Check<'a> {
         mode: &'a str,
+        cursor: &'a str,
         ..entries: Vec<(&'a str, &'a str)>,
     }
 

@@ -21,12 +21,15 @@
 //! | `$FENCE_LIFE` | how long a fence stays, in milliseconds |
 //! | `$SHORTEST_STAY` | for how long the record of a start claim stays at least, in milliseconds |
 //! | `$REPLIES_BYTES` | how many bytes the replies of an owner have at most |
+//! | `$MESSAGE_WINDOW` | for how long message ids are remembered by default, in milliseconds |
+//! | `$MAX_ATTEMPT` | the greatest number of an attempt |
 
 use super::index_header::{self, INDEX_HEADER};
 use super::known_pointer::POINTER_SLACK;
 use super::record::RECORD;
 use super::start_record::START;
-use crate::options::LATEST_DEADLINE;
+use crate::clock::whole_millis;
+use crate::options::{DEFAULT_MESSAGE_WINDOW, LATEST_DEADLINE};
 use crate::reply::MAX_REPLIES_BYTES;
 use crate::rules::{LONGEST_HOLD, SHORTEST_STAY};
 
@@ -112,6 +115,11 @@ pub fn assemble(script: &str, writes: bool) -> String {
         ("$START_UNPACKED", START.unpacked("start")),
         ("$START_PACKED", START.packed("start")),
         ("$REPLIES_BYTES", MAX_REPLIES_BYTES.to_string()),
+        (
+            "$MESSAGE_WINDOW",
+            whole_millis(DEFAULT_MESSAGE_WINDOW).to_string(),
+        ),
+        ("$MAX_ATTEMPT", u32::MAX.to_string()),
     ];
     words
         .iter()

@@ -377,7 +377,7 @@ impl Lab {
 
     /// Compares all that is stored, and repairs it if asked to.
     fn check(&self, mode: &str) -> Reply {
-        let mut args = vec![mode.to_owned()];
+        let mut args = vec![mode.to_owned(), String::new()];
         for name in self.names() {
             let rest = name.strip_prefix(self.base).unwrap_or_default();
             let of = |kind: &&str| rest.strip_prefix(*kind)?.strip_prefix(':');

@@ -8,10 +8,16 @@
 --- @include "lib/replies"
 --- @include "lib/messages"
 
-local mode = unpack(ARGV, 2, 2) -- behind it stands for each name its kind and what it belongs to
+-- Behind `cursor` stands for each name its kind and what it belongs to. The first of them is gone on with at
+-- `cursor`, which is empty at its beginning.
+local mode, cursor = unpack(ARGV, 2, 3)
+
+-- How many entries of one name are read at once. The names behind it are left to another call once that many
+-- entries were read.
+local PAGE = 200
 
 local repairs = mode == 'repair' or mode == 'quarantine'
-local findings = {}
+local findings, entries_read = {}, 0
 
 -- Reports a fault; `mend` repairs it.
 local function report(fault, place, key, reason, mend)
@@ -41,6 +47,7 @@ local function ends_at(key, deadline)
   return math.abs(at - tonumber(expiry_of(deadline))) <= 10
 end
 
+-- The checks by kind. One that has not come to the end of its name returns where it is gone on with.
 local check = {}
 
 -- The owner that the data of a session names. The context is its first field, so that the rest is seldom read.
@@ -125,11 +132,20 @@ local function check_start(owner, scope, entry, ends)
   return deadline or -1
 end
 
--- Scopes whose deadline has passed are no fault: the next writes remove them.
-function check.route(owner)
+-- The fields of a hash from a cursor on, in pages.
+local function fields_at(key, at)
+  local page = call('HSCAN', key, at, 'COUNT', PAGE)
+  entries_read = entries_read + #page[2] / 2
+  return page[2], page[1]
+end
+
+-- Scopes whose deadline has passed are no fault: the next writes remove them. The latest deadline of the waits
+-- is part of the cursor, and is compared with the header at the end.
+function check.route(owner, from)
   local route, expiry = name('route', owner), name('expiry', owner)
-  local fields = call('HGETALL', route)
-  local latest = -1
+  local at, latest = string.match(from, '^([0-9]+) (.*)$')
+  local fields, behind = fields_at(route, at or '0')
+  latest = deadline_of_score(latest or '-1')
   for i = 1, #fields, 2 do
     local scope, entry = fields[i], fields[i + 1]
     local ends = tonumber(call('ZSCORE', expiry, scope) or NEVER)
@@ -148,9 +164,12 @@ function check.route(owner)
       end
     end
   end
+  if behind ~= '0' then
+    return behind .. ' ' .. text(latest)
+  end
   local is_read, last = if_readable(header_numbers, route, call('HGET', route, '#'))
-  local at = expires_at(route)
-  if not is_read or latest > 0 and at >= 0 and at < latest - 1 then
+  local ends_with = expires_at(route)
+  if not is_read or latest > 0 and ends_with >= 0 and ends_with < latest - 1 then
     report('MISSING', 'route', nil, is_read and 'the index ends before a wait does' or 'the index header is damaged', function()
       local ends = math.max(latest, latest_without(expiry) or 0)
       local index_last, index_soonest, index_latest = text(is_read and last or micros), '0', text(ends)
@@ -161,15 +180,20 @@ function check.route(owner)
   end
 end
 
-function check.expiry(owner)
+function check.expiry(owner, from)
   local route, expiry = name('route', owner), name('expiry', owner)
-  for _, scope in ipairs(call('ZRANGEBYSCORE', expiry, text(now), '+inf')) do
-    if call('HEXISTS', route, scope) == 0 then
+  local page = call('ZSCAN', expiry, from == '' and '0' or from, 'COUNT', PAGE)
+  local scopes = page[2]
+  entries_read = entries_read + #scopes / 2
+  for i = 1, #scopes, 2 do
+    local scope = scopes[i]
+    if deadline_of_score(scopes[i + 1]) >= now and call('HEXISTS', route, scope) == 0 then
       report('DANGLING', 'expiry', nil, 'nothing ends then', function()
         write('ZREM', expiry, scope)
       end)
     end
   end
+  return page[1] ~= '0' and page[1] or nil
 end
 
 function check.user(owner)
@@ -183,9 +207,11 @@ function check.user(owner)
   end
 end
 
+-- A store keeps 2,000 messages of an owner at most (decision 0053), so they are read at once.
 function check.done(owner)
   local done = name('done', owner)
   local fields, newest, damaged = call('HGETALL', done), 0, {}
+  entries_read = entries_read + #fields / 2
   for i = 1, #fields, 2 do
     local field, value = fields[i], fields[i + 1]
     local is_read, ends = if_readable(field == '#' and read_newest or read_message, done, value)
@@ -196,7 +222,7 @@ function check.done(owner)
     end
   end
   if #damaged > 0 and newest == 0 then
-    newest = now + 86400000
+    newest = now + $MESSAGE_WINDOW
   end
   -- The message was committed, so it must not be worked on again: it is remembered with the last one.
   for _, field in ipairs(damaged) do
@@ -216,6 +242,7 @@ end
 function check.replies(owner)
   local done, replies = name('done', owner), name('replies', owner)
   local ends_of, messages = {}, call('HGETALL', done)
+  entries_read = entries_read + #messages / 2
   for i = 1, #messages, 2 do
     if messages[i] ~= '#' then
       local ends, _, reply = read_message(done, messages[i + 1])
@@ -248,15 +275,18 @@ function check.replies(owner)
 end
 
 -- The set of an owner's waits in 1.2: a session that expired stayed in it.
-check['waits:user'] = function(owner)
+check['waits:user'] = function(owner, from)
   local waits = name('waits:user', owner)
-  for _, key in ipairs(call('SMEMBERS', waits)) do
+  local page = call('SSCAN', waits, from == '' and '0' or from, 'COUNT', PAGE)
+  entries_read = entries_read + #page[2]
+  for _, key in ipairs(page[2]) do
     if not is_there(key) then
       report('DANGLING', 'waits', key, 'the session is missing', function()
         write('SREM', waits, key)
       end)
     end
   end
+  return page[1] ~= '0' and page[1] or nil
 end
 
 -- A string that leads to a removed session is no fault if it expires: it does so when the session would have.
@@ -305,10 +335,14 @@ return run(function()
   if not repairs then
     delete_session = nil -- so that `load` deletes nothing
   end
-  for i = 3, #ARGV, 2 do
+  local i, behind = 4, nil
+  while i <= #ARGV and not behind and entries_read < PAGE do
     local kind, of = ARGV[i], ARGV[i + 1]
-    local ok, failure = pcall(check[kind], of)
-    if not ok then
+    local ok, result = pcall(check[kind], of, i == 4 and cursor or '')
+    if ok then
+      behind = result
+    else
+      local failure = result
       writes = {}
       if type(failure) == 'string' then
         failure = {'UNREADABLE', name(kind, of), 'it cannot be checked'} -- an error of this script
@@ -317,6 +351,7 @@ return run(function()
       end
       table.insert(findings, set_aside(kind, of, failure))
     end
+    i = behind and i or i + 2
   end
-  return {'OK', findings}
+  return {'OK', findings, (i - 4) / 2, behind or ''}
 end)

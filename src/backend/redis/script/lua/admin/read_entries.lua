@@ -8,8 +8,9 @@ local depth = unpack(ARGV, 2, 2) -- behind it stands for each name its kind and 
 
 -- The part of a payload that a summary needs: all but its last field.
 local OUTLINE = 4096
--- With more bytes than that in the answer, the rest of the names is left to another call.
-local ENOUGH = 4194304
+-- With more bytes than that in the answer, the rest of the names is left to another call. A message counts as
+-- 4 KiB, because reading it takes more time than its bytes tell.
+local ENOUGH, OF_MESSAGE = 4194304, 4096
 
 -- Whether 1.2 parked the session, and it still waits: its record, if there is one, does not contain that.
 local function is_legacy_wait(head)
@@ -59,16 +60,17 @@ function read.scope(of)
   return key and session(key, scope) or {'NONE'}
 end
 
--- The messages of an owner. An export has the replies too, by number, and their size.
+-- The messages of an owner, and their size. An export has the replies too, by number.
 function read.done(owner)
-  local replies, size = {}, 0
+  local messages, replies = call('HGETALL', name('done', owner)), {}
+  local size = #messages / 2 * OF_MESSAGE
   if depth == 'full' then
     replies = call('HGETALL', name('replies', owner))
     for _, value in ipairs(replies) do
       size = size + #value
     end
   end
-  return {'DONE', call('HGETALL', name('done', owner)), replies, size}
+  return {'DONE', messages, replies, size}
 end
 
 return run(function()

@@ -20,7 +20,7 @@ repeat
   if #record_fencing > 16 then
     break
   end
-  record_attempt = format('%.0f', math.min(record_attempt + 1, 4294967295))
+  record_attempt = format('%.0f', math.min(record_attempt + 1, $MAX_ATTEMPT))
   local lease_until = now + lease
   if record_deadline ~= '0' and lease_until > tonumber(record_deadline) then
     break

@@ -19,7 +19,7 @@ local function started(claim)
 end
 
 local function next_attempt(claim)
-  claim.attempt = text(math.min(claim.attempt + 1, 4294967295))
+  claim.attempt = text(math.min(claim.attempt + 1, $MAX_ATTEMPT))
   claim.secret, claim.message = secret, message
   claim.fencing = text(math.max(claim.fencing + 1, micros))
 end
