@@ -22,6 +22,7 @@ pub enum VerifyMode {
     Discard,
 }
 
+#[cfg(any(feature = "durable", feature = "redis"))]
 impl VerifyMode {
     /// Whether contradictions are repaired.
     pub(crate) const fn repairs(self) -> bool {

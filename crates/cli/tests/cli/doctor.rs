@@ -194,7 +194,7 @@ fn c17_unreadable_entries_are_set_aside_and_deleted() {
     assert!(shown.out.contains("--discard"), "{}", shown.out);
     store.run(&["show", "idle-1"]).ends_with(3);
     let erase = ["erase", "--env=dev", "--tenant=acme", "--json"];
-    let receipt = store.run(&erase).lines().pop().unwrap();
+    let receipt = store.run(&erase).json();
     assert_eq!(receipt["found"]["unreadable"], 10);
 
     let run = store.run(&["doctor", "--discard", "--json"]).ends_with(0);
