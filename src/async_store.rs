@@ -13,12 +13,14 @@ use crate::admin::{
 };
 use crate::claim::{ClaimOutcome, ClaimToken, Commit, Committed};
 use crate::clock::Timestamp;
+use crate::due::{DueOptions, DuePage};
 use crate::error::{GreenticError, SessionResult, invalid_input};
 use crate::message_id::MessageId;
 use crate::options::{
     ClaimOptions, CommitOptions, CreateOptions, ParkOptions, RemoveOptions, Ttl, UpdateOptions,
 };
 use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
+use crate::timeout::Timeout;
 
 /// Stores paused flows, finds the one that a message answers, and lets exactly one worker resume
 /// it: the async API.
@@ -319,6 +321,68 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
         commit: Commit,
         options: CommitOptions,
     ) -> SessionResult<Committed>;
+
+    /// Hands out turns of waits whose timeout has come, each to one worker (C33).
+    ///
+    /// Nothing is handed out before its instant. A turn counts as any other: resume the flow, knowing that
+    /// no answer came ([`Reason::Timeout`](crate::Reason::Timeout)), and commit. What is not committed
+    /// stays due: at once after a release, and a pause after the end of the lease otherwise. The pause is 1
+    /// second, doubled with each further lease that ended, and at most 10 minutes.
+    ///
+    /// Each call does a bounded amount of work. [`DuePage::more`] says to ask again at once, and
+    /// [`DuePage::next`] when to ask again else. Any number of processes can ask; none needs to have been
+    /// up at the instant. [`run_due`](crate::run_due) is the loop around this call.
+    ///
+    /// If the answer of a call is lost, its turns are due again after their leases. A future that is
+    /// dropped releases the turns that it was given, as that of [`claim`](Self::claim) does.
+    ///
+    /// # Errors
+    /// - `InvalidInput`: the limit is 0 or more than [`MAX_DUE`](crate::options::MAX_DUE), the lease
+    ///   exceeds [`MAX_LEASE`](crate::options::MAX_LEASE), or the store does not implement the method.
+    async fn claim_due(&self, options: &DueOptions) -> SessionResult<DuePage> {
+        let _unused = options;
+        Err(not_implemented("claim_due"))
+    }
+
+    /// Sets, moves or takes away the timeout of a wait, in one atomic step, and returns its instant (C32).
+    ///
+    /// The time counts from now; zero makes the wait due at once. Data, revision, deadline and the
+    /// position in the list are kept. Leases that ended are forgotten, so that no pause delays the turn.
+    ///
+    /// # Errors
+    /// Nothing is changed on:
+    /// - `NotFound`: there is no such session.
+    /// - `InvalidInput`: the timeout is not before the deadline of the session, or the store does not
+    ///   implement the method.
+    /// - `Conflict`: a live claim holds the wait (C16), or the session does not wait, or its wait is closed
+    ///   ([`Conflict::NotWaiting`](crate::Conflict::NotWaiting)).
+    async fn set_timeout(
+        &self,
+        key: &SessionKey,
+        timeout: Option<Timeout>,
+    ) -> SessionResult<Option<Timestamp>> {
+        let _unused = (key, timeout);
+        Err(not_implemented("set_timeout"))
+    }
+
+    /// As [`set_timeout`](Self::set_timeout), if the caller is the session's owner (C38). Both are one
+    /// atomic step.
+    ///
+    /// # Errors
+    /// Nothing is changed on:
+    /// - `NotFound`: there is no such session, or it has another owner than `ctx`.
+    /// - `InvalidInput`: as for `set_timeout`, or the context is contradictory or breaks the id grammar
+    ///   (C1).
+    /// - `Conflict`: as for `set_timeout`.
+    async fn set_timeout_fenced(
+        &self,
+        ctx: &TenantCtx,
+        key: &SessionKey,
+        timeout: Option<Timeout>,
+    ) -> SessionResult<Option<Timestamp>> {
+        let _unused = (ctx, key, timeout);
+        Err(not_implemented("set_timeout_fenced"))
+    }
 
     /// Checks the backend: its round trip, its version, and settings that endanger data.
     ///

@@ -15,6 +15,7 @@ use crate::admin::{
 use crate::async_store::AsyncSessionStore;
 use crate::claim::{ClaimOutcome, ClaimToken, Commit, Committed};
 use crate::clock::Timestamp;
+use crate::due::{DueOptions, DuePage};
 use crate::error::SessionResult;
 use crate::message_id::MessageId;
 use crate::options::{
@@ -22,6 +23,7 @@ use crate::options::{
 };
 use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
 use crate::store::SessionStore;
+use crate::timeout::Timeout;
 
 /// A blocking wrapper of an [`AsyncSessionStore`], with all its operations.
 ///
@@ -240,6 +242,39 @@ impl<S: AsyncSessionStore + ?Sized> Blocking<S> {
         options: CommitOptions,
     ) -> SessionResult<Committed> {
         wait_for(self.0.commit(token, commit, options))
+    }
+
+    /// See [`AsyncSessionStore::claim_due`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn claim_due(&self, options: &DueOptions) -> SessionResult<DuePage> {
+        wait_for(self.0.claim_due(options))
+    }
+
+    /// See [`AsyncSessionStore::set_timeout`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn set_timeout(
+        &self,
+        key: &SessionKey,
+        timeout: Option<Timeout>,
+    ) -> SessionResult<Option<Timestamp>> {
+        wait_for(self.0.set_timeout(key, timeout))
+    }
+
+    /// See [`AsyncSessionStore::set_timeout_fenced`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn set_timeout_fenced(
+        &self,
+        ctx: &TenantCtx,
+        key: &SessionKey,
+        timeout: Option<Timeout>,
+    ) -> SessionResult<Option<Timestamp>> {
+        wait_for(self.0.set_timeout_fenced(ctx, key, timeout))
     }
 
     /// See [`AsyncSessionStore::health`].

@@ -12,9 +12,11 @@ use crate::digest::digest_of;
 use crate::ids::random_bits;
 use crate::message_id::MessageDigest;
 use crate::owner::{Owner, OwnerParts};
+use crate::reason::Reason;
 use crate::reply::shown;
 use crate::scope::ScopeDigest;
 use crate::session::Session;
+use crate::timeout::Timeout;
 use crate::ttl::Ttl;
 
 /// The outcome of [`claim`](crate::AsyncSessionStore::claim).
@@ -90,7 +92,7 @@ impl fmt::Debug for ClaimOutcome {
 }
 
 /// The turn of one worker: a wait that it alone may resume, or a flow that it alone may start, for
-/// one message.
+/// one message, or because no message came in time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Turn {
@@ -99,6 +101,8 @@ pub struct Turn {
     pub session: Option<Arc<Session>>,
     /// The proof of the claim, for `renew`, `release`, `commit` and `update`.
     pub token: ClaimToken,
+    /// Why the turn was handed out.
+    pub reason: Reason,
     /// The number of this claim of the wait or the start, from 1. More than 1 means that an earlier
     /// claim was released or revoked, that its lease ended, or that its answer was lost.
     pub attempt: u32,
@@ -195,6 +199,15 @@ impl Commit {
         }
         self
     }
+
+    /// Sets the timeout of the next wait (C32); [`Commit::Finish`] has none, and is unchanged. Without
+    /// this call the next wait has none.
+    pub fn timeout(mut self, timeout: Timeout) -> Self {
+        if let Self::Park(next) = &mut self {
+            next.timeout = Some(timeout);
+        }
+        self
+    }
 }
 
 /// Prints no payload (C18).
@@ -218,16 +231,19 @@ pub struct NextWait {
     pub data: SessionData,
     /// The TTL of the wait. Default: [`Ttl::Keep`].
     pub ttl: Ttl,
+    /// The timeout of the wait (C32). Default: none.
+    pub timeout: Option<Timeout>,
 }
 
 impl NextWait {
-    /// Makes a wait that keeps the TTL of the session.
+    /// Makes a wait that keeps the TTL of the session, and has no timeout.
     #[must_use]
     pub const fn new(scope: Option<ReplyScope>, data: SessionData) -> Self {
         Self {
             scope,
             data,
             ttl: Ttl::Keep,
+            timeout: None,
         }
     }
 }
@@ -237,6 +253,7 @@ impl fmt::Debug for NextWait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NextWait")
             .field("ttl", &self.ttl)
+            .field("timeout", &self.timeout)
             .finish_non_exhaustive()
     }
 }

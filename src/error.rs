@@ -52,6 +52,13 @@ pub enum Conflict {
     /// overwrites (C27).
     #[error("a session with the key of the flow to start exists")]
     KeyTaken,
+    /// A session waits on the scope on which the commit of a closed wait would park its session (C32).
+    /// The commit can finish, or park on another scope.
+    #[error("another session waits on the scope")]
+    ScopeTaken,
+    /// The session does not wait, or its wait is closed, so that it can get no timeout (C32).
+    #[error("the session does not wait")]
+    NotWaiting,
     /// The cursor of a walk is no longer valid, because a server was restarted or replaced, or
     /// slots moved. Further pages could leave out sessions; start the walk again (C21).
     #[error("the servers changed during the walk; start it again")]

@@ -24,6 +24,8 @@ mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod digest;
+mod due;
+mod due_loop;
 #[cfg(feature = "durable")]
 pub mod durable;
 pub mod error;
@@ -40,6 +42,7 @@ mod message_id;
 pub mod options;
 mod owner;
 mod payload;
+mod reason;
 mod release_when_dropped;
 mod reply;
 mod request;
@@ -50,6 +53,7 @@ mod scope;
 pub mod session;
 pub mod store;
 mod sync;
+mod timeout;
 mod token_text;
 mod ttl;
 mod url_parameters;
@@ -61,6 +65,8 @@ pub use backend::redis::{Pem, RedisConfig, RedisSessionStore};
 pub use blocking::Blocking;
 pub use claim::{ClaimOutcome, ClaimToken, Commit, Committed, Turn};
 pub use config::{SessionBackendConfig, create_async_session_store, create_session_store};
+pub use due::{DueOptions, DuePage};
+pub use due_loop::run_due;
 pub use error::{Conflict, ErrorCode, GreenticError, SessionErrorExt, SessionResult};
 pub use greentic_types::{ReplyScope, SessionData, SessionKey};
 pub use lease::LeaseWatch;
@@ -69,8 +75,10 @@ pub use options::{
     ClaimOptions, CommitOptions, CreateOptions, FindByUser, OperationId, ParkOptions,
     RemoveOptions, StartOptions, StoreOptions, Ttl, UpdateOptions,
 };
+pub use reason::Reason;
 pub use session::{ClearOutcome, CreateOutcome, Health, HealthWarning, ParkOutcome, Session};
 pub use store::SessionStore;
+pub use timeout::{Timeout, TimeoutKind, WaitTimeout};
 pub use worker::{Ending, Handled, NotHandled, Worker, WorkerOptions};
 
 /// Runs the code examples of the README.

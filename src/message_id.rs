@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use greentic_types::SessionKey;
+
 use crate::digest::digest_of;
 use crate::error::{SessionResult, invalid_input};
 
@@ -11,6 +13,7 @@ pub const MAX_MESSAGE_ID_BYTES: usize = 4096;
 // What the digests of ids begin with, so that ids of different kinds are never equal.
 const UNIQUE: &[u8] = b"message of a user\0";
 const IN_CONVERSATION: &[u8] = b"message in a conversation\0";
+const TIMEOUT: &[u8] = b"timeout of a wait\0";
 
 /// The channel's id of a message. Two deliveries of one message have equal ids (C16).
 ///
@@ -90,6 +93,14 @@ enum Fault {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct MessageDigest(pub [u8; 32]);
 
+impl MessageDigest {
+    /// The digest that the timeout of a wait has in place of a message (C33). No id of a sender has it.
+    pub fn of_timeout(key: &SessionKey, order: u64) -> Self {
+        let order = order.to_string();
+        Self(digest_of(TIMEOUT, [key.as_str(), order.as_str()]))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,7 +118,9 @@ mod tests {
             MessageId::in_conversation("a", "b"),
             MessageId::in_conversation("b", "a"),
         ];
+        let timeout = MessageDigest::of_timeout(&SessionKey::new("a"), 1).0;
         for (place, id) in ids.iter().enumerate() {
+            assert_ne!(digest(*id), timeout);
             for other in ids.iter().skip(place + 1) {
                 assert_ne!(digest(*id), digest(*other));
             }

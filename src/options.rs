@@ -10,8 +10,10 @@ use crate::clock::whole_millis;
 use crate::error::{SessionResult, invalid_input};
 use crate::ids::random_bits;
 use crate::reply::shown;
+use crate::timeout::Timeout;
 use greentic_types::SessionKey;
 
+pub use crate::due::MAX_DUE;
 pub use crate::find_by_user::FindByUser;
 pub use crate::ids::{MAX_ID_BYTES, MAX_SESSION_KEY_BYTES};
 pub use crate::message_id::MAX_MESSAGE_ID_BYTES;
@@ -277,6 +279,8 @@ pub struct ParkOptions {
     pub if_absent: bool,
     /// The id of this change (C14). Default: none.
     pub operation: Option<OperationId>,
+    /// The timeout of the wait (C32). Default: none.
+    pub timeout: Option<Timeout>,
 }
 
 impl ParkOptions {
@@ -287,6 +291,7 @@ impl ParkOptions {
             ttl: Ttl::Default,
             if_absent: false,
             operation: None,
+            timeout: None,
         }
     }
 
@@ -308,6 +313,13 @@ impl ParkOptions {
     #[must_use]
     pub const fn operation(mut self, operation: OperationId) -> Self {
         self.operation = Some(operation);
+        self
+    }
+
+    /// Sets [`ParkOptions::timeout`].
+    #[must_use]
+    pub const fn timeout(mut self, timeout: Timeout) -> Self {
+        self.timeout = Some(timeout);
         self
     }
 }

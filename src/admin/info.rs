@@ -7,6 +7,7 @@ use greentic_types::{FlowId, PackId, SessionKey};
 
 use super::{Finding, OwnerParts, Progress, ScanCursor, ScopeDigest};
 use crate::clock::Timestamp;
+use crate::timeout::WaitTimeout;
 
 /// A session, without its payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub struct SessionInfo {
     pub created: Option<Timestamp>,
     /// The deadline; `None` if it stays until removed (C12).
     pub deadline: Option<Timestamp>,
+    /// The timeout of its wait, if it has one (C32).
+    pub timeout: Option<WaitTimeout>,
     /// The size of the data, in bytes of JSON.
     pub bytes: u64,
 }
@@ -44,6 +47,15 @@ impl SessionInfo {
             SessionState::Idle => self.created,
         };
         from.map(|from| now.since(from))
+    }
+
+    /// Returns the time since the timeout of its wait came; `None` if it has none, if it is yet to
+    /// come, or while a worker holds the session.
+    #[must_use]
+    pub fn due_for(&self, now: Timestamp) -> Option<Duration> {
+        let timeout = self.timeout.filter(|timeout| timeout.at <= now)?;
+        let is_free = self.state.kind() == StateKind::Waiting;
+        is_free.then(|| now.since(timeout.at))
     }
 }
 

@@ -10,7 +10,7 @@ const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
-/// The number of sessions by state, env, tenant, flow, age and remaining time.
+/// The number of sessions by state, env, tenant, flow, age, remaining time and timeout.
 ///
 /// Its size grows with the number of tenants and flows, not with the number of sessions.
 ///
@@ -38,6 +38,14 @@ pub struct Stats {
     pub ages: Histogram,
     /// The times until their deadlines.
     pub expiries: Histogram,
+    /// The times until their timeouts, 0 for one that has come (C32).
+    pub timeouts: Histogram,
+    /// The waits whose timeouts have come, and that no worker holds.
+    pub due: u64,
+    /// For how long the first of these has been due; `None` if there are none. Where it grows beyond
+    /// the time between two calls of [`claim_due`](crate::AsyncSessionStore::claim_due), nobody makes
+    /// these calls, or they do not keep up.
+    pub longest_due: Option<Duration>,
     /// The sessions that cannot be read (C17); no other count includes them.
     pub unreadable: u64,
 }
@@ -61,6 +69,12 @@ impl Stats {
         self.ages.add(info.age(now));
         let left = info.deadline.map(|deadline| deadline.since(now));
         self.expiries.add(left);
+        let left = info.timeout.map(|timeout| timeout.at.since(now));
+        self.timeouts.add(left);
+        if let Some(late) = info.due_for(now) {
+            self.due += 1;
+            self.longest_due = self.longest_due.max(Some(late));
+        }
     }
 }
 
@@ -102,7 +116,8 @@ pub struct Histogram {
     /// The number of durations below each of [`Histogram::BOUNDS`], from the bound before it. The
     /// last bin has those from the last bound on.
     pub bins: [u64; 6],
-    /// The number of sessions without such a duration: no deadline, or an unknown age.
+    /// The number of sessions without such a duration: no deadline, no
+    /// timeout, or an unknown age.
     pub none: u64,
 }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Finding, OwnerParts, Progress, ScanCursor, hex_text};
 use crate::clock::Timestamp;
 use crate::reply::shown;
+use crate::timeout::WaitTimeout;
 
 /// One record of an export. Its JSON form is stable; `docs/contract.md` describes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -151,10 +152,13 @@ pub struct ExportedWait {
     /// The number of claims since it was parked.
     #[serde(default)]
     pub attempt: u32,
+    /// The timeout, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<WaitTimeout>,
 }
 
 impl ExportedWait {
-    /// Makes a wait that was not claimed yet.
+    /// Makes a wait that was not claimed yet, without a timeout.
     #[must_use]
     pub const fn new(scope: String, order: u64) -> Self {
         Self {
@@ -162,6 +166,7 @@ impl ExportedWait {
             order,
             since: None,
             attempt: 0,
+            timeout: None,
         }
     }
 }

@@ -194,6 +194,11 @@ fn info(found: Entry, now: Timestamp) -> Option<SessionInfo> {
         revision: found.head.revision,
         created: known(found.head.created),
         deadline: found.head.deadline,
+        timeout: found
+            .head
+            .wait
+            .and_then(|wait| wait.timeout)
+            .map(|stored| stored.timeout),
         bytes: summary.bytes,
     })
 }
@@ -380,6 +385,7 @@ fn exported(found: Entry) -> Option<Box<ExportedSession>> {
             order: wait.order,
             since: known(wait.since),
             attempt: wait.attempt,
+            timeout: wait.timeout.map(|stored| stored.timeout),
         }),
     }))
 }

@@ -13,6 +13,7 @@ use greentic_types::{SessionData, SessionKey};
 
 use crate::claim::{ClaimOutcome, ClaimToken};
 use crate::clock::Timestamp;
+use crate::due::DuePage;
 use crate::error::SessionResult;
 use crate::options::StoreOptions;
 use crate::owner::Owner;
@@ -126,6 +127,18 @@ pub(crate) trait Backend: Admin {
     fn release_dropped(&self, token: &ClaimToken);
 
     fn commit(&self, request: request::Commit) -> impl Future<Output = SessionResult<()>> + Send;
+
+    /// Hands out waits whose timeout has come, each to this caller alone (C33).
+    fn claim_due(
+        &self,
+        request: request::ClaimDue,
+    ) -> impl Future<Output = SessionResult<DuePage>> + Send;
+
+    /// Sets or takes away the timeout of a wait, and returns its instant (C32).
+    fn set_timeout(
+        &self,
+        request: request::SetTimeout,
+    ) -> impl Future<Output = SessionResult<Option<Timestamp>>> + Send;
 
     fn health(&self) -> impl Future<Output = SessionResult<Health>> + Send;
 }

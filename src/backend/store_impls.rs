@@ -15,6 +15,7 @@ use crate::async_store::AsyncSessionStore;
 use crate::blocking::wait_for;
 use crate::claim::{ClaimOutcome, ClaimToken, Commit, Committed};
 use crate::clock::Timestamp;
+use crate::due::{DueOptions, DuePage};
 use crate::error::SessionResult;
 use crate::ids::check_key;
 use crate::message_id::MessageId;
@@ -26,6 +27,7 @@ use crate::request;
 use crate::scope::ScopeDigests;
 use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
 use crate::store::SessionStore;
+use crate::timeout::Timeout;
 
 #[async_trait]
 impl<B: Backend> AsyncSessionStore for B {
@@ -172,6 +174,27 @@ impl<B: Backend> AsyncSessionStore for B {
         let request = request::Commit::new(self.options(), token, commit, options)?;
         Backend::commit(self, request).await?;
         Ok(Committed::new())
+    }
+
+    async fn claim_due(&self, options: &DueOptions) -> SessionResult<DuePage> {
+        Backend::claim_due(self, request::ClaimDue::new(options)?).await
+    }
+
+    async fn set_timeout(
+        &self,
+        key: &SessionKey,
+        timeout: Option<Timeout>,
+    ) -> SessionResult<Option<Timestamp>> {
+        Backend::set_timeout(self, request::SetTimeout::new(None, key, timeout)?).await
+    }
+
+    async fn set_timeout_fenced(
+        &self,
+        ctx: &TenantCtx,
+        key: &SessionKey,
+        timeout: Option<Timeout>,
+    ) -> SessionResult<Option<Timestamp>> {
+        Backend::set_timeout(self, request::SetTimeout::new(Some(ctx), key, timeout)?).await
     }
 
     async fn health(&self) -> SessionResult<Health> {

@@ -15,6 +15,10 @@ pub enum Need {
     /// Start claims ([`ClaimOptions::start`](crate::ClaimOptions::start)):
     /// [`Subject::both_apis`](super::Subject::both_apis), unless they are waived.
     Start,
+    /// Timeouts ([`ParkOptions::timeout`](crate::ParkOptions::timeout)) and
+    /// [`claim_due`](crate::AsyncSessionStore::claim_due), of a store whose turns no other worker takes:
+    /// [`Subject::both_apis`](super::Subject::both_apis), unless they are waived.
+    Timeouts,
     /// A clock that the case can move: [`Time::Manual`](super::Time::Manual).
     Clock,
     /// More stores, with other options: [`Subject::with_options`](super::Subject::with_options).
@@ -34,6 +38,7 @@ impl fmt::Display for Need {
             Self::AllOperations => "needs the operations beyond the nine methods",
             Self::FencedForms => "needs the fenced forms",
             Self::Start => "needs start claims",
+            Self::Timeouts => "needs timeouts",
             Self::Clock => "needs a clock that can be moved",
             Self::Options => "needs stores with other options",
             Self::Leftovers => "needs a count of what the store holds",

@@ -16,6 +16,7 @@ use crate::admin::{
 use crate::async_store::AsyncSessionStore;
 use crate::claim::{ClaimOutcome, ClaimToken, Commit};
 use crate::clock::Timestamp;
+use crate::due::{DueOptions, DuePage};
 use crate::error::{ErrorCode, GreenticError, SessionResult};
 use crate::message_id::MessageId;
 use crate::options::{
@@ -23,6 +24,7 @@ use crate::options::{
 };
 use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
 use crate::store::SessionStore;
+use crate::timeout::Timeout;
 
 pub(super) enum Store {
     NineMethods(Arc<dyn SessionStore>),
@@ -251,6 +253,27 @@ impl Store {
         options: CommitOptions,
     ) -> SessionResult<()> {
         operation!(self, commit(token, commit, options)).map(|_committed| ())
+    }
+
+    pub fn claim_due(&self, options: &DueOptions) -> SessionResult<DuePage> {
+        operation!(self, claim_due(options))
+    }
+
+    pub fn set_timeout(
+        &self,
+        key: &SessionKey,
+        timeout: Option<Timeout>,
+    ) -> SessionResult<Option<Timestamp>> {
+        operation!(self, set_timeout(key, timeout))
+    }
+
+    pub fn set_timeout_fenced(
+        &self,
+        ctx: &TenantCtx,
+        key: &SessionKey,
+        timeout: Option<Timeout>,
+    ) -> SessionResult<Option<Timestamp>> {
+        operation!(self, set_timeout_fenced(ctx, key, timeout))
     }
 
     pub fn scan(

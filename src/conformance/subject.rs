@@ -114,7 +114,7 @@ impl Subject {
             Need::AsyncApi => self.full.is_some(),
             // A user may not run the calls of operators; a store can leave methods to their default bodies, and
             // refuse an option.
-            Need::AllOperations | Need::FencedForms | Need::Start => {
+            Need::AllOperations | Need::FencedForms | Need::Start | Need::Timeouts => {
                 self.full.is_some() && self.waiver(need).is_none()
             }
             Need::Clock => matches!(self.time, Time::Manual(_)),

@@ -6,15 +6,19 @@ use std::time::Duration;
 use greentic_types::{EnvId, ReplyScope, SessionKey, TeamId, TenantCtx, TenantId, UserId};
 
 use super::api::Api;
-use super::ensure::{CaseResult, Failure};
+use super::ensure::{CaseResult, Failure, ensure_eq};
 use super::store::Store;
 use super::subject::Subject;
 use super::test_user::TestUser;
 #[cfg(doc)]
 use super::time::Time;
+use super::time::{LONG, TICK};
 use crate::admin::{ScanFilter, SessionInfo};
 use crate::async_store::AsyncSessionStore;
+use crate::claim::Turn;
+use crate::due::DueOptions;
 use crate::options::{FindByUser, StoreOptions};
+use crate::timeout::{Timeout, TimeoutKind};
 
 pub(super) struct TestEnv {
     pub store: Store,
@@ -117,6 +121,57 @@ impl TestEnv {
     /// See [`Time::pass`].
     pub fn pass(&self, ttl: Duration, passed: impl FnMut() -> CaseResult<bool>) -> CaseResult {
         self.subject.time.pass(ttl, passed)
+    }
+
+    /// Makes another store, empty, so that no other case takes what is due there.
+    pub fn alone(&self) -> CaseResult<Self> {
+        self.with_options(StoreOptions::new())
+    }
+
+    /// Claims one turn that is due at once or after this time.
+    pub fn due_after(&self, after: Duration, lease: Duration) -> CaseResult<Turn> {
+        let options = DueOptions::new(lease).limit(1);
+        let mut due = None;
+        self.pass(after, || {
+            due = self.store.claim_due(&options)?.turns.pop();
+            Ok(due.is_some())
+        })?;
+        match due {
+            Some(turn) => Ok(turn),
+            None => self.due_now(lease),
+        }
+    }
+
+    /// Claims one turn that is due now.
+    fn due_now(&self, lease: Duration) -> CaseResult<Turn> {
+        let due = self.store.claim_due(&DueOptions::new(lease).limit(1))?;
+        let turn = due.turns.into_iter().next();
+        turn.ok_or_else(|| Failure::new("nothing is due"))
+    }
+
+    /// Makes a wait due now, and claims its turn.
+    pub fn fired(&self, key: &SessionKey, kind: TimeoutKind, lease: Duration) -> CaseResult<Turn> {
+        self.fire(key, kind)?;
+        let turn = self.due_after(TICK, lease)?;
+        ensure_eq(turn.token.session_key(), key)?;
+        Ok(turn)
+    }
+
+    /// Makes a wait due now.
+    pub fn fire(&self, key: &SessionKey, kind: TimeoutKind) -> CaseResult {
+        let timeout = match kind {
+            TimeoutKind::Remind => Timeout::remind(Duration::ZERO),
+            TimeoutKind::Close => Timeout::close(Duration::ZERO),
+        };
+        self.store.set_timeout(key, Some(timeout))?;
+        Ok(())
+    }
+
+    /// Requires that no turn is due.
+    #[track_caller]
+    pub fn ensure_nothing_due(&self) -> CaseResult {
+        let due = self.store.claim_due(&DueOptions::new(LONG))?;
+        ensure_eq(due.turns, Vec::new())
     }
 
     /// Lets the deadline of a session pass.

@@ -15,6 +15,7 @@ use crate::owner::{Identity, Owner};
 use crate::payload;
 use crate::reply::{Reply, keep_newest};
 use crate::session::NewSession;
+use crate::timeout::WaitTimeout;
 
 pub(crate) struct Extend {
     pub fence: Option<Owner>,
@@ -80,6 +81,7 @@ pub(crate) struct ImportedWait {
     pub order: u64,
     pub since: Option<Timestamp>,
     pub attempt: u32,
+    pub timeout: Option<WaitTimeout>,
 }
 
 impl ImportedWait {
@@ -90,6 +92,13 @@ impl ImportedWait {
             order: exact("order", wait.order)?.max(1),
             since: optional_instant("since", wait.since)?,
             attempt: wait.attempt,
+            timeout: match wait.timeout {
+                Some(timeout) => {
+                    let at = instant("timeout", timeout.at)?;
+                    Some(WaitTimeout::new(at, timeout.kind))
+                }
+                None => None,
+            },
         })
     }
 }

@@ -4,6 +4,7 @@
 //! C4, C8, C12).
 
 mod admin;
+mod timeouts;
 
 use std::time::Duration;
 
@@ -23,10 +24,12 @@ use crate::payload;
 use crate::reply::Reply;
 use crate::scope::{ScopeDigest, ScopeDigests};
 use crate::session::NewSession;
+use crate::timeout::NextTimeout;
 
 #[cfg(feature = "redis")]
 pub(crate) use admin::ImportedMessage;
 pub(crate) use admin::{EraseOwner, Extend, Import, ImportMessages, Revoke};
+pub(crate) use timeouts::{ClaimDue, SetTimeout};
 
 /// C38: the owner that a session must have for a call in the fenced form; none for a call that takes
 /// the key alone.
@@ -127,6 +130,8 @@ pub(crate) struct Park {
     pub legacy_scope: ScopeDigest,
     pub session: NewSession,
     pub ttl: NextTtl,
+    /// Before the deadline, if the TTL is given.
+    pub timeout: Option<NextTimeout>,
     pub if_absent: bool,
     pub operation: Option<OperationId>,
     /// How many waits the owner may have; 0 for any number.
@@ -147,13 +152,15 @@ impl Park {
         let owner = Owner::of_wait(ctx, user, &data)?;
         let digests = ScopeDigests::of(scope)?;
         payload::check(&data, store.max_payload_bytes)?;
+        let ttl = NextTtl::new(options.ttl, store.default_ttl);
         Ok(Self {
             owner,
             scope: digests.ours,
             #[cfg(feature = "redis")]
             legacy_scope: digests.legacy,
             session: NewSession::new(key.clone(), data),
-            ttl: NextTtl::new(options.ttl, store.default_ttl),
+            timeout: timeouts::next(options.timeout, ttl)?,
+            ttl,
             if_absent: options.if_absent,
             operation: options.operation,
             max_waits: store.max_waits,
@@ -294,8 +301,21 @@ pub(crate) enum Next {
         scope: Option<ScopeDigests>,
         session: NewSession,
         ttl: NextTtl,
+        /// Before the deadline, if the TTL is given.
+        timeout: Option<NextTimeout>,
     },
     Finish,
+}
+
+impl Next {
+    /// The timeout of the wait, if there is one.
+    #[cfg(feature = "redis")]
+    pub const fn timeout(&self) -> Option<NextTimeout> {
+        match self {
+            Self::Park { timeout, .. } => *timeout,
+            Self::Finish => None,
+        }
+    }
 }
 
 impl Commit {
@@ -312,9 +332,11 @@ impl Commit {
                 let identity = Identity::of(&next.data.tenant_ctx)?;
                 token.owner.require_unchanged(true, &identity)?;
                 payload::check(&next.data, store.max_payload_bytes)?;
+                let ttl = NextTtl::new(next.ttl, store.default_ttl);
                 Next::Park {
                     scope: next.scope.as_ref().map(ScopeDigests::of).transpose()?,
-                    ttl: NextTtl::new(next.ttl, store.default_ttl),
+                    timeout: timeouts::next(next.timeout, ttl)?,
+                    ttl,
                     session: NewSession::new(token.key.clone(), next.data),
                 }
             }

@@ -1,9 +1,10 @@
 //! Extend, revoke and import (C24, C25, C26).
 
-use greentic_types::SessionKey;
-
 use super::start::to_replace;
-use super::{Head, Ledger, Remembered, Wait, live_or_deleted, named, other_holder, put_unclaimed};
+use super::{
+    Head, Ledger, Remembered, StoredTimeout, Wait, live_or_deleted, named, other_holder,
+    put_unclaimed,
+};
 use crate::admin::{ImportMode, ImportOutcome, RevokeOutcome};
 use crate::claim::TokenSecret;
 use crate::clock::{Timestamp, whole_millis};
@@ -62,20 +63,29 @@ pub(crate) fn import<L: Ledger>(
     {
         return Err(foreign_key());
     }
-    let displaced = to_displace(ledger, now, &request)?;
-    let taken = [stored.as_ref(), displaced.as_ref().map(|(_, head)| head)];
+    let wait = imported_wait(now, &request);
+    let scope = wait.as_ref().filter(|wait| !wait.has_left());
+    let scope = scope.map(|wait| wait.scope);
+    let displaced = match &scope {
+        Some(scope) => other_holder(ledger, now, &request.owner, scope, &key)?,
+        None => None,
+    };
+    let waiting = displaced.as_ref().filter(|(_, head)| !head.is_closed(now));
+    let taken = [stored.as_ref(), waiting.map(|(_, head)| head)];
     for head in taken.into_iter().flatten() {
         if request.mode == ImportMode::IfAbsent {
             return Ok(ImportOutcome::Exists);
         }
         head.require_unclaimed(now)?;
     }
-    let scope = request.wait.as_ref().map(|wait| wait.scope);
     let replaced = match &scope {
         Some(scope) => to_replace(ledger, now, &request.owner, scope, None)?,
         None => None,
     };
     ledger.skip_numbers(request.fencing);
+    if let Some(wait) = &wait {
+        ledger.skip_numbers(wait.order);
+    }
     let head = Head {
         names_user: Identity::of(&request.session.data().tenant_ctx)?
             .user
@@ -85,13 +95,13 @@ pub(crate) fn import<L: Ledger>(
         ttl: request.ttl,
         created: request.created.unwrap_or(now),
         operation: None,
-        wait: imported_wait(ledger, now, &request),
+        wait,
         owner: request.owner,
     };
     let owner = head.owner.clone();
     ledger.put(request.session, stored.as_ref(), head)?;
     if let Some((displaced, head)) = displaced {
-        ledger.put_head(&displaced, &head, head.displaced())?;
+        ledger.put_head(&displaced, &head, head.without_scope(now))?;
     }
     if let Some(scope) = scope.filter(|_| replaced.is_some()) {
         ledger.set_start(&owner, &scope, None)?;
@@ -104,40 +114,23 @@ pub(crate) fn import<L: Ledger>(
     Ok(ImportOutcome::Imported)
 }
 
-/// Returns another session that waits on the scope.
-fn to_displace<L: Ledger>(
-    ledger: &mut L,
-    now: Timestamp,
-    request: &request::Import,
-) -> SessionResult<Option<(SessionKey, Head)>> {
-    match &request.wait {
-        Some(wait) => other_holder(
-            ledger,
-            now,
-            &request.owner,
-            &wait.scope,
-            request.session.key(),
-        ),
-        None => Ok(None),
-    }
-}
-
-/// Makes the wait with its old position in the list, which other waits can have too.
-fn imported_wait<L: Ledger>(
-    ledger: &mut L,
-    now: Timestamp,
-    request: &request::Import,
-) -> Option<Wait> {
+/// Makes the wait with its old position in the list, which other waits can have too. It has left its scope
+/// if it is closed by now (C32).
+fn imported_wait(now: Timestamp, request: &request::Import) -> Option<Wait> {
     let wait = request.wait.as_ref()?;
-    ledger.skip_numbers(wait.order);
-    Some(Wait {
+    let mut imported = Wait {
         scope: wait.scope,
         order: wait.order,
         since: wait.since.unwrap_or(now),
         attempt: wait.attempt,
         lease: None,
         released: None,
-    })
+        timeout: wait.timeout.map(StoredTimeout::new),
+    };
+    if imported.is_closed(now) {
+        imported.leave_scope();
+    }
+    Some(imported)
 }
 
 /// C26: adds messages to those remembered; none is forgotten earlier, and none gets another reply. Each is

@@ -13,6 +13,7 @@ use crate::claim::{ClaimOutcome, ClaimToken, Turn};
 use crate::clock::{Timestamp, whole_millis};
 use crate::error::{Conflict, SessionResult, conflict};
 use crate::options::{LATEST_DEADLINE, StoreOptions};
+use crate::reason::Reason;
 use crate::request::{self, Next};
 use crate::scope::ScopeDigest;
 
@@ -62,12 +63,8 @@ pub(crate) fn claim<L: Ledger>(
         message: request.message,
         own_deadline: None,
     };
+    let taken = head.taken(lease.clone());
     let attempt = wait.attempt.saturating_add(1);
-    let mut taken = head.clone();
-    if let Some(wait) = &mut taken.wait {
-        wait.attempt = attempt;
-    }
-    taken.set_lease(lease.clone());
     ledger.put_head(&key, &head, taken)?;
     claimed(ledger, request, key, attempt, &lease)
 }
@@ -118,6 +115,7 @@ fn claimed<L: Ledger>(
     Ok(ClaimOutcome::Claimed(Turn {
         session: Some(session),
         token,
+        reason: Reason::Message,
         attempt,
         lease_until: lease.until,
     }))
@@ -229,6 +227,7 @@ fn commit_wait<L: Ledger>(
             scope,
             session,
             ttl,
+            timeout,
         } => {
             let here = || head.wait.as_ref().map(|wait| wait.scope);
             let next = NextWait {
@@ -239,11 +238,13 @@ fn commit_wait<L: Ledger>(
                     .ok_or_else(|| conflict(Conflict::ClaimLost))?,
                 session,
                 ttl,
+                timeout,
                 // Kept, so that a late repeat of the first park does not undo the commit (C14).
                 operation: head.operation,
                 // The worker has the turn already.
                 max_waits: 0,
                 start: None,
+                displaces: !head.is_closed(now),
             };
             next.register(ledger, now, Some(&head))?;
         }

@@ -36,6 +36,17 @@ impl Head {
         }
     }
 
+    /// Returns the head after one more claim. An earlier lease has ended.
+    pub(super) fn taken(&self, lease: Lease) -> Self {
+        let mut taken = self.clone();
+        if let Some(wait) = &mut taken.wait {
+            wait.attempt = wait.attempt.saturating_add(1);
+            wait.count_lapse();
+        }
+        taken.set_lease(lease);
+        taken
+    }
+
     /// Ends the claim, if there is one. The session has its own deadline again, which may have
     /// passed.
     pub(super) fn end_lease(&mut self) -> Option<Lease> {

@@ -6,12 +6,14 @@
 mod admin;
 mod claims;
 mod commit_outcome;
+mod due;
 mod erasure;
 mod lease;
 mod reads;
 mod sessions;
 mod start;
 mod starts;
+mod timeout;
 mod wait_list;
 mod waits;
 
@@ -32,6 +34,7 @@ use crate::session::{NewSession, Session};
 pub(crate) use admin::{extend, import, import_messages, revoke};
 pub(crate) use claims::{claim, commit, release, renew};
 pub(crate) use commit_outcome::CommitOutcome;
+pub(crate) use due::{claim_due, set_timeout};
 pub(crate) use erasure::{Erased, Erasure, Forgotten};
 #[cfg(feature = "redis")]
 pub(crate) use lease::LONGEST_HOLD;
@@ -43,6 +46,7 @@ pub(crate) use sessions::{create, remove, update};
 #[cfg(feature = "redis")]
 pub(crate) use start::SHORTEST_STAY;
 pub(crate) use start::Start;
+pub(crate) use timeout::{LONGEST_PAUSE, StoredTimeout};
 pub(crate) use wait_list::WaitList;
 pub(crate) use waits::{clear, park};
 
@@ -74,6 +78,7 @@ pub(crate) struct Wait {
     pub lease: Option<Lease>,
     /// The last token that was released, so that a repeated release succeeds (C14).
     pub released: Option<TokenSecret>,
+    pub timeout: Option<StoredTimeout>,
 }
 
 impl Wait {
@@ -96,15 +101,27 @@ pub(crate) struct Remembered {
 impl Head {
     /// Returns the position in the owner's list of waits, if the session waits.
     pub fn order(&self) -> Option<u64> {
-        self.wait.as_ref().map(|wait| wait.order)
+        self.routed_wait().map(|wait| wait.order)
     }
 
-    /// Returns the head of the session after another has taken its scope (C9).
+    /// Returns the head of the session without its wait.
+    #[cfg(feature = "durable")]
     pub fn displaced(&self) -> Self {
         Self {
             wait: None,
             ..self.clone()
         }
+    }
+
+    /// Returns the head of the session after another session or a start has taken its scope: it no longer
+    /// waits (C9), or its closed wait is off the scope for good (C32).
+    pub fn without_scope(&self, now: Timestamp) -> Self {
+        let mut head = self.clone();
+        head.wait = head.wait.filter(|wait| wait.is_closed(now));
+        if let Some(wait) = &mut head.wait {
+            wait.leave_scope();
+        }
+        head
     }
 
     pub fn is_live(&self, now: Timestamp) -> bool {
@@ -279,8 +296,8 @@ fn named<L: Ledger>(
         .ok_or_else(|| not_found(key))
 }
 
-/// Returns the live session that waits on a scope, unless it is `key`. Deletes one that has
-/// expired.
+/// Returns the live session that waits on a scope, unless it is `key`; also one whose wait is closed by
+/// now. Deletes one that has expired.
 fn other_holder<L: Ledger>(
     ledger: &mut L,
     now: Timestamp,
@@ -306,7 +323,7 @@ fn waiting<V: View>(
     scope: &ScopeDigest,
 ) -> SessionResult<Option<(SessionKey, Head)>> {
     let routed = view.routed(owner, scope, None)?;
-    Ok(routed.filter(|(_, head)| head.is_live(now)))
+    Ok(routed.filter(|(_, head)| head.is_live(now) && !head.is_closed(now)))
 }
 
 /// Writes a head whose claim ended: the session may be gone now.

@@ -38,7 +38,7 @@ pub(crate) fn list<V: View>(
 ) -> SessionResult<Option<V::Position>> {
     let page = view.routed_after(owner, after, PAGE)?;
     let live = page.sessions.into_iter();
-    let live = live.filter(|(_, head)| head.is_live(now));
+    let live = live.filter(|(_, head)| head.is_live(now) && !head.is_closed(now));
     waits.add(live.map(|(key, head)| (head.order().unwrap_or_default(), key)));
     Ok(page.next)
 }
@@ -53,7 +53,8 @@ fn only_wait<V: View>(
     loop {
         let page = view.routed_after(owner, after.as_ref(), FEW)?;
         for (key, head) in page.sessions {
-            if head.is_live(now) && only.replace(key).is_some() {
+            let waits = head.is_live(now) && !head.is_closed(now);
+            if waits && only.replace(key).is_some() {
                 return Err(multiple_waits());
             }
         }

@@ -9,6 +9,7 @@ use crate::claim::{ClaimOutcome, ClaimToken, Turn};
 use crate::clock::Timestamp;
 use crate::error::{Conflict, SessionResult, conflict};
 use crate::owner::{Owner, foreign_key};
+use crate::reason::Reason;
 use crate::request::{self, Next};
 use crate::scope::ScopeDigest;
 
@@ -43,7 +44,10 @@ pub(super) fn start<L: Ledger>(
     }
     let key = before.as_ref().map_or(&wanted.key, |before| &before.key);
     require_free(ledger, now, owner, key)?;
-    if before.is_none() {
+    // Nothing waits on the scope: its wait is closed (C32).
+    let closed = ledger.routed(owner, scope, None)?;
+    let closed = closed.filter(|(_, head)| head.is_live(now));
+    if before.is_none() && closed.is_none() {
         require_room(ledger, owner, wanted.max_waits)?;
     }
     let mut start = Start {
@@ -58,6 +62,9 @@ pub(super) fn start<L: Ledger>(
     };
     start.set_lease(now, request.lease_millis);
     ledger.set_start(owner, scope, Some(start.clone()))?;
+    if let Some((key, head)) = closed {
+        ledger.put_head(&key, &head, head.without_scope(now))?;
+    }
     Ok(started(request, *scope, &start))
 }
 
@@ -74,6 +81,7 @@ pub(super) fn started(request: request::Claim, scope: ScopeDigest, start: &Start
     ClaimOutcome::Claimed(Turn {
         session: None,
         token,
+        reason: Reason::Message,
         attempt: start.attempt,
         lease_until: start.until,
     })
@@ -154,6 +162,7 @@ pub(super) fn commit<L: Ledger>(
         scope: next_scope,
         session,
         ttl,
+        timeout,
     } = next
     {
         require_free(ledger, now, &token.owner, &token.key)?;
@@ -162,10 +171,12 @@ pub(super) fn commit<L: Ledger>(
             scope: next_scope.map_or(*scope, |scope| scope.ours),
             session,
             ttl,
+            timeout,
             operation: None,
             // It counted as a wait from the claim on.
             max_waits: 0,
             start: Some(token.secret),
+            displaces: true,
         };
         next.register(ledger, now, None)?;
     }

@@ -3,15 +3,18 @@
 use greentic_types::SessionKey;
 
 use super::start::to_replace;
-use super::{Head, Ledger, View, Wait, delete_session, live_or_deleted, other_holder, waiting};
+use super::{
+    Head, Ledger, StoredTimeout, View, Wait, delete_session, live_or_deleted, other_holder, waiting,
+};
 use crate::claim::TokenSecret;
 use crate::clock::Timestamp;
-use crate::error::{SessionResult, too_many_waits};
+use crate::error::{Conflict, SessionResult, conflict, too_many_waits};
 use crate::options::{NextTtl, OperationId};
 use crate::owner::{Owner, foreign_key};
 use crate::request;
 use crate::scope::ScopeDigest;
 use crate::session::{ClearOutcome, NewSession, ParkOutcome};
+use crate::timeout::NextTimeout;
 
 pub(crate) fn park<L: Ledger>(
     ledger: &mut L,
@@ -23,6 +26,7 @@ pub(crate) fn park<L: Ledger>(
         scope,
         session,
         ttl,
+        timeout,
         if_absent,
         operation,
         max_waits,
@@ -51,9 +55,11 @@ pub(crate) fn park<L: Ledger>(
         scope,
         session,
         ttl,
+        timeout,
         operation,
         max_waits,
         start: None,
+        displaces: true,
     };
     let revision = next.register(ledger, now, stored.as_ref())?;
     Ok(ParkOutcome::Registered { revision })
@@ -79,11 +85,14 @@ pub(super) struct NextWait {
     pub scope: ScopeDigest,
     pub session: NewSession,
     pub ttl: NextTtl,
+    pub timeout: Option<NextTimeout>,
     pub operation: Option<OperationId>,
     /// How many waits the owner may have; 0 for any number.
     pub max_waits: usize,
     /// The start claim that the wait ends.
     pub start: Option<TokenSecret>,
+    /// False if a session that waits on the scope stays there (C32).
+    pub displaces: bool,
 }
 
 impl NextWait {
@@ -94,16 +103,19 @@ impl NextWait {
         now: Timestamp,
         stored: Option<&Head>,
     ) -> SessionResult<u64> {
+        let ttl = self.ttl.over(stored.and_then(|stored| stored.ttl));
+        if let Some(timeout) = self.timeout {
+            timeout.require_within(ttl)?;
+        }
         let displaced = self.to_displace(ledger, now)?;
         let replaced = to_replace(ledger, now, &self.owner, &self.scope, self.start)?;
-        let is_new = stored.is_none_or(|stored| stored.wait.is_none());
+        let is_new = stored.is_none_or(|stored| stored.routed_wait().is_none());
         if is_new && displaced.is_none() && replaced.is_none() {
             require_room(ledger, &self.owner, self.max_waits)?;
         }
         let (owner, scope) = (self.owner.clone(), self.scope);
         let order = ledger.next_number(&self.owner, now)?;
         let revision = stored.map_or(1, |stored| stored.revision + 1);
-        let ttl = self.ttl.over(stored.and_then(|stored| stored.ttl));
         let head = Head {
             names_user: true,
             revision,
@@ -118,13 +130,17 @@ impl NextWait {
                 attempt: 0,
                 lease: None,
                 released: None,
+                timeout: self
+                    .timeout
+                    .map(|timeout| StoredTimeout::new(timeout.at(now))),
             }),
             owner: self.owner,
         };
         // First, because it fails if another owner takes the new key at the same time.
         ledger.put(self.session, stored, head)?;
         if let Some((key, head)) = displaced {
-            ledger.put_head(&key, &head, head.displaced())?;
+            let after = head.without_scope(now);
+            ledger.put_head(&key, &head, after)?;
         }
         if replaced.is_some() {
             ledger.set_start(&owner, &scope, None)?;
@@ -133,7 +149,7 @@ impl NextWait {
     }
 
     // Returns the session that waits on the scope. It will stay readable by its key, keep its
-    // deadline, and no longer wait.
+    // deadline, and no longer wait there.
     fn to_displace<L: Ledger>(
         &self,
         ledger: &mut L,
@@ -142,6 +158,9 @@ impl NextWait {
         let displaced = other_holder(ledger, now, &self.owner, &self.scope, self.session.key())?;
         if let Some((_, head)) = &displaced {
             head.require_unclaimed(now)?;
+            if !self.displaces && !head.is_closed(now) {
+                return Err(conflict(Conflict::ScopeTaken));
+            }
         }
         Ok(displaced)
     }

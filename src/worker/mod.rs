@@ -7,7 +7,7 @@ mod options;
 mod pauses;
 mod running;
 
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -24,7 +24,11 @@ use self::running::{Place, Running};
 use crate::async_store::AsyncSessionStore;
 use crate::before::before;
 use crate::claim::{ClaimOutcome, ClaimToken, Turn};
-use crate::error::{Conflict, ErrorCode, GreenticError, SessionErrorExt, invalid_input};
+use crate::due::DueOptions;
+use crate::due_loop::run_due_until;
+use crate::error::{
+    Conflict, ErrorCode, GreenticError, SessionErrorExt, SessionResult, invalid_input,
+};
 use crate::lease::{LeaseWatch, Renewals};
 use crate::message_id::MessageId;
 use crate::options::{ClaimOptions, MAX_LEASE, StartOptions};
@@ -149,6 +153,77 @@ impl Worker {
         stopped.unwrap_or(Err(NotHandled::Draining))
     }
 
+    /// Takes what is due ([`claim_due`](AsyncSessionStore::claim_due)), and runs your handler on each
+    /// turn, until [`drain`](Self::drain) begins and the turns in progress have ended.
+    ///
+    /// At most `limit` turns, 1 to [`MAX_DUE`](crate::options::MAX_DUE), are in progress at once. `work`
+    /// gets the turn, and a [`LeaseWatch`], as in [`handle`](Self::handle); [`Turn::owner`] says whose
+    /// turn it is. The lease is renewed, and a commit repeated, as there.
+    ///
+    /// A turn that is not committed is passed to `report`, and stays due. If the work or the commit
+    /// failed, its lease ends at once, and the turn is due again after a pause (C33): 1 second, doubled
+    /// with each failure of the wait, and at most 10 minutes. A message is not delayed by it.
+    ///
+    /// Everything runs in this future, on any runtime. Spawn it as a task of its own, in one process or
+    /// in many. If it is dropped, its turns are released.
+    ///
+    /// # Errors
+    /// The error of the store, once the turns in progress have ended, if it cannot be asked: the limit or
+    /// the lease is out of bounds, or the store has no timeouts. While the store is not reached, the call
+    /// goes on, and asks again after 5 seconds.
+    pub async fn run_due<W, A, E>(
+        &self,
+        limit: usize,
+        work: W,
+        report: impl Fn(NotHandled<E>),
+    ) -> SessionResult<()>
+    where
+        W: AsyncFn(&Turn, LeaseWatch) -> Result<A, E>,
+        A: Into<Ending>,
+    {
+        let Some(place) = self.running.enter() else {
+            return Ok(());
+        };
+        let drained = async {
+            place.unless_stopped(pending::<()>()).await;
+        };
+        let (work, report) = (&work, &report);
+        let handle = |turn: Turn, asked: Instant| async move {
+            if let Err(failed) = self.handle_due(&turn, asked, work).await {
+                report(failed);
+            }
+        };
+        let options = DueOptions::new(self.options.lease).limit(limit);
+        run_due_until(&*self.store, &options, drained, handle).await
+    }
+
+    async fn handle_due<W, A, E>(
+        &self,
+        turn: &Turn,
+        asked: Instant,
+        work: &W,
+    ) -> Result<(), NotHandled<E>>
+    where
+        W: AsyncFn(&Turn, LeaseWatch) -> Result<A, E>,
+        A: Into<Ending>,
+    {
+        let unless_ended = ReleaseWhenDropped::new(&*self.store, &turn.token);
+        let Some(place) = self.running.enter() else {
+            return Err(NotHandled::Draining);
+        };
+        let handled = self.resume(&place, turn, asked, work);
+        let Some(handled) = place.unless_stopped(handled).await else {
+            return Err(NotHandled::Draining);
+        };
+        if let Err(NotHandled::Work(_) | NotHandled::Store(_)) = &handled {
+            // A lease that ends without a release counts, so that a pause follows. If the call fails, the
+            // lease ends by itself.
+            let _ended = self.store.renew(&turn.token, Duration::ZERO).await;
+        }
+        unless_ended.end();
+        handled.map(|_handled| ())
+    }
+
     /// Ends the worker: it takes no new turns, waits until those in progress end, and releases those
     /// that have not ended after `limit`. Returns how many these are.
     ///
@@ -223,8 +298,25 @@ impl Worker {
         W: AsyncFnOnce(&Turn, LeaseWatch) -> Result<A, E>,
         A: Into<Ending>,
     {
+        let unless_committed = ReleaseWhenDropped::new(&*self.store, &turn.token);
+        let handled = self.resume(place, turn, asked, work).await?;
+        unless_committed.end();
+        Ok(handled)
+    }
+
+    /// Runs the work while the lease is renewed, and commits.
+    async fn resume<W, A, E>(
+        &self,
+        place: &Place<'_>,
+        turn: &Turn,
+        asked: Instant,
+        work: W,
+    ) -> Result<Handled, NotHandled<E>>
+    where
+        W: AsyncFnOnce(&Turn, LeaseWatch) -> Result<A, E>,
+        A: Into<Ending>,
+    {
         let token = &turn.token;
-        let unless_committed = ReleaseWhenDropped::new(&*self.store, token);
         place.has_turn(token);
         let renewals = Renewals::since(asked, self.options.lease);
         let committed = renewals.during(&*self.store, token, async |watch: LeaseWatch| {
@@ -234,11 +326,9 @@ impl Worker {
             }
             self.commit(token, ending.into()).await
         });
-        let reply = committed.await?;
-        unless_committed.end();
         Ok(Handled {
             duplicate: false,
-            reply,
+            reply: committed.await?,
         })
     }
 

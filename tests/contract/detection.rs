@@ -5,7 +5,7 @@ use greentic_session::conformance::run_filtered;
 use crate::faulty::{Fault, subject};
 
 /// A fault, and the cases that must find it.
-const FOUND_BY: [(Fault, &[&str]); 30] = [
+const FOUND_BY: [(Fault, &[&str]); 34] = [
     (
         Fault::RemoveKeepsTheList,
         &["c07_remove_takes_the_wait", "c12_the_deadline_is_exact"],
@@ -157,6 +157,31 @@ const FOUND_BY: [(Fault, &[&str]); 30] = [
     (
         Fault::SeesCreatedAlways,
         &["c06_a_store_may_see_waits_only"],
+    ),
+    (
+        Fault::NothingIsDue,
+        &[
+            "c33_a_turn_is_handed_out_at_its_instant",
+            "c33_calls_that_go_on_find_all_that_is_due",
+        ],
+    ),
+    (
+        Fault::ReleasesDueTurns,
+        &[
+            "c33_a_turn_is_handed_out_at_its_instant",
+            "c33_one_of_many_workers_has_the_turn",
+        ],
+    ),
+    (
+        Fault::FiresEarly,
+        &["c33_nothing_is_handed_out_before_its_instant"],
+    ),
+    (
+        Fault::NothingCloses,
+        &[
+            "c32_a_park_sets_the_timeout",
+            "c32_a_closed_wait_gives_up_its_scope",
+        ],
     ),
     (Fault::Panics, &["c05_get_needs_only_the_key"]),
 ];

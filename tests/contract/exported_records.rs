@@ -35,7 +35,8 @@ const SESSION: &str = r#"{
         "scope": "bf8a8d2df73a6de2e1ba13b4fa7d1ac9d6e41e5e2d4d9a4a6b7d57f2fd6a0f11",
         "order": 1700000000005,
         "since": 1700000000001,
-        "attempt": 2
+        "attempt": 2,
+        "timeout": {"at": 8999999999999, "kind": "close"}
     }
 }"#;
 

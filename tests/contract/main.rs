@@ -22,6 +22,7 @@ mod space;
 
 #[cfg(feature = "conformance")]
 mod detection;
+mod due_loop;
 #[cfg(all(feature = "conformance", feature = "durable"))]
 mod durable;
 #[cfg(feature = "conformance")]

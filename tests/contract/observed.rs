@@ -14,9 +14,9 @@ use greentic_session::clock::{ManualClock, Timestamp};
 use greentic_session::inmemory::InMemorySessionStore;
 use greentic_session::{
     AsyncSessionStore, ClaimOptions, ClaimOutcome, ClaimToken, ClearOutcome, Commit, CommitOptions,
-    Committed, CreateOptions, CreateOutcome, ErrorCode, GreenticError, Health, MessageId,
-    ParkOptions, ParkOutcome, RemoveOptions, ReplyScope, Session, SessionData, SessionKey,
-    SessionResult, StoreOptions, Ttl, UpdateOptions,
+    Committed, CreateOptions, CreateOutcome, DueOptions, DuePage, ErrorCode, GreenticError, Health,
+    MessageId, ParkOptions, ParkOutcome, RemoveOptions, ReplyScope, Session, SessionData,
+    SessionKey, SessionResult, StoreOptions, Timeout, Ttl, UpdateOptions,
 };
 use greentic_types::{TenantCtx, UserId};
 
@@ -26,6 +26,7 @@ pub struct Observed {
     renewals: AtomicUsize,
     claims: AtomicUsize,
     commits: AtomicUsize,
+    polls: AtomicUsize,
     /// Renewals fail.
     pub unreachable: AtomicBool,
     /// How the next commits fail.
@@ -59,6 +60,10 @@ impl Observed {
 
     pub fn commits(&self) -> usize {
         self.commits.load(Ordering::SeqCst)
+    }
+
+    pub fn polls(&self) -> usize {
+        self.polls.load(Ordering::SeqCst)
     }
 }
 
@@ -182,6 +187,22 @@ impl AsyncSessionStore for Observed {
             }
             None => self.inner.commit(token, commit, options).await,
         }
+    }
+
+    async fn claim_due(&self, options: &DueOptions) -> SessionResult<DuePage> {
+        self.polls.fetch_add(1, Ordering::SeqCst);
+        if self.unreachable.load(Ordering::SeqCst) {
+            return Err(GreenticError::new(ErrorCode::Unavailable, "no server"));
+        }
+        self.inner.claim_due(options).await
+    }
+
+    async fn set_timeout(
+        &self,
+        key: &SessionKey,
+        timeout: Option<Timeout>,
+    ) -> SessionResult<Option<Timestamp>> {
+        self.inner.set_timeout(key, timeout).await
     }
 
     async fn health(&self) -> SessionResult<Health> {

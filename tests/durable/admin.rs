@@ -9,10 +9,11 @@ use greentic_session::admin::{
     EraseMode, ExportRecord, Finding, FindingKind, ImportMode, ImportOutcome, OwnerSelection,
     VerifyMode,
 };
+use greentic_session::clock::ManualClock;
 use greentic_session::durable::DurableSessionStore;
 use greentic_session::{
-    Blocking, ClaimOptions, ClaimOutcome, ClearOutcome, Commit, CommitOptions, MessageId,
-    ParkOptions, SessionStore as _, StartOptions,
+    Blocking, ClaimOptions, ClaimOutcome, ClearOutcome, Commit, CommitOptions, DueOptions,
+    MessageId, ParkOptions, SessionStore as _, StartOptions, Timeout,
 };
 use redb::{ReadableDatabase, ReadableTable, TableDefinition};
 
@@ -20,9 +21,12 @@ use crate::samples::{ctx, key, scope, user};
 use crate::scratch::{Scratch, data};
 
 const LONG: Duration = Duration::from_secs(3600);
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 10] = [
     "sessions", "payloads", "routes", "owners", "messages", "ages", "expiry", "replies", "starts",
+    "due",
 ];
+/// Tables whose rows have no value.
+const KEYS_ALONE: [&str; 2] = ["expiry", "due"];
 
 type Rows = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
@@ -57,6 +61,7 @@ fn started(store: &Blocking<DurableSessionStore>, who: &str, name: &str) {
 fn park(store: &Blocking<DurableSessionStore>, who: &str, name: &str, ttl: Option<Duration>) {
     let mut options = ParkOptions::new();
     options.ttl = ttl.into();
+    options.timeout = Some(Timeout::remind(LONG / 2));
     let data = data(who, name);
     let parked = store.park(
         &ctx(who),
@@ -253,7 +258,10 @@ fn c11_a_route_to_a_session_that_waits_on_another_scope_is_ignored() {
 
 #[test]
 fn c23_every_damaged_row_is_found_and_source_rows_are_kept() {
-    for table in TABLES.into_iter().filter(|table| *table != "expiry") {
+    for table in TABLES
+        .into_iter()
+        .filter(|table| !KEYS_ALONE.contains(table))
+    {
         let scratch = Scratch::new();
         filled(&scratch, "anna");
         let victim = row(&scratch.path(), table, |_| true);
@@ -342,6 +350,39 @@ fn c23_a_damaged_row_is_set_aside_and_deleted() {
         assert_eq!(deleted.len(), kept, "{table}");
         assert!(deleted.iter().all(|finding| finding.repaired), "{table}");
         assert_eq!(verified(&store, VerifyMode::Check), [], "{table}");
+    }
+}
+
+#[test]
+fn c33_a_damaged_session_hides_no_due_turn() {
+    for (table, victim) in [("sessions", "a"), ("payloads", "a"), ("due", "a")] {
+        let scratch = Scratch::new();
+        let clock = Arc::new(ManualClock::default());
+        {
+            let store = Blocking::new(scratch.open_at(&clock));
+            park(&store, "anna", "a", None);
+            park(&store, "anna", "b", None);
+        }
+        let row = row(&scratch.path(), table, |key| {
+            key.ends_with(victim.as_bytes())
+        });
+        tamper(&scratch.path(), table, &row, |mut value| {
+            *value.last_mut()? ^= 1;
+            Some(value)
+        });
+        clock.advance(LONG);
+        let store = Blocking::new(scratch.open_at(&clock));
+        let ask = || store.claim_due(&DueOptions::new(LONG)).unwrap().turns;
+        let keys: Vec<_> = ask()
+            .iter()
+            .map(|turn| turn.token.session_key().clone())
+            .collect();
+        assert_eq!(keys, [key("b")], "{table}");
+        assert_eq!(ask(), [], "{table}");
+        let found = verified(&store, VerifyMode::Check);
+        assert!(!found.is_empty(), "{table}: it is reported");
+        let due = verified(&store, VerifyMode::Repair);
+        assert!(!due.is_empty(), "{table}");
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use greentic_session::clock::{ManualClock, Timestamp};
 use greentic_session::durable::DurableSessionStore;
 use greentic_session::{
-    Blocking, ClaimOptions, ClaimOutcome, Commit, CommitOptions, CreateOptions, MessageId,
-    ParkOptions, RemoveOptions, SessionErrorExt, StartOptions, UpdateOptions,
+    Blocking, ClaimOptions, ClaimOutcome, Commit, CommitOptions, CreateOptions, DueOptions,
+    MessageId, ParkOptions, RemoveOptions, SessionErrorExt, StartOptions, Timeout, UpdateOptions,
 };
 
 use crate::samples::{ctx, key, scope, user};
@@ -35,7 +35,7 @@ fn open(scratch: &Scratch, at: Timestamp) -> (Arc<DurableSessionStore>, Arc<Manu
 }
 
 /// Writes a session without a wait, and waits: with and without deadline, displaced, claimed,
-/// released, answered, and finished with a reply; and a start claim. One text contains escapes and a
+/// released, answered, with both kinds of timeouts, and finished with a reply; and a start claim. One text contains escapes and a
 /// character outside the BMP.
 fn write(store: &Arc<DurableSessionStore>) {
     let api = Blocking::from(Arc::clone(store));
@@ -81,6 +81,14 @@ fn write(store: &Arc<DurableSessionStore>) {
     let next = Commit::park(scope("next"), data("ann", "second"));
     api.commit(&claim("answered", "m-answered"), next, CommitOptions::new())
         .unwrap();
+    let (remind, close) = (Timeout::remind(HOUR), Timeout::close(MINUTE));
+    park(
+        "reminded",
+        "reminded",
+        "m",
+        ParkOptions::new().timeout(remind),
+    );
+    park("closing", "closing", "l", ParkOptions::new().timeout(close));
     let starting = api.claim(
         &ctx("ann"),
         &user("ann"),
@@ -97,7 +105,7 @@ fn write(store: &Arc<DurableSessionStore>) {
 
 fn assert_written(store: &Arc<DurableSessionStore>) {
     assert_consistent(store);
-    assert_eq!(store.held().unwrap(), (6, 1));
+    assert_eq!(store.held().unwrap(), (8, 1));
     let api = Blocking::from(Arc::clone(store));
     let found = |name: &str| {
         api.get(&key(name)).unwrap().map(|found| {
@@ -114,7 +122,10 @@ fn assert_written(store: &Arc<DurableSessionStore>) {
     assert_eq!(found("over"), None);
 
     let waits = api.waits(&ctx("ann"), &user("ann")).unwrap();
-    assert_eq!(waits, ["plain", "claimed", "released", "answered"].map(key));
+    let expected = [
+        "plain", "claimed", "released", "answered", "reminded", "closing",
+    ];
+    assert_eq!(waits, expected.map(key));
     let routed = |on: &str| api.find(&ctx("ann"), &user("ann"), &scope(on)).unwrap();
     assert_eq!(routed("plain"), Some(key("plain")));
     assert_eq!(routed("next"), Some(key("answered")));
@@ -154,6 +165,13 @@ fn assert_usable(store: &Arc<DurableSessionStore>, clock: &ManualClock) {
     assert_eq!(api.get(&key("plain")).unwrap(), None);
     for name in ["displaced", "claimed", "released", "answered"] {
         api.remove(&key(name), RemoveOptions::new()).unwrap();
+    }
+    let due = api.claim_due(&DueOptions::new(MINUTE)).unwrap().turns;
+    let keys: Vec<_> = due.iter().map(|turn| turn.token.session_key()).collect();
+    assert_eq!(keys, ["closing", "reminded"].map(key).each_ref());
+    for turn in &due {
+        let finish = CommitOptions::new();
+        api.commit(&turn.token, Commit::Finish, finish).unwrap();
     }
     clock.advance(24 * HOUR);
     store.sweep().unwrap();
@@ -210,7 +228,7 @@ fn the_fixture_has_the_documented_tables_and_version_1() {
     assert_eq!(
         tables,
         [
-            "ages", "expiry", "messages", "meta", "owners", "payloads", "replies", "routes",
+            "ages", "due", "expiry", "messages", "meta", "owners", "payloads", "replies", "routes",
             "sessions", "starts"
         ]
     );

@@ -28,7 +28,7 @@ const WARM: Duration = Duration::from_secs(1);
 const NAMESPACE: &str = "greentic:session";
 
 /// The cluster that the tests of this process share, one at a time.
-fn shared() -> Arc<Mutex<RedisCluster>> {
+pub fn shared() -> Arc<Mutex<RedisCluster>> {
     static SHARED: Mutex<Weak<Mutex<RedisCluster>>> = Mutex::new(Weak::new());
     let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
     shared.upgrade().unwrap_or_else(|| {
@@ -38,11 +38,11 @@ fn shared() -> Arc<Mutex<RedisCluster>> {
     })
 }
 
-fn alone(cluster: &Mutex<RedisCluster>) -> MutexGuard<'_, RedisCluster> {
+pub fn alone(cluster: &Mutex<RedisCluster>) -> MutexGuard<'_, RedisCluster> {
     cluster.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn config(cluster: &RedisCluster) -> RedisConfig {
+pub fn config(cluster: &RedisCluster) -> RedisConfig {
     RedisConfig::from_url(&cluster_url(cluster)).unwrap()
 }
 
@@ -164,7 +164,7 @@ fn is_master(server: &RedisServer) -> bool {
 }
 
 /// Waits until every master has its replica.
-fn recover(cluster: &RedisCluster) {
+pub fn recover(cluster: &RedisCluster) {
     for node in cluster.nodes().iter().filter(|node| !node.is_running()) {
         node.restart();
     }
@@ -350,6 +350,7 @@ fn c16_each_message_counts_once_during_a_failover() {
         times: 2,
         workers: 8,
         starts: false,
+        timeouts: false,
         flows: 12,
         lease: Duration::from_millis(500),
         open: &|| Arc::clone(&store),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use greentic_session::{
     Blocking, ClaimOptions, ClaimOutcome, Commit, CommitOptions, CreateOptions, MessageId,
-    ParkOptions, RedisConfig, RedisSessionStore, SessionKey,
+    ParkOptions, RedisConfig, RedisSessionStore, SessionKey, Timeout,
 };
 use greentic_session_testkit::{RedisCluster, own_servers, require, wait_until};
 use greentic_types::TenantCtx;
@@ -35,6 +35,7 @@ fn sample(cluster: &RedisCluster, namespace: &str, ttl: Option<Duration>) {
         let (ctx, key) = (ctx(name), SessionKey::new(key));
         let mut options = ParkOptions::new();
         options.ttl = ttl.into();
+        options.timeout = Some(Timeout::remind(MINUTE));
         let data = data(&ctx, "{}");
         let parked = store.park(&ctx, &user(name), &scope(key.as_str()), &key, data, options);
         let _parked = parked.unwrap();

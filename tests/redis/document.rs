@@ -42,6 +42,7 @@ impl Row {
     pub fn ends(&self, sessions_end: bool) -> bool {
         match self.expires {
             "with the session" | "with the last wait" | "after the session" => sessions_end,
+            "with the last deadline" => sessions_end,
             "with the last id" | "with the last reply" => true,
             "after a minute" | "when the next is due" => true,
             "never" => false,

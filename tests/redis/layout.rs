@@ -5,7 +5,7 @@ use std::time::Duration;
 use greentic_session::store::SessionStore;
 use greentic_session::{
     Blocking, ClaimOptions, ClaimOutcome, Commit, CommitOptions, CreateOptions, MessageId,
-    ParkOptions, SessionBackendConfig, SessionKey, StartOptions,
+    ParkOptions, SessionBackendConfig, SessionKey, StartOptions, Timeout,
 };
 use greentic_session_testkit::{Reply, require};
 use greentic_types::{TeamId, TenantCtx};
@@ -42,6 +42,7 @@ fn sample(space: &Space, ttl: Option<Duration>) {
     let park = |owner: &TenantCtx, name: &str, chat: &str| {
         let mut options = ParkOptions::new();
         options.ttl = ttl.into();
+        options.timeout = (name == "wait").then_some(Timeout::remind(MINUTE));
         let who = owner.user_id.clone().unwrap();
         let _parked = store
             .park(

@@ -41,6 +41,7 @@ mod readme;
 #[allow(deprecated)]
 mod round_trips;
 mod sentinel;
+mod timeouts;
 mod tls;
 #[cfg(feature = "conformance")]
 mod topologies;

@@ -1,5 +1,6 @@
 //! Many workers, every message delivered several times in any order, workers that stall and crash:
-//! each message must count once, and none may be lost (C16), also if it starts its flow (C27).
+//! each message must count once, and none may be lost (C16), also if it starts its flow (C27). Timeouts
+//! that race with the messages count once too (C32).
 #![allow(dead_code, clippy::unwrap_used)]
 
 use std::collections::VecDeque;
@@ -11,9 +12,9 @@ use std::time::Duration;
 
 use greentic_session::admin::ScanFilter;
 use greentic_session::{
-    AsyncSessionStore, ClaimOptions, ClaimOutcome, Commit, CommitOptions, Conflict, GreenticError,
-    MessageId, ParkOptions, ReplyScope, SessionData, SessionErrorExt, SessionKey, StartOptions,
-    Turn,
+    AsyncSessionStore, ClaimOptions, ClaimOutcome, Commit, CommitOptions, Conflict, DueOptions,
+    GreenticError, MessageId, ParkOptions, Reason, ReplyScope, SessionData, SessionErrorExt,
+    SessionKey, StartOptions, Timeout, Turn,
 };
 use greentic_types::{EnvId, FlowId, SessionCursor, TenantCtx, TenantId, UserId};
 
@@ -22,6 +23,10 @@ use greentic_types::{EnvId, FlowId, SessionCursor, TenantCtx, TenantId, UserId};
 const STALLS: u64 = 5;
 const CRASHES: u64 = 2;
 const CRASHES_AFTER: u64 = 2;
+
+/// Of a hundred deliveries, before how many a worker looks for timeouts, and how many it takes.
+const POLLS: u64 = 20;
+const DUE_AT_ONCE: usize = 4;
 
 /// How many deliveries of flows that start are shuffled together.
 const NEAR: usize = 24;
@@ -38,6 +43,8 @@ pub struct Torture<'a> {
     pub flows: usize,
     /// Whether the first message of a flow starts it; else it waits already.
     pub starts: bool,
+    /// Whether each wait has a timeout, of half a lease. The timeouts of every other flow close.
+    pub timeouts: bool,
     pub lease: Duration,
     /// The store that a worker uses: the same, or another on the same sessions.
     pub open: &'a (dyn Fn() -> Arc<dyn AsyncSessionStore> + Sync),
@@ -65,6 +72,8 @@ pub struct Tally {
     pub crashes_after_commit: usize,
     /// Turns that started a flow, and were taken over or not.
     pub starts: usize,
+    /// Commits of turns that came because nobody had answered in time.
+    pub timeouts: usize,
     pub lost: usize,
     pub doubled: usize,
 }
@@ -74,7 +83,7 @@ impl fmt::Display for Tally {
         write!(
             f,
             "{} messages, {} deliveries, {} redeliveries, {} takeovers, {} late commits refused, {} \
-             duplicates refused, {} unanswered calls, {} starts, lost = {}, doubled = {}",
+             duplicates refused, {} unanswered calls, {} starts, {} timeouts, lost = {}, doubled = {}",
             self.messages,
             self.deliveries,
             self.redeliveries,
@@ -83,6 +92,7 @@ impl fmt::Display for Tally {
             self.duplicates,
             self.unanswered,
             self.starts,
+            self.timeouts,
             self.lost,
             self.doubled
         )
@@ -139,10 +149,12 @@ impl Torture<'_> {
         let store = (self.open)();
         let waiting = if self.starts { 0 } else { self.flows };
         for flow in 0..waiting {
-            let state = "0".repeat(self.messages_of(flow));
+            let state = State::new(self.messages_of(flow));
             let (ctx, user, scope) = (ctx(flow), user(flow), scope());
-            let (key, data) = (key(flow), data(flow, state));
-            let park = store.park(&ctx, &user, &scope, &key, data, ParkOptions::new());
+            let (key, data) = (key(flow), data(flow, &state));
+            let mut options = ParkOptions::new();
+            options.timeout = self.timeout(flow);
+            let park = store.park(&ctx, &user, &scope, &key, data, options);
             let _parked = pollster::block_on(park).unwrap();
         }
         let run = Run {
@@ -166,18 +178,37 @@ impl Torture<'_> {
         let mut tally = run.tally.into_inner().unwrap();
         tally.messages = self.messages;
         tally.deliveries = self.messages * self.times;
+        let mut timeouts = 0;
         for flow in 0..self.flows {
-            let (ctx, user, scope) = (ctx(flow), user(flow), scope());
-            let key = pollster::block_on(store.find(&ctx, &user, &scope)).unwrap();
+            let key = match self.starts {
+                true => {
+                    let (ctx, user, scope) = (ctx(flow), user(flow), scope());
+                    pollster::block_on(store.find(&ctx, &user, &scope)).unwrap()
+                }
+                false => Some(key(flow)),
+            };
             let session = pollster::block_on(store.get(&key.unwrap())).unwrap();
-            let state = session.unwrap().data.context_json.clone();
-            tally.lost += state.bytes().filter(|count| *count == b'0').count();
-            tally.doubled += state.bytes().filter(|count| *count > b'1').count();
+            let state = State::of(&session.unwrap().data);
+            tally.lost += state.messages.iter().filter(|count| **count == 0).count();
+            tally.doubled += state.messages.iter().filter(|count| **count > 1).count();
+            timeouts += state.timeouts;
         }
+        assert_eq!(
+            timeouts, tally.timeouts,
+            "timeouts lost or doubled: {tally}"
+        );
         // A flow that was started twice left a session that no longer waits.
         let stats = pollster::block_on(store.stats(&ScanFilter::new())).unwrap();
         tally.doubled += usize::try_from(stats.total.sessions()).unwrap() - self.flows;
         tally
+    }
+
+    fn timeout(&self, flow: usize) -> Option<Timeout> {
+        let after = self.lease / 2;
+        self.timeouts.then(|| match flow % 2 {
+            0 => Timeout::remind(after),
+            _ => Timeout::close(after),
+        })
     }
 
     fn messages_of(&self, flow: usize) -> usize {
@@ -228,6 +259,9 @@ impl Run<'_> {
                 thread::yield_now();
                 continue;
             };
+            if self.torture.timeouts && dice.below(100) < POLLS {
+                self.poll(store.as_ref(), &mut dice);
+            }
             if self.answer(store.as_ref(), message, dice.below(100)) {
                 self.open.fetch_sub(1, Ordering::SeqCst);
             } else {
@@ -256,6 +290,11 @@ impl Run<'_> {
                 (self.torture.pass)(lease / 20);
                 return false;
             }
+            // Its wait has closed.
+            Ok(ClaimOutcome::NoWait) if self.torture.timeout(flow).is_some() => {
+                (self.torture.pass)(lease / 20);
+                return false;
+            }
             Ok(other) => panic!("the flow is lost: {other:?}"),
             Err(error) => {
                 self.unanswered(&error);
@@ -268,12 +307,14 @@ impl Run<'_> {
         if claim.attempt > 1 {
             self.count(|tally| tally.takeovers += 1);
         }
-        if chance < STALLS {
-            (self.torture.pass)(lease + lease / 2);
-        } else if chance < STALLS + CRASHES {
+        if !self.survives(chance) {
             return false;
         }
-        let committed = self.commit(store, &claim, message);
+        let count = |state: &mut State| state.messages[number] += 1;
+        let committed = self.commit(store, &claim, flow, count);
+        if committed {
+            self.count(|tally| tally.commits += 1);
+        }
         if committed && chance >= 100 - CRASHES_AFTER {
             self.count(|tally| tally.crashes_after_commit += 1);
             return false;
@@ -281,19 +322,57 @@ impl Run<'_> {
         committed
     }
 
-    /// Counts the message in the flow's state, and parks the flow again.
-    fn commit(&self, store: &dyn AsyncSessionStore, claim: &Turn, message: Message) -> bool {
-        let state = claim.data().map(|data| data.context_json.clone());
-        let new = || "0".repeat(self.torture.messages_of(message.flow));
-        let mut state = state.unwrap_or_else(new).into_bytes();
-        state[message.number] += 1;
-        let state = String::from_utf8(state).unwrap();
+    /// Takes turns that are due, and commits those that it survives.
+    fn poll(&self, store: &dyn AsyncSessionStore, dice: &mut Dice) {
+        let options = DueOptions::new(self.torture.lease).limit(DUE_AT_ONCE);
+        let page = match pollster::block_on(store.claim_due(&options)) {
+            Ok(page) => page,
+            Err(error) => return self.unanswered(&error),
+        };
+        for turn in page.turns {
+            assert_eq!(turn.reason, Reason::Timeout);
+            if turn.attempt > 1 {
+                self.count(|tally| tally.takeovers += 1);
+            }
+            if !self.survives(dice.below(100)) {
+                continue;
+            }
+            let user = turn.owner().user.unwrap();
+            let flow = user.as_str().trim_start_matches("user-").parse().unwrap();
+            if self.commit(store, &turn, flow, |state| state.timeouts += 1) {
+                self.count(|tally| tally.timeouts += 1);
+            }
+        }
+    }
+
+    /// Lets a worker stall, or go away: false.
+    fn survives(&self, chance: u64) -> bool {
+        let lease = self.torture.lease;
+        if chance < STALLS {
+            (self.torture.pass)(lease + lease / 2);
+        }
+        !(STALLS..STALLS + CRASHES).contains(&chance)
+    }
+
+    /// Counts in the flow's state, and parks the flow again.
+    fn commit(
+        &self,
+        store: &dyn AsyncSessionStore,
+        claim: &Turn,
+        flow: usize,
+        count: impl Fn(&mut State),
+    ) -> bool {
+        let state = claim.data().map(State::of);
+        let mut state = state.unwrap_or_else(|| State::new(self.torture.messages_of(flow)));
+        count(&mut state);
         loop {
-            let next = Commit::park(scope(), data(message.flow, state.clone()));
+            let mut next = Commit::park(scope(), data(flow, &state));
+            if let Some(timeout) = self.torture.timeout(flow) {
+                next = next.timeout(timeout);
+            }
             let Err(error) =
                 pollster::block_on(store.commit(&claim.token, next, CommitOptions::new()))
             else {
-                self.count(|tally| tally.commits += 1);
                 return true;
             };
             if error.conflict() == Some(&Conflict::ClaimLost) {
@@ -340,14 +419,43 @@ fn scope() -> ReplyScope {
     }
 }
 
-/// The state is a digit for each message: how often it was counted.
-fn data(flow: usize, state: String) -> SessionData {
+/// What a flow has counted.
+struct State {
+    /// How often each message was.
+    messages: Vec<u8>,
+    /// How often nobody answered.
+    timeouts: usize,
+}
+
+impl State {
+    fn new(messages: usize) -> Self {
+        Self {
+            messages: vec![0; messages],
+            timeouts: 0,
+        }
+    }
+
+    fn of(data: &SessionData) -> Self {
+        let (messages, timeouts) = data.context_json.split_once(' ').unwrap();
+        Self {
+            messages: messages.bytes().map(|digit| digit - b'0').collect(),
+            timeouts: timeouts.parse().unwrap(),
+        }
+    }
+
+    fn text(&self) -> String {
+        let messages = self.messages.iter().map(|count| char::from(b'0' + count));
+        format!("{} {}", messages.collect::<String>(), self.timeouts)
+    }
+}
+
+fn data(flow: usize, state: &State) -> SessionData {
     SessionData {
         tenant_ctx: ctx(flow),
         flow_id: FlowId::try_from("flow").unwrap(),
         pack_id: None,
         cursor: SessionCursor::new("node"),
-        context_json: state,
+        context_json: state.text(),
     }
 }
 

@@ -13,13 +13,14 @@ use super::clock::StoreClock;
 use super::config::DurableConfig;
 use super::file::{FileLock, Opened, catch_corruption, open, rewrite};
 use super::format::{FORMAT_VERSION, encode_payload};
-use super::rows::{Snapshot, session_of};
-use super::writer::{DurableLedger, Shared, Sweeper, UntakenClaim, Writer};
+use super::rows::{Snapshot, first_due, session_of};
+use super::writer::{DurableLedger, Shared, Sweeper, Untaken, Writer, claim_due};
 use crate::admin::{ImportOutcome, RevokeOutcome, ScanCursor, VerifyMode, VerifyPage};
 use crate::backend::{Admin, Backend, Depth, RefusedWaits, WalkPage, yield_now};
 use crate::blocking::wait_for;
 use crate::claim::{ClaimOutcome, ClaimToken};
 use crate::clock::{Clock, SystemClock, Timestamp};
+use crate::due::{DuePage, LONGEST_POLL};
 use crate::error::SessionResult;
 use crate::options::StoreOptions;
 use crate::owner::Owner;
@@ -416,9 +417,9 @@ impl Backend for DurableSessionStore {
         let limit = request.start.as_ref().map_or(0, |start| start.max_waits);
         let claim = self.write_within(request.owner.clone(), limit, |ledger, now| {
             let outcome = rules::claim(ledger, now, request)?;
-            Ok(UntakenClaim::new(outcome, shared))
+            Ok(Untaken::new(outcome, shared))
         });
-        claim.await.map(UntakenClaim::take)
+        claim.await.map(Untaken::take)
     }
 
     async fn renew(&self, request: request::Renew) -> SessionResult<Timestamp> {
@@ -446,6 +447,29 @@ impl Backend for DurableSessionStore {
             rules::commit(ledger.with_payload(payload), now, &options, request)
         });
         committed.await?.into_result()
+    }
+
+    async fn claim_due(&self, request: request::ClaimDue) -> SessionResult<DuePage> {
+        let first = self.read(|snapshot, now| Ok((first_due(snapshot)?, now)));
+        let (first, now) = first.await?;
+        match first.map(|at| at.since(now)) {
+            Some(Duration::ZERO) => {}
+            later => {
+                let next = later.unwrap_or(LONGEST_POLL);
+                return Ok(DuePage::new(Vec::new(), false, next));
+            }
+        }
+        let shared = Arc::downgrade(&self.shared);
+        let claim = self.write(move |ledger, now| {
+            let page = claim_due(ledger, now, request)?;
+            Ok(Untaken::new(page, shared))
+        });
+        claim.await.map(Untaken::take)
+    }
+
+    async fn set_timeout(&self, request: request::SetTimeout) -> SessionResult<Option<Timestamp>> {
+        self.write(move |ledger, now| rules::set_timeout(ledger, now, &request))
+            .await
     }
 
     async fn health(&self) -> SessionResult<Health> {

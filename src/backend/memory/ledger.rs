@@ -76,6 +76,7 @@ impl MemoryLedger<'_> {
     fn index(&mut self, hash: KeyHash, old: Option<&Head>, new: &Head) {
         let before = old.and_then(|head| head.deadline);
         self.shard.reschedule_session(hash, before, new.deadline);
+        self.reschedule_due(hash, old.and_then(Head::due_at), new.due_at());
         if old.and_then(position) == position(new) {
             return;
         }
@@ -91,6 +92,18 @@ impl MemoryLedger<'_> {
         routes.insert(Route { order, key: hash }, scope, |other| {
             follow(self.keys, &new.owner, other, Stored::scope)?
         });
+    }
+
+    fn reschedule_due(
+        &mut self,
+        hash: KeyHash,
+        before: Option<Timestamp>,
+        after: Option<Timestamp>,
+    ) {
+        if before != after {
+            self.shard.due.reschedule(hash, before, after);
+            self.owners.publish_due(self.shard);
+        }
     }
 
     fn unroute(&mut self, owner: &Owner, route: Option<Route>) {
@@ -119,7 +132,7 @@ fn route_of(key: KeyHash, head: &Head) -> Option<Route> {
 }
 
 fn position(head: &Head) -> Option<(ScopeDigest, u64)> {
-    head.wait.as_ref().map(|wait| (wait.scope, wait.order))
+    head.routed_wait().map(|wait| (wait.scope, wait.order))
 }
 
 impl View for MemoryLedger<'_> {
@@ -245,6 +258,7 @@ impl Ledger for MemoryLedger<'_> {
         let hash = self.keys.hash(key);
         drop(self.keys.remove(hash, key));
         self.shard.reschedule_session(hash, head.deadline, None);
+        self.reschedule_due(hash, head.due_at(), None);
         self.unroute(&head.owner, route_of(hash, head));
         Ok(())
     }

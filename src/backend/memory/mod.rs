@@ -8,6 +8,8 @@
 //! [`ledger`] gives the contract's rules their view of both while an owner is locked, [`walk`] reads
 //! both page by page, and [`verify`] compares them. [`store`] chooses the locks of each operation.
 
+mod claim_due;
+mod due;
 mod hashing;
 mod keys;
 mod ledger;

@@ -6,6 +6,7 @@ use greentic_types::SessionKey;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Slot;
 
+use super::due::{DueWaits, Earliest};
 use super::hashing::Hasher;
 use super::keys::KeyHash;
 use super::routes::Routes;
@@ -121,6 +122,7 @@ pub struct OwnerShard {
     session_expiry: BTreeSet<(Timestamp, KeyHash)>,
     message_expiry: BTreeSet<(Timestamp, OwnerHash)>,
     start_expiry: BTreeSet<(Timestamp, (OwnerHash, ScopeDigest))>,
+    pub due: DueWaits,
     last_number: u64,
     writes: usize,
 }
@@ -373,6 +375,7 @@ impl OwnerHash {
 
 pub struct Owners {
     shards: Box<[Padded<Mutex<OwnerShard>>]>,
+    earliest_due: Earliest,
     hasher: Hasher,
 }
 
@@ -385,12 +388,14 @@ impl Owners {
                 session_expiry: BTreeSet::new(),
                 message_expiry: BTreeSet::new(),
                 start_expiry: BTreeSet::new(),
+                due: DueWaits::default(),
                 last_number: 0,
                 writes: 0,
             }))
         };
         Self {
             shards: (0..SHARDS).map(shard).collect(),
+            earliest_due: Earliest::new(),
             hasher: Hasher::new(),
         }
     }
@@ -406,6 +411,16 @@ impl Owners {
 
     pub fn shard(&self, index: usize) -> &Mutex<OwnerShard> {
         &self.shards[index].0
+    }
+
+    /// The earliest instants at which something is due.
+    pub const fn earliest_due(&self) -> &Earliest {
+        &self.earliest_due
+    }
+
+    /// Lets callers without the lock of the shard know when it has something due.
+    pub fn publish_due(&self, shard: &OwnerShard) {
+        self.earliest_due.publish(shard.index, &shard.due);
     }
 
     pub fn shards(&self) -> impl Iterator<Item = &Mutex<OwnerShard>> {

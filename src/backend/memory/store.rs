@@ -1,10 +1,12 @@
 //! The in-memory store: which lock each operation takes.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use greentic_types::SessionKey;
 
+use super::claim_due::claim_due;
 use super::ledger::MemoryLedger;
 use super::shards::Shards;
 use super::stored::Stored;
@@ -15,6 +17,7 @@ use crate::admin::{ImportOutcome, RevokeOutcome, ScanCursor, VerifyMode, VerifyP
 use crate::backend::{Admin, Backend, Depth, RefusedWaits, WalkPage, yield_now};
 use crate::claim::{ClaimOutcome, ClaimToken};
 use crate::clock::{Clock, SystemClock, Timestamp};
+use crate::due::DuePage;
 use crate::error::{SessionResult, not_found};
 use crate::options::StoreOptions;
 use crate::owner::Owner;
@@ -42,6 +45,8 @@ pub struct InMemorySessionStore {
     clock: Box<dyn Clock>,
     options: StoreOptions,
     refused_waits: RefusedWaits,
+    /// How often what is due was asked for. Each call begins with another shard.
+    polls: AtomicUsize,
 }
 
 impl InMemorySessionStore {
@@ -65,6 +70,7 @@ impl InMemorySessionStore {
             clock: Box::new(clock),
             options,
             refused_waits: RefusedWaits::default(),
+            polls: AtomicUsize::new(0),
         }
     }
 
@@ -407,6 +413,17 @@ impl Backend for InMemorySessionStore {
             rules::commit(ledger, now, &options, request)
         })?;
         committed.into_result()
+    }
+
+    async fn claim_due(&self, request: request::ClaimDue) -> SessionResult<DuePage> {
+        let first = self.polls.fetch_add(1, Ordering::Relaxed);
+        claim_due(&self.shards, &*self.clock, first, &request)
+    }
+
+    async fn set_timeout(&self, request: request::SetTimeout) -> SessionResult<Option<Timestamp>> {
+        self.write_session(&request.key, |ledger, now| {
+            rules::set_timeout(ledger, now, &request)
+        })
     }
 
     async fn health(&self) -> SessionResult<Health> {

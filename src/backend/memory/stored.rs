@@ -6,7 +6,7 @@ use crate::claim::TokenSecret;
 use crate::clock::Timestamp;
 use crate::options::{OperationId, TtlMillis};
 use crate::owner::Owner;
-use crate::rules::{Head, Lease, Wait};
+use crate::rules::{Head, Lease, StoredTimeout, Wait};
 use crate::scope::ScopeDigest;
 use crate::session::Session;
 
@@ -33,12 +33,14 @@ struct Parked {
     since: Timestamp,
 }
 
-/// What few sessions have: those with a claim, and those whose last change has an operation id.
+/// What few sessions have: those with a claim or a timeout, and those whose last change has an operation
+/// id.
 struct Rare {
     operation: Option<OperationId>,
     attempt: u32,
     lease: Option<Lease>,
     released: Option<TokenSecret>,
+    timeout: Option<StoredTimeout>,
 }
 
 impl Stored {
@@ -65,12 +67,20 @@ impl Stored {
         &self.rest.owner
     }
 
+    /// The scope that leads to the session, if one does.
     pub fn scope(&self) -> Option<ScopeDigest> {
-        self.rest.parked.as_ref().map(|parked| parked.scope)
+        self.routed().map(|parked| parked.scope)
     }
 
+    /// The position in the owner's list, if the session has one.
     pub fn order(&self) -> Option<u64> {
-        self.rest.parked.as_ref().map(|parked| parked.order)
+        self.routed().map(|parked| parked.order)
+    }
+
+    fn routed(&self) -> Option<&Parked> {
+        let timeout = self.rest.rare.as_deref().and_then(|rare| rare.timeout);
+        let has_left = timeout.is_some_and(|stored| stored.closed);
+        self.rest.parked.as_ref().filter(|_| !has_left)
     }
 
     pub fn head(&self) -> Head {
@@ -91,6 +101,7 @@ impl Stored {
                 attempt: rare.map_or(0, |rare| rare.attempt),
                 lease: rare.and_then(|rare| rare.lease.clone()),
                 released: rare.and_then(|rare| rare.released),
+                timeout: rare.and_then(|rare| rare.timeout),
             }),
         }
     }
@@ -103,11 +114,13 @@ impl From<Head> for Rest {
             attempt: 0,
             lease: None,
             released: None,
+            timeout: None,
         };
         let parked = head.wait.map(|wait| {
             rare.attempt = wait.attempt;
             rare.lease = wait.lease;
             rare.released = wait.released;
+            rare.timeout = wait.timeout;
             Parked {
                 scope: wait.scope,
                 order: wait.order,
@@ -131,5 +144,6 @@ impl Rare {
             && self.attempt == 0
             && self.lease.is_none()
             && self.released.is_none()
+            && self.timeout.is_none()
     }
 }

@@ -5,15 +5,18 @@
 
 use greentic_types::SessionKey;
 
+use super::keys::KeyHash;
 use super::ledger::MemoryLedger;
 use super::shards::Shards;
+use super::stored::Stored;
 use super::walk::{Part, ScanPosition, walk_shards};
 use crate::admin::{Finding, FindingKind, Progress, ScanCursor, VerifyPage};
+use crate::clock::Timestamp;
 use crate::error::SessionResult;
 use crate::owner::Owner;
 use crate::rules::View;
 
-/// How many routes are looked at under one lock.
+/// How many routes or timeouts are looked at under one lock.
 const ROUTES_PER_STEP: usize = 256;
 
 /// Checks the next sessions and owners.
@@ -37,7 +40,14 @@ pub fn verify(
                     page.findings.extend(check_session(shards, &key)?);
                 }
             }
-            Part::Owners(owners) => {
+            Part::Owners {
+                shard,
+                is_first,
+                owners,
+            } => {
+                if is_first {
+                    page.findings.extend(dangling_due(shards, shard));
+                }
                 page.checked += owners.len() as u64;
                 for (_, owner) in owners {
                     page.findings.extend(dangling_routes(shards, &owner));
@@ -76,7 +86,12 @@ fn session_faults(
     if head.deadline.is_some_and(|deadline| !scheduled(deadline)) {
         found.push(missing("expiry", "the deadline is not indexed"));
     }
-    if let Some(wait) = &head.wait {
+    if let Some(at) = head.due_at()
+        && !ledger.shard.due.contains(ledger.keys.hash(key), at)
+    {
+        found.push(missing("due", "the timeout is not indexed"));
+    }
+    if let Some(wait) = head.routed_wait() {
         let routed = ledger.routed(owner, &wait.scope, None)?;
         if routed.is_none_or(|(routed, _)| routed != *key) {
             found.push(missing("routes", "the wait is not routed to"));
@@ -86,6 +101,27 @@ fn session_faults(
         }
     }
     Ok(found)
+}
+
+/// Looks at the timeouts of a shard in steps, each under the lock.
+fn dangling_due(shards: &Shards, shard: usize) -> Option<Finding> {
+    let (mut dangling, mut after) = (0, None);
+    loop {
+        let mut shard = shards.owners.shard(shard).lock();
+        let ledger = shards.ledger(&mut shard);
+        let step = ledger.shard.due.after(after, ROUTES_PER_STEP);
+        let leads = |(at, hash): &&(Timestamp, KeyHash)| {
+            let is_meant = |stored: &Stored| stored.head().due_at() == Some(*at);
+            ledger.keys.read_hashed(*hash, is_meant, |_| ()).is_some()
+        };
+        dangling += step.iter().filter(|entry| !leads(entry)).count();
+        after = step.last().copied();
+        if step.len() < ROUTES_PER_STEP {
+            break;
+        }
+    }
+    let reason = "a timeout leads nowhere";
+    (dangling > 0).then(|| Finding::new(FindingKind::Dangling, "due", None, reason))
 }
 
 /// Looks at the routes of an owner in steps, each under the lock.

@@ -105,14 +105,19 @@ impl ScanPosition {
 /// The entries of one shard that a page contains.
 pub enum Part {
     Keys(Vec<(KeyHash, SessionKey)>),
-    Owners(Vec<(OwnerHash, Owner)>),
+    /// The owners of a part of this shard.
+    Owners {
+        shard: usize,
+        is_first: bool,
+        owners: Vec<(OwnerHash, Owner)>,
+    },
 }
 
 impl Part {
     fn len(&self) -> usize {
         match self {
             Self::Keys(keys) => keys.len(),
-            Self::Owners(owners) => owners.len(),
+            Self::Owners { owners, .. } => owners.len(),
         }
     }
 
@@ -124,7 +129,7 @@ impl Part {
                 shard,
                 after: Some(*hash),
             }),
-            Self::Owners(owners) => owners.last().map(|(hash, _)| ScanPosition::Owners {
+            Self::Owners { owners, .. } => owners.last().map(|(hash, _)| ScanPosition::Owners {
                 shard,
                 after: Some(*hash),
             }),
@@ -148,8 +153,12 @@ pub fn walk_shards(
                 Part::Keys(shards.keys.after(shard, after, left))
             }
             ScanPosition::Owners { shard, after } => {
-                let shard = shards.owners.shard(shard).lock();
-                Part::Owners(shard.after(after, left))
+                let owners = shards.owners.shard(shard).lock().after(after, left);
+                Part::Owners {
+                    shard,
+                    is_first: after.is_none(),
+                    owners,
+                }
             }
         };
         let seen = part.len();
@@ -186,7 +195,7 @@ pub fn walk(
                     page.sessions.extend(entry(shards, &key, depth)?);
                 }
             }
-            Part::Owners(owners) => {
+            Part::Owners { owners, .. } => {
                 for (_, owner) in owners {
                     page.owners.push(owner_entry(shards, owner)?);
                 }

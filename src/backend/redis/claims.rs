@@ -1,5 +1,6 @@
 //! Claims: one worker resumes a wait, or starts a flow (C16, C27).
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -17,26 +18,41 @@ use crate::clock::Timestamp;
 use crate::error::{Conflict, SessionResult, conflict, too_many_waits};
 use crate::options::StoreOptions;
 use crate::payload;
+use crate::reason::Reason;
 use crate::reply::Reply;
 use crate::request::{self, Next};
 
-/// Claims a wait, or the start of a flow. If the future is dropped after the claim was sent, the
-/// claim is finished in the background, and released: no worker would know of it.
+/// Claims a wait, or the start of a flow.
 pub async fn claim(
     dispatcher: &Arc<Dispatcher>,
     request: request::Claim,
 ) -> SessionResult<ClaimOutcome> {
-    let runtime = Arc::clone(dispatcher.client.runtime()?);
     let sent = Arc::new(AtomicBool::new(false));
     let call = send_claim(Arc::clone(dispatcher), request, Arc::clone(&sent));
+    released_if_dropped(dispatcher, sent, call, |outcome| match outcome {
+        ClaimOutcome::Claimed(turn) => vec![turn],
+        _ => Vec::new(),
+    })
+    .await
+}
+
+/// Makes claims with a call that sets `sent` when it is sent. If the future is dropped after that, the
+/// call is finished in the background, and its turns are released: no worker would know of them.
+pub async fn released_if_dropped<T: Send + 'static>(
+    dispatcher: &Arc<Dispatcher>,
+    sent: Arc<AtomicBool>,
+    call: impl Future<Output = SessionResult<T>> + Send + 'static,
+    turns: fn(T) -> Vec<Turn>,
+) -> SessionResult<T> {
+    let runtime = Arc::clone(dispatcher.client.runtime()?);
     let dispatcher = Arc::clone(dispatcher);
-    let release_if_sent = move |call: BoxFuture<'static, SessionResult<ClaimOutcome>>| {
+    let release_if_sent = move |call: BoxFuture<'static, SessionResult<T>>| {
         if !sent.load(Ordering::Relaxed) {
             return;
         }
         runtime.spawn(async move {
-            if let Ok(ClaimOutcome::Claimed(claim)) = call.await {
-                let _released = release(&dispatcher, &claim.token).await;
+            for turn in call.await.map(turns).unwrap_or_default() {
+                let _released = release(&dispatcher, &turn.token).await;
             }
         });
     };
@@ -106,6 +122,7 @@ async fn send_claim(
     Ok(ClaimOutcome::Claimed(Turn {
         session: Some(session),
         token,
+        reason: Reason::Message,
         attempt: record.attempt,
         lease_until: record.lease_until,
     }))
@@ -184,11 +201,12 @@ pub async fn commit(
         };
         OwnerCall::new(&keys, keys.session(&token.key), arguments)
     };
-    let answer = match &request.next {
+    let mut answer = match &request.next {
         Next::Park {
             scope,
             session,
             ttl,
+            timeout,
         } => {
             let payload = payload::encode(session.data())?;
             let call = |extended| {
@@ -196,6 +214,7 @@ pub async fn commit(
                     scope: scope.map(|scope| scope.ours),
                     legacy_scope: scope.map(|scope| scope.legacy),
                     ttl: *ttl,
+                    timeout: *timeout,
                     extended,
                     payload: &payload,
                 }))
@@ -213,8 +232,13 @@ pub async fn commit(
             answer
         }
     };
+    let timeout = request.next.timeout();
     match answer.status {
-        Status::Ok => Ok(()),
+        Status::Ok => {
+            dispatcher.layout.expect(&token.owner, timeout);
+            Ok(())
+        }
+        Status::LateTimeout => Err(answer.late_timeout(timeout)),
         _ => answer.unexpected(),
     }
 }

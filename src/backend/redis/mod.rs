@@ -7,7 +7,10 @@
 //! 4. [`client`]: routing of calls to servers, and retries.
 //! 5. [`ownership`]: the location of an owner's keys, and the way from a session key to its owner.
 //! 6. [`dispatch`]: the dispatch of an operation to the owner's node.
-//! 7. [`store`], [`claims`], [`starts`], [`permissions`], [`health`] and [`admin`]: the operations.
+//! 7. [`store`], [`claims`], [`starts`], [`due`], [`permissions`], [`health`] and [`admin`]: the
+//!    operations.
+//!
+//! All layers know the slots of a Cluster ([`hash_slot`]).
 //!
 //! All I/O runs on threads of the library ([`transport::runtime`]), so a caller may block, or wait
 //! on any executor (C19).
@@ -17,8 +20,10 @@ mod claims;
 mod client;
 mod config;
 mod dispatch;
+mod due;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
+mod hash_slot;
 mod health;
 mod ownership;
 mod permissions;

@@ -13,6 +13,7 @@ use crate::error::{Conflict, SessionResult, conflict};
 use crate::options::{NextTtl, StoreOptions};
 use crate::owner::Owner;
 use crate::payload;
+use crate::reason::Reason;
 use crate::reply::Reply;
 use crate::request::{self, Next};
 use crate::scope::ScopeDigest;
@@ -44,6 +45,7 @@ pub fn started(
     let (lease_until, fencing) = (answer.timestamp()?, answer.number()?);
     Ok(ClaimOutcome::Claimed(Turn {
         session: None,
+        reason: Reason::Message,
         token: ClaimToken {
             owner: request.owner.clone(),
             key,
@@ -90,11 +92,12 @@ pub async fn commit(
         };
         OwnerCall::new(&keys, keys.session(key), arguments)
     };
-    let answer = match &request.next {
+    let mut answer = match &request.next {
         Next::Park {
             scope,
             session,
             ttl,
+            timeout,
         } => {
             let (payload, ttl) = (payload::encode(session.data())?, ttl.over(None));
             let park = |reservation| {
@@ -102,6 +105,7 @@ pub async fn commit(
                     scope: scope.map(|scope| scope.ours),
                     legacy_scope: scope.map(|scope| scope.legacy),
                     ttl,
+                    timeout: *timeout,
                     payload: &payload,
                     reservation,
                 }))
@@ -118,9 +122,14 @@ pub async fn commit(
         }
         Next::Finish => dispatcher.answer(call(None)).await?,
     };
+    let timeout = request.next.timeout();
     match answer.status {
         // An earlier attempt did it.
-        Status::Ok | Status::Duplicate => Ok(()),
+        Status::Ok | Status::Duplicate => {
+            dispatcher.layout.expect(owner, timeout);
+            Ok(())
+        }
+        Status::LateTimeout => Err(answer.late_timeout(timeout)),
         Status::Exists => Err(conflict(Conflict::KeyTaken)),
         _ => answer.unexpected(),
     }

@@ -13,10 +13,11 @@ use super::script::arguments;
 use super::script::reply::{Answer, outcome_unknown, revision_conflict};
 use super::script::status::Status;
 use super::script::wire::{FirstSent, OwnerCall, wait_limit};
-use super::{claims, health};
+use super::{claims, due, health};
 use crate::backend::{Backend, Data, RefusedWaits};
 use crate::claim::{ClaimOutcome, ClaimToken};
 use crate::clock::Timestamp;
+use crate::due::DuePage;
 use crate::error::{SessionResult, not_found, too_many_waits};
 use crate::options::{FindByUser, NextTtl, OperationId, StoreOptions};
 use crate::owner::{Identity, Owner};
@@ -250,6 +251,7 @@ impl Backend for RedisSessionStore {
                 scope: request.scope,
                 legacy_scope: request.legacy_scope,
                 ttl: request.ttl,
+                timeout: request.timeout,
                 operation,
                 if_absent: request.if_absent,
                 max_waits: wait_limit(request.max_waits),
@@ -263,11 +265,15 @@ impl Backend for RedisSessionStore {
             .write_reserving_key(owner, key, request.ttl, call)
             .await?;
         match answer.status {
-            Status::Ok => Ok(ParkOutcome::Registered {
-                revision: answer.number()?,
-            }),
+            Status::Ok => {
+                self.dispatcher.layout.expect(owner, request.timeout);
+                Ok(ParkOutcome::Registered {
+                    revision: answer.number()?,
+                })
+            }
             Status::Exists => answer.session_key().map(ParkOutcome::Exists),
             Status::Full => Err(too_many_waits(request.max_waits)),
+            Status::LateTimeout => Err(answer.late_timeout(request.timeout)),
             _ => answer.unexpected(),
         }
     }
@@ -383,6 +389,14 @@ impl Backend for RedisSessionStore {
 
     async fn commit(&self, request: request::Commit) -> SessionResult<()> {
         claims::commit(&self.dispatcher, self.options(), request).await
+    }
+
+    async fn claim_due(&self, request: request::ClaimDue) -> SessionResult<DuePage> {
+        due::claim_due(&self.dispatcher, request).await
+    }
+
+    async fn set_timeout(&self, request: request::SetTimeout) -> SessionResult<Option<Timestamp>> {
+        due::set_timeout(&self.dispatcher, request).await
     }
 
     async fn health(&self) -> SessionResult<Health> {

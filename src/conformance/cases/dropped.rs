@@ -14,10 +14,10 @@ use crate::message_id::MessageId;
 use crate::options::{ClaimOptions, CommitOptions, StartOptions};
 
 /// After how many polls a future is dropped: before it starts, while it waits, and somewhat later.
-const POLLS: [usize; 4] = [0, 1, 2, 20];
+pub(super) const POLLS: [usize; 4] = [0, 1, 2, 20];
 
 /// Polls a future so often, or until it is ready, and drops it.
-fn given_up<T>(future: impl Future<Output = T>, polls: usize) -> Option<T> {
+pub(super) fn given_up<T>(future: impl Future<Output = T>, polls: usize) -> Option<T> {
     let mut future = pin!(future);
     let mut context = Context::from_waker(Waker::noop());
     for _ in 0..polls {

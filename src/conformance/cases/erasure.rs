@@ -10,7 +10,7 @@ use crate::conformance::test_env::TestEnv;
 use crate::conformance::test_user::{TestUser, data_of};
 use crate::options::StoreOptions;
 
-fn tenant(ctx: &TenantCtx) -> OwnerSelection {
+pub(super) fn tenant(ctx: &TenantCtx) -> OwnerSelection {
     OwnerSelection::tenant(ctx.env.clone(), ctx.tenant.clone())
 }
 
@@ -18,7 +18,11 @@ fn tenant(ctx: &TenantCtx) -> OwnerSelection {
 const PAGE: usize = 20;
 
 /// Walks over the store, and returns the numbers of erased sessions and messages.
-fn run(env: &TestEnv, selection: &OwnerSelection, mode: EraseMode) -> CaseResult<(u64, u64)> {
+pub(super) fn run(
+    env: &TestEnv,
+    selection: &OwnerSelection,
+    mode: EraseMode,
+) -> CaseResult<(u64, u64)> {
     let (mut sessions, mut messages, mut after) = (0, 0, None::<ScanCursor>);
     loop {
         let page = env.store.erase(selection, mode, after.as_ref(), PAGE)?;

@@ -4,10 +4,12 @@
 
 mod claim_fence;
 mod claims;
+mod closes;
 mod commits;
 mod concurrency;
 mod crowds;
 mod dropped;
+mod due;
 mod erasure;
 mod executors;
 mod expiry;
@@ -31,6 +33,7 @@ mod start_records;
 mod starts;
 mod tenancy;
 mod time;
+mod timeouts;
 mod transfer;
 mod waits;
 
@@ -430,6 +433,46 @@ table! { $
     tenancy::c38_a_session_without_a_user_is_fenced_by_its_team [AllOperations, FencedForms];
     tenancy::c38_a_key_that_another_owner_took_is_fenced [AllOperations, FencedForms];
     tenancy::c38_an_expired_session_is_missing [AllOperations, FencedForms];
+    timeouts::c38_a_timeout_is_set_for_its_owner [AllOperations, FencedForms, Timeouts, Options];
+
+    timeouts::c32_a_park_sets_the_timeout [AllOperations, Timeouts, Options];
+    timeouts::c32_a_commit_sets_or_takes_away_the_timeout [AllOperations, Timeouts, Options];
+    timeouts::c32_a_start_can_have_a_timeout [AllOperations, Timeouts, Start, Options];
+    timeouts::c32_an_update_leaves_the_timeout [AllOperations, Timeouts, Options];
+    timeouts::c32_a_timeout_comes_before_the_deadline [AllOperations, Timeouts, Options];
+    timeouts::c32_the_default_ttl_is_a_limit_too [AllOperations, Timeouts, Start, Options];
+    timeouts::c32_set_timeout_moves_and_takes_away [AllOperations, Timeouts, Options];
+    timeouts::c32_set_timeout_refuses_what_it_cannot_do [AllOperations, Timeouts, Options];
+    timeouts::c32_a_timeout_goes_with_its_wait [AllOperations, Timeouts, Options];
+    timeouts::c32_a_timeout_after_the_deadline_never_fires [AllOperations, Timeouts, Options, Clock];
+    timeouts::c32_an_erased_wait_is_not_due [AllOperations, Timeouts, Options];
+    closes::c32_a_closed_wait_is_seen_by_its_key_alone [AllOperations, Timeouts, Options];
+    closes::c32_a_closed_wait_parks_on_its_free_scope [AllOperations, Timeouts, Options];
+    closes::c32_a_closed_wait_gives_up_its_scope [AllOperations, Timeouts, Options];
+    closes::c32_a_flow_starts_beside_a_closed_wait [AllOperations, Timeouts, Start, Options];
+    closes::c32_a_claim_in_time_keeps_the_wait_open [AllOperations, Timeouts, Options, Clock];
+    closes::c32_a_late_commit_displaces_nothing [AllOperations, Timeouts, Options, Clock];
+    closes::c32_a_start_takes_the_scope_for_good [AllOperations, Timeouts, Start, Options, Clock];
+    closes::c32_a_closed_wait_can_be_parked_anew [AllOperations, Timeouts, Options];
+    closes::c32_a_closed_wait_stays_until_its_deadline [AllOperations, Timeouts, Options, Clock];
+    closes::c32_a_closed_wait_that_was_handed_out_is_no_wait [AllOperations, Timeouts, Start, Options];
+    due::c33_a_turn_is_handed_out_at_its_instant [AllOperations, Timeouts, Options];
+    due::c33_nothing_is_handed_out_before_its_instant [AllOperations, Timeouts, Options, Clock];
+    due::c33_a_repeated_commit_does_nothing_more [AllOperations, Timeouts, Options];
+    due::c33_whichever_is_claimed_first_has_the_wait [AllOperations, Timeouts, Options];
+    due::c33_one_of_many_workers_has_the_turn [AllOperations, Timeouts, Options];
+    due::c33_a_worker_that_vanished_is_followed_after_a_pause [AllOperations, Timeouts, Options];
+    due::c33_pauses_double_up_to_ten_minutes [AllOperations, Timeouts, Options, Clock];
+    due::c33_a_pause_is_for_due_turns_alone [AllOperations, Timeouts, Options];
+    due::c33_a_turn_that_is_given_back_is_due_at_once [AllOperations, Timeouts, Options];
+    due::c33_calls_that_go_on_find_all_that_is_due [AllOperations, Timeouts, Options];
+    due::c33_the_earliest_of_an_owner_comes_first [AllOperations, Timeouts, Options, Clock];
+    due::c33_a_page_says_when_to_ask_again [AllOperations, Timeouts, Options, Clock];
+    due::c33_bad_calls_are_refused [AllOperations, Timeouts];
+    due::c33_a_claim_that_is_given_up_is_due_again [AllOperations, Timeouts, Options];
+    due::c33_what_was_due_while_the_store_was_closed_is_due [AllOperations, Timeouts, Reopen];
+    due::c33_a_reply_of_a_due_turn_is_kept_like_any_other [AllOperations, Timeouts, Options];
+    due::c34_nothing_is_left_of_timeouts [AllOperations, Timeouts, Options, Leftovers];
 }
 
 #[cfg(test)]

@@ -9,13 +9,21 @@ pub(super) const WORKERS: usize = 8;
 
 /// Runs `work` on `WORKERS` threads at once, and returns their results.
 pub(super) fn race<T: Send>(run: impl Fn(usize) -> CaseResult<T> + Sync) -> CaseResult<Vec<T>> {
-    let start = Barrier::new(WORKERS);
+    race_of(WORKERS, run)
+}
+
+/// As [`race`], with so many workers.
+pub(super) fn race_of<T: Send>(
+    workers: usize,
+    run: impl Fn(usize) -> CaseResult<T> + Sync,
+) -> CaseResult<Vec<T>> {
+    let start = Barrier::new(workers);
     thread::scope(|scope| {
         let work = |worker| {
             start.wait();
             run(worker)
         };
-        let threads: Vec<_> = (0..WORKERS)
+        let threads: Vec<_> = (0..workers)
             .map(|worker| scope.spawn(move || work(worker)))
             .collect();
         let joined = threads.into_iter().map(|thread| match thread.join() {

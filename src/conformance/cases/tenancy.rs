@@ -22,6 +22,7 @@ use crate::mapping::{self, Keyed, MIN_SECRET_BYTES};
 use crate::message_id::MessageId;
 use crate::options::{ClaimOptions, CreateOptions, ParkOptions, RemoveOptions, Ttl, UpdateOptions};
 use crate::session::{ClearOutcome, CreateOutcome};
+use crate::timeout::Timeout;
 
 /// A caller who is not the owner of the session `key`.
 struct Stranger<'s> {
@@ -64,6 +65,9 @@ const OPERATIONS: &[(&str, Access)] = &[
     ("release", Access::Token),
     ("release_dropped", Access::Token),
     ("commit", Access::Token),
+    ("claim_due", Access::Operator),
+    ("set_timeout", Access::Key),
+    ("set_timeout_fenced", Access::Owner(set_timeout_fenced)),
     ("health", Access::Operator),
     ("scan", Access::Owner(scan)),
     ("stats", Access::Owner(stats)),
@@ -118,6 +122,18 @@ fn extend_fenced(caller: &Stranger<'_>) -> CaseResult {
 
 fn revoke_fenced(caller: &Stranger<'_>) -> CaseResult {
     ensure_not_found(caller.store.revoke_fenced(caller.ctx, caller.key))
+}
+
+fn set_timeout_fenced(caller: &Stranger<'_>) -> CaseResult {
+    let timeout = Some(Timeout::remind(SHORT));
+    let set = caller
+        .store
+        .set_timeout_fenced(caller.ctx, caller.key, timeout);
+    match set {
+        // It has no timeouts.
+        Err(error) if error.code == ErrorCode::InvalidInput => Ok(()),
+        set => ensure_not_found(set),
+    }
 }
 
 fn park(caller: &Stranger<'_>) -> CaseResult {
@@ -328,6 +344,7 @@ fn ensure_missing(store: &Store, ctx: &TenantCtx, key: &SessionKey) -> CaseResul
         remove_fenced,
         extend_fenced,
         revoke_fenced,
+        set_timeout_fenced,
     ] {
         call(&caller)?;
     }

@@ -1,7 +1,8 @@
 //! The faults in arguments and errors.
 
 use greentic_session::{
-    AsyncSessionStore, ErrorCode, GreenticError, ReplyScope, SessionData, SessionResult, Ttl,
+    AsyncSessionStore, ErrorCode, GreenticError, ReplyScope, SessionData, SessionResult, Timeout,
+    TimeoutKind, Ttl,
 };
 use greentic_types::TenantCtx;
 
@@ -22,6 +23,17 @@ impl Faulty {
             return ctx.clone().with_team(None);
         }
         ctx.clone()
+    }
+
+    pub(super) fn timeout(&self, timeout: Option<Timeout>) -> Option<Timeout> {
+        let mut timeout = timeout?;
+        if self.has(Fault::FiresEarly) {
+            timeout.after /= 2;
+        }
+        if self.has(Fault::NothingCloses) {
+            timeout.kind = TimeoutKind::Remind;
+        }
+        Some(timeout)
     }
 
     pub(super) fn data(&self, mut data: SessionData) -> SessionData {

@@ -32,5 +32,9 @@ pub enum Fault {
     ImportLosesMessages,
     SeesCreatedAlways,
     HidesStarts,
+    NothingIsDue,
+    ReleasesDueTurns,
+    FiresEarly,
+    NothingCloses,
     Panics,
 }

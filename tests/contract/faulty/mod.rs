@@ -17,9 +17,9 @@ use greentic_session::conformance::{Need, Subject, Time};
 use greentic_session::inmemory::InMemorySessionStore;
 use greentic_session::{
     AsyncSessionStore, ClaimOptions, ClaimOutcome, ClaimToken, ClearOutcome, Commit, CommitOptions,
-    Committed, CreateOptions, CreateOutcome, FindByUser, Health, MessageId, ParkOptions,
-    ParkOutcome, RemoveOptions, ReplyScope, Session, SessionData, SessionKey, SessionResult,
-    StoreOptions, Ttl, Turn, UpdateOptions,
+    Committed, CreateOptions, CreateOutcome, DueOptions, DuePage, FindByUser, Health, MessageId,
+    ParkOptions, ParkOutcome, RemoveOptions, ReplyScope, Session, SessionData, SessionKey,
+    SessionResult, StoreOptions, Timeout, Ttl, Turn, UpdateOptions,
 };
 use greentic_types::{TenantCtx, UserId};
 
@@ -164,6 +164,7 @@ impl AsyncSessionStore for Faulty {
         mut options: ParkOptions,
     ) -> SessionResult<ParkOutcome> {
         options.ttl = self.ttl(options.ttl);
+        options.timeout = self.timeout(options.timeout);
         options.if_absent &= !self.has(Fault::IgnoresIfAbsent);
         let (place, routed) = (self.ctx(ctx), self.scope(scope));
         let parked = self
@@ -290,6 +291,27 @@ impl AsyncSessionStore for Faulty {
             return Ok(Committed::new());
         }
         self.reported(committed, "zq-nobody")
+    }
+
+    async fn claim_due(&self, options: &DueOptions) -> SessionResult<DuePage> {
+        if self.has(Fault::NothingIsDue) {
+            return Ok(DuePage::new(Vec::new(), false, Duration::ZERO));
+        }
+        let page = self.inner().claim_due(options).await?;
+        if self.has(Fault::ReleasesDueTurns) {
+            for turn in &page.turns {
+                self.inner().release(&turn.token).await?;
+            }
+        }
+        Ok(page)
+    }
+
+    async fn set_timeout(
+        &self,
+        key: &SessionKey,
+        timeout: Option<Timeout>,
+    ) -> SessionResult<Option<Timestamp>> {
+        self.inner().set_timeout(key, self.timeout(timeout)).await
     }
 
     async fn health(&self) -> SessionResult<Health> {

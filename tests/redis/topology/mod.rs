@@ -57,7 +57,8 @@ impl Servers {
             // twice the response timeout.
             Self::Cluster(_) => config
                 .response_timeout(Duration::from_millis(1500))
-                .pointer_sweep(Some(Duration::from_millis(500))),
+                .pointer_sweep(Some(Duration::from_millis(500)))
+                .due_coverage(Some(Duration::from_secs(2))),
             _ => config,
         }
     }

@@ -15,7 +15,7 @@ const LAYERED: &[Layered] = &[
     Layered {
         directory: "src/backend/redis",
         layers: &[
-            &["config"],
+            &["config", "hash_slot"],
             &["transport"],
             &["script"],
             &["client"],
@@ -24,6 +24,7 @@ const LAYERED: &[Layered] = &[
             &[
                 "store",
                 "claims",
+                "due",
                 "starts",
                 "permissions",
                 "health",

@@ -5,8 +5,8 @@ use greentic_types::{GreenticError, SessionKey};
 use crate::admin::{Finding, FindingKind};
 use crate::backend::durable::format::{
     Damage, Expiry, MessageRow, OwnerState, Replies, Table, age_key, body_length, decode_digest,
-    decode_head, decode_scope, decode_session_key, decode_start, route_key, split_owner_key,
-    unseal,
+    decode_due, decode_head, decode_scope, decode_session_key, decode_start, due_key, route_key,
+    split_owner_key, unseal,
 };
 use crate::backend::durable::rows::{Rows, leads_to, message, owner_state, session_of, start};
 use crate::clock::Timestamp;
@@ -127,7 +127,7 @@ pub struct Check<'a, R>(pub &'a R);
 impl<R: Rows> Check<'_, R> {
     pub fn row(&self, table: Table, key: &[u8], value: &[u8]) -> Checked {
         let body = match table {
-            Table::Expiry => value,
+            Table::Expiry | Table::Due => value,
             _ => unseal(key, value)?,
         };
         match table {
@@ -140,6 +140,7 @@ impl<R: Rows> Check<'_, R> {
             Table::Messages => self.message(key, body),
             Table::Ages => self.age(key, body),
             Table::Expiry => self.expiry(key),
+            Table::Due => self.due(key),
             Table::Starts => self.start(key, body),
             Table::Replies => self.reply(key),
         }
@@ -183,7 +184,11 @@ impl<R: Rows> Check<'_, R> {
             let indexed = self.has(Table::Expiry, &expiry)?;
             expect(indexed, missing, "the deadline is not indexed")?;
         }
-        let Some(wait) = &head.wait else {
+        if let Some(at) = head.due_at() {
+            let indexed = self.has(Table::Due, &due_key(at, &key))?;
+            expect(indexed, missing, "the timeout is not indexed")?;
+        }
+        let Some(wait) = head.routed_wait() else {
             return Ok(());
         };
         let scope = route_key(&head.owner, &wait.scope);
@@ -281,6 +286,16 @@ impl<R: Rows> Check<'_, R> {
             state.replies.count > 0,
             missing,
             "the owner counts no reply",
+        )
+    }
+
+    fn due(&self, key: &[u8]) -> Checked {
+        let (at, session) = decode_due(key)?;
+        let due = self.head(&session)?.due_at();
+        expect(
+            due == Some(at),
+            FindingKind::Dangling,
+            "nothing is due then",
         )
     }
 

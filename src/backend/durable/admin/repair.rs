@@ -6,7 +6,7 @@ use super::check::{Check, Fault, FaultyRow, count_replies, quarantine_key};
 use crate::admin::{Finding, FindingKind, VerifyMode};
 use crate::backend::durable::format::{
     Expiry, MessageRow, OwnerState, Table, age_key, decode_digest, decode_head, decode_scope,
-    decode_session_key, decode_start, owner_key, route_key, split_owner_key, unseal,
+    decode_session_key, decode_start, due_key, owner_key, route_key, split_owner_key, unseal,
 };
 use crate::backend::durable::rows::{Rows, leads_to, owner_state, route};
 use crate::backend::durable::writer::DurableLedger;
@@ -88,7 +88,7 @@ fn repair_row(ledger: &mut DurableLedger<'_, '_>, row: &FaultyRow) -> SessionRes
         Table::Starts => start(ledger, &row.key),
         Table::Owners => recount_of(ledger, &row.key),
         Table::Meta | Table::Quarantine => Ok(()),
-        Table::Payloads | Table::Expiry => {
+        Table::Payloads | Table::Expiry | Table::Due => {
             ledger.remove_row(row.table, row.key.clone());
             Ok(())
         }
@@ -121,7 +121,10 @@ fn session(ledger: &mut DurableLedger<'_, '_>, bytes: &[u8]) -> SessionResult<()
             None,
         );
     }
-    let Some(wait) = &head.wait else {
+    if let Some(at) = head.due_at() {
+        ledger.add_row(Table::Due, due_key(at, &key), None);
+    }
+    let Some(wait) = head.routed_wait() else {
         return Ok(());
     };
     // A route that cannot be read counts as missing.

@@ -84,6 +84,7 @@ const CHECKED: [Table; 10] = [
     Table::Ages,
     Table::Replies,
     Table::Expiry,
+    Table::Due,
     Table::Owners,
     Table::Quarantine,
 ];

@@ -5,8 +5,9 @@ use crate::clock::Timestamp;
 use crate::message_id::MessageDigest;
 use crate::options::{OperationId, TtlMillis};
 use crate::owner::Owner;
-use crate::rules::{Head, Lease, Wait};
+use crate::rules::{Head, Lease, StoredTimeout, Wait};
 use crate::scope::ScopeDigest;
+use crate::timeout::{TimeoutKind, WaitTimeout};
 
 // Which optional parts follow the fixed ones.
 const NAMES_USER: u8 = 1;
@@ -16,11 +17,17 @@ const HAS_WAIT: u8 = 1 << 3;
 const HAS_LEASE: u8 = 1 << 4;
 const HAS_RELEASED: u8 = 1 << 5;
 const HAS_TTL: u8 = 1 << 6;
-const ALL_FLAGS: u8 = (1 << 7) - 1;
+const HAS_TIMEOUT: u8 = 1 << 7;
+
+// The kinds of timeouts.
+const REMINDS: u8 = 1;
+const CLOSES: u8 = 2;
+const HAS_CLOSED: u8 = 3;
 
 pub fn encode_head(head: &Head) -> Vec<u8> {
     let lease = head.wait.as_ref().and_then(|wait| wait.lease.as_ref());
     let released = head.wait.as_ref().and_then(|wait| wait.released);
+    let timeout = head.wait.as_ref().and_then(|wait| wait.timeout);
     let flag = |set: bool, flag: u8| if set { flag } else { 0 };
     let flags = flag(head.names_user, NAMES_USER)
         | flag(head.deadline.is_some(), HAS_DEADLINE)
@@ -28,7 +35,8 @@ pub fn encode_head(head: &Head) -> Vec<u8> {
         | flag(head.wait.is_some(), HAS_WAIT)
         | flag(lease.is_some(), HAS_LEASE)
         | flag(released.is_some(), HAS_RELEASED)
-        | flag(head.ttl.is_some(), HAS_TTL);
+        | flag(head.ttl.is_some(), HAS_TTL)
+        | flag(timeout.is_some(), HAS_TIMEOUT);
     let mut bytes = Bytes::default()
         .u8(flags)
         .text(head.owner.as_str())
@@ -61,6 +69,9 @@ pub fn encode_head(head: &Head) -> Vec<u8> {
     if let Some(released) = released {
         bytes = bytes.u128(released.0.get());
     }
+    if let Some(timeout) = timeout {
+        bytes = encode_timeout(bytes, &timeout);
+    }
     bytes.into_vec()
 }
 
@@ -68,8 +79,8 @@ pub fn decode_head(body: &[u8]) -> Result<Head, Damage> {
     let mut reader = Reader(body);
     let flags = reader.u8()?;
     let has = |flag: u8| flags & flag != 0;
-    let wait_only = has(HAS_LEASE) || has(HAS_RELEASED);
-    if flags & !ALL_FLAGS != 0 || (wait_only && !has(HAS_WAIT)) {
+    let wait_only = has(HAS_LEASE) || has(HAS_RELEASED) || has(HAS_TIMEOUT);
+    if wait_only && !has(HAS_WAIT) {
         return Err(Damage("its flags are unknown"));
     }
     let mut head = Head {
@@ -102,6 +113,9 @@ pub fn decode_head(body: &[u8]) -> Result<Head, Damage> {
                 .then(|| decode_lease(&mut reader))
                 .transpose()?,
             released: has(HAS_RELEASED).then(|| reader.secret()).transpose()?,
+            timeout: has(HAS_TIMEOUT)
+                .then(|| decode_timeout(&mut reader))
+                .transpose()?,
         });
     }
     reader.end()?;
@@ -117,6 +131,30 @@ fn decode_lease(reader: &mut Reader<'_>) -> Result<Lease, Damage> {
         own_deadline: Some(reader.u64()?)
             .filter(|millis| *millis > 0)
             .map(Timestamp::from_millis),
+    })
+}
+
+fn encode_timeout(bytes: Bytes, stored: &StoredTimeout) -> Bytes {
+    let kind = match (stored.timeout.kind, stored.closed) {
+        (TimeoutKind::Remind, _) => REMINDS,
+        (TimeoutKind::Close, false) => CLOSES,
+        (TimeoutKind::Close, true) => HAS_CLOSED,
+    };
+    let bytes = bytes.u8(kind).u64(stored.timeout.at.as_millis());
+    bytes.u32(stored.lapses)
+}
+
+fn decode_timeout(reader: &mut Reader<'_>) -> Result<StoredTimeout, Damage> {
+    let kind = reader.u8()?;
+    let timeout = match kind {
+        REMINDS => TimeoutKind::Remind,
+        CLOSES | HAS_CLOSED => TimeoutKind::Close,
+        _ => return Err(Damage("its timeout is unknown")),
+    };
+    Ok(StoredTimeout {
+        timeout: WaitTimeout::new(reader.instant()?, timeout),
+        closed: kind == HAS_CLOSED,
+        lapses: reader.u32()?,
     })
 }
 
@@ -153,6 +191,11 @@ mod tests {
                 own_deadline: Some(Timestamp::from_millis(2_500)),
             }),
             released: secret,
+            timeout: secret.map(|_| StoredTimeout {
+                timeout: WaitTimeout::new(Timestamp::from_millis(8_000), TimeoutKind::Close),
+                closed: true,
+                lapses: 3,
+            }),
         }
     }
 

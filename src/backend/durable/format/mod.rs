@@ -4,6 +4,7 @@
 //! number sort by it. A value is sealed ([`seal`]): a version byte, a checksum and the body.
 
 mod bytes;
+mod due;
 mod expiry;
 mod head;
 mod journal_record;
@@ -18,6 +19,7 @@ mod table;
 mod version;
 
 pub(super) use bytes::Damage;
+pub(super) use due::{decode_due, due_key};
 pub(super) use expiry::Expiry;
 pub(super) use head::{decode_head, encode_head};
 #[cfg(feature = "fuzzing")]

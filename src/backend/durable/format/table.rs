@@ -31,11 +31,13 @@ pub enum Table {
     Starts = 9,
     /// Instant, table and key of a row that could not be read, to its value as it was.
     Quarantine = 10,
+    /// Instant and session key of a wait that is due then.
+    Due = 11,
 }
 
 impl Table {
     /// All tables, by number.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Meta,
         Self::Sessions,
         Self::Payloads,
@@ -47,6 +49,7 @@ impl Table {
         Self::Replies,
         Self::Starts,
         Self::Quarantine,
+        Self::Due,
     ];
 
     pub const fn number(self) -> u8 {
@@ -70,6 +73,7 @@ impl Table {
             Self::Replies => "replies",
             Self::Starts => "starts",
             Self::Quarantine => "quarantine",
+            Self::Due => "due",
         }
     }
 

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use greentic_types::{ErrorCode, GreenticError, SessionKey};
 
-use super::Rows;
+use super::{Row, Rows};
 use crate::backend::durable::format::{
-    Damage, MessageRow, OwnerState, Table, age_key, decode_digest, decode_session_key,
+    Damage, MessageRow, OwnerState, Table, age_key, decode_digest, decode_due, decode_session_key,
     decode_start, message_key, owner_key, route_key, unseal, unseal_payload,
 };
+use crate::clock::Timestamp;
 use crate::error::SessionResult;
 use crate::message_id::MessageDigest;
 use crate::owner::Owner;
@@ -73,8 +74,16 @@ pub fn route<R: Rows>(
 
 /// Whether the session with this head waits where the route with the key `route` says.
 pub fn leads_to(route: &[u8], head: &Head) -> bool {
-    let wait = head.wait.as_ref();
+    let wait = head.routed_wait();
     wait.is_some_and(|wait| route_key(&head.owner, &wait.scope) == route)
+}
+
+/// Returns the instant at which something is due first.
+pub fn first_due<R: Rows>(rows: &R) -> SessionResult<Option<Timestamp>> {
+    let first = rows.with_prefix(Table::Due, &[], None, 1)?;
+    // The writer removes a row that cannot be read.
+    let at = |row: &Row| decode_due(&row.key).map_or(Timestamp::from_millis(0), |(at, _)| at);
+    Ok(first.first().map(at))
 }
 
 /// Returns the start claim of a scope.

@@ -6,7 +6,9 @@ mod snapshot;
 mod tables;
 mod view;
 
-pub(super) use lookup::{leads_to, message, owner_state, route, session_of, start, unreadable_row};
+pub(super) use lookup::{
+    first_due, leads_to, message, owner_state, route, session_of, start, unreadable_row,
+};
 pub(super) use range::{Row, expired_keys, rows_with_prefix};
 pub(super) use snapshot::Snapshot;
 pub(super) use tables::{ReadTables, WriteTables};

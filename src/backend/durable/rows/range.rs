@@ -54,7 +54,7 @@ pub fn rows_with_prefix(
     Ok(rows)
 }
 
-/// Returns the keys of `expiry` whose instant is not after `now`, at most `limit`.
+/// Returns the keys of `expiry` or `due` whose instant is not after `now`, at most `limit`.
 pub fn expired_keys(
     table: &impl ReadableTable<Key, Value>,
     now: Timestamp,

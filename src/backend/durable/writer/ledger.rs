@@ -12,7 +12,7 @@ use super::changes::{Changes, Reclaimed};
 use crate::backend::durable::file::{StorageErrorKind, StoreFile, error_kind, write_state};
 use crate::backend::durable::format::{
     Change, Expiry, MessageRow, OwnerState, Replies, StoreState, Table, age_key, body_length,
-    decode_digest, decode_scope, decode_start, encode_head, encode_payload, encode_start,
+    decode_digest, decode_scope, decode_start, due_key, encode_head, encode_payload, encode_start,
     message_key, owner_key, route_key, seal, split_owner_key, unseal,
 };
 use crate::backend::durable::rows::{
@@ -106,6 +106,12 @@ impl<'a, 'txn> DurableLedger<'a, 'txn> {
             .map_err(|error| self.read_error(&error))
     }
 
+    /// Returns the first keys of what is due at `now`, at most `limit`.
+    pub fn due_keys(&self, now: Timestamp, limit: usize) -> SessionResult<Vec<Vec<u8>>> {
+        expired_keys(self.tables.table(Table::Due), now, limit)
+            .map_err(|error| self.read_error(&error))
+    }
+
     /// Writes the state of the store as part of this commit, which has an id if it goes to a journal.
     pub fn save_state(&mut self, now: Timestamp, commit: Option<u128>) -> SessionResult<()> {
         self.state.clock = self.state.clock.max(now);
@@ -168,11 +174,13 @@ impl<'a, 'txn> DurableLedger<'a, 'txn> {
         self.write_head(key, new);
         let expiry = Expiry::Session(key.clone());
         self.reschedule(&expiry, old.and_then(|head| head.deadline), new.deadline);
-        let before = old.and_then(|head| head.wait.as_ref());
-        self.move_wait(key, &new.owner, before, new.wait.as_ref())
+        self.reschedule_due(key, old.and_then(Head::due_at), new.due_at());
+        let before = old.and_then(Head::routed_wait);
+        self.move_wait(key, &new.owner, before, new.routed_wait())
     }
 
-    /// Writes a row and nothing that is derived from it. Rows of `expiry` have no body and no seal.
+    /// Writes a row and nothing that is derived from it. Rows of `expiry` and `due` have no body and no
+    /// seal.
     pub fn add_row(&mut self, table: Table, key: Vec<u8>, body: Option<&[u8]>) {
         match body {
             Some(body) => self.write(table, key, body),
@@ -194,6 +202,23 @@ impl<'a, 'txn> DurableLedger<'a, 'txn> {
         }
         if let Some(after) = after {
             self.add_row(Table::Expiry, expiry.key(after), None);
+        }
+    }
+
+    fn reschedule_due(
+        &mut self,
+        key: &SessionKey,
+        before: Option<Timestamp>,
+        after: Option<Timestamp>,
+    ) {
+        if before == after {
+            return;
+        }
+        if let Some(before) = before {
+            self.remove_row(Table::Due, due_key(before, key));
+        }
+        if let Some(after) = after {
+            self.add_row(Table::Due, due_key(after, key), None);
         }
     }
 
@@ -398,7 +423,8 @@ impl Ledger for DurableLedger<'_, '_> {
         self.remove_row(Table::Sessions, bytes.to_vec());
         self.remove_row(Table::Payloads, bytes.to_vec());
         self.reschedule(&Expiry::Session(key.clone()), head.deadline, None);
-        self.move_wait(key, &head.owner, head.wait.as_ref(), None)
+        self.reschedule_due(key, head.due_at(), None);
+        self.move_wait(key, &head.owner, head.routed_wait(), None)
     }
 
     fn set_start(

@@ -6,6 +6,7 @@
 
 mod changes;
 mod compaction;
+mod due;
 mod group_commit;
 mod ledger;
 mod queue;
@@ -14,10 +15,11 @@ mod shared;
 #[cfg(all(test, shuttle))]
 mod shuttle_tests;
 mod sweep;
-mod untaken_claim;
+mod untaken;
 
+pub(super) use due::claim_due;
 pub(super) use group_commit::Writer;
 pub(super) use ledger::DurableLedger;
 pub(super) use shared::Shared;
 pub(super) use sweep::Sweeper;
-pub(super) use untaken_claim::UntakenClaim;
+pub(super) use untaken::Untaken;

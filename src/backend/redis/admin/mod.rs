@@ -189,6 +189,7 @@ impl Admin for RedisSessionStore {
                     order: wait.order,
                     since: wait.since,
                     attempt: wait.attempt,
+                    timeout: wait.timeout,
                 }),
             };
             OwnerCall::new(&keys, keys.session(key), arguments)

@@ -99,6 +99,8 @@ impl RedisKey {
 pub struct NamePage {
     /// Sorted, without repetitions; the keys of an owner are adjacent.
     pub names: Vec<RedisKey>,
+    /// The due indexes among the names.
+    pub due: Vec<Keys>,
     /// The session keys of pointers, if the pattern matches pointers.
     pub pointers: Vec<SessionKey>,
     /// The time of the master that was read.
@@ -124,6 +126,10 @@ pub async fn next_page(
     let mut pointers: Vec<_> = pointers.collect();
     pointers.sort_by(|one, other| one.as_str().cmp(other.as_str()));
     pointers.dedup();
+    let due = page.names.iter();
+    let due = due.filter_map(|name| layout.due_index(name));
+    let mut due: Vec<_> = due.collect();
+    due.dedup_by_key(|keys| keys.due());
     let names = page.names.iter();
     let names = names.filter_map(|name| RedisKey::parse(layout, name));
     let mut names: Vec<_> = names.collect();
@@ -131,6 +137,7 @@ pub async fn next_page(
     names.dedup_by(|one, other| one.parts() == other.parts());
     Ok(NamePage {
         names,
+        due,
         pointers,
         now: page.now,
         progress: page.progress,

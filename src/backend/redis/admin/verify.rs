@@ -8,6 +8,7 @@ use crate::backend::redis::client::fan_out::fan_out;
 use crate::backend::redis::config::namespace::KINDS;
 use crate::backend::redis::dispatch::Dispatcher;
 use crate::backend::redis::script::arguments;
+use crate::backend::redis::script::keys::Keys;
 use crate::backend::redis::script::reply::Answer;
 use crate::backend::redis::script::status::Status;
 use crate::backend::redis::script::wire::OwnerCall;
@@ -27,6 +28,7 @@ pub async fn next_page(
     let page = names::next_page(dispatcher, &layout.pattern_of_all(), after, limit).await?;
     let NamePage {
         names,
+        due,
         pointers,
         progress,
         next,
@@ -39,8 +41,11 @@ pub async fn next_page(
     findings.extend(layout.check_sessions(mode, &sessions).await?);
     let owners = names::by_owner(&names).map(|names| check_owner(dispatcher, mode, names));
     findings.extend(fan_out(owners.collect()).await?.into_iter().flatten());
+    for keys in &due {
+        findings.extend(check_due(dispatcher, mode, keys).await?);
+    }
     Ok(VerifyPage {
-        checked: (names.len() + pointers.len()) as u64,
+        checked: (names.len() + due.len() + pointers.len()) as u64,
         findings,
         progress,
         next,
@@ -57,17 +62,34 @@ async fn check_owner(
     while let Some(first) = rest.first() {
         let batch = rest.get(..BATCH_SIZE).unwrap_or(rest);
         let mut answer = check_batch(dispatcher, mode, first, batch, &cursor).await?;
-        for value in answer.values()? {
-            findings.push(match Answer::read(first.keys.clone(), value) {
-                Ok(mut answer) => finding(&mut answer)?,
-                Err(error) => Finding::new(FindingKind::Unreadable, "keys", None, error.message),
-            });
-        }
+        findings.extend(findings_of(&first.keys, &mut answer)?);
         let done = usize::try_from(answer.number()?).unwrap_or(usize::MAX);
         rest = rest.get(done..).unwrap_or_default();
         cursor = answer.text()?;
     }
     Ok(findings)
+}
+
+/// Checks a due index, in pages.
+async fn check_due(
+    dispatcher: &Dispatcher,
+    mode: VerifyMode,
+    keys: &Keys,
+) -> SessionResult<Vec<Finding>> {
+    let (mut findings, mut cursor) = (Vec::new(), "0".to_owned());
+    loop {
+        let arguments = arguments::CheckDue {
+            repair: matches!(mode, VerifyMode::Repair | VerifyMode::Quarantine),
+            cursor: &cursor,
+        };
+        let call = OwnerCall::new(keys, keys.due(), arguments);
+        let mut answer = dispatcher.answer(call).await?;
+        findings.extend(findings_of(keys, &mut answer)?);
+        cursor = answer.text()?;
+        if cursor == "0" {
+            return Ok(findings);
+        }
+    }
 }
 
 /// Checks the next names and entries. The answer has the findings, how many names are done, and the cursor with
@@ -95,6 +117,21 @@ async fn check_batch(
     dispatcher.answer(call).await
 }
 
+fn findings_of(keys: &Keys, answer: &mut Answer) -> SessionResult<Vec<Finding>> {
+    let findings = answer.values()?.into_iter();
+    findings
+        .map(|value| match Answer::read(keys.clone(), value) {
+            Ok(mut answer) => finding(&mut answer),
+            Err(error) => Ok(Finding::new(
+                FindingKind::Unreadable,
+                "keys",
+                None,
+                error.message,
+            )),
+        })
+        .collect()
+}
+
 fn finding(answer: &mut Answer) -> SessionResult<Finding> {
     let kind = match answer.status {
         Status::Dangling => FindingKind::Dangling,
@@ -104,7 +141,8 @@ fn finding(answer: &mut Answer) -> SessionResult<Finding> {
         _ => return answer.unexpected(),
     };
     let (place, key) = (answer.text()?, answer.text()?);
-    let place = KINDS.into_iter().find(|kind| *kind == place);
+    let kinds = KINDS.iter().chain(&["due"]);
+    let place = kinds.copied().find(|kind| *kind == place);
     let key = (!key.is_empty()).then(|| SessionKey::new(key));
     let mut finding = Finding::new(kind, place.unwrap_or("keys"), key, answer.text()?);
     finding.repaired = answer.number()? == 1;

@@ -250,6 +250,7 @@ fn legacy_wait(scope: Option<ScopeDigest>) -> Wait {
         attempt: 0,
         lease: None,
         released: None,
+        timeout: None,
     }
 }
 

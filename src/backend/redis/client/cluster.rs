@@ -72,6 +72,11 @@ impl Cluster {
         pool.ok_or(Failure::Retryable("CLUSTERDOWN"))
     }
 
+    /// The master of a slot, if it is known.
+    pub fn master_of(&self, slot: u16) -> Option<Address> {
+        self.0.state.lock().map.master(slot).cloned()
+    }
+
     /// The addresses of the masters, sorted, and the fingerprint of a fresh slot map.
     pub async fn masters(
         &self,

@@ -3,7 +3,6 @@
 mod cluster;
 pub mod cursor;
 pub mod fan_out;
-pub mod hash_slot;
 pub mod lost_attempts;
 mod redirect;
 mod replication;
@@ -23,6 +22,7 @@ use self::replication::Replication;
 use self::retry::{RetryState, Timeouts};
 use self::topology::{Masters, Route, Topology};
 use super::config::RedisConfig;
+use super::config::address::Address;
 use super::script::reply::{late, unexpected};
 use super::script::{Call, Reply, ScriptForm};
 use super::transport::connection::{Connection, MAX_IN_FLIGHT, Outgoing};
@@ -114,6 +114,22 @@ impl Client {
         let request = Request::reading(b"", route.clone());
         let reply = self.send(Batch::Commands(commands), request).await?;
         Ok(reply.value)
+    }
+
+    /// Runs commands that change nothing at one server, in one round trip. Each has its own answer,
+    /// which may be an error.
+    ///
+    /// # Errors
+    /// As [`Client::run`], if the server does not answer.
+    pub async fn answers_at(&self, route: &Route, commands: Pipeline) -> SessionResult<Vec<Value>> {
+        let request = Request::reading(b"", route.clone());
+        let reply = self.send(Batch::Several(commands), request).await?;
+        reply.value.into_sequence().map_err(|_| unexpected())
+    }
+
+    /// The known master of a slot, on a Cluster.
+    pub fn master_of(&self, slot: u16) -> Option<Address> {
+        self.topology.master_of(slot)
     }
 
     /// The time of the master of the key's slot.
@@ -269,13 +285,16 @@ impl Client {
                 outgoing(call.command(*form, clock.deadline(end), first_sent))
             }
             Batch::Command(command) => outgoing(command.clone()),
-            Batch::Commands(commands) => Outgoing::Commands(commands.clone()),
+            Batch::Commands(commands) | Batch::Several(commands) => {
+                Outgoing::Commands(commands.clone())
+            }
         };
         let limit = self.timeouts.response;
         let exchange = connection.exchange(outgoing, room, runtime, limit);
         let sent = timeout_at(retry.deadline, async {
             let answer = exchange.await?;
             match (batch, replication) {
+                (Batch::Several(_), _) => Ok(answer),
                 (Batch::Commands(_), _) => answer.extract_error().map_err(Failure::from),
                 (_, Some(replication)) => replication.answer(answer, asking),
                 (_, None) if asking => {
@@ -327,6 +346,8 @@ enum Batch<'a> {
     Command(Cmd),
     /// Commands that change nothing and have no key.
     Commands(Pipeline),
+    /// Commands that change nothing, of which each has its own answer.
+    Several(Pipeline),
 }
 
 /// What the client must know of a command to route and to repeat it.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use redis::{Cmd, Pipeline, Value};
 
-use super::hash_slot::hashed_part;
 use crate::backend::redis::config::RedisConfig;
+use crate::backend::redis::hash_slot::hashed_part;
 use crate::backend::redis::transport::error::Failure;
 
 /// A write that leaves no key.

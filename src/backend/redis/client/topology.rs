@@ -5,11 +5,11 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::cluster::Cluster;
-use super::hash_slot::slot_of;
 use crate::backend::redis::config::RedisConfig;
 use crate::backend::redis::config::address::Address;
 use crate::backend::redis::config::credentials::Credentials;
 use crate::backend::redis::config::url::Deployment;
+use crate::backend::redis::hash_slot::slot_of;
 #[cfg(test)]
 use crate::backend::redis::transport::connection::Connection;
 use crate::backend::redis::transport::connector::Connector;
@@ -93,6 +93,14 @@ impl Topology {
         match self {
             Self::One(_) => 0,
             Self::Cluster(_) => slot_of(key),
+        }
+    }
+
+    /// The master of a slot, if the slot map has it.
+    pub fn master_of(&self, slot: u16) -> Option<Address> {
+        match self {
+            Self::One(_) => None,
+            Self::Cluster(cluster) => cluster.master_of(slot),
         }
     }
 

@@ -22,6 +22,9 @@ const MIN_DURATION: Duration = Duration::from_millis(1);
 const MAX_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 const DEFAULT_POINTER_SWEEP: Duration = Duration::from_secs(60 * 60);
 const MAX_POINTER_SWEEP: Duration = Duration::from_secs(30 * 24 * 3600);
+const DEFAULT_DUE_COVERAGE: Duration = Duration::from_secs(20);
+const MIN_DUE_COVERAGE: Duration = Duration::from_millis(100);
+const MAX_DUE_COVERAGE: Duration = Duration::from_secs(60 * 60);
 const MAX_CONNECTIONS: usize = 64;
 
 /// The configuration of a store on Redis or Valkey.
@@ -73,6 +76,14 @@ pub struct RedisConfig {
     ///
     /// docs/topologies.md says what a sweep costs, and what remains without it.
     pub pointer_sweep: Option<Duration>,
+    /// How long [`claim_due`](crate::AsyncSessionStore::claim_due) takes, on a Cluster, to look at all
+    /// slots once if it is called every two seconds or more often. Default: 20 seconds; 100 ms to 1 hour;
+    /// none switches it off, and the store then finds the timeouts only that it has set itself.
+    ///
+    /// A store looks at the slots of which it knows a timeout when that comes. So this is how late the
+    /// first timeout of a slot can be found that another process has set a short time before.
+    /// docs/topologies.md says what it costs.
+    pub due_coverage: Option<Duration>,
 }
 
 /// The servers of a store, with credentials and TLS settings.
@@ -102,8 +113,8 @@ impl RedisConfig {
     /// Query parameters: `namespace`, `ttl_ms` (the default TTL), `find_by_user`
     /// (`waits-and-created` or `waits-only`), `max_waits` (0 for no limit), `max_payload_bytes`,
     /// `connections`, `connect_timeout_ms`,
-    /// `response_timeout_ms`, `min_replicas`, `min_replicas_timeout_ms`, `pointer_sweep_ms` (0
-    /// switches it off); the paths `tls_ca`, `tls_cert` and `tls_key`; `sentinel_user` and
+    /// `response_timeout_ms`, `min_replicas`, `min_replicas_timeout_ms`, `pointer_sweep_ms` and
+    /// `due_coverage_ms` (0 switches it off); the paths `tls_ca`, `tls_cert` and `tls_key`; `sentinel_user` and
     /// `sentinel_password`, the credentials for the sentinels.
     ///
     /// # Errors
@@ -126,6 +137,7 @@ impl RedisConfig {
             min_replicas: 0,
             min_replicas_timeout: Duration::from_secs(1),
             pointer_sweep: Some(DEFAULT_POINTER_SWEEP),
+            due_coverage: Some(DEFAULT_DUE_COVERAGE),
         };
         for (name, value) in url.parameters {
             if !config.options.set(&name, &value)? {
@@ -146,6 +158,7 @@ impl RedisConfig {
             Parameter::MinReplicas(count) => self.min_replicas = count,
             Parameter::MinReplicasTimeout(timeout) => self.min_replicas_timeout = timeout,
             Parameter::PointerSweep(interval) => self.pointer_sweep = interval,
+            Parameter::DueCoverage(time) => self.due_coverage = time,
             Parameter::TlsAuthority(pem) => target.tls.authority = Some(pem),
             Parameter::TlsCertificate(pem) => target.tls.certificate = Some(pem),
             Parameter::TlsKey(pem) => target.tls.key = Some(pem),
@@ -255,6 +268,13 @@ impl RedisConfig {
         self
     }
 
+    /// Sets [`RedisConfig::due_coverage`].
+    #[must_use]
+    pub const fn due_coverage(mut self, time: Option<Duration>) -> Self {
+        self.due_coverage = time;
+        self
+    }
+
     /// Checks all values; the setters do not.
     ///
     /// # Errors
@@ -289,6 +309,15 @@ impl RedisConfig {
         {
             return Err(invalid_input(
                 "the pointer sweep interval of a Redis store must be 1 ms to 30 days",
+            ));
+        }
+        let coverages = MIN_DUE_COVERAGE..=MAX_DUE_COVERAGE;
+        if !self
+            .due_coverage
+            .is_none_or(|time| coverages.contains(&time))
+        {
+            return Err(invalid_input(
+                "the due coverage of a Redis store must be 100 ms to 1 hour",
             ));
         }
         if !self.target.uses_tls && self.target.tls != TlsSettings::default() {
@@ -335,6 +364,7 @@ impl fmt::Debug for RedisConfig {
             .field("min_replicas", &self.min_replicas)
             .field("min_replicas_timeout", &self.min_replicas_timeout)
             .field("pointer_sweep", &self.pointer_sweep)
+            .field("due_coverage", &self.due_coverage)
             .finish_non_exhaustive()
     }
 }

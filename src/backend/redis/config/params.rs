@@ -20,6 +20,7 @@ pub const NAMES: &[&str] = &[
     "min_replicas",
     "min_replicas_timeout_ms",
     "pointer_sweep_ms",
+    "due_coverage_ms",
     "tls_ca",
     "tls_cert",
     "tls_key",
@@ -37,6 +38,7 @@ pub enum Parameter {
     MinReplicas(u32),
     MinReplicasTimeout(Duration),
     PointerSweep(Option<Duration>),
+    DueCoverage(Option<Duration>),
     TlsAuthority(Pem),
     TlsCertificate(Pem),
     TlsKey(Pem),
@@ -60,6 +62,10 @@ impl Parameter {
             "pointer_sweep_ms" => {
                 let interval = number(name, &value)?;
                 Self::PointerSweep((interval > 0).then(|| Duration::from_millis(interval)))
+            }
+            "due_coverage_ms" => {
+                let time = number(name, &value)?;
+                Self::DueCoverage((time > 0).then(|| Duration::from_millis(time)))
             }
             "tls_ca" => Self::TlsAuthority(Pem::File(value.into())),
             "tls_cert" => Self::TlsCertificate(Pem::File(value.into())),

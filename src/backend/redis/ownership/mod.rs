@@ -1,22 +1,25 @@
 //! The location of an owner's keys, and the way from a session key to its owner.
 
 mod check;
+pub mod coverage;
 pub mod pointer;
 pub mod pointer_store;
 pub mod sweep;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use greentic_types::SessionKey;
 
 use self::check::PointerCheck;
+use self::coverage::Coverage;
 use self::pointer::{CONFIRMED_FOR, Reservation, ReservationKind, Retry};
 use self::pointer_store::PointerStore;
 use self::sweep::{Sweep, Sweeper};
 use super::client::Client;
 use super::config::RedisConfig;
 use super::config::url::Deployment;
+use super::hash_slot::slot_of;
 use super::script::keys::Keys;
 use super::script::record::Record;
 use super::script::reply::Answer;
@@ -26,6 +29,7 @@ use crate::clock::{Timestamp, whole_millis};
 use crate::error::SessionResult;
 use crate::options::{NextTtl, TtlMillis};
 use crate::owner::Owner;
+use crate::timeout::NextTimeout;
 
 /// The layout of the keys of a store.
 pub enum KeyLayout {
@@ -40,6 +44,8 @@ pub struct Clustered {
     pub pointers: PointerStore,
     check: PointerCheck,
     sweep: Option<Sweep>,
+    /// When the due index of each slot is looked at.
+    pub coverage: Coverage,
 }
 
 /// The location of a session.
@@ -205,6 +211,27 @@ impl KeyLayout {
         }
     }
 
+    /// Notes the timeout that a wait of the owner has got, so that its slot is looked at in time.
+    pub fn expect(&self, owner: &Owner, timeout: Option<NextTimeout>) {
+        if let (Self::Clustered(clustered), Some(timeout)) = (self, timeout) {
+            let after = Duration::from_millis(timeout.after_millis);
+            let slot = slot_of(self.keys(owner).base().as_bytes());
+            clustered.coverage.expect(slot, Instant::now(), after);
+        }
+    }
+
+    /// Whether the name is that of a due index, and the key names for its checks.
+    pub fn due_index(&self, name: &[u8]) -> Option<Keys> {
+        let name = std::str::from_utf8(name).ok()?;
+        let keys = match self {
+            Self::Flat(keys) => keys.clone(),
+            Self::Clustered(clustered) => {
+                Keys::of_slot(clustered.pointers.namespace(), slot_of(name.as_bytes()))
+            }
+        };
+        (keys.due() == name).then_some(keys)
+    }
+
     /// A pattern that matches the names of an owner's keys whose kind begins with `kind`.
     pub fn pattern(&self, kind: &str) -> String {
         match self {
@@ -230,9 +257,8 @@ impl KeyLayout {
             Self::Flat(keys) => Some((keys.clone(), name.strip_prefix(keys.base())?)),
             Self::Clustered(clustered) => {
                 let rest = name.strip_prefix(clustered.pointers.namespace())?;
-                let (_tag, rest) = rest.strip_prefix(":{")?.split_once("}:")?;
-                let base = &name[..name.len() - rest.len()];
-                Some((Keys::of_base(base), rest))
+                let (tag, rest) = rest.strip_prefix(":{")?.split_once("}:")?;
+                Some((Keys::tagged_as(clustered.pointers.namespace(), tag), rest))
             }
         }
     }
@@ -285,6 +311,7 @@ impl Clustered {
         Self {
             check: PointerCheck::new(&pointers),
             sweep: config.pointer_sweep.map(sweep),
+            coverage: Coverage::new(config.due_coverage, Instant::now()),
             pointers,
         }
     }

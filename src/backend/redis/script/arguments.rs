@@ -16,6 +16,7 @@ use crate::message_id::MessageDigest;
 use crate::options::{NextTtl, OperationId, TtlMillis};
 use crate::owner::Owner;
 use crate::scope::{ScopeDigest, ScopeDigests};
+use crate::timeout::{NextTimeout, WaitTimeout};
 
 macro_rules! scripts {
     ($(
@@ -109,6 +110,7 @@ scripts! {
         scope: ScopeDigest,
         legacy_scope: ScopeDigest,
         ttl: NextTtl,
+        timeout: Option<NextTimeout>,
         operation: OperationId,
         if_absent: bool,
         max_waits: usize,
@@ -183,6 +185,17 @@ scripts! {
         ..begun: BegunAndReply<'a>,
     }
 
+    writes "ops/set_timeout" SetTimeout<'a> {
+        key: &'a SessionKey,
+        fence: Option<&'a Owner>,
+        timeout: Option<NextTimeout>,
+    }
+
+    writes "ops/claim_due" ClaimDue {
+        lease: u64,
+        ..secrets: Vec<TokenSecret>,
+    }
+
     reads "admin/read_entries" ReadEntries<'a> {
         depth: &'a str,
         ..entries: Vec<(&'a str, &'a str)>,
@@ -192,6 +205,11 @@ scripts! {
         mode: &'a str,
         cursor: &'a str,
         ..entries: Vec<(&'a str, &'a str)>,
+    }
+
+    writes "admin/check_due" CheckDue<'a> {
+        repair: bool,
+        cursor: &'a str,
     }
 
     writes "admin/extend" Extend<'a> {
@@ -274,6 +292,7 @@ arguments! {
         scope: Option<ScopeDigest>,
         legacy_scope: Option<ScopeDigest>,
         ttl: NextTtl,
+        timeout: Option<NextTimeout>,
         extended: String,
         payload: &'a [u8],
     }
@@ -292,6 +311,7 @@ impl<'a> Arguments<'a> for NextAndReply<'a> {
         "scope",
         "legacy_scope",
         "ttl",
+        "timeout",
         "extended",
         "payload",
         "reply",
@@ -315,6 +335,7 @@ impl<'a> Arguments<'a> for BegunAndReply<'a> {
         "scope",
         "legacy_scope",
         "ttl",
+        "timeout",
         "payload",
         "reservation",
         "reply",
@@ -325,7 +346,7 @@ impl<'a> Arguments<'a> for BegunAndReply<'a> {
     }
 }
 
-/// The reply is last. It keeps its place, behind five other arguments, if nothing is parked.
+/// The reply is last. It keeps its place, behind six other arguments, if nothing is parked.
 fn append_with_reply<'a>(
     park: Option<impl Arguments<'a>>,
     reply: Option<&'a [u8]>,
@@ -334,7 +355,7 @@ fn append_with_reply<'a>(
     match (park, reply) {
         (Some(park), _) => park.append_to(list),
         (None, Some(_)) => {
-            for _place in 0..5 {
+            for _place in 0..6 {
                 "".append_to(list);
             }
         }
@@ -361,6 +382,7 @@ arguments! {
         scope: Option<ScopeDigest>,
         legacy_scope: Option<ScopeDigest>,
         ttl: TtlMillis,
+        timeout: Option<NextTimeout>,
         payload: &'a [u8],
         reservation: String,
     }
@@ -397,6 +419,7 @@ arguments! {
         order: u64,
         since: Option<Timestamp>,
         attempt: u32,
+        timeout: Option<WaitTimeout>,
     }
 }
 

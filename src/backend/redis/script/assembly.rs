@@ -23,6 +23,9 @@
 //! | `$REPLIES_BYTES` | how many bytes the replies of an owner have at most |
 //! | `$MESSAGE_WINDOW` | for how long message ids are remembered by default, in milliseconds |
 //! | `$MAX_ATTEMPT` | the greatest number of an attempt |
+//! | `$LONGEST_PAUSE` | the longest pause after a lapsed lease, in milliseconds |
+//! | `$MOST_LAPSES` | how many lapsed leases of a wait are counted |
+//! | `$MANY_DUE` | how many members of the due index may be due before writes drop ended ones |
 
 use super::index_header::{self, INDEX_HEADER};
 use super::known_pointer::POINTER_SLACK;
@@ -31,7 +34,7 @@ use super::start_record::START;
 use crate::clock::whole_millis;
 use crate::options::{DEFAULT_MESSAGE_WINDOW, LATEST_DEADLINE};
 use crate::reply::MAX_REPLIES_BYTES;
-use crate::rules::{LONGEST_HOLD, SHORTEST_STAY};
+use crate::rules::{LONGEST_HOLD, LONGEST_PAUSE, SHORTEST_STAY};
 
 macro_rules! files {
     ($($path:literal),+ $(,)?) => {
@@ -45,6 +48,7 @@ const FILES: &[(&str, &str)] = files![
     "fast/clear",
     "fast/commit",
     "fast/commit_start",
+    "fast/due",
     "fast/find",
     "fast/park",
     "fast/read",
@@ -55,8 +59,10 @@ const FILES: &[(&str, &str)] = files![
     "lib/clock",
     "lib/deadline",
     "lib/delete_session",
+    "lib/due",
     "lib/expires_at",
     "lib/fence",
+    "lib/findings",
     "lib/hold",
     "lib/if_readable",
     "lib/index",
@@ -81,6 +87,12 @@ const FILES: &[(&str, &str)] = files![
 const MAX_NUMBER: u64 = 9_999_999_999_999_999;
 /// How long a fence stays, in milliseconds. The reservation of a call that it stops has ended by then.
 const FENCE_LIFE: u64 = 60_000;
+
+/// How many lapsed leases of a wait are counted: its pause is the longest long before.
+const MOST_LAPSES: u64 = 1_000;
+/// How many members of the due index may be due before each write that adds one drops some whose
+/// session is over.
+const MANY_DUE: u64 = 64;
 
 /// What stands before a script that writes.
 const CHECK_DEADLINE: &str = "--- @include \"lib/write_deadline\"\n";
@@ -120,6 +132,9 @@ pub fn assemble(script: &str, writes: bool) -> String {
             whole_millis(DEFAULT_MESSAGE_WINDOW).to_string(),
         ),
         ("$MAX_ATTEMPT", u32::MAX.to_string()),
+        ("$LONGEST_PAUSE", LONGEST_PAUSE.to_string()),
+        ("$MOST_LAPSES", MOST_LAPSES.to_string()),
+        ("$MANY_DUE", MANY_DUE.to_string()),
     ];
     words
         .iter()

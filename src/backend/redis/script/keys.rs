@@ -6,6 +6,7 @@ use std::sync::Arc;
 use greentic_types::{ErrorCode, GreenticError, SessionKey};
 use sha2::{Digest, Sha256};
 
+use crate::backend::redis::hash_slot::{slot_of, tag_of};
 use crate::error::printable;
 use crate::owner::Owner;
 use crate::payload::unreadable;
@@ -17,12 +18,15 @@ use crate::payload::unreadable;
 #[derive(Clone)]
 pub struct Keys {
     base: Arc<str>,
+    /// On a Cluster the due index of the slot; otherwise scripts know its name.
+    due: Option<Arc<str>>,
 }
 
 impl Keys {
     pub fn new(namespace: &str) -> Self {
         Self {
             base: format!("{namespace}:").into(),
+            due: None,
         }
     }
 
@@ -35,14 +39,36 @@ impl Keys {
         } else {
             Cow::Owned(hex::encode(Sha256::digest(owner.as_str())))
         };
+        Self::tagged_as(namespace, &tag)
+    }
+
+    /// The names on a Cluster that have a tag.
+    pub fn tagged_as(namespace: &str, tag: &str) -> Self {
         Self {
             base: format!("{namespace}:{{{tag}}}:").into(),
+            due: Some(due_of(namespace, slot_of(tag.as_bytes()))),
         }
     }
 
-    /// The names that begin so, as [`Keys::base`] tells.
-    pub fn of_base(base: &str) -> Self {
-        Self { base: base.into() }
+    /// The names of all owners of a slot, on a Cluster: their scripts build the tags.
+    pub fn of_slot(namespace: &str, slot: u16) -> Self {
+        Self {
+            base: format!("{namespace}:").into(),
+            due: Some(due_of(namespace, slot)),
+        }
+    }
+
+    /// The due index: on one server of all owners, on a Cluster of the owners of the slot.
+    pub fn due(&self) -> String {
+        match &self.due {
+            Some(due) => due.to_string(),
+            None => format!("{}due", self.base),
+        }
+    }
+
+    /// The due index, if its name must be told to scripts.
+    pub fn told_due(&self) -> Option<&str> {
+        self.due.as_deref()
     }
 
     /// What stands before the kind in every name.
@@ -89,10 +115,13 @@ impl Keys {
     }
 }
 
+fn due_of(namespace: &str, slot: u16) -> Arc<str> {
+    format!("{namespace}:{{{}}}:due", tag_of(slot)).into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::redis::client::hash_slot::slot_of;
 
     #[test]
     fn all_keys_of_an_owner_are_in_one_slot() {
@@ -103,9 +132,10 @@ mod tests {
                 keys.session(&SessionKey::new("x{y}z")),
                 keys.session(&SessionKey::new("other")),
                 keys.route(&owner),
+                keys.due(),
             ];
             let slots = slots.map(|name| slot_of(name.as_bytes()));
-            assert_eq!(slots, [slots[0]; 3]);
+            assert_eq!(slots, [slots[0]; 4]);
         }
     }
 

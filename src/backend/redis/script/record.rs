@@ -14,8 +14,9 @@ use crate::error::SessionResult;
 use crate::message_id::MessageDigest;
 use crate::options::TtlMillis;
 use crate::owner::Owner;
-use crate::rules::{Head, Lease, Wait};
+use crate::rules::{Head, Lease, StoredTimeout, Wait};
 use crate::scope::ScopeDigest;
+use crate::timeout::{TimeoutKind, WaitTimeout};
 
 macro_rules! record {
     ($($(#[$meaning:meta])+ $name:ident: $kind:ident,)+) => {
@@ -71,6 +72,10 @@ record! {
     since: Number,
     /// How often the wait was claimed.
     attempt: Number,
+    /// The timeout of the wait: `-`, or its kind, its instant in epoch milliseconds, a colon, and how
+    /// many leases of the wait have lapsed. The kind is `r` (remind), `c` (close), or `C`: closed, and
+    /// off its scope for good.
+    timeout: Word,
     /// The secret of the claim.
     secret: Word,
     /// The digest of the message for which it is claimed.
@@ -102,12 +107,31 @@ impl Fields<'_> {
         }
     }
 
+    /// None inside if the wait has none.
+    fn timeout(&self) -> Option<Option<StoredTimeout>> {
+        if self.timeout == "-" {
+            return Some(None);
+        }
+        let (kind, rest) = self.timeout.split_at_checked(1)?;
+        let (at, lapses) = rest.split_once(':')?;
+        let kind = if kind == "r" {
+            TimeoutKind::Remind
+        } else {
+            TimeoutKind::Close
+        };
+        Some(Some(StoredTimeout {
+            timeout: WaitTimeout::new(instant(at)?, kind),
+            closed: self.timeout.starts_with('C'),
+            lapses: lapses.parse().ok()?,
+        }))
+    }
+
     /// The record as the rules see it.
     fn head(&self) -> Option<Head> {
         let lease = match self.secret {
             "-" => None,
-            secret => Some(Lease {
-                secret: TokenSecret(NonZeroU128::new(u128::from_str_radix(secret, 16).ok()?)?),
+            held => Some(Lease {
+                secret: secret(held)?,
                 until: instant(self.lease_until)?,
                 fencing: self.fencing.parse().ok()?,
                 message: MessageDigest(digest(self.message)?),
@@ -126,6 +150,7 @@ impl Fields<'_> {
                 attempt: self.attempt.parse().ok()?,
                 lease,
                 released: None,
+                timeout: self.timeout()?,
             }),
         };
         Some(Head {
@@ -148,10 +173,17 @@ impl Fields<'_> {
             attempt: self.attempt.parse().ok()?,
             lease_until: instant(self.lease_until)?,
             fencing: self.fencing.parse().ok()?,
+            message: digest(self.message).map(MessageDigest),
+            secret: secret(self.secret),
             pointer: KnownPointer::parse(self.pointer),
             owner: Owner::from_encoded(self.owner),
         })
     }
+}
+
+fn secret(hex: &str) -> Option<TokenSecret> {
+    let bits = u128::from_str_radix(hex, 16).ok()?;
+    NonZeroU128::new(bits).map(TokenSecret)
 }
 
 fn instant(text: &str) -> Option<Timestamp> {
@@ -190,6 +222,10 @@ pub struct Record {
     pub attempt: u32,
     pub lease_until: Timestamp,
     pub fencing: u64,
+    /// The message, or the timeout, for which the wait is claimed.
+    pub message: Option<MessageDigest>,
+    /// The secret of the claim.
+    pub secret: Option<TokenSecret>,
     /// None where there are no pointers.
     pub pointer: Option<KnownPointer>,
     pub owner: Owner,
@@ -226,8 +262,7 @@ mod tests {
 
     #[test]
     fn a_record_is_read_in_its_documented_order() {
-        let text =
-            "1 7 100 2000 1910 -uc 5:70:6 op 0f 31 90 3 secret 0e 1500 0 42 - dev:acme:-:@a b\nc";
+        let text = "1 7 100 2000 1910 -uc 5:70:6 op 0f 31 90 3 r1600:0 secret 0e 1500 0 42 - dev:acme:-:@a b\nc";
         let record = Record::parse(&Keys::new("ns"), "a b\nc", text).unwrap();
         assert_eq!(record.revision, 7);
         assert_eq!(record.deadline, Some(Timestamp::from_millis(2000)));
@@ -247,7 +282,7 @@ mod tests {
         let digest = "0e".repeat(32);
         let own = |own_deadline: &str| {
             let text = format!(
-                "1 7 100 2000 - -u - - {digest} 31 90 3 0f {digest} 1500 {own_deadline} 42 - \
+                "1 7 100 2000 - -u - - {digest} 31 90 3 c1600:2 0f {digest} 1500 {own_deadline} 42 - \
                  dev:acme:-:u"
             );
             let (head, _) = head(&Keys::new("ns"), "k", &text).unwrap();
@@ -260,7 +295,7 @@ mod tests {
     #[test]
     fn c04_a_record_without_a_ttl_has_the_time_up_to_its_deadline() {
         for (deadline, expected) in [("2000", Some(Duration::from_millis(500))), ("0", None)] {
-            let text = format!("1 7 100 {deadline} - - - op - 0 0 0 - - 0 0 42 - dev:acme:-:ada");
+            let text = format!("1 7 100 {deadline} - - - op - 0 0 0 - - - 0 0 42 - dev:acme:-:ada");
             let record = Record::parse(&Keys::new("ns"), "key", &text).unwrap();
             assert_eq!(record.lifetime(Timestamp::from_millis(1500)), expected);
         }
@@ -271,7 +306,7 @@ mod tests {
         for text in [
             "",
             "2 7",
-            "1 x 100 0 0 - - - 0 0 0 - - 0 0 0 - dev:acme:-:u",
+            "1 x 100 0 0 - - - 0 0 0 - - - 0 0 0 - dev:acme:-:u",
         ] {
             assert!(Record::parse(&Keys::new("ns"), "k", text).is_err());
         }

@@ -18,6 +18,7 @@ use crate::owner::foreign_key;
 use crate::payload;
 use crate::rules::multiple_waits;
 use crate::session::Session;
+use crate::timeout::NextTimeout;
 
 /// An answer of a script, unless it is a refusal that is the same error for all operations.
 pub struct Answer {
@@ -51,6 +52,8 @@ impl Answer {
                 until: answer.timestamp()?,
             })),
             Status::Lost => Err(conflict(Conflict::ClaimLost)),
+            Status::ScopeTaken => Err(conflict(Conflict::ScopeTaken)),
+            Status::NotWaiting => Err(conflict(Conflict::NotWaiting)),
             Status::Foreign => Err(foreign_key()),
             Status::Many => Err(multiple_waits()),
             Status::NotPermitted => Err(not_permitted(&answer.text()?)),
@@ -82,11 +85,31 @@ impl Answer {
         self.number().map(Timestamp::from_millis)
     }
 
+    /// An instant; none if it is empty, or missing.
+    pub fn instant(&mut self) -> SessionResult<Option<Timestamp>> {
+        let Some(text) = self.optional_bytes().filter(|text| !text.is_empty()) else {
+            return Ok(None);
+        };
+        // A score of a sorted set.
+        let text = str::from_utf8(&text).ok();
+        let millis = text.and_then(|text| text.parse().ok());
+        let millis = millis.ok_or_else(unexpected)?;
+        Ok(Some(Timestamp::from_millis(millis)))
+    }
+
     /// The TTL that a pointer must cover, from a refusal: a kept one is known to the script only.
     pub fn needed_ttl(&mut self, asked: NextTtl) -> SessionResult<TtlMillis> {
         match asked {
             NextTtl::Given(ttl) => Ok(ttl),
             NextTtl::Kept(_) => self.number().map(TtlMillis::from_number),
+        }
+    }
+
+    /// The error of a timeout that does not come before the deadline, from a refusal.
+    pub fn late_timeout(&mut self, timeout: Option<NextTimeout>) -> GreenticError {
+        match (timeout, self.number()) {
+            (Some(timeout), Ok(left)) => timeout.too_late(left),
+            _ => unexpected(),
         }
     }
 

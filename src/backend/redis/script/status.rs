@@ -53,6 +53,12 @@ statuses! {
     /// The owner has as many waits as it may have.
     Full = "FULL",
     NotClaimed = "NOT_CLAIMED",
+    /// The session does not wait on a scope.
+    NotWaiting = "NOT_WAITING",
+    /// Another session waits on the scope, and stays.
+    ScopeTaken = "SCOPE_TAKEN",
+    /// The timeout does not come before the deadline.
+    LateTimeout = "LATE_TIMEOUT",
     /// The owner has several waits.
     Many = "MANY",
     /// The call has to be made in another way, or from the beginning.

@@ -14,6 +14,7 @@ use crate::message_id::MessageDigest;
 use crate::options::{NextTtl, OperationId, StoreOptions, TtlMillis};
 use crate::owner::Owner;
 use crate::scope::ScopeDigest;
+use crate::timeout::{NextTimeout, TimeoutKind, WaitTimeout};
 
 /// The longest message window in milliseconds; with a longer one instants would exceed the numbers
 /// of Lua.
@@ -109,14 +110,18 @@ pub struct OwnerCall<'a> {
 impl<'a> OwnerCall<'a> {
     /// `key` is the key that decides on the slot. The script builds it and all other names by
     /// itself, from the beginning of the names, which is the first argument of every such script.
+    /// Only the due index of a Cluster is named to scripts that write: its tag is no part of theirs.
     pub fn new<A: ScriptArguments<'a>>(keys: &Keys, key: String, arguments: A) -> Self {
         let mut args = vec![Cow::Owned(keys.base().as_bytes().to_vec())];
         arguments.append_to(&mut args);
+        let mut names = vec![Cow::Owned(key.into_bytes())];
+        let due = keys.told_due().filter(|_| A::script().writes);
+        names.extend(due.map(|due| Cow::Owned(due.as_bytes().to_vec())));
         Self {
             keys: keys.clone(),
             call: Call {
                 script: A::script(),
-                keys: vec![Cow::Owned(key.into_bytes())],
+                keys: names,
                 args,
                 has_one_key: false,
                 write_deadline: None,
@@ -221,6 +226,14 @@ impl<'a> Argument<'a> for FirstSent {
 /// The TTL of a session as its record has it; none if it is not known.
 pub struct StoredTtl(pub Option<TtlMillis>);
 
+/// The letter of a kind of timeout, also in the record of a session.
+pub const fn kind_letter(kind: TimeoutKind) -> char {
+    match kind {
+        TimeoutKind::Remind => 'r',
+        TimeoutKind::Close => 'c',
+    }
+}
+
 /// Arguments that are written as text.
 macro_rules! as_text {
     ($($value:ident: $type:ty => $text:expr;)+) => {
@@ -249,6 +262,8 @@ as_text! {
         None => "-".to_owned(),
     };
     instant: Timestamp => instant.as_millis();
+    timeout: NextTimeout => format!("{}{}", kind_letter(timeout.kind), timeout.after_millis);
+    timeout: WaitTimeout => format!("{}{}", kind_letter(timeout.kind), timeout.at.as_millis());
     scope: ScopeDigest => scope.to_string();
     message: MessageDigest => hex::encode(message.0);
     secret: TokenSecret => format!("{:032x}", secret.0);

@@ -43,7 +43,7 @@ fn command(words: &[&str]) -> Step {
 fn park(owner: &str, key: &str, scope: &str, operation: &str) -> Step {
     let old = format!("0{scope}");
     let args = [
-        owner, key, scope, &old, "", operation, "0", "10000", "data", "",
+        owner, key, scope, &old, "", "", operation, "0", "10000", "data", "",
     ];
     script("ops/park", &args)
 }
@@ -57,6 +57,7 @@ fn park_reserved(reservation: &str) -> Step {
             "one",
             "aa",
             "0aa",
+            "",
             "",
             reservation,
             "0",
@@ -83,7 +84,7 @@ fn claim_or_start(scope: &str, message: &str, start: &str) -> Step {
 fn commit_start(key: &str, scope: &str, message: &str) -> Step {
     let old = format!("0{scope}");
     let args = [
-        ADA, key, message, "s", HOUR, "2", scope, scope, &old, HOUR, "next", "",
+        ADA, key, message, "s", HOUR, "2", scope, scope, &old, HOUR, "", "next", "",
     ];
     script("ops/commit_start", &args)
 }
@@ -92,7 +93,7 @@ fn commit_start(key: &str, scope: &str, message: &str) -> Step {
 fn commit(key: &str, scope: &str, message: &str) -> Step {
     let old = format!("0{scope}");
     let args = [
-        ADA, key, message, "s", HOUR, "2", scope, &old, "", "", "next",
+        ADA, key, message, "s", HOUR, "2", scope, &old, "", "", "", "next",
     ];
     script("ops/commit", &args)
 }
@@ -147,7 +148,11 @@ impl Dice {
         ])
     }
 
-    fn park(&mut self) -> [String; 10] {
+    fn timeout(&mut self) -> &'static str {
+        self.one_of(&["", "", "", "r600000", "c600000", "c3600000", "r1"])
+    }
+
+    fn park(&mut self) -> [String; 11] {
         let reservations = [
             "",
             "",
@@ -161,6 +166,7 @@ impl Dice {
             "+7:1000:5",
         ];
         let (owner, key, scope, ttl) = (self.owner(), self.key(), self.scope(), self.ttl());
+        let timeout = self.timeout();
         let operation = self.one_of(&["x", "y", "z"]);
         let if_absent = self.one_of(&["0", "0", "0", "1"]);
         let max_waits = if if_absent == "1" { "1" } else { "10000" };
@@ -172,6 +178,7 @@ impl Dice {
             scope,
             &old,
             ttl,
+            timeout,
             operation,
             if_absent,
             max_waits,
@@ -186,7 +193,7 @@ impl Dice {
         let parked = self.park();
         let message = self.one_of(&["m", "n", "o", "p"]);
         let [claimed_by, by] = [(); 2].map(|()| self.one_of(&["s", "s", "s", "t"]));
-        let (other, ttl) = (self.scope(), self.ttl());
+        let (other, ttl, timeout) = (self.scope(), self.ttl(), self.timeout());
         // A lease of an hour can end after the deadline.
         let lease = self.one_of(&[LEASE, LEASE, HOUR]);
         let extended = self.one_of(&["", "", "", "", "7=8:0:6", "7!", "9=8:0:6"]);
@@ -195,13 +202,13 @@ impl Dice {
         let [owner, key, scope, old, ..] = parked.each_ref().map(String::as_str);
         let next = if ttl == HOUR { other } else { scope };
         let next_old = format!("0{next}");
-        let parks = [next, &next_old, ttl, extended, "next"];
+        let parks = [next, &next_old, ttl, timeout, extended, "next"];
         let none: &[&str] = &[];
         let replies = self.one_of(&[none, none, none, none, none, none, &["reply"], &[""]]);
         let parks: &[&str] = match (is_over, replies) {
             (false, _) => &parks,
             (true, []) => &[],
-            (true, _) => &[""; 5],
+            (true, _) => &[""; 6],
         };
         let commit = [&[owner, key, message, by, HOUR, "2"], parks, replies].concat();
         let claim = script(
@@ -234,7 +241,7 @@ impl Dice {
             [scope, &*old],
             [other, &*other_old],
         ]);
-        let parks = [next[0], next[1], ttl, "next", reservation];
+        let parks = [next[0], next[1], ttl, self.timeout(), "next", reservation];
         let parks: &[&str] = if self.one_of(&[false, false, false, true]) {
             &[]
         } else {
@@ -258,7 +265,7 @@ impl Dice {
         let session = format!("session:{key}");
         let meta = format!("meta:{key}");
         let route = format!("route:{owner}");
-        match self.below(13) {
+        match self.below(14) {
             0 => command(&["DEL", &session]),
             1 => command(&["DEL", &meta]),
             2 => command(&["DEL", &route]),
@@ -270,6 +277,7 @@ impl Dice {
             8 => command(&["HSET", &route, scope, &format!("5:{key}")]),
             9 => command(&["ZREM", &format!("expiry:{owner}"), scope]),
             10 => command(&["SET", &format!("done:{owner}"), "a string"]),
+            12 => command(&["SET", "due", "a string"]),
             11 => command(&["SET", &format!("replies:{owner}"), "a string"]),
             _ => command(&["SET", &format!("waits:scope:{owner}:0{scope}"), key]),
         }

@@ -24,8 +24,9 @@ use crate::options::ClaimOptions;
 use crate::options::CommitOptions;
 use crate::options::Ttl;
 use crate::{
-    AsyncSessionStore, ClaimOutcome, ClaimToken, Commit, CreateOptions, ErrorCode, ParkOptions,
-    RedisSessionStore, RemoveOptions, SessionKey, StartOptions, UpdateOptions,
+    AsyncSessionStore, ClaimOutcome, ClaimToken, Commit, CreateOptions, DueOptions, ErrorCode,
+    ParkOptions, RedisSessionStore, RemoveOptions, SessionKey, StartOptions, Timeout,
+    UpdateOptions,
 };
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -372,6 +373,34 @@ fn operations(held: &'static [&'static str]) -> Vec<Operation> {
             claimed,
             |case| wait(case.stage.store.revoke(&case.key)).map(drop),
             renew_or_claim,
+        ),
+        operation(
+            "set a timeout",
+            parked,
+            |case| {
+                let timeout = Some(Timeout::remind(LEASE));
+                wait(case.stage.store.set_timeout(&case.key, timeout)).map(drop)
+            },
+            |case, store| case.park(store, "2"),
+        ),
+        operation(
+            "claim what is due",
+            |case| {
+                // On a Cluster the store looks at once for the timeouts that it has set.
+                let options = ParkOptions::new().timeout(Timeout::remind(Duration::ZERO));
+                let (store, data, scope) = (&case.stage.store, data(&case.ctx), scope());
+                let parked = store.park(&case.ctx, &case.user, &scope, &case.key, data, options);
+                let _parked = wait(parked).unwrap();
+            },
+            |case| {
+                let page = wait(case.stage.store.claim_due(&DueOptions::new(LEASE)))?;
+                assert_eq!(page.turns.len(), 1);
+                Ok(())
+            },
+            |case, store| {
+                let _ended = wait(store.revoke(&case.key))?;
+                case.park(store, "2")
+            },
         ),
         operation(
             "import",

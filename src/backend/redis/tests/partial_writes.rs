@@ -11,6 +11,7 @@ use greentic_session_testkit::{
     Endpoint, RedisCluster, RedisServer, Reply, RespClient, own_servers, require,
 };
 
+use crate::backend::redis::hash_slot::{slot_of, tag_of};
 use crate::backend::redis::script::arguments::ALL;
 use crate::backend::redis::script::assembly::assemble;
 use crate::reply::MAX_REPLIES_BYTES;
@@ -24,6 +25,7 @@ const POINTER: &str = "ns:owner:main";
 const HOUR: &str = "3600000";
 const TWO_HOURS: &str = "7200000";
 const DATA: &str = r#"{"tenant_ctx":{"env":"dev","tenant":"acme","tenant_id":"acme","user":"ada","user_id":"ada"},"flow_id":"f"}"#;
+const SECRET: &str = "5d";
 const HUGE: &str = "9999999999999999999999999999999999999999";
 
 /// The kinds of keys that `admin/check` compares.
@@ -110,16 +112,39 @@ impl Lab {
 
     /// Runs a script on the keys of an owner.
     fn run(&self, path: &str, args: &[&str]) -> Reply {
-        self.run_on(self.base, path, &[&[self.base], args].concat())
+        let (due, args) = (self.due(), [&[self.base], args].concat());
+        // On a Cluster a script is told the name of the due index.
+        let keys = [self.base, &due];
+        self.run_on_keys(&keys[..=usize::from(self.is_cluster())], path, &args)
     }
 
     /// Runs a script on a key.
     fn run_on(&self, key: &str, path: &str, args: &[&str]) -> Reply {
-        let head = ["EVAL", self.texts[path].as_str(), "1", key];
+        self.run_on_keys(&[key], path, args)
+    }
+
+    fn run_on_keys(&self, keys: &[&str], path: &str, args: &[&str]) -> Reply {
+        let count = keys.len().to_string();
+        let head = [&["EVAL", self.texts[path].as_str(), &count], keys].concat();
         let writes = ALL.iter().any(|entry| entry.path == path && entry.writes);
         // A script that writes has a write deadline as its last argument.
         let deadline: &[&str] = if writes { &["9000000000000000"] } else { &[] };
         self.command(&[&head, args, deadline].concat())
+    }
+
+    /// The due index of the owner.
+    fn due(&self) -> String {
+        match self.is_cluster() {
+            true => format!("ns:{{{}}}:due", tag_of(slot_of(ADA.as_bytes()))),
+            false => "ns:due".to_owned(),
+        }
+    }
+
+    /// Runs a script on the due index.
+    fn run_on_due(&self, path: &str, args: &[&str]) -> Reply {
+        let (due, args) = (self.due(), [&["ns:"], args].concat());
+        let keys = [due.as_str(), &due];
+        self.run_on_keys(&keys[..=usize::from(self.is_cluster())], path, &args)
     }
 
     /// The instant that is so far in the future, in epoch milliseconds.
@@ -161,6 +186,17 @@ impl Lab {
     }
 
     fn park(&self, key: &str, scope: &str, reservation: impl AsRef<str>) -> Reply {
+        self.park_timed(key, scope, reservation, "", "p")
+    }
+
+    fn park_timed(
+        &self,
+        key: &str,
+        scope: &str,
+        reservation: impl AsRef<str>,
+        timeout: &str,
+        operation: &str,
+    ) -> Reply {
         let old = format!("0{scope}");
         let args = [
             ADA,
@@ -168,7 +204,8 @@ impl Lab {
             scope,
             &old,
             self.ttl,
-            "p",
+            timeout,
+            operation,
             "0",
             "10000",
             DATA,
@@ -200,7 +237,7 @@ impl Lab {
         let old = format!("0{scope}");
         let [key, message, secret] = claim;
         let claim = [ADA, key, message, secret, HOUR, "1000", start_scope];
-        let next = [scope, &old, self.ttl, DATA, &self.reserved()];
+        let next = [scope, &old, self.ttl, "", DATA, &self.reserved()];
         self.run("ops/commit_start", &[&claim[..], &next].concat())
     }
 
@@ -212,7 +249,14 @@ impl Lab {
     fn commit_for(&self, ttl: &str, limit: &str, scope: &str, extended: &str) -> Reply {
         let old = format!("0{scope}");
         let claim = [ADA, "held", "m2", "s2", HOUR, limit];
-        let next = [scope, &old, ttl, extended, DATA];
+        let next = [scope, &old, ttl, "", extended, DATA];
+        self.run("ops/commit", &[&claim[..], &next].concat())
+    }
+
+    fn commit_timed(&self, scope: &str, timeout: &str) -> Reply {
+        let old = format!("0{scope}");
+        let claim = [ADA, "held", "m2", "s2", HOUR, "1000"];
+        let next = [scope, &old, self.ttl, timeout, "", DATA];
         self.run("ops/commit", &[&claim[..], &next].concat())
     }
 
@@ -240,8 +284,8 @@ impl Lab {
         let old = format!("0{}", scope.unwrap_or_default());
         let claim = [ADA, "held", "m2", "s2", HOUR, limit];
         let next = match scope {
-            Some(scope) => [scope, &old, self.ttl, "", DATA],
-            None => [""; 5],
+            Some(scope) => [scope, &old, self.ttl, "", "", DATA],
+            None => [""; 6],
         };
         self.run("ops/commit", &[&claim[..], &next, &[reply]].concat())
     }
@@ -272,7 +316,7 @@ impl Lab {
             let _claimed = self.claim(scope, message, secret, lease);
         }
         let finish = [
-            ADA, "old", "m1", "s1", HOUR, "1000", "", "", "", "", "", "reply",
+            ADA, "old", "m1", "s1", HOUR, "1000", "", "", "", "", "", "", "reply",
         ];
         let finished = self.run("ops/commit", &finish);
         assert_eq!(status(&finished), "OK");
@@ -305,10 +349,43 @@ impl Lab {
         let released = self.run("ops/release", &[ADA, "begun-ii", "s7", "ii", "m7"]);
         assert_eq!(status(&released), "OK");
         let finish = [
-            ADA, "begun-cc", "m1", "s1", HOUR, "1000", "cc", "", "", "", "", "", "reply",
+            ADA, "begun-cc", "m1", "s1", HOUR, "1000", "cc", "", "", "", "", "", "", "reply",
         ];
         let finished = self.run("ops/commit_start", &finish);
         assert_eq!(status(&finished), "OK");
+    }
+
+    /// Waits of a user with timeouts: one that is due later, one that is claimed and closes later, one that is
+    /// due, one that has closed, and one that has closed and lost its scope.
+    fn fill_timed(&self) {
+        for flushed in self.everywhere(&["FLUSHALL"]) {
+            let _ = flushed.accepted();
+        }
+        for (key, scope, timeout) in [
+            ("main", "aa", "r1800000"),
+            ("held", "bb", "c1800000"),
+            ("late", "cc", "r1"),
+            ("shut", "dd", "c1"),
+            ("gone", "ee", "c1"),
+        ] {
+            let parked = self.park_timed(key, scope, self.reserved(), timeout, "p");
+            assert_eq!(status(&parked), "OK");
+        }
+        let passed = self.in_future(2);
+        while self.in_future(0) < passed {}
+        let _claimed = self.claim("bb", "m2", "s2", HOUR);
+        let taken = self.park("next", "ee", self.reserved());
+        assert_eq!(status(&taken), "OK");
+    }
+
+    /// As [`Lab::fill_timed`], without an entry of the due index, and with one too many.
+    fn fill_untimed(&self) {
+        self.fill_timed();
+        let due = self.due();
+        let main = format!("{ADA} main");
+        let nobody = format!("{ADA} nobody");
+        let _ = self.command(&["ZREM", &due, &main]).accepted();
+        let _ = self.command(&["ZADD", &due, "9e15", &nobody]).accepted();
     }
 
     /// What a repair mends: a wait that is not routed to, one that is routed to and missing, a record
@@ -394,7 +471,10 @@ impl Lab {
     fn findings(&self) -> BTreeSet<String> {
         let answer = self.check("check");
         assert_eq!(status(&answer), "OK", "{answer:?}");
-        let findings = answer.array()[1].array().iter();
+        let due = self.run_on_due("admin/check_due", &["0", "0"]);
+        assert_eq!(status(&due), "OK", "{due:?}");
+        let findings = [answer, due];
+        let findings = findings.iter().flat_map(|answer| answer.array()[1].array());
         let shown = findings.map(|finding| {
             let texts = finding.array().iter().take(4).map(Reply::text);
             texts.collect::<Vec<_>>().join(" ")
@@ -464,7 +544,7 @@ const OPERATIONS: &[Operation] = &[
         let claim = [ADA, "held", "m2", "s2", HOUR, "1000"];
         lab.run(
             "ops/commit",
-            &[&claim[..], &["", "", "=", "", DATA]].concat(),
+            &[&claim[..], &["", "", "=", "", "", DATA]].concat(),
         )
     }),
     ("commit elsewhere", |lab| lab.commit("1000", "zz")),
@@ -487,8 +567,8 @@ const OPERATIONS: &[Operation] = &[
     }),
     ("commit twice with a reply", |lab| {
         let claim = [ADA, "twice", "m1", "s4", HOUR, "1000"];
-        let next = ["", "", "", "", "", "two"];
-        lab.run("ops/commit", &[claim, next].concat())
+        let next = ["", "", "", "", "", "", "two"];
+        lab.run("ops/commit", &[&claim[..], &next].concat())
     }),
     ("commit twice", |lab| {
         lab.run("ops/commit", &[ADA, "twice", "m1", "s4", HOUR, "1000"])
@@ -507,13 +587,13 @@ const OPERATIONS: &[Operation] = &[
         lab.run("admin/revoke", &["twice", ADA, "q"])
     }),
     ("import", |lab| {
-        lab.import("new", lab.reserved(), &["zz", "7", "", "1"])
+        lab.import("new", lab.reserved(), &["zz", "7", "", "1", ""])
     }),
     ("import again", |lab| {
-        lab.import("main", lab.found(), &["aa", "7", "", "1"])
+        lab.import("main", lab.found(), &["aa", "7", "", "1", ""])
     }),
     ("import elsewhere", |lab| {
-        lab.import("main", lab.found(), &["zz", "7", "", "1"])
+        lab.import("main", lab.found(), &["zz", "7", "", "1", ""])
     }),
     ("import without a wait", |lab| {
         lab.import("main", lab.found(), &[])
@@ -522,7 +602,7 @@ const OPERATIONS: &[Operation] = &[
         lab.import("made", lab.found(), &[])
     }),
     ("import and displace", |lab| {
-        lab.import("new", lab.reserved(), &["aa", "7", "", "1"])
+        lab.import("new", lab.reserved(), &["aa", "7", "", "1", ""])
     }),
     ("import messages", |lab| {
         let messages = [
@@ -568,12 +648,12 @@ const START_OPERATIONS: &[Operation] = &[
     }),
     ("commit a start with a reply", |lab| {
         let claim = [ADA, "begun-ff", "m6", "s6", HOUR, "1000", "ff"];
-        let next = ["", "", lab.ttl, DATA, &lab.reserved(), "hello"];
+        let next = ["", "", lab.ttl, "", DATA, &lab.reserved(), "hello"];
         lab.run("ops/commit_start", &[&claim[..], &next].concat())
     }),
     ("finish a start with a reply", |lab| {
         let claim = [ADA, "begun-ff", "m6", "s6", HOUR, "1000", "ff"];
-        let next = ["", "", "", "", "", "hello"];
+        let next = ["", "", "", "", "", "", "hello"];
         lab.run("ops/commit_start", &[&claim[..], &next].concat())
     }),
     ("commit a start elsewhere", |lab| {
@@ -602,7 +682,117 @@ const START_OPERATIONS: &[Operation] = &[
         lab.commit("1000", "ii")
     }),
     ("import where a start was released", |lab| {
-        lab.import("new", lab.reserved(), &["ii", "7", "", "1"])
+        lab.import("new", lab.reserved(), &["ii", "7", "", "1", ""])
+    }),
+];
+
+/// On waits with timeouts.
+const TIMED_OPERATIONS: &[Operation] = &[
+    ("park with a timeout", |lab| {
+        lab.park_timed("new", "zz", lab.reserved(), "r600000", "q")
+    }),
+    ("park again with a timeout", |lab| {
+        lab.park_timed("main", "aa", lab.found(), "c600000", "q")
+    }),
+    ("park elsewhere with a timeout", |lab| {
+        lab.park_timed("main", "zz", lab.found(), "c600000", "q")
+    }),
+    ("park again without", |lab| {
+        lab.park_timed("main", "aa", lab.found(), "", "q")
+    }),
+    ("displace a timeout", |lab| {
+        lab.park_timed("new", "aa", lab.reserved(), "r600000", "q")
+    }),
+    ("park where one has closed", |lab| {
+        lab.park_timed("new", "dd", lab.reserved(), "", "q")
+    }),
+    ("park what has closed", |lab| {
+        lab.park_timed("gone", "zz", lab.found(), "", "q")
+    }),
+    ("import where one has closed", |lab| {
+        lab.import(
+            "new",
+            lab.reserved(),
+            &["dd", "7", "", "1", "c9000000000000"],
+        )
+    }),
+    ("import and displace a timeout", |lab| {
+        lab.import(
+            "new",
+            lab.reserved(),
+            &["aa", "7", "", "1", "r9000000000000"],
+        )
+    }),
+    ("import what has closed", |lab| {
+        lab.import("main", lab.found(), &["zz", "7", "", "1", "c5"])
+    }),
+    ("import without a timeout", |lab| {
+        lab.import("main", lab.found(), &["aa", "7", "", "1", ""])
+    }),
+    ("find", |lab| lab.run("ops/find", &[ADA, "dd", "0dd"])),
+    ("waits", |lab| lab.run("ops/waits", &[ADA, ""])),
+    ("clear", |lab| lab.run("ops/clear", &[ADA, "aa", "0aa", ""])),
+    ("clear what has closed", |lab| {
+        lab.run("ops/clear", &[ADA, "dd", "0dd", ""])
+    }),
+    ("remove", |lab| lab.run("ops/remove", &["main", "", "", ""])),
+    ("remove what has closed", |lab| {
+        lab.run("ops/remove", &["gone", "", "", ""])
+    }),
+    ("claim", |lab| lab.claim("cc", "m3", "s3", HOUR)),
+    ("claim what has closed", |lab| {
+        lab.claim("dd", "m3", "s3", HOUR)
+    }),
+    ("start where one has closed", |lab| {
+        lab.claim_or_start("dd", "m3", "s3", HOUR, "10000 0 new")
+    }),
+    ("claim what is due", |lab| {
+        lab.run_on_due("ops/claim_due", &[HOUR, SECRET])
+    }),
+    ("renew", |lab| {
+        lab.run("ops/renew", &[ADA, "held", "s2", "1800000"])
+    }),
+    ("release", |lab| {
+        lab.run("ops/release", &[ADA, "held", "s2"])
+    }),
+    ("revoke", |lab| lab.run("admin/revoke", &["held", "", "q"])),
+    ("extend", |lab| {
+        lab.run("admin/extend", &["main", "", "7200000", ""])
+    }),
+    ("extend to before the timeout", |lab| {
+        lab.run("admin/extend", &["main", "", "900000", ""])
+    }),
+    ("update", |lab| {
+        let args = ["main", ADA, "dev:acme:-:", "ada", "", "", "q", DATA];
+        lab.run("ops/update", &args)
+    }),
+    ("set a timeout", |lab| {
+        lab.run("ops/set_timeout", &["next", "", "r600000"])
+    }),
+    ("move a timeout", |lab| {
+        lab.run("ops/set_timeout", &["main", ADA, "c600000"])
+    }),
+    ("take a timeout away", |lab| {
+        lab.run("ops/set_timeout", &["main", "", ""])
+    }),
+    ("set the timeout of what has closed", |lab| {
+        lab.run("ops/set_timeout", &["gone", "", "r600000"])
+    }),
+    ("commit with a timeout", |lab| {
+        lab.commit_timed("bb", "r600000")
+    }),
+    ("commit without", |lab| lab.commit_timed("bb", "")),
+    ("commit elsewhere with a timeout", |lab| {
+        lab.commit_timed("zz", "r600000")
+    }),
+    ("commit and displace a timeout", |lab| {
+        lab.commit_timed("aa", "")
+    }),
+    ("commit where one has closed", |lab| {
+        lab.commit_timed("dd", "c600000")
+    }),
+    ("finish", |lab| {
+        lab.run("ops/commit", &[ADA, "held", "m2", "s2", HOUR, "1000"])
     }),
 ];
 
@@ -620,7 +810,7 @@ const LEGACY_OPERATIONS: &[Operation] = &[
         lab.run("ops/update", &args)
     }),
     ("import", |lab| {
-        lab.import("old-1", "", &["0gg", "7", "", "1"])
+        lab.import("old-1", "", &["0gg", "7", "", "1", ""])
     }),
 ];
 
@@ -685,7 +875,16 @@ const STEPS: &[Operation] = &[
     ("erase message ids", |lab| {
         lab.run("admin/erase_owner", &[ADA, "messages", "0", "0", "0"])
     }),
+    ("claim all that is due", |lab| {
+        lab.run_on_due("ops/claim_due", &[HOUR, SECRET, "5e", "5f", "60"])
+    }),
+    ("erase what is due", |lab| {
+        lab.run("admin/erase_owner", &[ADA, "due", "0", "0", "0"])
+    }),
     ("repair", |lab| lab.check("repair")),
+    ("repair the due index", |lab| {
+        lab.run_on_due("admin/check_due", &["1", "0"])
+    }),
 ];
 
 /// Operations, and what is stored before each.
@@ -714,19 +913,25 @@ const fn in_steps(fill: fn(&Lab)) -> Table {
 const ONE_SERVER: &[Table] = &[
     table(OPERATIONS, Lab::fill),
     table(START_OPERATIONS, Lab::fill_starts),
+    table(TIMED_OPERATIONS, Lab::fill_timed),
     table(LEGACY_OPERATIONS, Lab::fill_legacy),
     in_steps(Lab::fill),
     in_steps(Lab::fill_legacy),
     in_steps(Lab::fill_starts),
     in_steps(Lab::fill_faulty),
+    in_steps(Lab::fill_timed),
+    in_steps(Lab::fill_untimed),
 ];
 
 const CLUSTER: &[Table] = &[
     table(OPERATIONS, Lab::fill),
     table(START_OPERATIONS, Lab::fill_starts),
+    table(TIMED_OPERATIONS, Lab::fill_timed),
     table(CLUSTER_OPERATIONS, Lab::fill),
     in_steps(Lab::fill),
     in_steps(Lab::fill_faulty),
+    in_steps(Lab::fill_timed),
+    in_steps(Lab::fill_untimed),
 ];
 
 /// Runs an operation on what `prepare` has stored, while the user may not run a command, if one is
@@ -910,7 +1115,7 @@ fn c17_a_script_that_meets_a_damaged_value_does_everything_or_nothing() {
     let mut lab = Lab::on_one_server();
     lab.ttl = HOUR;
     let kinds = [
-        "meta:", "route:", "expiry:", "user:", "done:", "replies:", "waits:",
+        "meta:", "route:", "expiry:", "user:", "done:", "replies:", "waits:", ":due",
     ];
     damage_each_key(&lab, ONE_SERVER, &kinds);
 }
@@ -921,5 +1126,5 @@ fn c17_a_script_that_meets_a_damaged_value_on_a_cluster_does_everything_or_nothi
     let mut lab = Lab::on_a_cluster();
     lab.ttl = HOUR;
     lab.pointer_ends = lab.in_future(7_200_000).to_string();
-    damage_each_key(&lab, CLUSTER, &["meta:", "owner:", "fence:"]);
+    damage_each_key(&lab, CLUSTER, &["meta:", "owner:", "fence:", ":due"]);
 }

@@ -47,6 +47,12 @@ local function ends_at(key, deadline)
   return math.abs(at - tonumber(expiry_of(deadline))) <= 10
 end
 
+-- Whether a key expires before a deadline.
+local function ends_before(key, deadline)
+  local at = expires_at(key)
+  return at >= 0 and at < deadline - 11
+end
+
 -- The checks by kind. One that has not come to the end of its name returns where it is gone on with.
 local check = {}
 
@@ -82,7 +88,13 @@ function check.session(key)
       set_expiry(head.deadline, session, meta)
     end)
   end
-  if head.scope == '-' then
+  local looked_at = head.timeout ~= '-' and tonumber(call('ZSCORE', due, member_of(head)) or NEVER)
+  if looked_at and (looked_at > due_at(head) or ends_before(due, head.deadline)) then
+    report('MISSING', 'due', key, 'its timeout is not in the index, or too late', function()
+      schedule(head)
+    end)
+  end
+  if routed_scope(head) == '-' then
     return
   end
   local route, expiry = name('route', head.owner), name('expiry', head.owner)
@@ -112,7 +124,7 @@ end
 
 local function is_waiting(owner, scope, order, key)
   local head = key and record_of(key)
-  return head and is_there(key) and head.owner == owner and head.order == order and head.scope == scope
+  return head and is_there(key) and head.owner == owner and head.order == order and routed_scope(head) == scope
 end
 
 -- Checks a start claim, which ends at `ends` in the index (C27). Returns until when it is kept.

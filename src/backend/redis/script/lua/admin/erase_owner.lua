@@ -1,13 +1,29 @@
--- Erases a part of what an owner has, also what is claimed (C22): sessions, then what 1.2 stored, then replies,
--- and message ids last. It goes in steps: a session with all that leads to it, or some entries that lead to no
+-- Erases a part of what an owner has, also what is claimed (C22): sessions, then what 1.2 stored, then what the due
+-- index still has of expired sessions, then replies, and message ids last. It goes in steps: a session with all that leads to it, or some entries that lead to no
 -- session any more. Each step reads all that it needs before it writes. An error ends the script between two
 -- steps.
 
 --- @include "lib/delete_session"
 --- @include "lib/if_readable"
 
--- How many waits one call erases, and how many message ids.
-local WAITS, MESSAGES = 32, 128
+-- How many waits one call erases, how many message ids, and how many members of the due index it looks at.
+local WAITS, MESSAGES, DUE = 32, 128, 500
+
+-- Removes the members of the owner whose sessions are over, among some that are due. Returns the position of the next; nil after the last.
+local function forget_due(owner, position)
+  local members, gone = call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', position, DUE), {}
+  for _, member in ipairs(members) do
+    local of, key = parts_of(member)
+    if of == owner and call('EXISTS', name('session', key)) == 0 then
+      table.insert(gone, member)
+    end
+  end
+  if #gone > 0 then
+    write('ZREM', due, unpack(gone))
+    flush()
+  end
+  return #members == DUE and text(position + DUE - #gone) or nil
+end
 
 -- Removes the message ids of a page. Returns how many were live, and the next cursor; '0' after the last.
 local function forget_page(done, cursor)
@@ -28,7 +44,7 @@ local function forget_page(done, cursor)
 end
 
 return run(function()
-  -- `part` is `sessions`, `legacy` or `messages`, and `cursor` the position in it. With `more` other session
+  -- `part` is `sessions`, `legacy`, `due` or `messages`, and `cursor` the position in it. With `more` other session
   -- keys follow in the next call. Behind them stand session keys, `key_count` of them, and, for the last
   -- part, scopes under which 1.2 stored waits.
   local owner, part, cursor, more, key_count = unpack(ARGV, 2, 6)
@@ -75,7 +91,7 @@ return run(function()
     write('UNLINK', route)
     flush()
   end
-  if part ~= 'messages' then
+  if part == 'sessions' or part == 'legacy' then
     local page, missing = call('SSCAN', waits, cursor, 'COUNT', WAITS), {}
     for _, key in ipairs(page[2]) do
       if erase(key) then
@@ -94,6 +110,13 @@ return run(function()
     if created and call('EXISTS', name('session', created)) == 0 then
       write('DEL', user)
       flush()
+    end
+    part, cursor = 'due', '0'
+  end
+  if part == 'due' then
+    local position = forget_due(owner, cursor)
+    if position then
+      return answer('due', position)
     end
     cursor = '0'
   end

@@ -25,6 +25,9 @@ return run(function()
   else
     set_lease(head, head.lease_until, deadline)
   end
+  if head.timeout ~= '-' then
+    schedule(head)
+  end
   write_record(head)
   return {'OK', head.deadline == NEVER and '0' or text(head.deadline)}
 end)

@@ -8,10 +8,10 @@ local function value_or(value, default)
 end
 
 return run(function()
-  -- `created`, `deadline` and `since` are empty for none, `ttl` is as the record has it; the last four are
-  -- missing for a session that does not wait.
+  -- `created`, `deadline` and `since` are empty for none, `ttl` is as the record has it; the last five are
+  -- missing for a session that does not wait. `timeout` is a letter and an instant, and empty for none.
   local owner, key, flags, revision, created, deadline, ttl, fencing, if_absent, operation, payload, reservation,
-    scope, order, since, attempt = unpack(ARGV, 2)
+    scope, order, since, attempt, timeout = unpack(ARGV, 2)
   local ends = tonumber(deadline) or NEVER
   if ends <= now then
     return {'EXPIRED'}
@@ -27,8 +27,13 @@ return run(function()
   if stored and stored.operation == operation then
     return {'OK'}
   end
-  local entry = scope and call('HGET', name('route', owner), scope)
-  local holder, start = scope and waiting(owner, entry, scope), start_in(owner, scope, entry)
+  local is_kept_off = scope and string.byte(timeout) == 99 and tonumber(string.sub(timeout, 2)) <= now
+  local routed = not is_kept_off and scope -- one that has closed takes no scope
+  local entry = routed and call('HGET', name('route', owner), scope)
+  local start, holder, closed = start_in(owner, scope, entry), nil, nil
+  if routed then
+    holder, closed = waiting(owner, entry, scope)
+  end
   local displaced = holder and holder.key ~= key and holder or nil
   if if_absent == '1' and (stored or displaced) then
     return {'EXISTS'}
@@ -52,9 +57,12 @@ return run(function()
   }
   make_idle(head)
   if scope then
+    head.scope, head.attempt, head.order, head.since = scope, attempt, order, value_or(since, now)
+    head.timeout = timeout == '' and '-' or (is_kept_off and 'C' or string.sub(timeout, 1, 1)) .. string.sub(timeout, 2) .. ':0'
+  end
+  if routed then
     local index_header = call('HGET', name('route', owner), '#')
-    head.scope, head.attempt = scope, attempt
-    index_wait(head, index_header, stored, displaced or stored or start, order, value_or(since, now))
+    index_wait(head, index_header, stored, displaced or stored or start or closed, order, head.since)
   elseif stored and stored.scope ~= '-' then
     local gone = {}
     unroute(stored, gone)
@@ -74,9 +82,21 @@ return run(function()
   if old or other then
     legacy().remove_wait(owner, scope, (old or other).key, old and other and other.key)
   end
+  if head.timeout ~= '-' then
+    schedule(head)
+  elseif stored and stored.timeout ~= '-' then
+    unschedule(stored)
+  end
   if displaced and not displaced.legacy then
+    if displaced.timeout ~= '-' then
+      unschedule(displaced)
+    end
     make_idle(displaced)
     write_record(displaced)
+  end
+  if closed and closed.key ~= key then
+    leave_scope(closed)
+    write_record(closed)
   end
   return {'OK'}
 end)

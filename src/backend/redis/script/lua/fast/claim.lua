@@ -1,5 +1,6 @@
 -- Fast path of ops/claim: a new message for a session that waits on the first scope and is not claimed; or the
--- start of a flow. It declines if the lease ends after the deadline.
+-- start of a flow. It declines if the lease ends after the deadline, or the wait has
+-- closed.
 
 repeat
   local format = string.format
@@ -17,7 +18,7 @@ repeat
   if record_order ~= order or record_owner ~= owner or record_secret ~= '-' or type(payload) ~= 'string' or payload == '' then
     break
   end
-  if #record_fencing > 16 then
+  if #record_fencing > 16 or string.byte(record_timeout) == 99 and now - string.match(record_timeout, '[0-9]+') >= 0 then
     break
   end
   record_attempt = format('%.0f', math.min(record_attempt + 1, $MAX_ATTEMPT))

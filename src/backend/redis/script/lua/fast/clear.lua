@@ -1,4 +1,4 @@
--- Fast path of ops/clear: the owner's only wait, which is not claimed.
+-- Fast path of ops/clear: the owner's only wait, which is not claimed and has no timeout.
 
 repeat
   local route, expiry = name('route', owner), name('expiry', owner)
@@ -10,7 +10,7 @@ repeat
   local session, meta = name('session', key), name('meta', key)
   local record = pcall_redis('GET', meta)
   local $RECORD_NAMES = string.match(type(record) == 'string' and record or '', $RECORD_PATTERN)
-  if record_order ~= order or record_owner ~= owner or record_secret ~= '-' or (tonumber(pcall_redis('STRLEN', session)) or 0) == 0 then
+  if record_order ~= order or record_owner ~= owner or record_secret ~= '-' or record_timeout ~= '-' or (tonumber(pcall_redis('STRLEN', session)) or 0) == 0 then
     break
   end
   local stamp = string.match(record_pointer, '^[0-9]*')

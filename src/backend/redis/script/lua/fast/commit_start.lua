@@ -25,7 +25,7 @@ repeat
   local record, answer, max_waits = nil, nil, nil
   local $RECORD_NAMES
   record_revision, record_created, record_flags, record_fencing = '1', instant, '-u', start_fencing
-  record_operation, record_pointer, record_deadline = '-', pointer or '-', start_deadline
+  record_operation, record_pointer, record_deadline, record_timeout = '-', pointer or '-', start_deadline, '-'
 
   --- @include "fast/wait"
 until true

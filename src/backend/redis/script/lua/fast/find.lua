@@ -1,4 +1,5 @@
--- Fast path of ops/find: the scope leads to a session that waits there.
+-- Fast path of ops/find: the scope leads to a session that waits there, without a timeout that
+-- closes its wait.
 
 repeat
   local entry = pcall_redis('HGET', name('route', owner), scope)
@@ -8,7 +9,7 @@ repeat
   end
   local record = pcall_redis('GET', name('meta', key))
   local $RECORD_NAMES = string.match(type(record) == 'string' and record or '', $RECORD_PATTERN)
-  if record_order ~= order or record_owner ~= owner or (tonumber(pcall_redis('STRLEN', name('session', key))) or 0) == 0 then
+  if record_order ~= order or record_owner ~= owner or string.byte(record_timeout) == 99 or (tonumber(pcall_redis('STRLEN', name('session', key))) or 0) == 0 then
     break
   end
   return {'OK', key}

@@ -25,7 +25,7 @@ repeat
     then
       break
     end
-    record_revision, record_created, record_flags, record_fencing = '1', instant, '-u', '0'
+    record_revision, record_created, record_flags, record_fencing, record_timeout = '1', instant, '-u', '0', '-'
   end
   record_operation, record_pointer = operation, pointer or '-'
   local answer, known = record_revision, nil

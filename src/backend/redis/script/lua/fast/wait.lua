@@ -34,16 +34,18 @@
   if ttl ~= '' then
     index_latest, expires_at = format('%.0f', deadline), format('%.0f', deadline - 1)
   end
+  --- @include "fast/due"
   local stored_deadline = record_deadline
   record_deadline = expires_at and index_latest or '0'
   -- As `flush` in lib/prelude: the first command that writes may be refused, and no later one.
   local moves, may_run = not entry or stored_deadline ~= record_deadline, redis.acl_check_cmd
   if may_run and (
-    moves and not may_run('HSET', route)
+    (moves or due_score) and not may_run('HSET', route)
     or expires_at and not may_run('SET', session)
     or not expires_at and not may_run('MSET', session)
     or (expires_at or done) and not may_run('PEXPIREAT', route)
     or not expires_at and latest > 0 and latest < deadline and not may_run('PERSIST', route)
+    or due and not due_score and not may_run('ZREM', due)
   ) then
     break
   end
@@ -52,6 +54,15 @@
       break
     end
   end
+  if due_score and type(pcall_redis('ZADD', due, due_score, owner .. ' ' .. key)) ~= 'number' then
+    -- It is no index, so that nothing may be written.
+    if moves and entry then
+      redis.call('ZADD', name('expiry', owner), stored_deadline == '0' and 'inf' or stored_deadline, scope)
+    elseif moves then
+      redis.call('ZREM', name('expiry', owner), scope)
+    end
+    break
+  end
   index_last = index_last + 1 > micros and format('%.0f', index_last + 1) or time[1] .. format('%06d', time[2])
   -- The entry may be the only one.
   local is_sooner = soonest < deadline and (count > 1 or not entry)
@@ -59,7 +70,7 @@
   if type(pcall_redis('HSET', route, scope, index_last .. ':' .. key, '#', $INDEX_TEXT)) ~= 'number' then
     break
   end
-  record_scope, record_order, record_since, record_attempt = scope, index_last, instant, '0'
+  record_scope, record_order, record_since, record_attempt, record_timeout = scope, index_last, instant, '0', new_timeout
   record_secret, record_message, record_lease_until, record_released, record_owner = '-', '-', '0', '-', owner
   record_own_deadline = '0'
   record_ttl = ttl == '' and '0' or ttl
@@ -81,5 +92,10 @@
     newest = math.max(newest, ends)
     redis.call('HSET', done, message, format('%.0f', ends) .. ' ' .. format('%.0f', micros) .. ' ' .. secret, '#', format('%.0f', newest))
     redis.call('PEXPIREAT', done, format('%.0f', newest - 1))
+  end
+  if due_ends then
+    redis.call('PEXPIREAT', due, due_ends)
+  elseif due and not due_score then
+    redis.call('ZREM', due, owner .. ' ' .. key)
   end
   return {'OK', answer}

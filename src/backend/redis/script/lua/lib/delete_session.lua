@@ -1,7 +1,8 @@
 -- Deleting a session. lib/index describes the owner's index of waits.
 
+--- @include "lib/expires_at"
 --- @include "lib/load"
---- @include "lib/write"
+--- @include "lib/due"
 --- @include "lib/fence"
 
 -- A score of {expiry} as a deadline. A score that is none counts as the deadline that is nearest to it.
@@ -77,6 +78,9 @@ delete_session = function(head, legacy_scope)
   end
   if head.scope ~= '-' then
     unroute(head, gone)
+  end
+  if head.timeout ~= '-' then
+    unschedule(head)
   end
   write('DEL', unpack(gone))
   local stamp = stamp_of(head)

@@ -30,7 +30,7 @@ local function move_deadline(head, deadline)
   end
   local user = has_flag(head, 'c') and name('user', head.owner)
   local latest_created = user and call('GET', user) == head.key
-  if head.scope ~= '-' then
+  if routed_scope(head) ~= '-' then
     reschedule(head, deadline)
   end
   if latest_created then
@@ -58,6 +58,14 @@ local function set_lease(head, lease_until, own)
   head.lease_until, head.own_deadline = lease_until, deadline == own and '0' or text(own)
 end
 
+-- Counts a lease that has lapsed (C33); called before the next lease is set.
+local function count_lapse(head)
+  if head.secret ~= '-' and head.timeout ~= '-' then
+    local kind, at, lapses = timeout_parts(head)
+    head.timeout = kind .. text(at) .. ':' .. text(math.min(lapses + 1, $MOST_LAPSES))
+  end
+end
+
 -- Ends the claim, and writes the record; the session waits again as it was. It has its own deadline again; if
 -- that has passed, it is gone. A full server accepts a command that needs no memory, and then the others of the
 -- script.
@@ -70,5 +78,8 @@ local function end_claim(head, released)
     set_expiry(own, name('meta', head.key))
     move_deadline(head, own)
     write_record(head)
+    if head.timeout ~= '-' then
+      schedule(head)
+    end
   end
 end

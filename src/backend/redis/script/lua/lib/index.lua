@@ -43,7 +43,7 @@ local function index_wait(head, index_header, stored, frees, order, since)
   if soonest <= now then
     soonest = prune(route, expiry)
   end
-  local deadline, from = head.deadline, stored and stored.scope or '-'
+  local deadline, from = head.deadline, stored and routed_scope(stored) or '-'
   if soonest > now and count <= 1 and from == head.scope then
     soonest = NEVER -- there is no other entry
   end

@@ -42,7 +42,7 @@ local function append_waiting(waits, owner, entries)
     else
       head = readable(load, entry.key)
     end
-    if head and head.order == entry.order and head.owner == owner then
+    if head and head.order == entry.order and head.owner == owner and not is_closed(head) then
       table.insert(waits, entry.order)
       table.insert(waits, entry.key)
     end

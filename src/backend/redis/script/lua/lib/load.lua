@@ -44,7 +44,8 @@ local function entry_of(head)
 end
 
 -- Returns the session to which an entry of the owner's routes leads, or a route of 1.2 for the scope. The
--- head has `is_routed` in the former case. A start claim is no session (C27).
+-- head has `is_routed` in the former case. A start claim is no session (C27). A wait that has closed is the
+-- second result.
 local function waiting(owner, entry, legacy_scope, with_payload)
   if entry and string.byte(entry) ~= 64 then
     local order, key = string.match(entry, '^([0-9]+):(.*)$')
@@ -54,6 +55,9 @@ local function waiting(owner, entry, legacy_scope, with_payload)
     local head = load(key, with_payload)
     if head and head.order == order and head.owner == owner then
       head.is_routed = true
+      if is_closed(head) then
+        return nil, head
+      end
       return head
     end
   end

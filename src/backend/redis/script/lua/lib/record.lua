@@ -15,6 +15,7 @@ local function unpack_record(key, record)
     or #record_deadline > 16 or #record_order > 16 or #record_since > 16 or #record_attempt > 16
     or #record_lease_until > 16 or #record_fencing > 16 or #stamp_in(record_pointer) > 16
     or #record_own_deadline > 16 or #record_ttl > 16 or record_ttl ~= '-' and string.find(record_ttl, '[^0-9]')
+    or #record_timeout > 28 or record_timeout ~= '-' and not string.find(record_timeout, '^[rcC][0-9]+:[0-9]+$')
   then
     unreadable(name('meta', key), 'it is no record of this version')
   end
@@ -35,8 +36,37 @@ local function stamp_of(head)
   return stamp_in(head.pointer)
 end
 
+-- C16: the instant until which a live claim keeps others from writing; 0 if there is none.
+local function claimed_until(head)
+  if head.secret == '-' then
+    return 0
+  end
+  return head.lease_until > now and head.lease_until or 0
+end
+
+-- The kind of a timeout, its instant, and how many leases of the wait have lapsed. The kind is `r` (remind), `c`
+-- (close) or `C`: a wait that has closed, and has left its scope for good.
+local function timeout_parts(head)
+  local kind, at, lapses = string.match(head.timeout, '^(.)([0-9]+):([0-9]+)$')
+  return kind, tonumber(at), tonumber(lapses)
+end
+
+-- Whether the wait has left its scope (C32). A message that has claimed it in time keeps it there.
+local function is_closed(head)
+  if head.timeout == '-' then
+    return false
+  end
+  local kind, at = timeout_parts(head)
+  return kind == 'C' or kind == 'c' and at <= now and claimed_until(head) == 0
+end
+
+-- The scope that leads to the session; `-` for none. A start claim has no timeout.
+local function routed_scope(head)
+  return string.byte(head.timeout or '-') == 67 and '-' or head.scope
+end
+
 -- Removes the wait from a head. The fencing number stays, because it must only grow.
 local function make_idle(head)
-  head.scope, head.order, head.since, head.attempt = '-', '0', '0', '0'
+  head.scope, head.order, head.since, head.attempt, head.timeout = '-', '0', '0', '0', '-'
   head.secret, head.message, head.lease_until, head.own_deadline, head.released = '-', '-', 0, '0', '-'
 end

@@ -24,12 +24,17 @@ local function start_of(owner, scope, key, message)
 end
 
 -- Gives a start claim its lease, and writes it to the index. Its record is kept for one more lease after
--- the end, at least a minute. `stored` is the record as it is; nil for a new one.
-local function lease_start(start, stored, index_header, lease)
+-- the end, at least a minute. `stored` is the record as it is; nil for a new one. `closed` is a session whose
+-- wait has closed on the scope.
+local function lease_start(start, stored, index_header, lease, closed)
   start.lease_until = now + lease
   start.deadline = start.lease_until + math.max(lease, $SHORTEST_STAY)
   start.entry = $START_PACKED
-  index_wait(start, index_header, stored, stored, '0', '0')
+  index_wait(start, index_header, stored, stored or closed, '0', '0')
+  if closed then
+    leave_scope(closed)
+    write_record(closed)
+  end
 end
 
 -- Ends the lease of a start claim; its record stays. A full server accepts a command that needs no memory, here

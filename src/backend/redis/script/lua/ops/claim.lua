@@ -24,8 +24,9 @@ local function next_attempt(claim)
   claim.fencing = text(math.max(claim.fencing + 1, micros))
 end
 
--- Claims the start on the scope. `stored` is the record of an earlier claim, whose session key stays.
-local function claim_start(stored, index_header)
+-- Claims the start on the scope. `stored` is the record of an earlier claim, whose session key stays, and `closed`
+-- a session whose wait has closed.
+local function claim_start(stored, index_header, closed)
   local limit, is_foreign, key = string.match(ARGV[#ARGV], '^([0-9]+) ([01]) (.*)$')
   local claim = stored or {key = key, owner = owner, scope = scope, attempt = '0', fencing = '0'}
   local taken = load(claim.key)
@@ -33,12 +34,12 @@ local function claim_start(stored, index_header)
     return {'FOREIGN'}
   elseif taken then
     return {'EXISTS'}
-  elseif not stored and is_full(owner, index_header, tonumber(limit)) then
+  elseif not stored and not closed and is_full(owner, index_header, tonumber(limit)) then
     return {'FULL'}
   end
   next_attempt(claim)
   claim.released = '-'
-  lease_start(claim, stored, index_header, lease)
+  lease_start(claim, stored, index_header, lease, closed)
   return started(claim)
 end
 
@@ -52,19 +53,23 @@ return run(function()
     local reply = string.match(done, '^[^ ]+ [^ ]+ [^ ]+ ([0-9:]+)$')
     return {'DUPLICATE', reply and call('HGET', name('replies', owner), reply)}
   end
-  local head, found, stored
+  local head, found, stored, closed
   for i = 6, #ARGV - 1, 2 do
     scope, legacy_scope = ARGV[i], ARGV[i + 1]
     found = call('HMGET', name('route', owner), scope, '#')
     stored = start_in(owner, scope, found[1])
-    head = stored and (stored.secret == secret or claimed_until(stored) > 0) and stored
-      or waiting(owner, found[1], legacy_scope, true)
+    closed = nil
+    if stored and (stored.secret == secret or claimed_until(stored) > 0) then
+      head = stored
+    else
+      head, closed = waiting(owner, found[1], legacy_scope, true)
+    end
     if head then
       break
     end
   end
   if not head then
-    return #ARGV % 2 == 0 and claim_start(stored, found[2]) or {'NO_WAIT'}
+    return #ARGV % 2 == 0 and claim_start(stored, found[2], closed) or {'NO_WAIT'}
   end
   if head.secret == secret then
     return head == stored and started(head) or claimed(head)
@@ -73,6 +78,7 @@ return run(function()
   if busy > 0 then
     return {'BUSY', busy, head.message == message and 1 or 0}
   end
+  count_lapse(head)
   set_lease(head, now + lease, own_deadline_of(head))
   local was_legacy = head.scope == '-'
   if was_legacy then

@@ -4,7 +4,7 @@
 -- The arguments from `scope` on are missing if the session is to be removed, or all but the reply are empty.
 -- `scope` is empty for the scope where it waits. `extended` is what was found of the pointer after a refusal:
 -- lib/reservation. `reply` is missing for none.
-local owner, key, message, secret, window, limit, scope, legacy_scope, ttl, extended, payload, reply = unpack(ARGV, 2)
+local owner, key, message, secret, window, limit, scope, legacy_scope, ttl, timeout, extended, payload, reply = unpack(ARGV, 2)
 --- @include "fast/commit"
 --- @include "lib/register"
 --- @include "lib/hold"
@@ -39,8 +39,10 @@ return run(function()
       return refused
     end
     -- The operation stays: a late repeat of the call that parked the session must not undo the commit.
-    local next = new_head(owner, key, scope, head.operation, deadline, ttl, payload, head.pointer)
-    local answer = register(next, legacy_scope, head, look_at(owner, scope, legacy_scope, head))
+    local next = new_head(owner, key, scope, head.operation, deadline, ttl, payload, head.pointer, timeout)
+    local place = look_at(owner, scope, legacy_scope, head)
+    place.is_kept = is_closed(head) -- it has left its scope, so it displaces nothing
+    local answer = register(next, legacy_scope, head, place)
     if answer[1] ~= 'OK' then
       return answer
     end

@@ -5,7 +5,7 @@
 -- The arguments from `scope` on are missing if the flow has ended, or all but the reply are empty. `scope` is
 -- empty for the scope where the start was claimed. `reservation` is `!` if the session key is another owner's.
 -- `reply` is missing for none.
-local owner, key, message, secret, window, limit, start_scope, scope, legacy_scope, ttl, payload, reservation, reply = unpack(ARGV, 2)
+local owner, key, message, secret, window, limit, start_scope, scope, legacy_scope, ttl, timeout, payload, reservation, reply = unpack(ARGV, 2)
 --- @include "fast/commit_start"
 --- @include "lib/register"
 --- @include "lib/reservation"
@@ -48,7 +48,7 @@ return run(function()
     if scope == start_scope then
       place.start = nil -- it is this one
     end
-    local head = new_head(owner, key, scope, '-', deadline, ttl, payload, pointer_in(reservation))
+    local head = new_head(owner, key, scope, '-', deadline, ttl, payload, pointer_in(reservation), timeout)
     head.fencing = start.fencing
     local answer = register(head, legacy_scope, nil, place, start)
     if answer[1] ~= 'OK' then

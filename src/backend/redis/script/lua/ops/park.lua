@@ -1,7 +1,7 @@
 -- Registers a wait: writes a session that waits on a scope (C9).
 
 --- @include "lib/keys"
-local owner, key, scope, legacy_scope, ttl, operation, if_absent, max_waits, payload, reservation = unpack(ARGV, 2)
+local owner, key, scope, legacy_scope, ttl, timeout, operation, if_absent, max_waits, payload, reservation = unpack(ARGV, 2)
 --- @include "fast/park"
 --- @include "lib/register"
 --- @include "lib/reservation"
@@ -33,10 +33,10 @@ return run(function()
   if busy > 0 then
     return {'CLAIMED', busy}
   end
-  local adds = not holder and not place.start and not (stored and stored.scope ~= '-')
+  local adds = not holder and not place.start and not place.closed and not (stored and routed_scope(stored) ~= '-')
   if adds and is_full(owner, place.index_header, tonumber(max_waits)) then
     return {'FULL'}
   end
-  local head = new_head(owner, key, scope, operation, deadline, ttl, payload, pointer_in(reservation))
+  local head = new_head(owner, key, scope, operation, deadline, ttl, payload, pointer_in(reservation), timeout)
   return register(head, legacy_scope, stored, place)
 end)

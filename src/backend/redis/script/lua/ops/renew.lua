@@ -18,7 +18,11 @@ return run(function()
   if not head or head.owner ~= owner or head.secret ~= secret then
     return {'LOST'}
   end
+  local is_sooner = now + lease < head.lease_until
   set_lease(head, now + lease, own_deadline_of(head))
+  if is_sooner and head.timeout ~= '-' then
+    schedule(head)
+  end
   write_record(head)
   -- The caller confirms the pointer, if there is one.
   return {'OK', text(head.lease_until), stamp_of(head) ~= '' and pack_record(head) or nil}

@@ -25,12 +25,14 @@ return run(function()
   if head.operation == operation then
     return {'OK', head.revision}
   end
+  local ends_lease = false
   if claim == '' then
     local busy = claimed_until(head)
     if busy > 0 then
       return {'CLAIMED', busy}
     end
     -- The lease has ended, so that the deadline is the session's own.
+    ends_lease = head.secret ~= '-'
     head.secret, head.message, head.lease_until, head.own_deadline = '-', '-', 0, '0'
   elseif head.secret ~= claim then
     return {'LOST'}
@@ -45,5 +47,8 @@ return run(function()
   end
   write('SET', name('session', head.key), payload, 'KEEPTTL')
   write_record(head)
+  if ends_lease and head.timeout ~= '-' then
+    schedule(head)
+  end
   return {'OK', head.revision}
 end)
