@@ -71,7 +71,7 @@ pub struct Common {
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Count the sessions by env, tenant, flow and state, with ages and time to expiry
+    /// Count the sessions by env, tenant, flow and state, with ages, times to expiry and timeouts
     Stats(Stats),
     /// List sessions
     List(List),
@@ -79,6 +79,8 @@ pub enum Command {
     Show(Show),
     /// List the waits of one user, in order of registration
     Waits(Waits),
+    /// List the waits with a timeout, those that are late first
+    Due(Due),
     /// Show the stats and refresh them in place
     Watch(Watch),
     /// Remove sessions with their waits
@@ -200,6 +202,18 @@ pub struct Waits {
     /// The user
     #[arg(long)]
     pub user: String,
+}
+
+#[derive(Args)]
+pub struct Due {
+    #[command(flatten)]
+    pub filter: Filter,
+    /// Only timeouts that come within this time, such as 1h; 0s for those that have come
+    #[arg(long, value_name = "TIME")]
+    pub within: Option<String>,
+    /// Show the first so many
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub limit: usize,
 }
 
 #[derive(Args)]

@@ -85,7 +85,7 @@ where
     text.map(|text| id(flag, text)).transpose()
 }
 
-fn time(flag: &str, text: Option<&str>) -> Outcome<Option<Duration>> {
+pub fn time(flag: &str, text: Option<&str>) -> Outcome<Option<Duration>> {
     text.map(|text| duration(flag, text)).transpose()
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use greentic_session::{CreateOptions, ParkOptions, ReplyScope, SessionData, SessionKey};
+use greentic_session::{CreateOptions, ParkOptions, ReplyScope, SessionData, SessionKey, Timeout};
 use greentic_types::{EnvId, FlowId, SessionCursor, TenantCtx, TenantId, UserId};
 use serde::Serialize;
 
@@ -19,6 +19,8 @@ const NODES: [&str; 3] = ["ask_name", "ask_address", "confirm"];
 const HOUR: Duration = Duration::from_secs(3600);
 /// One of this many sessions does not wait, and one has no deadline.
 const RARE: u64 = 11;
+/// One of this many waits has a timeout.
+const TIMED: u64 = 3;
 
 #[derive(Serialize)]
 struct Filled {
@@ -76,7 +78,10 @@ async fn store_one(store: &Store, env: &EnvId, number: u64, tenants: u64) -> Out
         reply_to: None,
         correlation: None,
     };
-    let options = ttl.map_or(ParkOptions::new(), |ttl| ParkOptions::new().ttl(ttl));
+    let mut options = ttl.map_or(ParkOptions::new(), |ttl| ParkOptions::new().ttl(ttl));
+    if number.is_multiple_of(TIMED) {
+        options.timeout = Some(Timeout::remind(ttl.unwrap_or(HOUR) / 2));
+    }
     let _ = store.park(&ctx, &user, &scope, &key, data, options).await?;
     Ok(())
 }

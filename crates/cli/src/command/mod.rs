@@ -3,6 +3,7 @@
 mod completions;
 mod demo;
 mod doctor;
+mod due;
 mod erase;
 mod export;
 mod extend;
@@ -39,6 +40,7 @@ fn dispatch(out: &mut Output, url: Option<&str>, trail: &Trail, command: Command
         Command::Stats(args) => stats::run(out, &open(url)?, &args),
         Command::List(args) => list::run(out, &open(url)?, trail, &args),
         Command::Show(args) => show::run(out, &open(url)?, trail, &args),
+        Command::Due(args) => due::run(out, &open(url)?, &args),
         Command::Waits(args) => waits::run(out, &open(url)?, &args),
         Command::Watch(args) => watch::run(out, &open(url)?, &args),
         Command::Remove(args) => remove::run(out, &open(url)?, trail, &args),

@@ -1,9 +1,9 @@
 //! `show`: everything about one session.
 
-use greentic_session::SessionData;
 use greentic_session::admin::{SessionInfo, SessionState};
 use greentic_session::audit::Act;
 use greentic_session::clock::Timestamp;
+use greentic_session::{SessionData, WaitTimeout};
 use indicatif::BinaryBytes;
 use serde::Serialize;
 
@@ -112,7 +112,19 @@ fn state(out: &mut Output, info: &SessionInfo, now: Timestamp) -> Outcome {
     field(out, "waits since", &ago(*since, now))?;
     field(out, "claims", &attempt.to_string())?;
     let scope = scope.map_or_else(|| "unknown".to_owned(), |scope| scope.to_string());
-    field(out, "scope digest", &scope)
+    field(out, "scope digest", &scope)?;
+    field(out, "timeout", &timeout(info.timeout, now))
+}
+
+fn timeout(timeout: Option<WaitTimeout>, now: Timestamp) -> String {
+    let Some(WaitTimeout { at, kind, .. }) = timeout else {
+        return "none".to_owned();
+    };
+    let when = match at <= now {
+        true => ago(Some(at), now),
+        false => ahead(Some(at), now),
+    };
+    format!("{kind} {when}")
 }
 
 fn ago(instant: Option<Timestamp>, now: Timestamp) -> String {

@@ -1,4 +1,4 @@
-//! `stats`: counts sessions by env, tenant, flow, state, age and time to expiry.
+//! `stats`: counts sessions by env, tenant, flow, state, age, time to expiry and time to timeout.
 
 use std::cmp::Reverse;
 
@@ -55,6 +55,13 @@ pub fn print(out: &mut Output, store: &Store, stats: &Stats, shown: usize) -> Ou
             "{bad}{number} cannot be read; see doctor{bad:#}"
         ))?;
     }
+    if let Some(longest) = stats.longest_due {
+        let (warning, number) = (style::WARNING, words::counted(stats.due, "timeout"));
+        let longest = words::duration(longest);
+        out.line(format_args!(
+            "{warning}{number} due, the first for {longest}{warning:#}"
+        ))?;
+    }
     if stats.total.sessions() == 0 {
         return Ok(());
     }
@@ -72,7 +79,8 @@ pub fn print(out: &mut Output, store: &Store, stats: &Stats, shown: usize) -> Ou
     groups(out, "TENANT", tenants.collect(), shown)?;
     groups(out, "FLOW", flows.collect(), shown)?;
     histogram(out, "AGE", &stats.ages, "unknown")?;
-    histogram(out, "EXPIRES IN", &stats.expiries, "never")
+    histogram(out, "EXPIRES IN", &stats.expiries, "never")?;
+    histogram(out, "TIMEOUT IN", &stats.timeouts, "none")
 }
 
 /// Prints the largest groups first, and a line about the omitted ones.

@@ -1,5 +1,8 @@
 //! The JSON forms of results. They are stable; `docs/cli.md` describes them.
 
+use std::time::Duration;
+
+use greentic_session::TimeoutKind;
 use greentic_session::admin::{
     Counts, Finding, Histogram, ScopeDigest, SessionInfo, SessionState, Stats,
 };
@@ -26,6 +29,8 @@ pub struct SessionView<'a> {
     scope: Option<String>,
     attempt: Option<u32>,
     claimed_until: Option<Timestamp>,
+    timeout_at: Option<Timestamp>,
+    timeout_kind: Option<TimeoutKind>,
     revision: u64,
     created: Option<Timestamp>,
     deadline: Option<Timestamp>,
@@ -52,6 +57,8 @@ impl<'a> SessionView<'a> {
             scope: scope.map(|scope| scope.to_string()),
             attempt,
             claimed_until: until,
+            timeout_at: info.timeout.map(|timeout| timeout.at),
+            timeout_kind: info.timeout.map(|timeout| timeout.kind),
             revision: info.revision,
             created: info.created,
             deadline: info.deadline,
@@ -93,6 +100,9 @@ pub struct StatsView<'a> {
     by_flow: Vec<Group<'a>>,
     ages: Vec<Bin>,
     expiries: Vec<Bin>,
+    timeouts: Vec<Bin>,
+    due: u64,
+    longest_due_ms: Option<u64>,
     unreadable: u64,
 }
 
@@ -111,6 +121,9 @@ impl<'a> StatsView<'a> {
             }),
             ages: bins(&stats.ages),
             expiries: bins(&stats.expiries),
+            timeouts: bins(&stats.timeouts),
+            due: stats.due,
+            longest_due_ms: stats.longest_due.and_then(millis),
             unreadable: stats.unreadable,
         }
     }
@@ -174,14 +187,18 @@ impl CountsView {
 struct Bin {
     /// `None` above the last bound, and without a time.
     below_ms: Option<u64>,
-    /// False for sessions without a deadline or of unknown age.
+    /// False for sessions without a deadline or a timeout, or of unknown age.
     has_time: bool,
     sessions: u64,
 }
 
+fn millis(time: Duration) -> Option<u64> {
+    u64::try_from(time.as_millis()).ok()
+}
+
 fn bins(histogram: &Histogram) -> Vec<Bin> {
     let bounds = Histogram::BOUNDS.iter();
-    let bounds = bounds.map(|bound| u64::try_from(bound.as_millis()).ok());
+    let bounds = bounds.map(|bound| millis(*bound));
     let bounds = bounds.chain([None]);
     let mut bins: Vec<_> = bounds
         .zip(histogram.bins)

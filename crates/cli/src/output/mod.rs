@@ -17,7 +17,7 @@ use crate::error::Outcome;
 
 pub use json::{FindingView, SessionView, StatsView};
 pub use progress::Progress;
-pub use sessions::SessionTable;
+pub use sessions::{SessionTable, state};
 pub use table::{Cell, Column, Table};
 
 /// Moves to the top left corner and clears the screen.

@@ -23,18 +23,19 @@ impl SessionTable {
     pub fn new(reveal: bool) -> Self {
         let mut columns = vec![
             Column::text("KEY").kept(),
-            Column::text("ENV").spare(2),
+            Column::text("ENV").spare(3),
             Column::text("TENANT"),
-            Column::text("TEAM").spare(4),
+            Column::text("TEAM").spare(5),
         ];
         columns.extend(reveal.then(|| Column::text("USER")));
         columns.extend([
             Column::text("FLOW"),
-            Column::text("NODE").spare(3),
+            Column::text("NODE").spare(4),
             Column::text("STATE").kept(),
-            Column::number("AGE").spare(1),
+            Column::number("AGE").spare(2),
             Column::number("EXPIRES"),
-            Column::number("SIZE").spare(5),
+            Column::number("TIMEOUT").spare(1),
+            Column::number("SIZE").spare(6),
         ]);
         let table = Table::new(columns);
         Self { table, reveal }
@@ -58,6 +59,7 @@ impl SessionTable {
             state(info.state.kind()),
             words::optional(info.age(now)).into(),
             deadline(info.deadline, now),
+            timeout(info, now),
             BinaryBytes(info.bytes).to_string().into(),
         ]);
         self.table.row(out, row)
@@ -93,4 +95,15 @@ fn deadline(deadline: Option<Timestamp>, now: Timestamp) -> Cell {
         style::PLAIN
     };
     Cell::styled(words::deadline(deadline, now), style)
+}
+
+fn timeout(info: &SessionInfo, now: Timestamp) -> Cell {
+    let Some(timeout) = info.timeout else {
+        return Cell::styled("none", style::FAINT);
+    };
+    let style = match info.due_for(now) {
+        Some(_) => style::WARNING,
+        None => style::PLAIN,
+    };
+    Cell::styled(words::timeout(timeout.at, now), style)
 }

@@ -49,6 +49,14 @@ pub fn deadline(deadline: Option<Timestamp>, now: Timestamp) -> String {
     )
 }
 
+/// The time until a timeout, or since it came, such as `2h 5m` and `late 5m`.
+pub fn timeout(at: Timestamp, now: Timestamp) -> String {
+    match at <= now {
+        true => format!("late {}", duration(now.since(at))),
+        false => duration(at.since(now)),
+    }
+}
+
 pub fn optional(time: Option<Duration>) -> String {
     time.map_or_else(|| "unknown".to_owned(), duration)
 }
@@ -87,6 +95,14 @@ mod tests {
         assert_eq!(text(61_000), "1m 1s");
         assert_eq!(text(3_600_000), "1h");
         assert_eq!(text(90_061_000), "1d 1h");
+    }
+
+    #[test]
+    fn a_timeout_that_has_come_is_late() {
+        let text = |at| timeout(Timestamp::from_millis(at), Timestamp::from_millis(60_000));
+        assert_eq!(text(180_000), "2m");
+        assert_eq!(text(60_000), "late 0ms");
+        assert_eq!(text(1_000), "late 59s");
     }
 
     #[test]

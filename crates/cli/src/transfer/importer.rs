@@ -102,7 +102,7 @@ impl<'a> Importer<'a> {
         };
         let names = match &record {
             ExportRecord::Session(session) if self.mode == ImportMode::DryRun => {
-                Some(Names::of(session))
+                Some(Names::of(session, words::now()))
             }
             _ => None,
         };

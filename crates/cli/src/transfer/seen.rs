@@ -2,7 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use greentic_session::admin::ExportedSession;
+use greentic_session::TimeoutKind;
+use greentic_session::admin::{ExportedSession, ExportedWait};
+use greentic_session::clock::Timestamp;
 use sha2::{Digest, Sha256};
 
 type Hash = [u8; 32];
@@ -32,10 +34,12 @@ pub struct Names {
 }
 
 impl Names {
-    pub fn of(session: &ExportedSession) -> Self {
+    /// A wait that has closed by `now` takes no scope (C32).
+    pub fn of(session: &ExportedSession, now: Timestamp) -> Self {
         let owner = serde_json::to_vec(&session.owner).unwrap_or_default();
         let owner = Sha256::digest(&owner);
-        let scope = session.wait.as_ref().map(|wait| {
+        let wait = session.wait.as_ref().filter(|wait| !is_closed(wait, now));
+        let scope = wait.map(|wait| {
             let scope = Sha256::new_with_prefix(owner);
             scope.chain_update(&wait.scope).finalize().into()
         });
@@ -45,6 +49,12 @@ impl Names {
             scope,
         }
     }
+}
+
+fn is_closed(wait: &ExportedWait, now: Timestamp) -> bool {
+    let closes = |kind| kind == TimeoutKind::Close;
+    wait.timeout
+        .is_some_and(|timeout| closes(timeout.kind) && timeout.at <= now)
 }
 
 impl Seen {

@@ -11,6 +11,7 @@ mod samples;
 mod audit;
 mod bad_input;
 mod doctor;
+mod due;
 mod erase;
 #[cfg(unix)]
 mod files;

@@ -57,7 +57,7 @@ fn tables_fit_the_terminal() {
         "{narrow}"
     );
     store.run(&["demo", "--fill", "20"]).ends_with(0);
-    let cut = plain(&on_terminal(&store, 80, "", "list"));
+    let cut = plain(&on_terminal(&store, 74, "", "list"));
     assert!(cut.contains('…'), "{cut}");
     let whole = store.run(&["list"]).out;
     assert!(whole.contains("SIZE") && !whole.contains('…'), "{whole}");
