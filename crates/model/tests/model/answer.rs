@@ -18,6 +18,16 @@ pub struct Seen {
     pub deadline: Option<Tick>,
 }
 
+/// A turn.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Given {
+    pub key: Key,
+    /// None starts a flow.
+    pub session: Option<Seen>,
+    pub attempt: u32,
+    pub until: Tick,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Answer {
     Done,
@@ -32,13 +42,11 @@ pub enum Answer {
     ParkExists(Key),
     Cleared(Key),
     NothingToClear,
-    Claimed {
-        /// None starts a flow.
-        session: Option<Seen>,
-        key: Key,
-        attempt: u32,
-        until: Tick,
-    },
+    Claimed(Given),
+    /// What was due, in the order of the keys.
+    Due(Vec<Given>),
+    /// When the timeout comes, if the wait has one.
+    Timeout(Option<Tick>),
     /// Until then, and whether it is for the same message.
     Busy(Tick, bool),
     /// The content of the commit that kept a reply.
@@ -61,6 +69,8 @@ pub enum Failure {
     Claimed(Tick),
     ClaimLost,
     KeyTaken,
+    ScopeTaken,
+    NotWaiting,
     Unexpected(String),
 }
 
@@ -80,6 +90,8 @@ impl Failure {
             }
             (ErrorCode::Conflict, Some(Conflict::ClaimLost)) => Self::ClaimLost,
             (ErrorCode::Conflict, Some(Conflict::KeyTaken)) => Self::KeyTaken,
+            (ErrorCode::Conflict, Some(Conflict::ScopeTaken)) => Self::ScopeTaken,
+            (ErrorCode::Conflict, Some(Conflict::NotWaiting)) => Self::NotWaiting,
             _ => Self::Unexpected(format!("{error:?}")),
         }
     }

@@ -7,14 +7,18 @@ use std::time::Duration;
 use greentic_session::clock::Timestamp;
 use greentic_session::{
     AsyncSessionStore, ClaimOptions, ClaimOutcome, ClaimToken, ClearOutcome, Commit, CommitOptions,
-    CreateOptions, CreateOutcome, MessageId, OperationId, ParkOptions, ParkOutcome, RemoveOptions,
-    Session, SessionData, SessionKey, SessionResult, SessionStore, StartOptions, UpdateOptions,
+    CreateOptions, CreateOutcome, DueOptions, MessageId, OperationId, ParkOptions, ParkOutcome,
+    RemoveOptions, Session, SessionData, SessionKey, SessionResult, SessionStore, StartOptions,
+    Timeout, Turn, UpdateOptions,
 };
 
-use super::answer::{Answer, Failure, Key, Seen, Tick};
-use super::op::{Api, Op, Slot};
+use super::answer::{Answer, Failure, Given, Key, Seen, Tick};
+use super::op::{After, Api, Op, Slot};
 use crate::harness::Harness;
 use crate::world::{KEYS, content, ctx, data, scope, user};
+
+/// The largest page.
+const MOST_DUE: usize = 100;
 
 /// One caller, with the claims that it won.
 pub struct Driver {
@@ -106,10 +110,11 @@ impl Driver {
                 fence, if_revision, ..
             } => (fence, if_revision) == (&None, &None),
             Op::Park {
+                next,
                 if_absent,
                 operation,
                 ..
-            } => !if_absent && operation.is_none(),
+            } => (if_absent, operation, next.timeout) == (&false, &None, None),
             Op::Get(_) | Op::Find(..) | Op::Waits(_) | Op::Latest(_) | Op::Clear(..) => true,
             _ => false,
         }
@@ -192,6 +197,7 @@ impl Driver {
             } => {
                 let mut options = ParkOptions::new();
                 options.ttl = next.ttl.map(|ttl| self.span(ttl)).into();
+                options.timeout = next.timeout.map(|after| self.timeout(after));
                 options.if_absent = *if_absent;
                 options.operation = operation.map(named);
                 let (context, user, on) = (ctx(by.ctx), user(by.user), scope(*on));
@@ -225,8 +231,57 @@ impl Driver {
                     other => unreachable!("{other:?}"),
                 }
             }
+            &Op::SetTimeout {
+                fence,
+                key,
+                timeout,
+            } => {
+                let timeout = timeout.map(|after| self.timeout(after));
+                let key = self.key(key);
+                let at = match fence {
+                    Some(by) => store.set_timeout_fenced(&ctx(by), key, timeout).await,
+                    None => store.set_timeout(key, timeout).await,
+                }?;
+                Answer::Timeout(at.map(|at| self.tick_of(at.as_millis())))
+            }
+            &Op::ClaimDue { lease, slot } => self.claim_due(store, lease, slot).await?,
             _ => return self.ask_with_claim(store, op).await,
         })
+    }
+
+    /// Asks until nothing more is due.
+    async fn claim_due(
+        &mut self,
+        store: &dyn AsyncSessionStore,
+        lease: Tick,
+        slot: Slot,
+    ) -> SessionResult<Answer> {
+        let options = DueOptions::new(self.span(lease)).limit(MOST_DUE);
+        let mut given = Vec::new();
+        loop {
+            let page = store.claim_due(&options).await?;
+            for turn in page.turns {
+                given.push((self.given(&turn), turn.token));
+            }
+            if !page.more {
+                break;
+            }
+        }
+        given.sort_by_key(|(turn, _)| turn.key);
+        let (given, tokens): (Vec<_>, Vec<_>) = given.into_iter().unzip();
+        if let Some(token) = tokens.into_iter().next() {
+            self.tokens.insert(slot, token);
+        }
+        Ok(Answer::Due(given))
+    }
+
+    fn given(&mut self, turn: &Turn) -> Given {
+        Given {
+            session: turn.session.as_deref().map(|session| self.seen(session)),
+            key: self.number_or_new(turn.token.session_key()),
+            attempt: turn.attempt,
+            until: self.tick_of(turn.lease_until.as_millis()),
+        }
     }
 
     async fn ask_with_claim(
@@ -255,12 +310,7 @@ impl Driver {
             let claimed = store.claim(&context, &user, &scopes, &message, options);
             return Ok(match claimed.await? {
                 ClaimOutcome::Claimed(claim) => {
-                    let answer = Answer::Claimed {
-                        session: claim.session.as_deref().map(|session| self.seen(session)),
-                        key: self.number_or_new(claim.token.session_key()),
-                        attempt: claim.attempt,
-                        until: self.tick_of(claim.lease_until.as_millis()),
-                    };
+                    let answer = Answer::Claimed(self.given(&claim));
                     self.tokens.insert(slot, claim.token);
                     answer
                 }
@@ -299,6 +349,9 @@ impl Driver {
                 };
                 if let Some(ttl) = next.ttl {
                     again = again.ttl(self.span(ttl));
+                }
+                if let Some(after) = next.timeout {
+                    again = again.timeout(self.timeout(after));
                 }
                 let mut options = CommitOptions::new();
                 if let Some(content) = next.reply() {
@@ -399,6 +452,14 @@ impl Driver {
             revision: session.revision,
             deadline,
             ..seen_by_sync_api(self.number_of(&session.key), &session.data)
+        }
+    }
+
+    fn timeout(&self, after: After) -> Timeout {
+        let ticks = self.span(after.ticks);
+        match after.closes {
+            true => Timeout::close(ticks),
+            false => Timeout::remind(ticks),
         }
     }
 

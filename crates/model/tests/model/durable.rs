@@ -10,7 +10,9 @@ use greentic_session::durable::{DurableConfig, DurableSessionStore};
 use greentic_session::{AsyncSessionStore, SessionStore, StoreOptions};
 
 use super::check::check;
-use super::exactly_once::{torture_starts_under_a_clock, torture_under_a_clock};
+use super::exactly_once::{
+    torture_starts_under_a_clock, torture_timeouts_under_a_clock, torture_under_a_clock,
+};
 use super::history::{Play, check_play};
 use crate::harness::Harness;
 
@@ -136,6 +138,16 @@ fn c27_concurrent_starts_are_linearizable_while_time_passes() {
 }
 
 #[test]
+fn c33_concurrent_claims_of_what_is_due_are_linearizable() {
+    check_play::<Durable>(Play::Due, 300, 13, false);
+}
+
+#[test]
+fn c33_concurrent_claims_of_what_is_due_are_linearizable_while_time_passes() {
+    check_play::<Durable>(Play::Due, 300, 14, true);
+}
+
+#[test]
 fn c16_each_message_counts_once_on_disk() {
     torture_under_a_clock::<Durable>();
 }
@@ -143,4 +155,9 @@ fn c16_each_message_counts_once_on_disk() {
 #[test]
 fn c27_each_first_message_starts_one_flow_on_disk() {
     torture_starts_under_a_clock::<Durable>();
+}
+
+#[test]
+fn c32_each_timeout_counts_once_on_disk() {
+    torture_timeouts_under_a_clock::<Durable>();
 }

@@ -1,5 +1,6 @@
 //! Eight workers, two thousand messages, each delivered three times: each counts exactly once (C16).
-//! And five hundred first messages, each delivered four times: each starts one flow (C27).
+//! And five hundred first messages, each delivered four times: each starts one flow (C27). And sixteen
+//! workers on waits with timeouts: each message and each timeout counts once (C32).
 
 use std::sync::Arc;
 use std::thread;
@@ -24,6 +25,7 @@ pub fn torture(lease: Duration, open: Open<'_>, pass: Pass<'_>, disturb: Disturb
         workers: 8,
         flows: 20,
         starts: false,
+        timeouts: false,
         lease,
         open,
         pass,
@@ -38,12 +40,30 @@ pub fn torture_starts(lease: Duration, open: Open<'_>, pass: Pass<'_>, disturb: 
         workers: 8,
         flows: FIRST_MESSAGES,
         starts: true,
+        timeouts: false,
         lease,
         open,
         pass,
         disturb,
     });
     assert!(tally.starts > FIRST_MESSAGES, "no start was repeated");
+}
+
+/// Messages and timeouts are raced by 16 workers.
+pub fn torture_timeouts(lease: Duration, open: Open<'_>, pass: Pass<'_>, disturb: Disturb<'_>) {
+    let tally = run(&Torture {
+        messages: MESSAGES,
+        times: 3,
+        workers: 16,
+        flows: 20,
+        starts: false,
+        timeouts: true,
+        lease,
+        open,
+        pass,
+        disturb,
+    });
+    assert!(tally.timeouts > 0, "every message was in time");
 }
 
 fn run(torture: &Torture<'_>) -> Tally {
@@ -63,6 +83,11 @@ pub fn torture_under_a_clock<H: Harness>() {
 /// As [`torture_under_a_clock`], of flows that start.
 pub fn torture_starts_under_a_clock<H: Harness>() {
     with_a_clock::<H>(&|lease, open, pass| torture_starts(lease, open, pass, &|_commits| {}));
+}
+
+/// As [`torture_under_a_clock`], of waits with timeouts.
+pub fn torture_timeouts_under_a_clock<H: Harness>() {
+    with_a_clock::<H>(&|lease, open, pass| torture_timeouts(lease, open, pass, &|_commits| {}));
 }
 
 fn with_a_clock<H: Harness>(torture: &dyn Fn(Duration, Open<'_>, Pass<'_>)) {

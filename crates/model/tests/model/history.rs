@@ -11,9 +11,9 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use stateright::semantics::{ConsistencyTester, LinearizabilityTester, SequentialSpec};
 
-use super::answer::{Answer, Tick};
+use super::answer::{Answer, Given, Tick};
 use super::driver::Driver;
-use super::op::{Api, Caller, Op, Parked, Slot, Spread};
+use super::op::{After, Api, Caller, Op, Parked, Slot, Spread};
 use super::reference::{Limits, Model};
 use crate::harness::{Harness, NEVER};
 use crate::world::{MESSAGES, PEOPLE};
@@ -27,6 +27,9 @@ const PRELUDE: [usize; 2] = [0, 1];
 /// The claim on the first scope that all threads hold in a contest.
 const SHARED: Slot = THREADS;
 
+/// A timeout of no time comes after a millisecond (C32).
+const AT_ONCE: Duration = Duration::from_millis(1);
+
 /// What the threads do.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Play {
@@ -36,6 +39,15 @@ pub enum Play {
     Contest,
     /// As `Contest`, but no session waits: flows start (C27).
     Starts,
+    /// As `Contest`, but the timeouts of the waits have come: one reminds, and one has closed (C33).
+    Due,
+}
+
+impl Play {
+    /// Whether all threads hold a claim, made before.
+    fn has_shared_claim(self) -> bool {
+        matches!(self, Self::Contest | Self::Starts)
+    }
 }
 
 const LIMITS: Limits = Limits {
@@ -43,6 +55,7 @@ const LIMITS: Limits = Limits {
     message_window: 1_000,
     max_messages: 2,
     shortest_stay: 0,
+    tick: Duration::ZERO,
 };
 
 #[derive(Clone, Debug, PartialEq)]
@@ -95,18 +108,17 @@ pub fn check_play<H: Harness>(play: Play, rounds: usize, seed: u8, time: bool) {
 
 // Each thread has its own claims: slots are named by thread.
 fn drawn(runner: &mut TestRunner, play: Play, thread: usize, time: bool) -> Vec<Event> {
-    let contest = play != Play::Any;
     let spread = Spread {
         people: 1,
         keys: 3,
         scopes: 2,
         slots: thread..thread + 1,
-        shared: contest.then_some(SHARED),
+        shared: play.has_shared_claim().then_some(SHARED),
     };
-    let call = if contest {
-        spread.contest()
-    } else {
-        spread.op()
+    let call = match play {
+        Play::Any => spread.op(),
+        Play::Contest | Play::Starts => spread.contest(),
+        Play::Due => prop_oneof![2 => spread.contest(), 1 => spread.due()].boxed(),
     };
     let call = call.prop_filter("a key of the caller", |op| {
         let fresh = Some(None);
@@ -133,9 +145,13 @@ fn run<H: Harness>(play: Play, scripts: Vec<Vec<Event>>, tick: Duration) -> (Mod
     let mut model = Model::new(LIMITS.in_ticks_of(tick));
     let mut first = Driver::new(harness.as_ref(), harness.now(), tick);
     let waits = PRELUDE.into_iter().filter(|_| play != Play::Starts);
-    let claim = (play != Play::Any).then(claim_of_all);
-    for op in waits.map(parked_at).chain(claim) {
+    let waits = waits.map(|index| parked_at(index, (play == Play::Due).then_some(index == 1)));
+    let claim = play.has_shared_claim().then(claim_of_all);
+    for op in waits.chain(claim) {
         assert_eq!(first.call(Api::Async, &op), model.apply(&op));
+    }
+    if play == Play::Due {
+        harness.advance(AT_ONCE);
     }
     let first = Arc::new(first);
     let order = Arc::new(AtomicU64::new(0));
@@ -163,7 +179,8 @@ fn run<H: Harness>(play: Play, scripts: Vec<Vec<Event>>, tick: Duration) -> (Mod
     (model, history)
 }
 
-fn parked_at(index: usize) -> Op {
+/// A wait, whose timeout, if it has one, comes at once: it closes or reminds.
+fn parked_at(index: usize, closes: Option<bool>) -> Op {
     let ctx = PEOPLE[0];
     let by = Caller {
         ctx,
@@ -173,6 +190,7 @@ fn parked_at(index: usize) -> Op {
         of: ctx,
         content: 0,
         ttl: None,
+        timeout: closes.map(|closes| After { ticks: 0, closes }),
     };
     Op::Park {
         by,
@@ -259,11 +277,13 @@ fn linearizable(model: Model, history: &[Recorded]) -> Result<(), String> {
 /// Two steps, first a look and then the claim, would let two threads start.
 #[test]
 fn two_starts_on_one_scope_are_rejected() {
-    let started = |attempt| Answer::Claimed {
-        session: None,
-        key: 0,
-        attempt,
-        until: 2,
+    let started = |attempt| {
+        Answer::Claimed(Given {
+            key: 0,
+            session: None,
+            attempt,
+            until: 2,
+        })
     };
     let start = |thread, answer| Recorded {
         thread,
@@ -295,12 +315,12 @@ fn a_history_that_is_not_linearizable_is_rejected() {
         answer,
     };
     let stale = [
-        step(0, 0, parked_at(0), Answer::Revision(1)),
+        step(0, 0, parked_at(0, None), Answer::Revision(1)),
         step(1, 2, Op::Find(by, 0), Answer::Found(None)),
     ];
     assert!(linearizable(Model::new(LIMITS), &stale).is_err());
     let fresh = [
-        step(0, 0, parked_at(0), Answer::Revision(1)),
+        step(0, 0, parked_at(0, None), Answer::Revision(1)),
         step(1, 2, Op::Find(by, 0), Answer::Found(Some(0))),
     ];
     assert!(linearizable(Model::new(LIMITS), &fresh).is_ok());

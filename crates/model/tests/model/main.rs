@@ -32,4 +32,5 @@ mod pointers;
 mod redis;
 mod reference;
 mod reference_starts;
+mod reference_timeouts;
 mod reference_writes;

@@ -1,7 +1,9 @@
 //! The in-memory store against the reference model, under concurrent calls (C14, C16), and under torture.
 
 use super::check::check;
-use super::exactly_once::{torture_starts_under_a_clock, torture_under_a_clock};
+use super::exactly_once::{
+    torture_starts_under_a_clock, torture_timeouts_under_a_clock, torture_under_a_clock,
+};
 use super::history::{Play, check_play};
 use crate::harness::Memory;
 
@@ -41,6 +43,16 @@ fn c27_concurrent_starts_are_linearizable_while_time_passes() {
 }
 
 #[test]
+fn c33_concurrent_claims_of_what_is_due_are_linearizable() {
+    check_play::<Memory>(Play::Due, 2_000, 11, false);
+}
+
+#[test]
+fn c33_concurrent_claims_of_what_is_due_are_linearizable_while_time_passes() {
+    check_play::<Memory>(Play::Due, 2_000, 12, true);
+}
+
+#[test]
 fn c16_each_message_counts_once_in_memory() {
     torture_under_a_clock::<Memory>();
 }
@@ -48,4 +60,9 @@ fn c16_each_message_counts_once_in_memory() {
 #[test]
 fn c27_each_first_message_starts_one_flow_in_memory() {
     torture_starts_under_a_clock::<Memory>();
+}
+
+#[test]
+fn c32_each_timeout_counts_once_in_memory() {
+    torture_timeouts_under_a_clock::<Memory>();
 }

@@ -78,6 +78,24 @@ pub enum Op {
     /// Commits by parking on this scope, or where the session waits or the start began. Without a TTL
     /// the session keeps its own.
     ParkAgain(Slot, Option<usize>, Parked),
+    /// Takes all turns that are due, and names the one of the lowest key.
+    ClaimDue {
+        lease: Tick,
+        slot: Slot,
+    },
+    SetTimeout {
+        /// The context of the fenced form.
+        fence: Option<Who>,
+        key: Key,
+        timeout: Option<After>,
+    },
+}
+
+/// A timeout, so many ticks from now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct After {
+    pub ticks: Tick,
+    pub closes: bool,
 }
 
 /// The key of a session to be; none draws a fresh one, as for [`Op::Create`].
@@ -89,6 +107,7 @@ pub struct Parked {
     pub of: Who,
     pub content: u32,
     pub ttl: Option<Tick>,
+    pub timeout: Option<After>,
 }
 
 impl Parked {
@@ -152,11 +171,13 @@ impl Spread {
     }
 
     fn parked(&self) -> BoxedStrategy<Parked> {
-        (self.person(), any::<u16>(), ttl())
-            .prop_map(|(of, content, ttl)| Parked {
+        let timeout = prop::option::weighted(0.4, after());
+        (self.person(), any::<u16>(), ttl(), timeout)
+            .prop_map(|(of, content, ttl, timeout)| Parked {
                 of,
                 content: u32::from(content),
                 ttl,
+                timeout,
             })
             .boxed()
     }
@@ -284,11 +305,31 @@ impl Spread {
         .boxed()
     }
 
+    /// A call that takes what is due.
+    pub fn due(&self) -> BoxedStrategy<Op> {
+        (1..4_u64, self.slots.clone())
+            .prop_map(|(lease, slot)| Op::ClaimDue { lease, slot })
+            .boxed()
+    }
+
+    fn set_timeout(&self) -> BoxedStrategy<Op> {
+        let timeout = prop::option::weighted(0.8, after());
+        (self.fence(), 0..self.keys, timeout)
+            .prop_map(|(fence, key, timeout)| Op::SetTimeout {
+                fence,
+                key,
+                timeout,
+            })
+            .boxed()
+    }
+
     /// A call of those that fight for a wait: claims, and the writes that claims keep off.
     pub fn contest(&self) -> BoxedStrategy<Op> {
         prop_oneof![
             5 => self.claim(),
             6 => self.with_claim(),
+            2 => self.due(),
+            1 => self.set_timeout(),
             2 => self.park(),
             2 => self.update(),
             1 => (self.caller(), 0..self.scopes).prop_map(|(by, scope)| Op::Clear(by, scope)),
@@ -313,6 +354,8 @@ impl Spread {
             2 => (self.caller(), 0..self.scopes).prop_map(|(by, scope)| Op::Clear(by, scope)),
             6 => self.claim(),
             9 => self.with_claim(),
+            4 => self.due(),
+            2 => self.set_timeout(),
         ]
         .boxed()
     }
@@ -320,6 +363,10 @@ impl Spread {
 
 fn ttl() -> impl Strategy<Value = Option<Tick>> {
     prop::option::of(1..6_u64)
+}
+
+fn after() -> impl Strategy<Value = After> {
+    (1..5_u64, any::<bool>()).prop_map(|(ticks, closes)| After { ticks, closes })
 }
 
 fn revision() -> impl Strategy<Value = Option<u64>> {

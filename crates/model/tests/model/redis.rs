@@ -12,7 +12,7 @@ use greentic_session::{
 use greentic_session_testkit::{FaultProxy, Flow, require};
 
 use super::check::{Plan, check_as};
-use super::exactly_once::{Disturb, Open, torture, torture_starts};
+use super::exactly_once::{Disturb, Open, torture, torture_starts, torture_timeouts};
 use super::history::{Play, check_play};
 use crate::harness::Harness;
 use crate::space::Space;
@@ -48,8 +48,10 @@ impl Harness for Redis {
         Arc::clone(&self.store) as _
     }
 
+    /// A second is a whole number of ticks, also of ticks that are twice as long: pauses end with a
+    /// tick (C33).
     fn tick() -> Duration {
-        Duration::from_millis(200)
+        Duration::from_millis(250)
     }
 
     fn now(&self) -> Timestamp {
@@ -128,6 +130,12 @@ fn c27_concurrent_starts_are_linearizable() {
     check_play::<Redis>(Play::Starts, 500, 9, false);
 }
 
+#[test]
+fn c33_concurrent_claims_of_what_is_due_are_linearizable() {
+    let _server = require!(Space::shared);
+    check_play::<Redis>(Play::Due, 500, 10, false);
+}
+
 /// Every worker has a store of its own, and their connections break.
 #[test]
 fn c16_each_message_counts_once_on_redis_while_connections_break() {
@@ -140,6 +148,13 @@ fn c16_each_message_counts_once_on_redis_while_connections_break() {
 fn c27_each_first_message_starts_one_flow_on_redis_while_connections_break() {
     while_connections_break(&|lease, open, disturb| {
         torture_starts(lease, open, &thread::sleep, disturb);
+    });
+}
+
+#[test]
+fn c32_each_timeout_counts_once_on_redis_while_connections_break() {
+    while_connections_break(&|lease, open, disturb| {
+        torture_timeouts(lease, open, &thread::sleep, disturb);
     });
 }
 

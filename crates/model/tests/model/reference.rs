@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::answer::{Answer, Failure, Key, Seen, Tick};
 use super::op::{Caller, Op, Parked, Slot};
+use super::reference_timeouts::{Message, Timeout};
 use crate::world::{KEYS, Who};
 
 /// An owner: a place and a user, or a place and the one session that has no user.
@@ -38,12 +39,13 @@ pub(super) struct Wait {
     pub attempt: u32,
     pub lease: Option<Lease>,
     pub released: Option<u64>,
+    pub timeout: Option<Timeout>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Lease {
     pub secret: u64,
-    pub message: &'static str,
+    pub message: Message,
     pub until: Tick,
     /// The deadline without the claim.
     pub own_deadline: Option<Tick>,
@@ -53,7 +55,7 @@ pub(super) struct Lease {
 pub(super) struct Token {
     pub owner: Owner,
     pub key: Key,
-    pub message: &'static str,
+    pub message: Message,
     pub secret: u64,
     /// The scope of a start.
     pub start: Option<usize>,
@@ -65,7 +67,7 @@ pub(super) struct Start {
     pub key: Key,
     pub attempt: u32,
     pub secret: u64,
-    pub message: &'static str,
+    pub message: Message,
     pub until: Tick,
     pub keep_until: Tick,
     pub released: bool,
@@ -74,7 +76,7 @@ pub(super) struct Start {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Done {
     pub owner: Owner,
-    pub message: &'static str,
+    pub message: Message,
     pub secret: u64,
     pub until: Tick,
     pub reply: Option<u32>,
@@ -88,6 +90,8 @@ pub struct Limits {
     pub max_messages: usize,
     /// For how long the record of a start stays after its lease, at least (C27).
     pub shortest_stay: Tick,
+    /// The length of a tick, for the pauses after lapsed leases (C33).
+    pub tick: Duration,
 }
 
 impl Limits {
@@ -96,6 +100,7 @@ impl Limits {
         let shortest_stay = Duration::from_secs(60).as_millis();
         Self {
             shortest_stay: Tick::try_from(shortest_stay.div_ceil(tick.as_millis())).unwrap(),
+            tick,
             ..self
         }
     }
@@ -132,7 +137,7 @@ impl Entry {
         self.wait.as_mut()?.lease.take()
     }
 
-    fn own_deadline(&self) -> Option<Tick> {
+    pub fn own_deadline(&self) -> Option<Tick> {
         let lease = self.wait.as_ref().and_then(|wait| wait.lease.as_ref());
         lease.map_or(self.deadline, |lease| lease.own_deadline)
     }
@@ -239,6 +244,12 @@ impl Model {
             Op::Release(slot) => self.release(slot),
             Op::Finish(slot) => self.commit(slot, None),
             Op::ParkAgain(slot, scope, ref next) => self.commit(slot, Some((scope, next))),
+            Op::ClaimDue { lease, slot } => self.claim_due(lease, slot),
+            Op::SetTimeout {
+                fence,
+                key,
+                timeout,
+            } => self.set_timeout(fence, key, timeout),
         }
     }
 
@@ -277,7 +288,7 @@ impl Model {
 
     pub(super) fn holder(&self, owner: Owner, scope: usize) -> Option<Key> {
         let waits_there = |entry: &Entry| {
-            let wait = entry.wait.as_ref();
+            let wait = entry.wait.as_ref().filter(|wait| !wait.is_closed(self.now));
             entry.owner == owner && wait.is_some_and(|wait| wait.scope == scope)
         };
         let mut sessions = self.sessions.iter();
@@ -287,7 +298,9 @@ impl Model {
     fn waits(&self, owner: Owner) -> Vec<Key> {
         let mut waits: Vec<(u64, Key)> = Vec::new();
         for (key, entry) in &self.sessions {
-            if let (true, Some(wait)) = (entry.owner == owner, &entry.wait) {
+            if let (true, Some(wait)) = (entry.owner == owner, &entry.wait)
+                && !wait.is_closed(self.now)
+            {
                 waits.push((wait.order, *key));
             }
         }
@@ -344,6 +357,7 @@ impl Model {
         {
             displaced.wait = None;
         }
+        self.take(owner, scope);
         self.starts.remove(&(owner, scope));
         let before = self.sessions.get(&key);
         let revision = before.map_or(1, |entry| entry.revision + 1);
@@ -355,6 +369,7 @@ impl Model {
             attempt: 0,
             lease: None,
             released: None,
+            timeout: next.timeout.map(|after| Timeout::new(after, self.now)),
         };
         let entry = Entry {
             owner,

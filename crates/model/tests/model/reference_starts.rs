@@ -1,8 +1,9 @@
 //! The model's start claims (C27).
 
-use super::answer::{Answer, Failure, Tick};
+use super::answer::{Answer, Failure, Given, Tick};
 use super::op::{Parked, Slot, StartKey};
 use super::reference::{Model, Outcome, Owner, Start, Token};
+use super::reference_timeouts::{Message, require_before};
 
 impl Model {
     /// Grants a start on a scope where nothing takes the message.
@@ -11,7 +12,7 @@ impl Model {
         owner: Owner,
         scope: usize,
         key: StartKey,
-        message: &'static str,
+        message: Message,
         lease: Tick,
         slot: Slot,
     ) -> Outcome {
@@ -32,6 +33,7 @@ impl Model {
             keep_until: self.stay(until, lease),
             released: false,
         };
+        self.take(owner, scope);
         self.starts.insert((owner, scope), start);
         let token = Token {
             owner,
@@ -41,12 +43,12 @@ impl Model {
             start: Some(scope),
         };
         self.tokens.insert(slot, token);
-        Ok(Answer::Claimed {
-            session: None,
+        Ok(Answer::Claimed(Given {
             key,
+            session: None,
             attempt,
             until,
-        })
+        }))
     }
 
     fn stay(&self, until: Tick, lease: Tick) -> Tick {
@@ -104,13 +106,14 @@ impl Model {
         if let Some((scope, next)) = next {
             let scope = scope.unwrap_or(began);
             self.require_free(token.owner, token.key)?;
+            let ttl = next.ttl.or(self.limits.default_ttl);
+            require_before(next.timeout, ttl)?;
             if let Some(holder) = self.holder(token.owner, scope) {
                 self.require_unclaimed(&self.sessions[&holder])?;
             }
             if scope != began {
                 self.require_unstarted(token.owner, scope)?;
             }
-            let ttl = next.ttl.or(self.limits.default_ttl);
             self.register(token.owner, token.key, scope, next, ttl);
         }
         self.starts.remove(&(token.owner, began));

@@ -1,10 +1,11 @@
 //! The model's writes: create, update, park and all that needs a claim of a wait.
 
-use super::answer::{Answer, Failure, Tick};
+use super::answer::{Answer, Failure, Given, Key, Tick};
 use super::op::{Op, Parked, Slot};
 use super::reference::{
     Done, Entry, Lease, Model, Outcome, Owner, Token, owner_of_session, readable, require_revision,
 };
+use super::reference_timeouts::{Message, require_before};
 use crate::world::Who;
 
 impl Model {
@@ -117,6 +118,7 @@ impl Model {
         if by.ctx != next.of || next.of.user != Some(by.user) {
             return Err(Failure::InvalidInput);
         }
+        require_before(next.timeout, next.ttl.or(self.limits.default_ttl))?;
         let stored = self.sessions.get(&key);
         if let Some(stored) = stored {
             if stored.owner != owner {
@@ -156,6 +158,7 @@ impl Model {
             unreachable!()
         };
         let owner = readable(by).ok_or(Failure::InvalidInput)?;
+        let message = Message::Said(message);
         if let Some(done) = self.remembered(owner, message) {
             return Ok(Answer::Duplicate(done.reply));
         }
@@ -177,19 +180,39 @@ impl Model {
             let same = lease.is_some_and(|lease| lease.message == message);
             return Ok(Answer::Busy(until, same));
         }
+        let (given, token) = self.give(key, message, lease).ok_or(Failure::NotFound)?;
+        self.tokens.insert(slot, token);
+        Ok(Answer::Claimed(given))
+    }
+
+    /// Gives a wait to a worker.
+    pub(super) fn give(
+        &mut self,
+        key: Key,
+        message: Message,
+        lease: Tick,
+    ) -> Option<(Given, Token)> {
         let secret = self.count();
         let until = self.now + lease;
-        let entry = self.sessions.get_mut(&key).ok_or(Failure::NotFound)?;
-        let wait = entry.wait.as_mut().ok_or(Failure::NotFound)?;
+        let entry = self.sessions.get_mut(&key)?;
+        let wait = entry.wait.as_mut()?;
+        if let (Some(timeout), Some(_lapsed)) = (&mut wait.timeout, &wait.lease) {
+            timeout.lapses += 1;
+        }
         wait.attempt += 1;
-        let attempt = wait.attempt;
+        let (owner, attempt) = (entry.owner, wait.attempt);
         entry.set_lease(Lease {
             secret,
             message,
             until,
             own_deadline: None,
         });
-        let session = self.seen(key).ok_or(Failure::NotFound)?;
+        let given = Given {
+            key,
+            session: self.seen(key),
+            attempt,
+            until,
+        };
         let token = Token {
             owner,
             key,
@@ -197,13 +220,7 @@ impl Model {
             secret,
             start: None,
         };
-        self.tokens.insert(slot, token);
-        Ok(Answer::Claimed {
-            session: Some(session),
-            key,
-            attempt,
-            until,
-        })
+        Some((given, token))
     }
 
     pub(super) fn renew(&mut self, slot: Slot, ticks: Tick) -> Outcome {
@@ -256,10 +273,11 @@ impl Model {
         let Some(token) = self.tokens.get(&slot).cloned() else {
             return Ok(Answer::Skipped);
         };
-        if let Some((_, next)) = next
-            && token.owner.place != next.of
-        {
-            return Err(Failure::InvalidInput);
+        if let Some((_, next)) = next {
+            if token.owner.place != next.of {
+                return Err(Failure::InvalidInput);
+            }
+            require_before(next.timeout, next.ttl)?;
         }
         match self
             .remembered(token.owner, token.message)
@@ -286,9 +304,17 @@ impl Model {
                 let here = entry.wait.as_ref().map(|wait| wait.scope);
                 let scope = scope.or(here).ok_or(Failure::ClaimLost)?;
                 let ttl = next.ttl.or(entry.ttl);
+                require_before(next.timeout, ttl)?;
+                let closed = entry
+                    .wait
+                    .as_ref()
+                    .is_some_and(|wait| wait.is_closed(self.now));
                 let holder = self.holder(token.owner, scope);
                 if let Some(holder) = holder.filter(|holder| *holder != token.key) {
                     self.require_unclaimed(&self.sessions[&holder])?;
+                    if closed {
+                        return Err(Failure::ScopeTaken);
+                    }
                 }
                 self.require_unstarted(token.owner, scope)?;
                 self.register(token.owner, token.key, scope, next, ttl);
@@ -307,7 +333,7 @@ impl Model {
             .ok_or(Failure::ClaimLost)
     }
 
-    fn remembered(&self, owner: Owner, message: &str) -> Option<&Done> {
+    fn remembered(&self, owner: Owner, message: Message) -> Option<&Done> {
         let same = |done: &&Done| done.owner == owner && done.message == message;
         self.done.iter().find(same)
     }
