@@ -243,7 +243,7 @@ fn turn(store: &Store, person: &Person) -> Result<(), Failure> {
 }
 
 /// Repeats an action at least once, and returns the time of each repetition in microseconds.
-fn timed(
+pub fn timed(
     goes_on: impl Fn() -> bool,
     act: impl Fn() -> Result<(), Failure>,
 ) -> Result<Vec<f64>, Failure> {
@@ -258,7 +258,7 @@ fn timed(
     }
 }
 
-fn percentiles(mut times: Vec<f64>) -> Option<Percentiles> {
+pub fn percentiles(mut times: Vec<f64>) -> Option<Percentiles> {
     times.sort_by(f64::total_cmp);
     let last = times.len().checked_sub(1)?;
     let at = |share: f64| times.get((last as f64 * share).round() as usize).copied();

@@ -19,6 +19,7 @@ mod row;
 mod stores;
 mod system;
 mod table;
+mod timeouts;
 mod tower;
 mod trial;
 mod usage;

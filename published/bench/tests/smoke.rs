@@ -54,6 +54,10 @@ fn every_row_can_be_measured_and_parsed() {
             "create_remove",
             "crowd_list",
             "crowd_erase",
+            "timeout_park",
+            "due_idle",
+            "due_page",
+            "due_burst",
         ] {
             let ours = |row: &&Value| {
                 row["suite"] == suite

@@ -14,6 +14,7 @@ use crate::memory::{OURS, OURS_ASYNC};
 use crate::row::Row;
 use crate::stores::{Ours, OursAsync};
 use crate::system::{BlockingSystem, Failure, Label, Role, System};
+use crate::timeouts;
 use crate::trial::{Arm, Bench, case_name};
 use crate::workload::{Action, Workload};
 
@@ -59,6 +60,8 @@ impl BlockingSystem for Fsync {
 }
 
 const KB: usize = 1024;
+/// The timeouts that come at once.
+const BURST: usize = 10_000;
 const POPULATION: usize = 1_000;
 const PEOPLE: usize = 256;
 const ACTIONS: &[Action] = &[
@@ -107,6 +110,7 @@ pub fn run(bench: &Bench<'_>) -> Result<Vec<Row>, Failure> {
     let config = config.options(StoreOptions::new().max_waits(0));
     let store: Arc<dyn AsyncSessionStore> = Arc::new(DurableSessionStore::open(config)?);
     rows.extend(crowd::rows(bench, OURS, &store)?);
+    rows.extend(timeouts::rows(bench, OURS, &store, None, BURST)?);
     Ok(rows)
 }
 

@@ -16,6 +16,7 @@ use crate::resident;
 use crate::row::Row;
 use crate::stores::{Ours, OursAsync, OursWorker, Published, Ready};
 use crate::system::{BlockingSystem, Failure, Label, Role, System};
+use crate::timeouts;
 use crate::tower::{self, Tower};
 use crate::trial::{Arm, Bench, case_name};
 use crate::workload::{Action, MOST_PEOPLE, Workload};
@@ -37,6 +38,8 @@ pub const MAP: Label = Label::new(
 const TOWER_MEMORY: Label = Label::new("tower-sessions memory", Role::Peer, tower::NOTE);
 const TOWER_MOKA: Label = Label::new("tower-sessions moka", Role::Peer, tower::NOTE);
 
+/// The timeouts that come at once.
+const BURST: usize = 100_000;
 const KB: usize = 1024;
 
 /// The systems for one workload and one action; those that do not support the action are left out.
@@ -140,6 +143,7 @@ pub fn run(bench: &Bench<'_>) -> Result<Vec<Row>, Failure> {
     let options = StoreOptions::new().max_waits(0);
     let store: Arc<dyn AsyncSessionStore> = Arc::new(InMemorySessionStore::with_options(options));
     rows.extend(crowd::rows(bench, OURS, &store)?);
+    rows.extend(timeouts::rows(bench, OURS, &store, None, BURST)?);
     rows.extend(growth(bench)?);
     rows.extend(resident::rows(bench, RESIDENT)?);
     Ok(rows)

@@ -1,6 +1,7 @@
 //! The suite `redis`, with a server of its own.
 
 mod benchmark;
+mod plain;
 mod raw;
 
 use std::sync::Arc;
@@ -15,12 +16,14 @@ use published::{SessionBackendConfig, create_session_store};
 use tower_sessions_redis_store::RedisStore;
 
 use self::benchmark::{RedisBenchmark, recorded};
+use self::plain::Plain;
 use self::raw::Raw;
 use crate::crowd;
 use crate::memory::{OURS, OURS_ASYNC, PUBLISHED};
 use crate::row::Row;
 use crate::stores::{Ours, OursAsync, Published};
 use crate::system::{Failure, Label, Role, System};
+use crate::timeouts;
 use crate::tower::{self, Tower};
 use crate::trial::{Arm, Bench, case_name};
 use crate::workload::{Action, Person, Workload};
@@ -203,6 +206,8 @@ impl Systems {
     }
 }
 
+/// The timeouts that come at once.
+const BURST: usize = 100_000;
 const POPULATION: usize = 1_000;
 const PEOPLE: usize = 256;
 const KB: usize = 1024;
@@ -252,6 +257,14 @@ pub fn run(bench: &Bench<'_>) -> Result<Vec<Row>, Failure> {
     let config = RedisConfig::from_url(&server.url())?.options(StoreOptions::new().max_waits(0));
     let store: Arc<dyn AsyncSessionStore> = Arc::new(RedisSessionStore::new(config)?);
     rows.extend(crowd::rows(bench, OURS, &store)?);
+    let server = Plain::connect(&server)?;
+    rows.extend(timeouts::rows(
+        bench,
+        OURS,
+        &store,
+        Some(&server),
+        BURST,
+    )?);
     Ok(rows)
 }
 

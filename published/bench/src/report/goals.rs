@@ -67,6 +67,7 @@ pub fn of(rows: &[Row]) -> Vec<Goal> {
     let over = |one: Option<&Row>, other: Option<&Row>| one?.over(other?);
     let server =
         |one: Option<&Row>, other: Option<&Row>| Some(one?.server_cpu_us? / other?.server_cpu_us?);
+    let p99 = |one: Option<&Row>, other: Option<&Row>| Some(one?.latency?.p99 / other?.latency?.p99);
     let to_limit = |row: Option<&Row>| row?.ratio_to_limit;
     let to_published = |row: Option<&Row>| row?.ratio_to_published;
     let bytes = |label| {
@@ -209,6 +210,38 @@ pub fn of(rows: &[Row]) -> Vec<Goal> {
             "Redis: claimed turn in raw SET round trips with their I/O apart, 1 caller, async",
             AtMost(2.2),
             over(redis(claimed, RAW_APART, 1), redis(claimed, OURS_ASYNC, 1)),
+        ),
+        goal(
+            "Redis: time of the server's script for a park with a timeout over one without",
+            AtMost(1.1),
+            server(
+                redis("timeout_park/remind", OURS, 1),
+                redis("timeout_park/none", OURS, 1),
+            ),
+        ),
+        goal(
+            "Redis: time of a poll that finds nothing over a PING",
+            AtMost(1.3),
+            over(
+                redis("due_idle/ping", OURS, 1),
+                redis("due_idle/poll", OURS, 1),
+            ),
+        ),
+        goal(
+            "Redis: server time of a poll that takes 16 turns over 16 single claims",
+            AtMost(1.0),
+            server(
+                redis("due_page/16/page", OURS, 1),
+                redis("due_page/16/single", OURS, 1),
+            ),
+        ),
+        goal(
+            "Redis: p99 of a neighbour's claim while 100,000 timeouts come at once, over its p99 alone",
+            AtMost(2.0),
+            p99(
+                redis("due_burst/100k/neighbour", OURS, 1),
+                redis("due_burst/100k/neighbour_alone", OURS, 1),
+            ),
         ),
         goal(
             "durable: register_wait, 64 callers over 1, blocking",

@@ -38,6 +38,11 @@ const MEANING: &str = "\
 - CPU is the time of all cores that one operation took, in this process and in the server.
 - `crowd_…` are the calls of one user with that many waits: `park` with a clear, `claim` with a release. `neighbour_alone` and
   `neighbour` are another user's turns, alone and during the calls. Their percentiles are of the calls that were made.
+- `timeout_park` parks the same waits without a timeout and with one. `due_idle` is a poll (`claim_due`) that finds nothing, and a
+  `PING` on a plain blocking connection. `due_page` is a poll that takes 16 turns, and 16 single claims. `due_burst` are waits
+  whose timeouts come at once, and 8 workers that take and end them; `neighbour_alone` and `neighbour` are another user's claims
+  with a release. There, the server's CPU is the time of its scripts. `timeout_bytes` is the memory of the server for a timeout,
+  beyond that of its wait.
 - `resident` is the growth of the process per waiting session.
 ";
 
