@@ -75,7 +75,7 @@ pub fn inconsistencies(snapshot: &Snapshot) -> SessionResult<Vec<Inconsistency>>
 
 /// Every table but `meta`. Tables from which others are derived come first, so that one run repairs
 /// all.
-const CHECKED: [Table; 10] = [
+const CHECKED: [Table; 11] = [
     Table::Sessions,
     Table::Payloads,
     Table::Messages,
