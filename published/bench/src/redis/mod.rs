@@ -258,13 +258,7 @@ pub fn run(bench: &Bench<'_>) -> Result<Vec<Row>, Failure> {
     let store: Arc<dyn AsyncSessionStore> = Arc::new(RedisSessionStore::new(config)?);
     rows.extend(crowd::rows(bench, OURS, &store)?);
     let server = Plain::connect(&server)?;
-    rows.extend(timeouts::rows(
-        bench,
-        OURS,
-        &store,
-        Some(&server),
-        BURST,
-    )?);
+    rows.extend(timeouts::rows(bench, OURS, &store, Some(&server), BURST)?);
     Ok(rows)
 }
 

@@ -67,7 +67,8 @@ pub fn of(rows: &[Row]) -> Vec<Goal> {
     let over = |one: Option<&Row>, other: Option<&Row>| one?.over(other?);
     let server =
         |one: Option<&Row>, other: Option<&Row>| Some(one?.server_cpu_us? / other?.server_cpu_us?);
-    let p99 = |one: Option<&Row>, other: Option<&Row>| Some(one?.latency?.p99 / other?.latency?.p99);
+    let p99 =
+        |one: Option<&Row>, other: Option<&Row>| Some(one?.latency?.p99 / other?.latency?.p99);
     let to_limit = |row: Option<&Row>| row?.ratio_to_limit;
     let to_published = |row: Option<&Row>| row?.ratio_to_published;
     let bytes = |label| {
