@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::Outcome;
-use crate::setup::{self, Install, Program};
+use crate::setup::{self, Install};
 use crate::{dependencies, examples, lint, lowest, test, toolchain, tree};
 
 type Step = (&'static str, fn() -> Outcome);
@@ -24,9 +24,7 @@ const STEPS: &[Step] = &[
 /// Installs the programs that are missing, runs the steps until one fails, and says how long each
 /// took.
 pub fn run(install: Install) -> Outcome {
-    let mut programs = vec![Program::CargoDeny];
-    programs.extend(test::PROGRAMS);
-    setup::ensure(&programs, install)?;
+    setup::ensure(&test::PROGRAMS, install)?;
     let mut table = Vec::new();
     let mut outcome = Ok(());
     for (name, step) in STEPS {
