@@ -1,65 +1,11 @@
-//! Timestamps in epoch milliseconds, and the clocks of the memory and the durable store.
+//! The clocks of the memory and the durable store.
 
-use std::fmt;
-use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime};
 
-use serde::{Deserialize, Serialize};
-
-/// An instant in milliseconds since the Unix epoch.
-///
-/// ```
-/// use greentic_session::clock::Timestamp;
-///
-/// let instant = Timestamp::from_millis(1_500);
-/// assert_eq!(instant.as_millis(), 1_500);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(from = "u64", into = "u64")]
-pub struct Timestamp(NonZeroU64);
-
-impl From<u64> for Timestamp {
-    fn from(millis: u64) -> Self {
-        Self::from_millis(millis)
-    }
-}
-
-impl From<Timestamp> for u64 {
-    fn from(instant: Timestamp) -> Self {
-        instant.as_millis()
-    }
-}
-
-impl Timestamp {
-    /// Makes a timestamp; 0 becomes 1.
-    #[must_use]
-    pub const fn from_millis(millis: u64) -> Self {
-        match NonZeroU64::new(millis) {
-            Some(millis) => Self(millis),
-            None => Self(NonZeroU64::MIN),
-        }
-    }
-
-    /// Returns the milliseconds since the Unix epoch.
-    #[must_use]
-    pub const fn as_millis(self) -> u64 {
-        self.0.get()
-    }
-
-    /// Returns the time from `earlier` to this instant, or zero if `earlier` is not earlier.
-    #[must_use]
-    pub const fn since(self, earlier: Self) -> Duration {
-        Duration::from_millis(self.as_millis().saturating_sub(earlier.as_millis()))
-    }
-}
-
-impl fmt::Display for Timestamp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ms after the epoch", self.as_millis())
-    }
-}
+pub use crate::timestamp::Timestamp;
+pub(crate) use crate::timestamp::whole_millis;
 
 /// A source of the time, for the memory and the durable store.
 ///
@@ -82,19 +28,16 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
 #[derive(Debug)]
 pub struct SystemClock {
     started: Instant,
-    epoch_millis: u64,
+    wall_time: Timestamp,
 }
 
 impl SystemClock {
     /// Makes a clock from the current wall time.
     #[must_use]
     pub fn new() -> Self {
-        let since_epoch = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
         Self {
             started: Instant::now(),
-            epoch_millis: whole_millis(since_epoch),
+            wall_time: Timestamp::from(SystemTime::now()),
         }
     }
 }
@@ -108,7 +51,7 @@ impl Default for SystemClock {
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         let running = whole_millis(self.started.elapsed());
-        Timestamp::from_millis(self.epoch_millis.saturating_add(running))
+        Timestamp::from_millis(self.wall_time.as_millis().saturating_add(running))
     }
 }
 
@@ -156,8 +99,4 @@ impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.0.load(Ordering::SeqCst))
     }
-}
-
-pub(crate) fn whole_millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -170,6 +170,13 @@ mod tests {
     }
 
     #[test]
+    fn c16_a_conflict_names_the_end_of_the_lease() {
+        let until = Timestamp::from_millis(1_700_000_000_123);
+        let shown = conflict(Conflict::Claimed { until }).to_string();
+        assert!(shown.contains("2023-11-14T22:13:20.123Z"), "{shown}");
+    }
+
+    #[test]
     fn c18_a_key_in_a_message_is_escaped_and_cut() {
         let key = SessionKey::new(format!("a\nb{}", "x".repeat(500)));
         let message = not_found(&key).message;

@@ -54,6 +54,7 @@ pub mod session;
 pub mod store;
 mod sync;
 mod timeout;
+mod timestamp;
 mod token_text;
 mod ttl;
 mod url_parameters;

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::args;
 use crate::error::Outcome;
-use crate::output::{Output, hint, words};
+use crate::output::{Output, hint};
 use crate::selection;
 use crate::store::Store;
 use crate::walk;
@@ -44,7 +44,8 @@ pub fn run(out: &mut Output, store: &Store, args: &args::Extend) -> Outcome {
             deadline,
         });
     }
-    let shown = |deadline: Option<Timestamp>| deadline.map_or("never".to_owned(), words::instant);
+    let shown =
+        |deadline: Option<Timestamp>| deadline.map_or("never".to_owned(), |at| at.to_string());
     let (before, after) = (shown(info.deadline), shown(deadline));
     out.line(format_args!("expires {after}, before: {before}"))?;
     if !args.yes {

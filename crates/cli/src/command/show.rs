@@ -132,7 +132,7 @@ fn ago(instant: Option<Timestamp>, now: Timestamp) -> String {
         None => "unknown".to_owned(),
         Some(past) => {
             let age = words::duration(now.since(past));
-            format!("{} ({age} ago)", words::instant(past))
+            format!("{past} ({age} ago)")
         }
     }
 }
@@ -142,7 +142,7 @@ fn ahead(instant: Option<Timestamp>, now: Timestamp) -> String {
         None => "never".to_owned(),
         Some(future) => {
             let left = words::duration(future.since(now));
-            format!("{} (in {left})", words::instant(future))
+            format!("{future} (in {left})")
         }
     }
 }

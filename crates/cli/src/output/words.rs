@@ -34,13 +34,6 @@ pub fn duration(time: Duration) -> String {
     }
 }
 
-/// An instant such as `2026-11-25T02:31:15.250Z`.
-pub fn instant(instant: Timestamp) -> String {
-    let millis = i64::try_from(instant.as_millis()).ok();
-    let known = millis.and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok());
-    known.map_or_else(|| instant.to_string(), |known| format!("{known:.3}"))
-}
-
 /// The time until a deadline.
 pub fn deadline(deadline: Option<Timestamp>, now: Timestamp) -> String {
     deadline.map_or_else(
@@ -103,12 +96,6 @@ mod tests {
         assert_eq!(text(180_000), "2m");
         assert_eq!(text(60_000), "late 0ms");
         assert_eq!(text(1_000), "late 59s");
-    }
-
-    #[test]
-    fn an_instant_is_utc() {
-        let text = instant(Timestamp::from_millis(1_700_000_000_123));
-        assert_eq!(text, "2023-11-14T22:13:20.123Z");
     }
 
     #[test]
