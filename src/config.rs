@@ -14,6 +14,7 @@ use crate::durable::{DurableConfig, DurableSessionStore};
 use crate::error::{GreenticError, SessionResult, invalid_input};
 use crate::inmemory::InMemorySessionStore;
 use crate::options::StoreOptions;
+use crate::settings::{Layers, Settings, pairs};
 use crate::store::SessionStore;
 
 /// A backend and its settings.
@@ -30,7 +31,7 @@ use crate::store::SessionStore;
 /// assert_eq!(config.to_string(), "memory:");
 /// # Ok::<(), greentic_session::GreenticError>(())
 /// ```
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum SessionBackendConfig {
     /// The memory of this process, for tests and development.
     InMemory,
@@ -68,24 +69,31 @@ impl SessionBackendConfig {
     /// The URLs are `memory:`, `redb:///path` (cargo feature `durable`), and those of
     /// `RedisConfig::from_url` (cargo feature `redis`).
     ///
-    /// Parameters follow a `?`: `ttl_ms` (the default TTL in milliseconds), `find_by_user`
-    /// (`waits-and-created` or `waits-only`), `max_waits` (the limit on the live waits of an owner; 0
-    /// for none) and `max_payload_bytes`. A `redis` URL has more.
+    /// Settings follow a `?` by name, such as `?default_ttl=7d&max_waits=100`. `docs/configuration.md`
+    /// lists them. [`StoreConfig`](crate::StoreConfig) reads the same settings from files and the
+    /// environment.
     ///
     /// # Errors
     /// - `InvalidInput`: the URL is wrong, or its backend is not part of this build. The message
     ///   does not contain the user name or the password.
     pub fn from_url(url: &str) -> SessionResult<Self> {
+        Self::from_layers(url, &Layers::default())
+    }
+
+    /// As `from_url`, with settings below and above those of the URL.
+    pub(crate) fn from_layers(url: &str, layers: &Layers) -> SessionResult<Self> {
         let scheme = url.split_once(':').map(|(scheme, _)| scheme);
         match scheme {
-            Some("memory") if url == "memory:" => Ok(Self::InMemory),
-            Some("memory") if url.starts_with("memory:?") => {
+            Some("memory") if url == "memory:" && layers.is_empty() => Ok(Self::InMemory),
+            Some("memory") if url == "memory:" || url.starts_with("memory:?") => {
                 let mut options = StoreOptions::new();
-                options.set_all(&url["memory:?".len()..])?;
+                options.set_all(layers.below())?;
+                options.set_all(pairs(url.split_once('?').unwrap_or_default().1))?;
+                options.set_all(layers.above())?;
                 Ok(Self::InMemoryWith(options))
             }
-            Some("redb") => Self::from_durable_url(url),
-            Some(scheme) if is_redis(scheme) => Self::from_redis_url(url),
+            Some("redb") => Self::from_durable_url(url, layers),
+            Some(scheme) if is_redis(scheme) => Self::from_redis_url(url, layers),
             // The scheme is not repeated: in `user:password@host` it is the user.
             _ => Err(invalid_input(format!(
                 "not the URL of a session store; {SUPPORTED}"
@@ -94,25 +102,25 @@ impl SessionBackendConfig {
     }
 
     #[cfg(feature = "durable")]
-    fn from_durable_url(url: &str) -> SessionResult<Self> {
-        let config = DurableConfig::from_url(url)?;
+    fn from_durable_url(url: &str, layers: &Layers) -> SessionResult<Self> {
+        let config = DurableConfig::from_layers(url, layers)?;
         Ok(Self::DurableWith(Box::new(config)))
     }
 
     #[cfg(not(feature = "durable"))]
-    fn from_durable_url(_url: &str) -> SessionResult<Self> {
+    fn from_durable_url(_url: &str, _layers: &Layers) -> SessionResult<Self> {
         Err(invalid_input(format!(
             "redb:// needs the cargo feature `durable`; {SUPPORTED}"
         )))
     }
 
     #[cfg(feature = "redis")]
-    fn from_redis_url(url: &str) -> SessionResult<Self> {
-        RedisConfig::from_url(url).map(Self::Redis)
+    fn from_redis_url(url: &str, layers: &Layers) -> SessionResult<Self> {
+        RedisConfig::from_layers(url, layers).map(Self::Redis)
     }
 
     #[cfg(not(feature = "redis"))]
-    fn from_redis_url(_url: &str) -> SessionResult<Self> {
+    fn from_redis_url(_url: &str, _layers: &Layers) -> SessionResult<Self> {
         Err(invalid_input(format!(
             "redis:// needs the cargo feature `redis`; {SUPPORTED}"
         )))

@@ -28,6 +28,7 @@ mod due;
 mod due_loop;
 #[cfg(feature = "durable")]
 pub mod durable;
+mod duration_text;
 pub mod error;
 mod find_by_user;
 #[cfg(feature = "fuzzing")]
@@ -50,14 +51,16 @@ mod rules;
 #[cfg(feature = "schema")]
 pub mod schema;
 mod scope;
+mod secret;
 pub mod session;
+mod settings;
 pub mod store;
+mod store_config;
 mod sync;
 mod timeout;
 mod timestamp;
 mod token_text;
 mod ttl;
-mod url_parameters;
 mod worker;
 
 pub use async_store::AsyncSessionStore;
@@ -79,6 +82,7 @@ pub use options::{
 pub use reason::Reason;
 pub use session::{ClearOutcome, CreateOutcome, Health, HealthWarning, ParkOutcome, Session};
 pub use store::SessionStore;
+pub use store_config::StoreConfig;
 pub use timeout::{Timeout, TimeoutKind, WaitTimeout};
 pub use worker::{Ending, Handled, NotHandled, Worker, WorkerOptions};
 

@@ -14,6 +14,7 @@ use crate::timeout::Timeout;
 use greentic_types::SessionKey;
 
 pub use crate::due::MAX_DUE;
+pub use crate::duration_text::parse_duration;
 pub use crate::find_by_user::FindByUser;
 pub use crate::ids::{MAX_ID_BYTES, MAX_SESSION_KEY_BYTES};
 pub use crate::message_id::MAX_MESSAGE_ID_BYTES;

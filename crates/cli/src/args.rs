@@ -43,15 +43,14 @@ pub struct Cli {
 /// Options of every command.
 #[derive(Args, Clone)]
 pub struct Common {
-    /// The store: redb:///path, redis://host/db or memory: [default: a file in the data directory]
-    #[arg(
-        long,
-        global = true,
-        value_name = "URL",
-        env = "GREENTIC_SESSION_STORE",
-        hide_env_values = true
-    )]
+    /// The store: redb:///path, redis://host/db, memory:, or a name in the file of --config [env:
+    /// GREENTIC_SESSION_STORE] [default: a file in the data directory]
+    #[arg(long, global = true, value_name = "STORE")]
     pub store: Option<String>,
+    /// A file in TOML or JSON with the store and its settings, or with several under names [env:
+    /// GREENTIC_SESSION_CONFIG]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Write JSON instead of text for people
     #[arg(long, global = true)]
     pub json: bool,
@@ -345,10 +344,10 @@ pub struct Merging {
 #[derive(Args)]
 pub struct Migrate {
     /// The store to read
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "STORE")]
     pub from: String,
     /// The store to fill
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "STORE")]
     pub to: String,
     #[command(flatten)]
     pub merging: Merging,

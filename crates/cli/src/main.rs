@@ -2,6 +2,7 @@
 
 mod args;
 mod command;
+mod contexts;
 mod destination;
 mod error;
 mod interrupt;
@@ -9,6 +10,7 @@ mod output;
 mod selection;
 mod signature;
 mod store;
+mod stores;
 mod trail;
 mod transfer;
 mod usage;

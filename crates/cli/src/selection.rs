@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use greentic_session::admin::{OwnerParts, OwnerSelection, ScanCursor, ScanFilter, StateKind};
+use greentic_session::options::parse_duration;
 use greentic_session::{GreenticError, SessionKey};
 use greentic_types::{EnvId, TeamId, TenantCtx, TenantId, UserId};
 
@@ -91,70 +92,16 @@ pub fn time(flag: &str, text: Option<&str>) -> Outcome<Option<Duration>> {
 
 /// Parses a duration such as `90s`, `15m`, `2h30m`, `7d` or `500ms`.
 pub fn duration(flag: &str, text: &str) -> Outcome<Duration> {
-    let wrong = || {
+    parse_duration(text).map_err(|_| {
         Failure::usage(format!(
             "the value of {flag} is not a time such as 90s, 2h30m or 7d"
         ))
-    };
-    let mut total = Duration::ZERO;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        let (number, tail) = rest.split_at(digits);
-        let letters = tail.len()
-            - tail
-                .trim_start_matches(|c: char| c.is_ascii_alphabetic())
-                .len();
-        let (unit, tail) = tail.split_at(letters);
-        let millis = number.parse::<u64>().ok().zip(unit_millis(unit));
-        let millis = millis.and_then(|(number, unit)| number.checked_mul(unit));
-        let part = Duration::from_millis(millis.ok_or_else(wrong)?);
-        total = total.checked_add(part).ok_or_else(wrong)?;
-        rest = tail;
-    }
-    if text.is_empty() {
-        Err(wrong())
-    } else {
-        Ok(total)
-    }
-}
-
-fn unit_millis(unit: &str) -> Option<u64> {
-    Some(match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60 * 1_000,
-        "h" => 60 * 60 * 1_000,
-        "d" => 24 * 60 * 60 * 1_000,
-        "w" => 7 * 24 * 60 * 60 * 1_000,
-        _ => return None,
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_duration_is_numbers_with_units() {
-        let seconds = |text| duration("--ttl", text).map(|time| time.as_secs_f64());
-        assert_eq!(seconds("90s").unwrap(), 90.0);
-        assert_eq!(seconds("2h30m").unwrap(), 9_000.0);
-        assert_eq!(seconds("1w1d").unwrap(), 691_200.0);
-        assert_eq!(seconds("500ms").unwrap(), 0.5);
-        for wrong in [
-            "",
-            "5",
-            "h",
-            "5x",
-            "-5s",
-            "5 s",
-            "99999999999999999999s",
-            "1.5h",
-        ] {
-            assert!(seconds(wrong).is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn c18_a_wrong_id_is_not_repeated() {

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use greentic_session::durable::{DurableConfig, DurableSessionStore};
 use greentic_session::{
-    AsyncSessionStore, Blocking, SessionBackendConfig, StoreOptions, create_async_session_store,
+    AsyncSessionStore, Blocking, SessionBackendConfig, StoreConfig, StoreOptions,
+    create_async_session_store,
 };
 
 use crate::error::{Exit, Failure, Outcome};
 
-/// The largest session that is stored, unless the URL says otherwise. It is above the default of the
+/// The largest session that is stored, unless the configuration says otherwise. It is above the default of the
 /// library, because the store may have been filled by a runtime with a higher limit.
 const MAX_PAYLOAD_BYTES: usize = 64 * 1024 * 1024;
 
@@ -28,8 +29,8 @@ pub struct Store {
 pub struct Location {
     name: String,
     config: SessionBackendConfig,
-    /// The URL has a payload limit of its own.
-    has_limit: bool,
+    /// The same without a payload limit, unless the configuration has one.
+    unlimited: SessionBackendConfig,
     /// The path, if it is a file.
     file: Option<PathBuf>,
     /// It is the default file, whose directory is created too.
@@ -37,51 +38,44 @@ pub struct Location {
 }
 
 impl Location {
-    /// The location of a URL, or else the default one.
-    pub fn new(url: Option<&str>) -> Outcome<Self> {
-        match url {
-            Some(url) => Self::of_url(url),
-            None => Self::default_file(),
-        }
+    /// The location of a URL.
+    pub fn of_url(url: &str) -> Outcome<Self> {
+        Self::of_config(&StoreConfig::from_url(url)?)
     }
 
-    fn of_url(url: &str) -> Outcome<Self> {
-        let config = SessionBackendConfig::from_url(url)?;
-        let (_, query) = url.split_once('?').unwrap_or((url, ""));
-        let mut parameters = query.split('&');
-        let has_limit = parameters.any(|pair| pair.starts_with("max_payload_bytes="));
-        Ok(Self::of_config(config, has_limit))
+    pub fn of_config(config: &StoreConfig) -> Outcome<Self> {
+        let limited = |bytes: usize| {
+            let config = config.clone();
+            let limited = config.set_default("max_payload_bytes", bytes.to_string());
+            limited.and_then(|config| config.backend())
+        };
+        Ok(Self::of_backend(
+            limited(MAX_PAYLOAD_BYTES)?,
+            limited(usize::MAX)?,
+        ))
     }
 
-    fn of_config(mut config: SessionBackendConfig, has_limit: bool) -> Self {
-        if let SessionBackendConfig::InMemory = config {
-            config = SessionBackendConfig::InMemoryWith(StoreOptions::new());
-        }
+    fn of_backend(config: SessionBackendConfig, unlimited: SessionBackendConfig) -> Self {
         let file = match &config {
             SessionBackendConfig::DurableWith(durable) => Some(durable.path.clone()),
             _ => None,
         };
-        let location = Self {
+        Self {
             name: config.to_string(),
             config,
-            has_limit,
+            unlimited,
             file,
             is_default: false,
-        };
-        location.with_limit(MAX_PAYLOAD_BYTES)
-    }
-
-    /// Sets the payload limit, unless the URL has one.
-    fn with_limit(mut self, bytes: usize) -> Self {
-        if let Some(options) = options_mut(&mut self.config).filter(|_| !self.has_limit) {
-            *options = options.max_payload_bytes(bytes);
         }
-        self
     }
 
-    /// Removes the payload limit, unless the URL has one: for sessions that a store holds already.
+    /// Removes the payload limit, unless the configuration has one: for sessions that a store holds
+    /// already.
     pub fn without_limit(self) -> Self {
-        self.with_limit(usize::MAX)
+        Self {
+            config: self.unlimited.clone(),
+            ..self
+        }
     }
 
     pub fn max_payload_bytes(&self) -> usize {
@@ -89,12 +83,17 @@ impl Location {
         options_mut(&mut config).map_or(MAX_PAYLOAD_BYTES, |options| options.max_payload_bytes)
     }
 
-    fn default_file() -> Outcome<Self> {
+    /// The file in the data directory of this program.
+    pub fn default_file() -> Outcome<Self> {
         let path = data_directory()?.join("sessions.redb");
-        let config = SessionBackendConfig::DurableWith(Box::new(DurableConfig::new(path)));
+        let limited = |bytes| {
+            let options = StoreOptions::new().max_payload_bytes(bytes);
+            let config = DurableConfig::new(&path).options(options);
+            SessionBackendConfig::DurableWith(Box::new(config))
+        };
         Ok(Self {
             is_default: true,
-            ..Self::of_config(config, false)
+            ..Self::of_backend(limited(MAX_PAYLOAD_BYTES), limited(usize::MAX))
         })
     }
 
@@ -206,18 +205,18 @@ mod tests {
     #[test]
     fn c18_a_name_shows_no_credentials() {
         let url = "redis://me:hunter2@localhost:7/1?namespace=a&sentinel_password=hunter2";
-        let location = Location::new(Some(url)).unwrap();
+        let location = Location::of_url(url).unwrap();
         assert_eq!(location.name(), "redis://localhost:7/1?namespace=a");
     }
 
     #[test]
     fn a_limit_of_the_url_stays() {
-        let limit = |url| Location::new(Some(url)).unwrap().max_payload_bytes();
+        let limit = |url| Location::of_url(url).unwrap().max_payload_bytes();
         assert_eq!(limit("memory:"), MAX_PAYLOAD_BYTES);
         assert_eq!(limit("redb:///a?max_payload_bytes=7"), 7);
-        let location = Location::new(Some("redis://h?ttl_ms=5&max_payload_bytes=7")).unwrap();
+        let location = Location::of_url("redis://h?default_ttl=5s&max_payload_bytes=7").unwrap();
         assert_eq!(location.without_limit().max_payload_bytes(), 7);
-        let location = Location::new(Some("redis://h")).unwrap();
+        let location = Location::of_url("redis://h").unwrap();
         assert_eq!(location.without_limit().max_payload_bytes(), usize::MAX);
     }
 
@@ -226,7 +225,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("no.redb");
         let url = format!("redb://{}", path.display());
-        let failure = Location::new(Some(&url)).unwrap().open().err().unwrap();
+        let failure = Location::of_url(&url).unwrap().open().err().unwrap();
         assert_eq!(failure.exit, Exit::NotFound);
         assert!(!path.exists());
     }

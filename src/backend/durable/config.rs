@@ -4,8 +4,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::duration_text::parse_duration;
 use crate::error::{SessionResult, invalid_input};
 use crate::options::StoreOptions;
+use crate::settings::{Layers, MustBe, Setting, Settings, number, pairs, size, time};
 
 /// What a write that returned `Ok` survives.
 ///
@@ -92,9 +94,9 @@ impl DurableConfig {
 
     /// Returns the default settings for a URL such as `redb:///var/lib/flows/sessions.redb`.
     ///
-    /// The path is absolute and percent-encoded. Parameters, behind a `?`: `ttl_ms` (the default TTL),
-    /// `find_by_user` (`waits-and-created` or `waits-only`), `max_waits` (0 for no limit) and
-    /// `max_payload_bytes`.
+    /// The path is absolute and percent-encoded. The query, behind a `?`, sets the options by name, such
+    /// as `?default_ttl=7d&cache_bytes=256MiB`: those of [`StoreOptions`], the fields of this type, and
+    /// `sync_every`, which means [`Durability::SurvivesProcessCrash`].
     ///
     /// # Errors
     /// `InvalidInput` if the URL has another form.
@@ -107,6 +109,11 @@ impl DurableConfig {
     /// # Ok::<(), greentic_session::GreenticError>(())
     /// ```
     pub fn from_url(url: &str) -> SessionResult<Self> {
+        Self::from_layers(url, &Layers::default())
+    }
+
+    /// As `from_url`, with settings below and above those of the URL.
+    pub(crate) fn from_layers(url: &str, layers: &Layers) -> SessionResult<Self> {
         let path = url.strip_prefix("redb://").ok_or_else(|| {
             invalid_input("a durable store's URL starts with redb:// and an absolute path")
         })?;
@@ -122,7 +129,9 @@ impl DurableConfig {
             ));
         }
         let mut config = Self::new(percent_decoded(path)?);
-        config.options.set_all(query)?;
+        config.set_all(layers.below())?;
+        config.set_all(pairs(query))?;
+        config.set_all(layers.above())?;
         Ok(config)
     }
 
@@ -204,6 +213,60 @@ impl DurableConfig {
     }
 }
 
+impl Settings for DurableConfig {
+    const OWN: &'static [Setting<Self>] = &[
+        Setting("sync_every", |config, value| {
+            let mut sync_every = Duration::ZERO;
+            time(value, &mut sync_every)?;
+            config.durability = Durability::SurvivesProcessCrash { sync_every };
+            Ok(())
+        }),
+        Setting("cache_bytes", |config, value| {
+            size(value, &mut config.cache_bytes)
+        }),
+        Setting("max_batch", |config, value| {
+            positive(value, &mut config.max_batch)
+        }),
+        Setting("max_queued", |config, value| {
+            positive(value, &mut config.max_queued)
+        }),
+        Setting("linger", |config, value| {
+            config.linger = parse_duration(value).map_err(|_| MustBe("a time such as 200us"))?;
+            Ok(())
+        }),
+        Setting("timeout", |config, value| time(value, &mut config.timeout)),
+        Setting("open_timeout", |config, value| {
+            time(value, &mut config.open_timeout)
+        }),
+        Setting("compact_on_open", |config, value| {
+            switch(value, &mut config.compact_on_open)
+        }),
+        Setting("check_on_open", |config, value| {
+            switch(value, &mut config.check_on_open)
+        }),
+        Setting("quick_repair", |config, value| {
+            switch(value, &mut config.quick_repair)
+        }),
+    ];
+
+    fn options_mut(&mut self) -> &mut StoreOptions {
+        &mut self.options
+    }
+}
+
+fn positive(text: &str, into: &mut usize) -> Result<(), MustBe> {
+    number(text, into)?;
+    match *into {
+        0 => Err(MustBe("at least 1")),
+        _ => Ok(()),
+    }
+}
+
+fn switch(text: &str, into: &mut bool) -> Result<(), MustBe> {
+    *into = text.parse().map_err(|_| MustBe("`true` or `false`"))?;
+    Ok(())
+}
+
 /// Prints the URL of the file, without parameters.
 impl fmt::Display for DurableConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -254,8 +317,10 @@ mod tests {
             "redb:///",
             "sqlite:///a",
             "redb:///a?cache=1",
-            "redb:///?ttl_ms=1",
-            "redb:///a?ttl_ms=1#b",
+            "redb:///a?max_batch=0",
+            "redb:///a?quick_repair=yes",
+            "redb:///?default_ttl=1s",
+            "redb:///a?default_ttl=1s#b",
             "redb:///a%2",
             "redb:///a%zz",
             "redb:///a%ff",

@@ -13,7 +13,8 @@ use crate::error::{Exit, Failure, Outcome};
 use crate::interrupt;
 use crate::output::{Output, Progress, hint, style, words};
 use crate::selection;
-use crate::store::{Location, Store};
+use crate::store::Store;
+use crate::stores::Stores;
 use crate::trail::Trail;
 use crate::transfer::{
     Checkpoint, Cut, Importer, PAGE, Presence, StoreDigest, Tally, described, has_data,
@@ -79,11 +80,8 @@ impl Side {
     }
 }
 
-pub fn run(out: &mut Output, trail: &Trail, args: &args::Migrate) -> Outcome {
-    let (source, target) = (
-        Location::new(Some(&args.from))?,
-        Location::new(Some(&args.to))?,
-    );
+pub fn run(out: &mut Output, stores: &Stores, trail: &Trail, args: &args::Migrate) -> Outcome {
+    let (source, target) = (stores.named(&args.from)?, stores.named(&args.to)?);
     let (from, to) = (source.name().to_owned(), target.name().to_owned());
     if from == to {
         return Err(Failure::usage("--from and --to are the same store"));

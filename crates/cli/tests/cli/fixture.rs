@@ -147,6 +147,8 @@ impl Fixture {
         command
             .args(arguments)
             .env_remove("GREENTIC_SESSION_STORE")
+            .env_remove("GREENTIC_SESSION_CONFIG")
+            .env_remove("GREENTIC_SESSION__URL")
             .env_remove("NO_COLOR")
             .env_remove("CLICOLOR_FORCE")
             .env("XDG_DATA_HOME", self.path("data"))

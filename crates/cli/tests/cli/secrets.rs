@@ -8,10 +8,10 @@ use crate::fixture::Fixture;
 
 /// Passwords, user names and paths, with values that no output contains. A server without users
 /// accepts them.
-const SECRETS: &str = "sentinel_user=hunter-u&sentinel_password=hunter2&ttl_ms=987654321\
+const SECRETS: &str = "sentinel_username=hunter-u&sentinel_password=hunter2&default_ttl=987654321ms\
                        &find_by_user=waits-only&max_payload_bytes=87654321&connections=3\
-                       &connect_timeout_ms=1999&response_timeout_ms=4999&min_replicas=0\
-                       &min_replicas_timeout_ms=998&pointer_sweep_ms=3599999";
+                       &connect_timeout=1999ms&response_timeout=4999ms&min_replicas=0\
+                       &min_replicas_timeout=998ms&pointer_sweep=3599999ms";
 
 /// A part of each value.
 const VALUES: [&str; 8] = [

@@ -3,7 +3,7 @@
 pub mod address;
 pub mod credentials;
 pub mod namespace;
-mod params;
+mod settings;
 pub mod tls;
 pub mod url;
 
@@ -11,12 +11,13 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use self::credentials::{Credentials, Secret};
-use self::params::Parameter;
+use self::credentials::Credentials;
 use self::tls::{Pem, TlsSettings};
 use self::url::{Deployment, RedisUrl};
 use crate::error::{GreenticError, SessionResult, invalid_input};
 use crate::options::StoreOptions;
+use crate::secret::Secret;
+use crate::settings::{Layers, Settings};
 
 const MIN_DURATION: Duration = Duration::from_millis(1);
 const MAX_TIMEOUT: Duration = Duration::from_secs(60 * 60);
@@ -33,14 +34,14 @@ const MAX_CONNECTIONS: usize = 64;
 /// use greentic_session::RedisConfig;
 /// use std::time::Duration;
 ///
-/// let config = RedisConfig::from_url("redis://:secret@localhost:6379/1?ttl_ms=60000")?
+/// let config = RedisConfig::from_url("redis://:secret@localhost:6379/1?default_ttl=1m")?
 ///     .namespace("my:app")
 ///     .response_timeout(Duration::from_secs(3));
 /// assert_eq!(config.options.default_ttl, Some(Duration::from_secs(60)));
 /// assert!(!format!("{config:?}").contains("secret"));
 /// # Ok::<(), greentic_session::GreenticError>(())
 /// ```
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RedisConfig {
     pub(crate) target: Box<Target>,
@@ -87,7 +88,7 @@ pub struct RedisConfig {
 }
 
 /// The servers of a store, with credentials and TLS settings.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Target {
     pub deployment: Deployment,
     pub credentials: Credentials,
@@ -110,16 +111,20 @@ impl RedisConfig {
     /// sentinels 26379; the default database is 0. Special characters in the user name or password
     /// must be percent-encoded.
     ///
-    /// Query parameters: `namespace`, `ttl_ms` (the default TTL), `find_by_user`
-    /// (`waits-and-created` or `waits-only`), `max_waits` (0 for no limit), `max_payload_bytes`,
-    /// `connections`, `connect_timeout_ms`,
-    /// `response_timeout_ms`, `min_replicas`, `min_replicas_timeout_ms`, `pointer_sweep_ms` and
-    /// `due_coverage_ms` (0 switches it off); the paths `tls_ca`, `tls_cert` and `tls_key`; `sentinel_user` and
-    /// `sentinel_password`, the credentials for the sentinels.
+    /// The query sets the options by name, such as `?namespace=my:app&default_ttl=7d`: those of
+    /// [`StoreOptions`], the fields of this type, the paths `tls_ca`, `tls_cert` and `tls_key`, and
+    /// `username`, `password`, `sentinel_username` and `sentinel_password`. Times are written as
+    /// `500ms` or `7d`, sizes as `64MiB`; `off` switches `pointer_sweep` or
+    /// `due_coverage` off.
     ///
     /// # Errors
     /// `InvalidInput` if the URL is wrong. The message never repeats the user name or password.
     pub fn from_url(url: &str) -> SessionResult<Self> {
+        Self::from_layers(url, &Layers::default())
+    }
+
+    /// As `from_url`, with settings below and above those of the URL.
+    pub(crate) fn from_layers(url: &str, layers: &Layers) -> SessionResult<Self> {
         let url = RedisUrl::parse(url)?;
         let mut config = Self {
             target: Box::new(Target {
@@ -139,34 +144,12 @@ impl RedisConfig {
             pointer_sweep: Some(DEFAULT_POINTER_SWEEP),
             due_coverage: Some(DEFAULT_DUE_COVERAGE),
         };
-        for (name, value) in url.parameters {
-            if !config.options.set(&name, &value)? {
-                config.apply(Parameter::parse(&name, value)?);
-            }
-        }
+        let of_url = url.parameters.iter();
+        config.set_all(layers.below())?;
+        config.set_all(of_url.map(|(name, value)| (name.as_str(), value.as_str())))?;
+        config.set_all(layers.above())?;
         config.check()?;
         Ok(config)
-    }
-
-    fn apply(&mut self, parameter: Parameter) {
-        let target = &mut self.target;
-        match parameter {
-            Parameter::Namespace(namespace) => self.namespace = namespace,
-            Parameter::Connections(count) => self.connections = count,
-            Parameter::ConnectTimeout(timeout) => self.connect_timeout = timeout,
-            Parameter::ResponseTimeout(timeout) => self.response_timeout = timeout,
-            Parameter::MinReplicas(count) => self.min_replicas = count,
-            Parameter::MinReplicasTimeout(timeout) => self.min_replicas_timeout = timeout,
-            Parameter::PointerSweep(interval) => self.pointer_sweep = interval,
-            Parameter::DueCoverage(time) => self.due_coverage = time,
-            Parameter::TlsAuthority(pem) => target.tls.authority = Some(pem),
-            Parameter::TlsCertificate(pem) => target.tls.certificate = Some(pem),
-            Parameter::TlsKey(pem) => target.tls.key = Some(pem),
-            Parameter::SentinelUser(user) => target.sentinel_credentials.user = Some(user),
-            Parameter::SentinelPassword(password) => {
-                target.sentinel_credentials.password = Some(password);
-            }
-        }
     }
 
     /// Sets the user name; replaces one in the URL.
@@ -376,9 +359,9 @@ mod tests {
 
     #[test]
     fn a_url_sets_every_parameter() {
-        let url = "redis://h/2?namespace=my:app&ttl_ms=5&connections=3\
-                   &connect_timeout_ms=10&response_timeout_ms=20&min_replicas=1\
-                   &min_replicas_timeout_ms=9&pointer_sweep_ms=7&sentinel_user=u&sentinel_password=p";
+        let url = "redis://h/2?namespace=my:app&default_ttl=5ms&connections=3\
+                   &connect_timeout=10ms&response_timeout=20ms&min_replicas=1\
+                   &min_replicas_timeout=9ms&pointer_sweep=7ms&sentinel_username=u&sentinel_password=p";
         let config: RedisConfig = url.parse().unwrap();
         assert_eq!(config.namespace, "my:app");
         assert_eq!(config.options.default_ttl, Some(Duration::from_millis(5)));
@@ -395,7 +378,7 @@ mod tests {
         assert!(config.target.sentinel_credentials.password.is_some());
         let url = "rediss://h?tls_ca=/ca&tls_cert=/c&tls_key=/k";
         let tls = RedisConfig::from_url(url).unwrap().target.tls;
-        let never = RedisConfig::from_url("redis://h?pointer_sweep_ms=0");
+        let never = RedisConfig::from_url("redis://h?pointer_sweep=off");
         assert_eq!(never.unwrap().pointer_sweep, None);
         assert_eq!(tls.authority, Some(Pem::File("/ca".into())));
         assert!(tls.certificate.is_some() && tls.key.is_some());
@@ -404,21 +387,22 @@ mod tests {
     #[test]
     fn wrong_parameters_are_refused() {
         let wrong = [
-            "ttl_ms=0",
-            "ttl_ms=x",
+            "default_ttl=0s",
+            "default_ttl=x",
             "connections=0",
             "connections=65",
             "connections=-1",
-            "connect_timeout_ms=0",
-            "response_timeout_ms=3600001",
-            "pointer_sweep_ms=x",
-            "pointer_sweep_ms=2592000001",
+            "connect_timeout=0s",
+            "response_timeout=1h1ms",
+            "pointer_sweep=x",
+            "pointer_sweep=30d1ms",
             "namespace=",
             "namespace=a:b:",
             "tls=1",
+            "ttl_ms=5",
             "tls_ca=/no/tls/without/rediss",
             "min_replicas=-1",
-            "min_replicas=1&min_replicas_timeout_ms=5000",
+            "min_replicas=1&min_replicas_timeout=5s",
         ];
         for parameter in wrong {
             let url = format!("redis://:hunter2@localhost?{parameter}");
@@ -472,15 +456,15 @@ mod tests {
     // Also a parameter that is added later: only what names the place of the sessions is printed.
     #[test]
     fn c18_no_parameter_but_the_namespace_is_printed() {
-        for name in params::NAMES {
+        for name in RedisConfig::names() {
             let url = format!("rediss://me:hunter2@localhost:7/1?{name}=hunter2");
             match RedisConfig::from_url(&url) {
                 Ok(config) => {
                     let shown = config.to_string();
                     let namespace = shown.strip_prefix("rediss://localhost:7/1");
                     let namespace = namespace.unwrap_or_else(|| panic!("{shown}"));
-                    assert_eq!(!namespace.is_empty(), *name == "namespace", "{shown}");
-                    if *name != "namespace" {
+                    assert_eq!(!namespace.is_empty(), name == "namespace", "{shown}");
+                    if name != "namespace" {
                         assert!(!format!("{config:?}").contains("hunter2"), "{name}");
                     }
                 }

@@ -8,8 +8,9 @@ use percent_encoding::{
 use url::{Host, Url};
 
 use super::address::Address;
-use super::credentials::{Credentials, Secret};
+use super::credentials::Credentials;
 use crate::error::{SessionResult, invalid_input};
+use crate::secret::Secret;
 
 /// What would end a part of a URL, or would be read as something else.
 const RESERVED: &AsciiSet = &CONTROLS

@@ -16,7 +16,8 @@ use super::error::Failure;
 use super::handshake::{Handshake, ServerHello};
 use super::tls;
 use crate::backend::redis::config::address::Address;
-use crate::backend::redis::config::credentials::{Credentials, Secret};
+use crate::backend::redis::config::credentials::Credentials;
+use crate::secret::Secret;
 
 /// The settings that all connections to servers of one kind share.
 pub struct ConnectionSettings {

@@ -61,10 +61,10 @@ fn a_cluster_url_names_seed_nodes() {
 
 #[test]
 fn a_cluster_url_with_tls() {
-    let url = "rediss-cluster://:pw@a:1,b:2?ttl_ms=5";
+    let url = "rediss-cluster://:pw@a:1,b:2?default_ttl=5s";
     assert_eq!(shown(url), "rediss-cluster://a:1,b:2");
     let parameters = RedisUrl::parse(url).unwrap().parameters;
-    assert_eq!(parameters, [("ttl_ms".to_owned(), "5".to_owned())]);
+    assert_eq!(parameters, [("default_ttl".to_owned(), "5s".to_owned())]);
 }
 
 #[test]
