@@ -12,7 +12,8 @@ use crate::backend::redis::{RedisConfig, RedisSessionStore};
 #[cfg(feature = "durable")]
 use crate::durable::{DurableConfig, DurableSessionStore};
 use crate::error::{GreenticError, SessionResult, invalid_input};
-use crate::inmemory::InMemorySessionStore;
+use crate::memory_config::MemoryConfig;
+use crate::observe::Observer;
 use crate::options::StoreOptions;
 use crate::settings::{Layers, Settings, pairs};
 use crate::store::SessionStore;
@@ -37,6 +38,8 @@ pub enum SessionBackendConfig {
     InMemory,
     /// The memory of this process, with options.
     InMemoryWith(StoreOptions),
+    /// The memory of this process, with all settings.
+    InMemoryConfig(MemoryConfig),
     /// A file on this machine, with the defaults of [`DurableConfig`].
     #[cfg(feature = "durable")]
     Durable {
@@ -128,10 +131,25 @@ impl SessionBackendConfig {
 }
 
 impl SessionBackendConfig {
+    /// Tells `observer` what the store does (C39), whatever the backend.
+    ///
+    /// # Errors
+    /// `InvalidInput` if it is a `RedisUrl` that is wrong.
+    pub fn observer(self, observer: Arc<dyn Observer>) -> SessionResult<Self> {
+        Ok(match self.backend()? {
+            Backend::InMemory(config) => Self::InMemoryConfig(config.observer(observer)),
+            #[cfg(feature = "durable")]
+            Backend::Durable(config) => Self::DurableWith(Box::new(config.observer(observer))),
+            #[cfg(feature = "redis")]
+            Backend::Redis(config) => Self::Redis(config.observer(observer)),
+        })
+    }
+
     fn backend(self) -> SessionResult<Backend> {
         Ok(match self {
-            Self::InMemory => Backend::InMemory(StoreOptions::new()),
-            Self::InMemoryWith(options) => Backend::InMemory(options),
+            Self::InMemory => Backend::InMemory(MemoryConfig::new(StoreOptions::new())),
+            Self::InMemoryWith(options) => Backend::InMemory(MemoryConfig::new(options)),
+            Self::InMemoryConfig(config) => Backend::InMemory(config),
             #[cfg(feature = "durable")]
             Self::Durable { path } => Backend::Durable(Box::new(DurableConfig::new(path))),
             #[cfg(feature = "durable")]
@@ -150,7 +168,7 @@ impl SessionBackendConfig {
 
 /// A backend with its settings, parsed.
 enum Backend {
-    InMemory(StoreOptions),
+    InMemory(MemoryConfig),
     #[cfg(feature = "durable")]
     Durable(Box<DurableConfig>),
     #[cfg(feature = "redis")]
@@ -174,6 +192,7 @@ impl fmt::Debug for SessionBackendConfig {
         match self {
             Self::InMemory => f.write_str("InMemory"),
             Self::InMemoryWith(options) => f.debug_tuple("InMemoryWith").field(options).finish(),
+            Self::InMemoryConfig(config) => f.debug_tuple("InMemoryConfig").field(config).finish(),
             #[cfg(feature = "durable")]
             Self::Durable { path } => f.debug_struct("Durable").field("path", path).finish(),
             #[cfg(feature = "durable")]
@@ -198,7 +217,9 @@ impl fmt::Debug for SessionBackendConfig {
 impl fmt::Display for SessionBackendConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::InMemory | Self::InMemoryWith(_) => f.write_str("memory:"),
+            Self::InMemory | Self::InMemoryWith(_) | Self::InMemoryConfig(_) => {
+                f.write_str("memory:")
+            }
             #[cfg(feature = "durable")]
             Self::Durable { path } => fmt::Display::fmt(&DurableConfig::new(path), f),
             #[cfg(feature = "durable")]
@@ -233,7 +254,7 @@ impl fmt::Display for SessionBackendConfig {
 /// ```
 pub fn create_session_store(config: SessionBackendConfig) -> SessionResult<Box<dyn SessionStore>> {
     match config.backend()? {
-        Backend::InMemory(options) => Ok(Box::new(InMemorySessionStore::with_options(options))),
+        Backend::InMemory(config) => Ok(Box::new(config.open())),
         #[cfg(feature = "durable")]
         Backend::Durable(config) => Ok(Box::new(DurableSessionStore::open(*config)?)),
         #[cfg(feature = "redis")]
@@ -258,7 +279,7 @@ pub fn create_async_session_store(
     config: SessionBackendConfig,
 ) -> SessionResult<Arc<dyn AsyncSessionStore>> {
     match config.backend()? {
-        Backend::InMemory(options) => Ok(Arc::new(InMemorySessionStore::with_options(options))),
+        Backend::InMemory(config) => Ok(Arc::new(config.open())),
         #[cfg(feature = "durable")]
         Backend::Durable(config) => Ok(Arc::new(DurableSessionStore::open(*config)?)),
         #[cfg(feature = "redis")]

@@ -39,7 +39,9 @@ pub mod inmemory;
 mod keyed;
 mod lease;
 pub mod mapping;
+mod memory_config;
 mod message_id;
+pub mod observe;
 pub mod options;
 mod owner;
 mod payload;
@@ -74,6 +76,7 @@ pub use due_loop::run_due;
 pub use error::{Conflict, ErrorCode, GreenticError, SessionErrorExt, SessionResult};
 pub use greentic_types::{ReplyScope, SessionData, SessionKey};
 pub use lease::LeaseWatch;
+pub use memory_config::MemoryConfig;
 pub use message_id::MessageId;
 pub use options::{
     ClaimOptions, CommitOptions, CreateOptions, FindByUser, OperationId, ParkOptions,

@@ -15,6 +15,7 @@ use crate::claim::{ClaimOutcome, ClaimToken};
 use crate::clock::Timestamp;
 use crate::due::DuePage;
 use crate::error::SessionResult;
+use crate::observe::Watch;
 use crate::options::StoreOptions;
 use crate::owner::Owner;
 use crate::request;
@@ -52,9 +53,15 @@ impl Data {
 /// The futures of a backend without I/O are ready at the first poll, so that they cost blocking
 /// callers nothing.
 pub(crate) trait Backend: Admin {
+    /// The name that observers are told.
+    const NAME: &'static str;
+
     fn options(&self) -> &StoreOptions;
 
     fn refused_waits(&self) -> &RefusedWaits;
+
+    /// The observer.
+    fn watch(&self) -> &Watch;
 
     fn create(
         &self,

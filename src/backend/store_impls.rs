@@ -19,6 +19,7 @@ use crate::due::{DueOptions, DuePage};
 use crate::error::SessionResult;
 use crate::ids::check_key;
 use crate::message_id::MessageId;
+use crate::observe::{Fact, Outcome, Place, Verb};
 use crate::options::{
     ClaimOptions, CommitOptions, CreateOptions, ParkOptions, RemoveOptions, Ttl, UpdateOptions,
 };
@@ -29,6 +30,23 @@ use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
 use crate::store::SessionStore;
 use crate::timeout::Timeout;
 
+/// Makes a call, and tells the observer its end (C39).
+macro_rules! told {
+    ($store:ident, $verb:ident, $place:expr, $outcome:ident, async $call:block) => {
+        told!(@ $store, $verb, $place, $outcome, async $call.await)
+    };
+    ($store:ident, $verb:ident, $place:expr, $outcome:ident, || $call:block) => {
+        told!(@ $store, $verb, $place, $outcome, (|| $call)())
+    };
+    (@ $store:ident, $verb:ident, $place:expr, $outcome:ident, $call:expr) => {{
+        let begun = $store.watch().begin();
+        let result: SessionResult<_> = $call;
+        let call = (B::NAME, Verb::$verb, $place);
+        $store.watch().end(begun, call, &result, Outcome::$outcome);
+        result
+    }};
+}
+
 #[async_trait]
 impl<B: Backend> AsyncSessionStore for B {
     async fn create(
@@ -37,13 +55,17 @@ impl<B: Backend> AsyncSessionStore for B {
         data: SessionData,
         options: CreateOptions,
     ) -> SessionResult<CreateOutcome> {
-        let request = request::Create::new(self.options(), ctx, data, options)?;
-        Backend::create(self, request).await
+        told!(self, Create, Place::of(ctx), of_create, async {
+            let request = request::Create::new(self.options(), ctx, data, options)?;
+            Backend::create(self, request).await
+        })
     }
 
     async fn get(&self, key: &SessionKey) -> SessionResult<Option<Arc<Session>>> {
-        check_key(key)?;
-        Backend::get(self, key, None).await
+        told!(self, Get, Place::UNNAMED, found, async {
+            check_key(key)?;
+            Backend::get(self, key, None).await
+        })
     }
 
     async fn get_fenced(
@@ -51,9 +73,11 @@ impl<B: Backend> AsyncSessionStore for B {
         ctx: &TenantCtx,
         key: &SessionKey,
     ) -> SessionResult<Option<Arc<Session>>> {
-        check_key(key)?;
-        let fence = request::fence(Some(ctx), key)?;
-        Backend::get(self, key, fence.as_ref()).await
+        told!(self, Get, Place::of(ctx), found, async {
+            check_key(key)?;
+            let fence = request::fence(Some(ctx), key)?;
+            Backend::get(self, key, fence.as_ref()).await
+        })
     }
 
     async fn update(
@@ -62,8 +86,10 @@ impl<B: Backend> AsyncSessionStore for B {
         data: SessionData,
         options: UpdateOptions,
     ) -> SessionResult<u64> {
-        let request = request::Update::new(self.options(), None, key, data, &options)?;
-        Backend::update(self, request).await
+        told!(self, Update, Place::UNNAMED, ok, async {
+            let request = request::Update::new(self.options(), None, key, data, &options)?;
+            Backend::update(self, request).await
+        })
     }
 
     async fn update_fenced(
@@ -73,12 +99,16 @@ impl<B: Backend> AsyncSessionStore for B {
         data: SessionData,
         options: UpdateOptions,
     ) -> SessionResult<u64> {
-        let request = request::Update::new(self.options(), Some(ctx), key, data, &options)?;
-        Backend::update(self, request).await
+        told!(self, Update, Place::of(ctx), ok, async {
+            let request = request::Update::new(self.options(), Some(ctx), key, data, &options)?;
+            Backend::update(self, request).await
+        })
     }
 
     async fn remove(&self, key: &SessionKey, options: RemoveOptions) -> SessionResult<()> {
-        Backend::remove(self, request::Remove::new(None, key, options)?).await
+        told!(self, Remove, Place::UNNAMED, ok, async {
+            Backend::remove(self, request::Remove::new(None, key, options)?).await
+        })
     }
 
     async fn remove_fenced(
@@ -87,7 +117,9 @@ impl<B: Backend> AsyncSessionStore for B {
         key: &SessionKey,
         options: RemoveOptions,
     ) -> SessionResult<()> {
-        Backend::remove(self, request::Remove::new(Some(ctx), key, options)?).await
+        told!(self, Remove, Place::of(ctx), ok, async {
+            Backend::remove(self, request::Remove::new(Some(ctx), key, options)?).await
+        })
     }
 
     async fn park(
@@ -99,9 +131,12 @@ impl<B: Backend> AsyncSessionStore for B {
         data: SessionData,
         options: ParkOptions,
     ) -> SessionResult<ParkOutcome> {
-        let request = request::Park::new(self.options(), ctx, user, scope, key, data, &options)?;
-        self.refused_waits()
-            .count(Backend::park(self, request).await)
+        told!(self, Park, Place::of(ctx), of_park, async {
+            let request =
+                request::Park::new(self.options(), ctx, user, scope, key, data, &options)?;
+            self.refused_waits()
+                .count(Backend::park(self, request).await)
+        })
     }
 
     async fn find(
@@ -110,25 +145,31 @@ impl<B: Backend> AsyncSessionStore for B {
         user: &UserId,
         scope: &ReplyScope,
     ) -> SessionResult<Option<SessionKey>> {
-        let ScopeDigests { ours, legacy } = ScopeDigests::of(scope)?;
-        match Owner::of_lookup(ctx, user)? {
-            Some(owner) => Backend::find_legacy(self, &owner, &ours, &legacy).await,
-            None => Ok(None),
-        }
+        told!(self, Find, Place::of(ctx), found, async {
+            let ScopeDigests { ours, legacy } = ScopeDigests::of(scope)?;
+            match Owner::of_lookup(ctx, user)? {
+                Some(owner) => Backend::find_legacy(self, &owner, &ours, &legacy).await,
+                None => Ok(None),
+            }
+        })
     }
 
     async fn waits(&self, ctx: &TenantCtx, user: &UserId) -> SessionResult<Vec<SessionKey>> {
-        match Owner::of_lookup(ctx, user)? {
-            Some(owner) => Backend::waits(self, &owner).await,
-            None => Ok(Vec::new()),
-        }
+        told!(self, Waits, Place::of(ctx), of_waits, async {
+            match Owner::of_lookup(ctx, user)? {
+                Some(owner) => Backend::waits(self, &owner).await,
+                None => Ok(Vec::new()),
+            }
+        })
     }
 
     async fn latest(&self, ctx: &TenantCtx, user: &UserId) -> SessionResult<Option<Arc<Session>>> {
-        match Owner::of_lookup(ctx, user)? {
-            Some(owner) => Backend::latest(self, &owner).await,
-            None => Ok(None),
-        }
+        told!(self, Latest, Place::of(ctx), found, async {
+            match Owner::of_lookup(ctx, user)? {
+                Some(owner) => Backend::latest(self, &owner).await,
+                None => Ok(None),
+            }
+        })
     }
 
     async fn clear(
@@ -137,7 +178,9 @@ impl<B: Backend> AsyncSessionStore for B {
         user: &UserId,
         scope: &ReplyScope,
     ) -> SessionResult<ClearOutcome> {
-        Backend::clear(self, request::Clear::new(ctx, user, scope)?).await
+        told!(self, Clear, Place::of(ctx), of_clear, async {
+            Backend::clear(self, request::Clear::new(ctx, user, scope)?).await
+        })
     }
 
     async fn claim(
@@ -148,21 +191,28 @@ impl<B: Backend> AsyncSessionStore for B {
         message: &MessageId,
         options: ClaimOptions,
     ) -> SessionResult<ClaimOutcome> {
-        let request = request::Claim::new(self.options(), ctx, user, scopes, message, options)?;
-        self.refused_waits()
-            .count(Backend::claim(self, request).await)
+        told!(self, Claim, Place::of(ctx), of_claim, async {
+            let request = request::Claim::new(self.options(), ctx, user, scopes, message, options)?;
+            self.refused_waits()
+                .count(Backend::claim(self, request).await)
+        })
     }
 
     async fn renew(&self, token: &ClaimToken, lease: Duration) -> SessionResult<Timestamp> {
-        Backend::renew(self, request::Renew::new(token, lease)?).await
+        told!(self, Renew, Place::UNNAMED, ok, async {
+            Backend::renew(self, request::Renew::new(token, lease)?).await
+        })
     }
 
     async fn release(&self, token: &ClaimToken) -> SessionResult<()> {
-        Backend::release(self, token).await
+        told!(self, Release, Place::UNNAMED, ok, async {
+            Backend::release(self, token).await
+        })
     }
 
     fn release_dropped(&self, token: &ClaimToken) {
         Backend::release_dropped(self, token);
+        self.watch().fact(B::NAME, Fact::Interrupted, 1);
     }
 
     async fn commit(
@@ -171,13 +221,20 @@ impl<B: Backend> AsyncSessionStore for B {
         commit: Commit,
         options: CommitOptions,
     ) -> SessionResult<Committed> {
-        let request = request::Commit::new(self.options(), token, commit, options)?;
-        Backend::commit(self, request).await?;
-        Ok(Committed::new())
+        told!(self, Commit, Place::UNNAMED, ok, async {
+            let request = request::Commit::new(self.options(), token, commit, options)?;
+            Backend::commit(self, request).await?;
+            Ok(Committed::new())
+        })
     }
 
     async fn claim_due(&self, options: &DueOptions) -> SessionResult<DuePage> {
-        Backend::claim_due(self, request::ClaimDue::new(options)?).await
+        told!(self, ClaimDue, Place::UNNAMED, of_due, async {
+            let page = Backend::claim_due(self, request::ClaimDue::new(options)?).await?;
+            self.watch()
+                .fact(B::NAME, Fact::TimeoutHandedOut, page.turns.len());
+            Ok(page)
+        })
     }
 
     async fn set_timeout(
@@ -185,7 +242,9 @@ impl<B: Backend> AsyncSessionStore for B {
         key: &SessionKey,
         timeout: Option<Timeout>,
     ) -> SessionResult<Option<Timestamp>> {
-        Backend::set_timeout(self, request::SetTimeout::new(None, key, timeout)?).await
+        told!(self, SetTimeout, Place::UNNAMED, ok, async {
+            Backend::set_timeout(self, request::SetTimeout::new(None, key, timeout)?).await
+        })
     }
 
     async fn set_timeout_fenced(
@@ -194,12 +253,16 @@ impl<B: Backend> AsyncSessionStore for B {
         key: &SessionKey,
         timeout: Option<Timeout>,
     ) -> SessionResult<Option<Timestamp>> {
-        Backend::set_timeout(self, request::SetTimeout::new(Some(ctx), key, timeout)?).await
+        told!(self, SetTimeout, Place::of(ctx), ok, async {
+            Backend::set_timeout(self, request::SetTimeout::new(Some(ctx), key, timeout)?).await
+        })
     }
 
     async fn health(&self) -> SessionResult<Health> {
-        let health = Backend::health(self).await?;
-        Ok(self.refused_waits().report(health))
+        told!(self, Health, Place::UNNAMED, ok, async {
+            let health = Backend::health(self).await?;
+            Ok(self.refused_waits().report(health))
+        })
     }
 
     async fn scan(
@@ -208,8 +271,10 @@ impl<B: Backend> AsyncSessionStore for B {
         after: Option<&ScanCursor>,
         limit: usize,
     ) -> SessionResult<ScanPage> {
-        filter.check()?;
-        admin::scan(self, filter, after, page_limit(limit)).await
+        told!(self, Scan, Place::UNNAMED, ok, async {
+            filter.check()?;
+            admin::scan(self, filter, after, page_limit(limit)).await
+        })
     }
 
     async fn erase(
@@ -219,8 +284,10 @@ impl<B: Backend> AsyncSessionStore for B {
         after: Option<&ScanCursor>,
         limit: usize,
     ) -> SessionResult<ErasePage> {
-        selection.check()?;
-        admin::erase(self, selection, mode, after, page_limit(limit)).await
+        told!(self, Erase, Place::UNNAMED, ok, async {
+            selection.check()?;
+            admin::erase(self, selection, mode, after, page_limit(limit)).await
+        })
     }
 
     async fn verify(
@@ -229,12 +296,16 @@ impl<B: Backend> AsyncSessionStore for B {
         after: Option<&ScanCursor>,
         limit: usize,
     ) -> SessionResult<VerifyPage> {
-        Admin::verify(self, mode, after, page_limit(limit)).await
+        told!(self, Verify, Place::UNNAMED, ok, async {
+            Admin::verify(self, mode, after, page_limit(limit)).await
+        })
     }
 
     async fn extend(&self, key: &SessionKey, ttl: Ttl) -> SessionResult<Option<Timestamp>> {
-        let request = request::Extend::new(self.options(), None, key, ttl)?;
-        Admin::extend(self, request).await
+        told!(self, Extend, Place::UNNAMED, ok, async {
+            let request = request::Extend::new(self.options(), None, key, ttl)?;
+            Admin::extend(self, request).await
+        })
     }
 
     async fn extend_fenced(
@@ -243,12 +314,16 @@ impl<B: Backend> AsyncSessionStore for B {
         key: &SessionKey,
         ttl: Ttl,
     ) -> SessionResult<Option<Timestamp>> {
-        let request = request::Extend::new(self.options(), Some(ctx), key, ttl)?;
-        Admin::extend(self, request).await
+        told!(self, Extend, Place::of(ctx), ok, async {
+            let request = request::Extend::new(self.options(), Some(ctx), key, ttl)?;
+            Admin::extend(self, request).await
+        })
     }
 
     async fn revoke(&self, key: &SessionKey) -> SessionResult<RevokeOutcome> {
-        Admin::revoke(self, request::Revoke::new(None, key)?).await
+        told!(self, Revoke, Place::UNNAMED, of_revoke, async {
+            Admin::revoke(self, request::Revoke::new(None, key)?).await
+        })
     }
 
     async fn revoke_fenced(
@@ -256,54 +331,69 @@ impl<B: Backend> AsyncSessionStore for B {
         ctx: &TenantCtx,
         key: &SessionKey,
     ) -> SessionResult<RevokeOutcome> {
-        Admin::revoke(self, request::Revoke::new(Some(ctx), key)?).await
+        told!(self, Revoke, Place::of(ctx), of_revoke, async {
+            Admin::revoke(self, request::Revoke::new(Some(ctx), key)?).await
+        })
     }
 
     async fn export(&self, after: Option<&ScanCursor>, limit: usize) -> SessionResult<ExportPage> {
-        admin::export(self, after, page_limit(limit)).await
+        told!(self, Export, Place::UNNAMED, ok, async {
+            admin::export(self, after, page_limit(limit)).await
+        })
     }
 
     async fn import(&self, record: ExportRecord, mode: ImportMode) -> SessionResult<ImportOutcome> {
-        match record {
-            ExportRecord::Session(session) => {
-                let request = request::Import::new(self.options(), *session, mode)?;
-                match mode {
-                    ImportMode::DryRun => admin::import_dry_run(self, &request).await,
-                    _ => Admin::import(self, request).await,
+        told!(self, Import, Place::UNNAMED, of_import, async {
+            match record {
+                ExportRecord::Session(session) => {
+                    let request = request::Import::new(self.options(), *session, mode)?;
+                    match mode {
+                        ImportMode::DryRun => admin::import_dry_run(self, &request).await,
+                        _ => Admin::import(self, request).await,
+                    }
+                }
+                ExportRecord::Messages(messages) => {
+                    let steps = request::ImportMessages::steps(self.options(), &messages)?;
+                    for step in steps.into_iter().filter(|_| mode != ImportMode::DryRun) {
+                        Admin::import_messages(self, step).await?;
+                    }
+                    Ok(ImportOutcome::Imported)
                 }
             }
-            ExportRecord::Messages(messages) => {
-                let steps = request::ImportMessages::steps(self.options(), &messages)?;
-                for step in steps.into_iter().filter(|_| mode != ImportMode::DryRun) {
-                    Admin::import_messages(self, step).await?;
-                }
-                Ok(ImportOutcome::Imported)
-            }
-        }
+        })
     }
 }
 
 // Not through the async API, whose futures are boxed.
 impl<B: Backend> SessionStore for B {
     fn create_session(&self, ctx: &TenantCtx, data: SessionData) -> SessionResult<SessionKey> {
-        let request = request::Create::new(self.options(), ctx, data, CreateOptions::new())?;
-        wait_for(Backend::create(self, request))?.fresh()
+        told!(self, Create, Place::of(ctx), ok, || {
+            let request = request::Create::new(self.options(), ctx, data, CreateOptions::new())?;
+            wait_for(Backend::create(self, request))?.fresh()
+        })
     }
 
     fn get_session(&self, key: &SessionKey) -> SessionResult<Option<SessionData>> {
-        check_key(key)?;
-        let found = wait_for(Backend::data(self, key))?;
-        Ok(found.map(Data::into_owned))
+        told!(self, Get, Place::UNNAMED, found, || {
+            check_key(key)?;
+            let found = wait_for(Backend::data(self, key))?;
+            Ok(found.map(Data::into_owned))
+        })
     }
 
     fn update_session(&self, key: &SessionKey, data: SessionData) -> SessionResult<()> {
-        let request = request::Update::new(self.options(), None, key, data, &UpdateOptions::new())?;
-        wait_for(Backend::update(self, request)).map(|_revision| ())
+        told!(self, Update, Place::UNNAMED, ok, || {
+            let request =
+                request::Update::new(self.options(), None, key, data, &UpdateOptions::new())?;
+            wait_for(Backend::update(self, request)).map(|_revision| ())
+        })
     }
 
     fn remove_session(&self, key: &SessionKey) -> SessionResult<()> {
-        let request = request::Remove::new(None, key, RemoveOptions::new())?;
-        wait_for(Backend::remove(self, request))
+        told!(self, Remove, Place::UNNAMED, ok, || {
+            let request = request::Remove::new(None, key, RemoveOptions::new())?;
+            wait_for(Backend::remove(self, request))
+        })
     }
 
     fn register_wait(
@@ -315,18 +405,21 @@ impl<B: Backend> SessionStore for B {
         data: SessionData,
         ttl: Option<Duration>,
     ) -> SessionResult<()> {
-        let options = ParkOptions::new().ttl(ttl);
-        let request = request::Park::new(
-            self.options(),
-            ctx,
-            user_id,
-            scope,
-            session_key,
-            data,
-            &options,
-        )?;
-        let parked = wait_for(Backend::park(self, request));
-        self.refused_waits().count(parked).map(|_registered| ())
+        told!(self, Park, Place::of(ctx), of_park, || {
+            let options = ParkOptions::new().ttl(ttl);
+            let request = request::Park::new(
+                self.options(),
+                ctx,
+                user_id,
+                scope,
+                session_key,
+                data,
+                &options,
+            )?;
+            let parked = wait_for(Backend::park(self, request));
+            self.refused_waits().count(parked)
+        })
+        .map(|_registered| ())
     }
 
     fn find_wait_by_scope(
@@ -335,11 +428,13 @@ impl<B: Backend> SessionStore for B {
         user_id: &UserId,
         scope: &ReplyScope,
     ) -> SessionResult<Option<SessionKey>> {
-        let ScopeDigests { ours, legacy } = ScopeDigests::of(scope)?;
-        match Owner::of_lookup(ctx, user_id)? {
-            Some(owner) => wait_for(Backend::find_legacy(self, &owner, &ours, &legacy)),
-            None => Ok(None),
-        }
+        told!(self, Find, Place::of(ctx), found, || {
+            let ScopeDigests { ours, legacy } = ScopeDigests::of(scope)?;
+            match Owner::of_lookup(ctx, user_id)? {
+                Some(owner) => wait_for(Backend::find_legacy(self, &owner, &ours, &legacy)),
+                None => Ok(None),
+            }
+        })
     }
 
     fn list_waits_for_user(
@@ -347,10 +442,12 @@ impl<B: Backend> SessionStore for B {
         ctx: &TenantCtx,
         user_id: &UserId,
     ) -> SessionResult<Vec<SessionKey>> {
-        match Owner::of_lookup(ctx, user_id)? {
-            Some(owner) => wait_for(Backend::waits(self, &owner)),
-            None => Ok(Vec::new()),
-        }
+        told!(self, Waits, Place::of(ctx), of_waits, || {
+            match Owner::of_lookup(ctx, user_id)? {
+                Some(owner) => wait_for(Backend::waits(self, &owner)),
+                None => Ok(Vec::new()),
+            }
+        })
     }
 
     fn clear_wait(
@@ -359,8 +456,11 @@ impl<B: Backend> SessionStore for B {
         user_id: &UserId,
         scope: &ReplyScope,
     ) -> SessionResult<()> {
-        let request = request::Clear::new(ctx, user_id, scope)?;
-        wait_for(Backend::clear(self, request)).map(|_outcome| ())
+        told!(self, Clear, Place::of(ctx), of_clear, || {
+            let request = request::Clear::new(ctx, user_id, scope)?;
+            wait_for(Backend::clear(self, request))
+        })
+        .map(|_outcome| ())
     }
 
     fn find_by_user(
@@ -368,10 +468,12 @@ impl<B: Backend> SessionStore for B {
         ctx: &TenantCtx,
         user: &UserId,
     ) -> SessionResult<Option<(SessionKey, SessionData)>> {
-        let Some(owner) = Owner::of_lookup(ctx, user)? else {
-            return Ok(None);
-        };
-        let session = wait_for(Backend::latest(self, &owner))?;
-        Ok(session.map(|session| (session.key.clone(), Session::into_data(session))))
+        told!(self, Latest, Place::of(ctx), found, || {
+            let Some(owner) = Owner::of_lookup(ctx, user)? else {
+                return Ok(None);
+            };
+            let session = wait_for(Backend::latest(self, &owner))?;
+            Ok(session.map(|session| (session.key.clone(), Session::into_data(session))))
+        })
     }
 }

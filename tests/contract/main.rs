@@ -34,6 +34,8 @@ mod lease;
 #[cfg(feature = "conformance")]
 mod memory;
 mod observed;
+#[cfg(feature = "conformance")]
+mod observer;
 mod readme;
 #[cfg(all(feature = "durable", feature = "redis"))]
 mod scans;

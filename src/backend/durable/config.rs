@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::duration_text::parse_duration;
 use crate::error::{SessionResult, invalid_input};
+use crate::observe::{Observer, Watch};
 use crate::options::StoreOptions;
 use crate::settings::{Layers, MustBe, Setting, Settings, number, pairs, size, time};
 
@@ -70,6 +72,7 @@ pub struct DurableConfig {
     /// Whether each commit also records the free pages, so that opening after a crash need not read
     /// the whole file. Commits become slower. Default: false.
     pub quick_repair: bool,
+    pub(crate) watch: Watch,
 }
 
 impl DurableConfig {
@@ -89,6 +92,7 @@ impl DurableConfig {
             compact_on_open: true,
             check_on_open: false,
             quick_repair: false,
+            watch: Watch::default(),
         }
     }
 
@@ -209,6 +213,13 @@ impl DurableConfig {
     #[must_use]
     pub const fn quick_repair(mut self, quick: bool) -> Self {
         self.quick_repair = quick;
+        self
+    }
+
+    /// Tells `observer` what the store does (C39). Default: nobody.
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.watch = Watch::by(observer);
         self
     }
 }

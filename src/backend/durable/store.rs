@@ -22,6 +22,7 @@ use crate::claim::{ClaimOutcome, ClaimToken};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::due::{DuePage, LONGEST_POLL};
 use crate::error::SessionResult;
+use crate::observe::Watch;
 use crate::options::StoreOptions;
 use crate::owner::Owner;
 use crate::request;
@@ -334,6 +335,12 @@ impl std::fmt::Debug for DurableSessionStore {
 }
 
 impl Backend for DurableSessionStore {
+    const NAME: &'static str = "durable";
+
+    fn watch(&self) -> &Watch {
+        &self.shared.config.watch
+    }
+
     fn options(&self) -> &StoreOptions {
         &self.shared.config.options
     }

@@ -19,6 +19,7 @@ use crate::claim::{ClaimOutcome, ClaimToken};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::due::DuePage;
 use crate::error::{SessionResult, not_found};
+use crate::observe::{Fact, Observer, Watch};
 use crate::options::StoreOptions;
 use crate::owner::Owner;
 use crate::request;
@@ -47,6 +48,7 @@ pub struct InMemorySessionStore {
     refused_waits: RefusedWaits,
     /// How often what is due was asked for. Each call begins with another shard.
     polls: AtomicUsize,
+    watch: Watch,
 }
 
 impl InMemorySessionStore {
@@ -71,7 +73,18 @@ impl InMemorySessionStore {
             options,
             refused_waits: RefusedWaits::default(),
             polls: AtomicUsize::new(0),
+            watch: Watch::default(),
         }
+    }
+
+    /// Tells `observer` what the store does (C39).
+    #[must_use]
+    pub fn observer(self, observer: Arc<dyn Observer>) -> Self {
+        self.watched(Watch::by(observer))
+    }
+
+    pub(crate) fn watched(self, watch: Watch) -> Self {
+        Self { watch, ..self }
     }
 
     /// Returns a session without copying it; none if it does not exist or has expired (C12).
@@ -182,12 +195,14 @@ impl InMemorySessionStore {
         owner: &Owner,
         write: impl FnOnce(&mut MemoryLedger<'_>, Timestamp) -> SessionResult<R>,
     ) -> SessionResult<R> {
-        let (written, swept_next) = self.shards.locked(owner, |ledger| {
+        let (written, swept, swept_next) = self.shards.locked(owner, |ledger| {
             let now = self.clock.now();
             let swept = sweep(ledger, now, sweep::BUDGET);
+            let count = *swept.as_ref().unwrap_or(&0);
             let written = swept.and_then(|_count| write(ledger, now));
-            (written, ledger.shard.count_write())
+            (written, count, ledger.shard.count_write())
         });
+        self.watch.fact(Self::NAME, Fact::Swept, swept);
         if let Some(index) = swept_next {
             self.sweep_shard(index)?;
         }
@@ -290,6 +305,12 @@ impl std::fmt::Debug for InMemorySessionStore {
 }
 
 impl Backend for InMemorySessionStore {
+    const NAME: &'static str = "memory";
+
+    fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
     fn options(&self) -> &StoreOptions {
         &self.options
     }

@@ -19,6 +19,7 @@ use crate::claim::{ClaimOutcome, ClaimToken};
 use crate::clock::Timestamp;
 use crate::due::DuePage;
 use crate::error::{SessionResult, not_found, too_many_waits};
+use crate::observe::Watch;
 use crate::options::{FindByUser, NextTtl, OperationId, StoreOptions};
 use crate::owner::{Identity, Owner};
 use crate::payload;
@@ -99,6 +100,12 @@ impl fmt::Debug for RedisSessionStore {
 }
 
 impl Backend for RedisSessionStore {
+    const NAME: &'static str = "redis";
+
+    fn watch(&self) -> &Watch {
+        &self.config.watch
+    }
+
     fn options(&self) -> &StoreOptions {
         &self.config.options
     }

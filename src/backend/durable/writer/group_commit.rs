@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use greentic_types::GreenticError;
+use greentic_types::{ErrorCode, GreenticError};
 use redb::{Database, WriteTransaction};
 
 use super::changes::Changes;
@@ -22,6 +22,7 @@ use crate::backend::durable::format::{StoreState, Table};
 use crate::backend::durable::rows::{WriteTables, expired_keys};
 use crate::error::SessionResult;
 use crate::ids::random_bits;
+use crate::observe::{Event, Fact, Level, Storage};
 
 /// How often an idle writer looks for expired rows.
 const IDLE: Duration = Duration::from_secs(1);
@@ -139,8 +140,12 @@ impl Writer {
             return;
         }
         let before = self.state;
+        let begun = shared.config.watch.begin();
         let committed = catch_corruption(|| self.run_and_commit(&mut batch))
             .unwrap_or_else(|reason| Err(Abort::Unknown(reason.to_owned())));
+        if let Some(took) = begun.took().filter(|_| !batch.is_empty()) {
+            self.tell(took, batch.len(), committed.as_ref().err());
+        }
         match committed {
             Ok(()) => {
                 // The answered callers may call again, besides those that wait already.
@@ -154,6 +159,31 @@ impl Writer {
                 self.state = before;
                 self.refuse_batch(&batch, &abort);
             }
+        }
+    }
+
+    /// Tells the observer of a commit.
+    fn tell(&self, took: Duration, batch: usize, abort: Option<&Abort>) {
+        let watch = &self.shared.config.watch;
+        let error = abort.map(|abort| match abort {
+            Abort::NotDone(StorageErrorKind::Damaged, _) => ErrorCode::Internal,
+            Abort::NotDone(StorageErrorKind::Io, _) => ErrorCode::Unavailable,
+            Abort::Unknown(_) => ErrorCode::Timeout,
+        });
+        watch.tell(&Event::Storage(Storage::new(
+            "durable", "commit", took, error,
+        )));
+        let levels = [
+            (Level::Batch, batch),
+            (Level::Queued, self.shared.queue.len()),
+        ];
+        for (level, value) in levels {
+            let (backend, value) = ("durable", value as u64);
+            watch.tell(&Event::Level {
+                backend,
+                level,
+                value,
+            });
         }
     }
 
@@ -251,6 +281,8 @@ impl Writer {
         let now = shared.clock.now();
         let swept = self.sweeper.sweep(&mut ledger, now, budget);
         self.has_backlog = swept.as_ref().is_ok_and(|swept| *swept == budget);
+        let count = *swept.as_ref().unwrap_or(&0);
+        shared.config.watch.fact("durable", Fact::Swept, count);
         if let (Err(error), Some(kind)) = (&swept, ledger.storage_error()) {
             return Err(Abort::NotDone(kind, error.to_string()));
         }

@@ -31,6 +31,7 @@ use super::transport::info;
 use super::transport::runtime::Runtime;
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
+use crate::observe::{Event, Fact, Storage, Watch};
 
 #[cfg(test)]
 thread_local! {
@@ -47,6 +48,7 @@ pub struct Client {
     replication: Option<Replication>,
     runtime: OnceLock<Arc<Runtime>>,
     timeouts: Timeouts,
+    watch: Watch,
 }
 
 impl Client {
@@ -64,6 +66,7 @@ impl Client {
                 connect: config.connect_timeout,
                 response: config.response_timeout,
             },
+            watch: config.watch.clone(),
         })
     }
 
@@ -200,8 +203,18 @@ impl Client {
         loop {
             #[cfg(test)]
             ROUND_TRIPS.with(|trips| trips.set(trips.get() + 1));
+            let begun = self.watch.begin();
             let attempt = self.attempt(runtime, &batch, &request, slot, &mut retry);
-            let failure = match attempt.await {
+            let attempt = attempt.await;
+            if let Some(took) = begun.took() {
+                let error = attempt
+                    .as_ref()
+                    .err()
+                    .map(|error| error.clone().into_error().code);
+                let storage = Storage::new("redis", batch.name(), took, error);
+                self.watch.tell(&Event::Storage(storage));
+            }
+            let failure = match attempt {
                 Ok(value) => {
                     let repeated = retry.outcome_unknown;
                     return Ok(Reply { value, repeated });
@@ -230,7 +243,14 @@ impl Client {
             }
             retry.route = next_route;
             match retry.pause_after(&failure) {
-                Some(pause) => sleep(pause).await,
+                Some(pause) => {
+                    let fact = match failure {
+                        Failure::Moved(_) | Failure::Ask(_) => Fact::Redirected,
+                        _ => Fact::Repeated,
+                    };
+                    self.watch.fact("redis", fact, 1);
+                    sleep(pause).await;
+                }
                 None => {
                     retry.lost.wait().await;
                     return Err(retry.into_error(failure));
@@ -348,6 +368,17 @@ enum Batch<'a> {
     Commands(Pipeline),
     /// Commands that change nothing, of which each has its own answer.
     Several(Pipeline),
+}
+
+impl Batch<'_> {
+    /// The name that observers are told.
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Script(call, _) => call.script.file(),
+            Self::Command(_) => "command",
+            Self::Commands(_) => "commands",
+        }
+    }
 }
 
 /// What the client must know of a command to route and to repeat it.

@@ -9,12 +9,14 @@ pub mod url;
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use self::credentials::Credentials;
 use self::tls::{Pem, TlsSettings};
 use self::url::{Deployment, RedisUrl};
 use crate::error::{GreenticError, SessionResult, invalid_input};
+use crate::observe::{Observer, Watch};
 use crate::options::StoreOptions;
 use crate::secret::Secret;
 use crate::settings::{Layers, Settings};
@@ -85,6 +87,7 @@ pub struct RedisConfig {
     /// first timeout of a slot can be found that another process has set a short time before.
     /// docs/topologies.md says what it costs.
     pub due_coverage: Option<Duration>,
+    pub(crate) watch: Watch,
 }
 
 /// The servers of a store, with credentials and TLS settings.
@@ -143,6 +146,7 @@ impl RedisConfig {
             min_replicas_timeout: Duration::from_secs(1),
             pointer_sweep: Some(DEFAULT_POINTER_SWEEP),
             due_coverage: Some(DEFAULT_DUE_COVERAGE),
+            watch: Watch::default(),
         };
         let of_url = url.parameters.iter();
         config.set_all(layers.below())?;
@@ -258,6 +262,13 @@ impl RedisConfig {
         self
     }
 
+    /// Tells `observer` what the store does (C39). Default: nobody.
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.watch = Watch::by(observer);
+        self
+    }
+
     /// Checks all values; the setters do not.
     ///
     /// # Errors
@@ -348,6 +359,7 @@ impl fmt::Debug for RedisConfig {
             .field("min_replicas_timeout", &self.min_replicas_timeout)
             .field("pointer_sweep", &self.pointer_sweep)
             .field("due_coverage", &self.due_coverage)
+            .field("observer", &self.watch)
             .finish_non_exhaustive()
     }
 }

@@ -70,6 +70,11 @@ impl Script {
         }
     }
 
+    /// The file of the script, such as `ops/claim`.
+    pub const fn file(&self) -> &'static str {
+        self.file
+    }
+
     fn assembled(&self) -> &Assembled {
         self.assembled.get_or_init(|| {
             let text = assemble(self.file, self.writes);

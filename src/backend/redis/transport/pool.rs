@@ -30,8 +30,7 @@ impl Pool {
     /// Prepares the connections; opens none.
     pub fn new(connector: Connector, config: &RedisConfig) -> Self {
         let connector = Arc::new(connector);
-        let connection =
-            || ReconnectingConnection::new(Arc::clone(&connector), config.connect_timeout);
+        let connection = || ReconnectingConnection::new(Arc::clone(&connector), config);
         let connections = |count| (0..count).map(|_| connection()).collect();
         Self {
             connections: connections(config.connections),

@@ -12,6 +12,8 @@ use super::connection::Connection;
 use super::connector::Connector;
 use super::error::Failure;
 use super::runtime::Runtime;
+use crate::backend::redis::config::RedisConfig;
+use crate::observe::{Fact, Watch};
 
 /// How long a call waits for a connection, and how many failures to open one it tolerates.
 #[derive(Clone, Copy)]
@@ -49,6 +51,7 @@ impl ConnectBudget {
 pub struct ReconnectingConnection {
     connector: Arc<Connector>,
     connect_timeout: Duration,
+    observer: Watch,
     state: Arc<Mutex<State>>,
 }
 
@@ -76,10 +79,11 @@ struct Attempt {
 }
 
 impl ReconnectingConnection {
-    pub fn new(connector: Arc<Connector>, connect_timeout: Duration) -> Self {
+    pub fn new(connector: Arc<Connector>, config: &RedisConfig) -> Self {
         Self {
             connector,
-            connect_timeout,
+            connect_timeout: config.connect_timeout,
+            observer: config.watch.clone(),
             state: Arc::new(Mutex::new(State::Closed(None))),
         }
     }
@@ -153,11 +157,15 @@ impl ReconnectingConnection {
             State::Open(_) | State::Opening(_) => None,
             State::Closed(outage) => *outage,
         };
+        let is_first = matches!(&*state, State::Closed(None));
         let (sender, receiver) = watch::channel(None);
         *state = State::Opening(receiver.clone());
         let this = self.clone();
         runtime.spawn(async move {
             let attempt = this.attempt(outage).await;
+            if attempt.failure.is_none() && !is_first {
+                this.observer.fact("redis", Fact::Reconnected, 1);
+            }
             sender.send_replace(Some(attempt));
         });
         Err(receiver)
