@@ -68,7 +68,9 @@ fn assert_same(url: &str, settings: &BTreeMap<String, String>) {
     let query: Vec<_> = pairs
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
-    let of_url = StoreConfig::from_url(format!("{url}?{}", query.join("&"))).unwrap();
+    let separator = if query.is_empty() { "" } else { "?" };
+    let of_url = format!("{url}{separator}{}", query.join("&"));
+    let of_url = StoreConfig::from_url(of_url).unwrap();
     let expected = of_url.backend().unwrap();
 
     let mut pairs = settings.clone();
