@@ -144,6 +144,7 @@ fn c39_each_call_is_told_with_its_outcome() {
 }
 
 #[test]
+#[allow(deprecated)]
 fn c39_the_blocking_api_is_told_too() {
     for (config, _directory) in configs() {
         let log = Arc::new(Log::default());

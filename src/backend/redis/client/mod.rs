@@ -376,7 +376,7 @@ impl Batch<'_> {
         match self {
             Self::Script(call, _) => call.script.file(),
             Self::Command(_) => "command",
-            Self::Commands(_) => "commands",
+            Self::Commands(_) | Self::Several(_) => "commands",
         }
     }
 }
