@@ -34,6 +34,7 @@ mod find_by_user;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod holder;
 mod ids;
 pub mod inmemory;
 mod keyed;

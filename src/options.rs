@@ -16,6 +16,7 @@ use greentic_types::SessionKey;
 pub use crate::due::MAX_DUE;
 pub use crate::duration_text::parse_duration;
 pub use crate::find_by_user::FindByUser;
+pub use crate::holder::MAX_HOLDER_BYTES;
 pub use crate::ids::{MAX_ID_BYTES, MAX_SESSION_KEY_BYTES};
 pub use crate::message_id::MAX_MESSAGE_ID_BYTES;
 pub use crate::reply::MAX_REPLY_BYTES;
@@ -336,19 +337,44 @@ pub struct ClaimOptions {
     /// scope (C27). Default: none; the outcome is then
     /// [`NoWait`](crate::ClaimOutcome::NoWait).
     pub start: Option<StartOptions>,
+    /// Who holds the claim, for operators: the name of the process, its pod or its host. It is
+    /// stored with the claim of a wait, and [`scan`](crate::AsyncSessionStore::scan) shows it. It
+    /// decides nothing. 1 to [`MAX_HOLDER_BYTES`](crate::options::MAX_HOLDER_BYTES) ASCII
+    /// characters without a space; another name is `InvalidInput` before anything is done.
+    /// Default: none.
+    pub holder: Option<Arc<str>>,
 }
 
 impl ClaimOptions {
     /// Returns the defaults with this lease.
     #[must_use]
     pub const fn new(lease: Duration) -> Self {
-        Self { lease, start: None }
+        Self {
+            lease,
+            start: None,
+            holder: None,
+        }
     }
 
     /// Sets [`ClaimOptions::start`].
     #[must_use]
     pub fn start(mut self, start: StartOptions) -> Self {
         self.start = Some(start);
+        self
+    }
+
+    /// Sets [`ClaimOptions::holder`].
+    ///
+    /// ```
+    /// use greentic_session::ClaimOptions;
+    /// use std::time::Duration;
+    ///
+    /// let options = ClaimOptions::new(Duration::from_secs(30)).holder("bot-7f9c");
+    /// assert_eq!(options.holder.as_deref(), Some("bot-7f9c"));
+    /// ```
+    #[must_use]
+    pub fn holder(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.holder = Some(name.into());
         self
     }
 }

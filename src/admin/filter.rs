@@ -1,6 +1,7 @@
 //! The filter of a scan, the same for all backends.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use greentic_types::{EnvId, FlowId, SessionKey, TeamId, TenantId, UserId};
@@ -9,6 +10,7 @@ use super::info::{SessionInfo, StateKind};
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
 use crate::ids::{check_id, check_key};
+use crate::scope::ScopeDigest;
 
 /// Selects sessions. A session matches if it meets every condition that is set. Default: every
 /// session.
@@ -33,8 +35,16 @@ pub struct ScanFilter {
     pub team: Option<TeamId>,
     /// The user of the owner. Default: any, or none.
     pub user: Option<UserId>,
+    /// What the key begins with. Default: anything.
+    pub key_prefix: Option<String>,
     /// The flow. Default: any.
     pub flow: Option<FlowId>,
+    /// The node at which the flow is paused. Default: any.
+    pub node: Option<String>,
+    /// The scope on which the session waits. Default: any, or none.
+    pub scope: Option<ScopeDigest>,
+    /// Who holds the session. Default: anybody, or nobody. Only claimed sessions match.
+    pub holder: Option<Arc<str>>,
     /// The state. Default: any.
     pub state: Option<StateKind>,
     /// The least age: the time since a waiting session was parked, or since another one was
@@ -94,6 +104,34 @@ impl ScanFilter {
         self
     }
 
+    /// Sets [`ScanFilter::key_prefix`].
+    #[must_use]
+    pub fn key_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.key_prefix = Some(prefix.into());
+        self
+    }
+
+    /// Sets [`ScanFilter::node`].
+    #[must_use]
+    pub fn node(mut self, node: impl Into<String>) -> Self {
+        self.node = Some(node.into());
+        self
+    }
+
+    /// Sets [`ScanFilter::scope`].
+    #[must_use]
+    pub const fn scope(mut self, scope: ScopeDigest) -> Self {
+        self.scope = Some(scope);
+        self
+    }
+
+    /// Sets [`ScanFilter::holder`].
+    #[must_use]
+    pub fn holder(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.holder = Some(name.into());
+        self
+    }
+
     /// Sets [`ScanFilter::state`].
     #[must_use]
     pub const fn state(mut self, state: StateKind) -> Self {
@@ -124,7 +162,11 @@ impl ScanFilter {
             && wanted(self.tenant.as_ref(), Some(&owner.tenant))
             && wanted(self.team.as_ref(), owner.team.as_ref())
             && wanted(self.user.as_ref(), owner.user.as_ref())
+            && self.key_begins_as_wanted(info)
             && wanted(self.flow.as_ref(), Some(&info.flow))
+            && wanted(self.node.as_ref(), Some(&info.node))
+            && wanted(self.scope.as_ref(), info.state.scope().as_ref())
+            && wanted(self.holder.as_deref(), info.state.holder())
             && wanted(self.state.as_ref(), Some(&info.state.kind()))
             && self.is_old_enough(info, now)
             && self.expires_soon_enough(info, now)
@@ -147,6 +189,11 @@ impl ScanFilter {
             .collect()
     }
 
+    fn key_begins_as_wanted(&self, info: &SessionInfo) -> bool {
+        let prefix = self.key_prefix.as_deref();
+        prefix.is_none_or(|prefix| info.key.as_str().starts_with(prefix))
+    }
+
     /// An unknown age does not match: greentic-session 1.2 stored no times.
     fn is_old_enough(&self, info: &SessionInfo, now: Timestamp) -> bool {
         let age = info.age(now);
@@ -161,7 +208,7 @@ impl ScanFilter {
     }
 }
 
-fn wanted<T: PartialEq>(filter: Option<&T>, value: Option<&T>) -> bool {
+fn wanted<T: PartialEq + ?Sized>(filter: Option<&T>, value: Option<&T>) -> bool {
     filter.is_none() || filter == value
 }
 
@@ -174,7 +221,11 @@ impl fmt::Debug for ScanFilter {
             .field("tenant", &self.tenant)
             .field("team", &self.team)
             .field("user", &self.user.as_ref().map(|_| "…"))
+            .field("key_prefix", &self.key_prefix)
             .field("flow", &self.flow)
+            .field("node", &self.node)
+            .field("scope", &self.scope)
+            .field("holder", &self.holder)
             .field("state", &self.state)
             .field("older_than", &self.older_than)
             .field("expires_within", &self.expires_within)

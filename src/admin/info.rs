@@ -1,6 +1,7 @@
 //! What a scan reports of a session.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use greentic_types::{FlowId, PackId, SessionKey};
@@ -38,15 +39,20 @@ pub struct SessionInfo {
 }
 
 impl SessionInfo {
-    /// Returns the time since a waiting session was parked, or since another one was created;
-    /// `None` if greentic-session 1.2 stored it.
+    /// Returns when a waiting session was parked, or when another one was created; `None` if
+    /// greentic-session 1.2 stored it.
     #[must_use]
-    pub fn age(&self, now: Timestamp) -> Option<Duration> {
-        let from = match &self.state {
+    pub const fn since(&self) -> Option<Timestamp> {
+        match &self.state {
             SessionState::Waiting { since, .. } | SessionState::Claimed { since, .. } => *since,
             SessionState::Idle => self.created,
-        };
-        from.map(|from| now.since(from))
+        }
+    }
+
+    /// Returns the time since [`since`](Self::since).
+    #[must_use]
+    pub fn age(&self, now: Timestamp) -> Option<Duration> {
+        self.since().map(|since| now.since(since))
     }
 
     /// Returns the time since the timeout of its wait came; `None` if it has none, if it is yet to
@@ -82,12 +88,33 @@ pub enum SessionState {
         attempt: u32,
         /// The end of the lease, unless it is renewed.
         until: Timestamp,
+        /// Who holds it, if the worker said so in
+        /// [`ClaimOptions::holder`](crate::ClaimOptions::holder).
+        holder: Option<Arc<str>>,
     },
     /// It does not wait.
     Idle,
 }
 
 impl SessionState {
+    /// Returns the digest of the scope on which the session waits, if it waits and that is known.
+    #[must_use]
+    pub const fn scope(&self) -> Option<ScopeDigest> {
+        match self {
+            Self::Waiting { scope, .. } | Self::Claimed { scope, .. } => *scope,
+            Self::Idle => None,
+        }
+    }
+
+    /// Returns who holds the session, if a worker does and said so.
+    #[must_use]
+    pub fn holder(&self) -> Option<&str> {
+        match self {
+            Self::Claimed { holder, .. } => holder.as_deref(),
+            Self::Waiting { .. } | Self::Idle => None,
+        }
+    }
+
     /// Returns the name of the state.
     #[must_use]
     pub const fn kind(&self) -> StateKind {

@@ -16,6 +16,7 @@ use crate::admin::{
 };
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
+use crate::holder::Holder;
 use crate::options::TtlMillis;
 use crate::owner::{Owner, foreign_key};
 use crate::payload::Summary;
@@ -215,6 +216,7 @@ fn state(head: &Head, now: Timestamp) -> SessionState {
             scope,
             attempt,
             until: lease.until,
+            holder: lease.holder.as_ref().map(Holder::name),
         },
         _ => SessionState::Waiting {
             since,

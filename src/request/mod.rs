@@ -12,6 +12,7 @@ use greentic_types::{ReplyScope, SessionData, SessionKey, TenantCtx, UserId};
 
 use crate::claim::{self, ClaimToken, TokenSecret};
 use crate::error::{SessionResult, invalid_input};
+use crate::holder::Holder;
 use crate::ids::check_key;
 use crate::mapping::random_session_key;
 use crate::message_id::{MessageDigest, MessageId};
@@ -200,6 +201,8 @@ pub(crate) struct Claim {
     /// Drawn before the call, so that a repeat of the call finds its own claim (C14).
     pub secret: TokenSecret,
     pub lease_millis: u64,
+    /// Who holds the claim of a wait.
+    pub holder: Option<Holder>,
     /// None: no flow is started.
     pub start: Option<Start>,
 }
@@ -247,6 +250,7 @@ impl Claim {
             message: message.digest()?,
             secret,
             lease_millis: lease_millis(options.lease)?,
+            holder: options.holder.map(Holder::checked).transpose()?,
             start,
         })
     }

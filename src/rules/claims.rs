@@ -61,6 +61,7 @@ pub(crate) fn claim<L: Ledger>(
         until: lease_end(now, request.lease_millis),
         fencing: ledger.next_number(&request.owner, now)?,
         message: request.message,
+        holder: request.holder.clone(),
         own_deadline: None,
     };
     let taken = head.taken(lease.clone());

@@ -29,6 +29,7 @@ pub(crate) fn claim_due<L: Ledger>(
         until: lease_end(now, lease_millis),
         fencing: ledger.next_number(&head.owner, now)?,
         message: MessageDigest::of_timeout(key, wait.order),
+        holder: None,
         own_deadline: None,
     };
     let mut taken = head.taken(lease.clone());

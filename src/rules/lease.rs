@@ -3,6 +3,7 @@
 use super::Head;
 use crate::claim::TokenSecret;
 use crate::clock::Timestamp;
+use crate::holder::Holder;
 use crate::message_id::MessageDigest;
 
 /// The lease of a claim. It is live until its end, and void after a write without its token.
@@ -13,6 +14,8 @@ pub(crate) struct Lease {
     pub fencing: u64,
     /// The message for which the wait is claimed.
     pub message: MessageDigest,
+    /// Who holds the claim, if the worker said so.
+    pub holder: Option<Holder>,
     /// The deadline that the session has without the claim, if the claim holds it off.
     pub own_deadline: Option<Timestamp>,
 }

@@ -270,7 +270,8 @@ impl Worker {
     ) -> Result<Asked, NotHandled<E>> {
         let mut pauses = Pauses::within(self.options.wait_for_turn);
         loop {
-            let options = ClaimOptions::new(self.options.lease).start(StartOptions::new());
+            let mut options = ClaimOptions::new(self.options.lease).start(StartOptions::new());
+            options.holder.clone_from(&self.options.holder);
             let at = Instant::now();
             let claimed = self.store.claim(ctx, user, scopes, message, options).await;
             let refused = match claimed {

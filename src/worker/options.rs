@@ -1,5 +1,6 @@
 //! The settings of a worker.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The settings of a [`Worker`](crate::Worker).
@@ -11,7 +12,7 @@ use std::time::Duration;
 /// let options = WorkerOptions::new(Duration::from_secs(30)).wait_for_turn(Duration::from_secs(2));
 /// assert_eq!(options.wait_for_commit, Duration::from_secs(30));
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WorkerOptions {
     /// The lease of each turn: the longest time for which a dead process delays a conversation. It is
@@ -24,6 +25,9 @@ pub struct WorkerOptions {
     /// For how long a commit is repeated if its outcome is not known, or the store is not reached.
     /// Default: the lease.
     pub wait_for_commit: Duration,
+    /// Who holds the claims, for operators: [`ClaimOptions::holder`](crate::ClaimOptions::holder).
+    /// Default: none.
+    pub holder: Option<Arc<str>>,
 }
 
 impl WorkerOptions {
@@ -34,6 +38,7 @@ impl WorkerOptions {
             lease,
             wait_for_turn: Duration::from_secs(5),
             wait_for_commit: lease,
+            holder: None,
         }
     }
 
@@ -48,6 +53,13 @@ impl WorkerOptions {
     #[must_use]
     pub const fn wait_for_commit(mut self, limit: Duration) -> Self {
         self.wait_for_commit = limit;
+        self
+    }
+
+    /// Sets [`WorkerOptions::holder`].
+    #[must_use]
+    pub fn holder(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.holder = Some(name.into());
         self
     }
 }

@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use super::dispatch::Dispatcher;
 use super::script::arguments::{self, NextAndReply, ScopesInOrder};
 use super::script::status::Status;
-use super::script::wire::{MessageLimits, OwnerCall};
+use super::script::wire::{ClaimedBy, MessageLimits, OwnerCall};
 use super::starts;
 use super::transport::runtime::finished_when_dropped::FinishedWhenDropped;
 use crate::claim::{ClaimOutcome, ClaimToken, Turn};
@@ -74,6 +74,7 @@ async fn send_claim(
         owner: &request.owner,
         message: request.message,
         secret: request.secret,
+        claimed_by: ClaimedBy(request.holder.as_ref()),
         lease: request.lease_millis,
         scopes: ScopesInOrder {
             scopes: &request.scopes,

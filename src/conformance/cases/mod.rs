@@ -333,6 +333,8 @@ table! { $
     scans::c21_a_scan_reports_what_is_stored [AllOperations];
     scans::c21_a_filter_by_key_looks_one_session_up [AllOperations];
     scans::c21_filters_exclude_other_sessions [AllOperations];
+    scans::c21_a_scan_names_who_holds_a_claim [AllOperations];
+    scans::c21_a_claim_that_is_taken_over_has_the_new_holder [AllOperations];
     scans::c21_a_filter_by_age [AllOperations, Clock];
     scans::c21_a_scan_omits_expired_sessions [AllOperations];
     scans::c21_a_stable_session_is_found_under_writes [AllOperations];

@@ -1,18 +1,20 @@
 //! C21 and C23: scans, counts and verification.
 
 use std::collections::BTreeMap;
+use std::slice;
 
 use greentic_types::{EnvId, FlowId, SessionKey, TeamId, UserId};
 
 use crate::admin::{
     ScanCursor, ScanFilter, ScopeDigest, SessionInfo, SessionState, StateKind, Stats, VerifyMode,
 };
-use crate::claim::Commit;
+use crate::claim::{ClaimOutcome, Commit};
 use crate::conformance::ensure::{CaseResult, Failure, ensure, ensure_eq, ensure_invalid};
 use crate::conformance::samples::{VERIFY_MODES, scope};
 use crate::conformance::test_env::TestEnv;
 use crate::conformance::time::{LONG, SHORT, TICK};
-use crate::options::{CommitOptions, ParkOptions, StoreOptions};
+use crate::message_id::MessageId;
+use crate::options::{ClaimOptions, CommitOptions, ParkOptions, StoreOptions, Ttl, UpdateOptions};
 
 fn keys(found: &[SessionInfo]) -> Vec<&str> {
     let mut keys: Vec<&str> = found.iter().map(|info| info.key.as_str()).collect();
@@ -138,7 +140,8 @@ pub fn c21_filters_exclude_other_sessions(env: &TestEnv) -> CaseResult {
     let idle = ben.create("{}")?;
     let all = env.tenant_filter();
     let flow = anna.data("").flow_id;
-    let cases: [(ScanFilter, &[&SessionKey]); 11] = [
+    let node = anna.data("").cursor.node_pointer;
+    let cases: [(ScanFilter, &[&SessionKey]); 20] = [
         (all.clone(), &[&waiting, &claimed, &idle]),
         (all.clone().env(EnvId("env-b".to_owned())), &[&idle]),
         (all.clone().team(TeamId("team-b".to_owned())), &[&idle]),
@@ -152,12 +155,109 @@ pub fn c21_filters_exclude_other_sessions(env: &TestEnv) -> CaseResult {
         (all.clone().state(StateKind::Claimed), &[&claimed]),
         (all.clone().state(StateKind::Idle), &[&idle]),
         (all.clone().expires_within(LONG * 2), &[&waiting]),
+        (all.clone().node(node.clone()), &[&waiting, &claimed, &idle]),
+        // The whole node, and not its beginning.
+        (all.clone().node(&node[..node.len() - 1]), &[]),
+        (all.clone().key_prefix(waiting.as_str()), &[&waiting]),
+        (all.clone().key_prefix(""), &[&waiting, &claimed, &idle]),
+        (all.clone().key_prefix("no session begins like this"), &[]),
+        (
+            all.clone().scope(ScopeDigest::of(&scope("waiting"))?),
+            &[&waiting],
+        ),
+        (
+            all.clone().scope(ScopeDigest::of(&scope("claimed"))?),
+            &[&claimed],
+        ),
+        (all.clone().scope(ScopeDigest::of(&scope("nobody"))?), &[]),
+        (all.clone().holder("nobody"), &[]),
         (all.older_than(LONG), &[]),
     ];
     for (filter, expected) in cases {
         ensure_found(&env.scan_all(&filter, 50)?, expected)?;
     }
     Ok(())
+}
+
+pub fn c21_a_scan_names_who_holds_a_claim(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("held"));
+    anna.register(&chat, &key)?;
+    let holder = || {
+        let page = env
+            .store
+            .scan(&ScanFilter::new().key(key.clone()), None, 1)?;
+        let info = page.sessions.first();
+        let holder = info.and_then(|info| info.state.holder().map(str::to_owned));
+        Ok::<_, Failure>(holder)
+    };
+    let claim = |message: &str, name: Option<&str>| {
+        let mut options = ClaimOptions::new(LONG);
+        options.holder = name.map(Into::into);
+        let (scopes, message) = (slice::from_ref(&chat), MessageId::new(message));
+        env.store
+            .claim(&anna.ctx, &anna.user, scopes, &message, options)
+    };
+    let claimed = |message: &str, name: Option<&str>| match claim(message, name)? {
+        ClaimOutcome::Claimed(turn) => Ok(turn),
+        other => Err(Failure::new(format!("expected a claim, found {other:?}"))),
+    };
+    let first = claimed("first", Some("pod-7"))?;
+    ensure_eq(holder()?.as_deref(), Some("pod-7"))?;
+    // What leaves the claim leaves its holder.
+    env.store.renew(&first.token, LONG)?;
+    env.store.extend(&key, Ttl::After(LONG * 2))?;
+    let update = UpdateOptions::new().claim(first.token.clone());
+    env.store.update_with(&key, anna.data("again"), update)?;
+    ensure_eq(holder()?.as_deref(), Some("pod-7"))?;
+    env.store.release(&first.token)?;
+    ensure_eq(holder()?, None)?;
+    // The next claim has a holder of its own, or none.
+    let second = claimed("second", None)?;
+    ensure_eq(holder()?, None)?;
+    env.store.release(&second.token)?;
+    let third = claimed("third", Some("-"))?;
+    ensure_eq(holder()?.as_deref(), Some("-"))?;
+    anna.commit_park(&third, &chat, "parked again")?;
+    ensure_eq(holder()?, None)?;
+    let _fourth = claimed("fourth", Some("@host:7/bot"))?;
+    ensure_eq(holder()?.as_deref(), Some("@host:7/bot"))?;
+    let _revoked = env.store.revoke(&key)?;
+    ensure_eq(holder()?, None)?;
+    for name in ["", "two words", "a\nb", "ü", &"x".repeat(257)] {
+        ensure_invalid(claim("fifth", Some(name)))?;
+    }
+    let _fifth = claimed("fifth", Some(&"x".repeat(256)))?;
+    ensure_eq(holder()?.map(|name| name.len()), Some(256))
+}
+
+/// The lease of a claim ends, and the next worker's name replaces the first's.
+pub fn c21_a_claim_that_is_taken_over_has_the_new_holder(env: &TestEnv) -> CaseResult {
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("held"));
+    anna.register(&chat, &key)?;
+    let claim = |message: &str, name: &str, lease| {
+        let options = ClaimOptions::new(lease).holder(name);
+        let (scopes, message) = (slice::from_ref(&chat), MessageId::new(message));
+        env.store
+            .claim(&anna.ctx, &anna.user, scopes, &message, options)
+    };
+    let _dead = claim("first", "dead", SHORT)?;
+    let mut last = ClaimOutcome::NoWait;
+    env.pass(SHORT, || {
+        last = claim("second", "alive", LONG)?;
+        Ok(!matches!(last, ClaimOutcome::Busy { .. }))
+    })?;
+    if !matches!(last, ClaimOutcome::Claimed(_)) {
+        last = claim("second", "alive", LONG)?;
+    }
+    ensure(
+        matches!(last, ClaimOutcome::Claimed(_)),
+        "the wait is claimed anew",
+    )?;
+    let held = |name: &str| env.scan_all(&env.tenant_filter().holder(name), 50);
+    ensure_found(&held("alive")?, &[&key])?;
+    ensure_found(&held("dead")?, &[])
 }
 
 pub fn c21_a_filter_by_age(env: &TestEnv) -> CaseResult {

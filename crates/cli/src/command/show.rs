@@ -103,8 +103,10 @@ fn state(out: &mut Output, info: &SessionInfo, now: Timestamp) -> Outcome {
             scope,
             attempt,
             until,
+            holder,
         } => {
             field(out, "claimed until", &ahead(Some(*until), now))?;
+            field(out, "held by", holder.as_deref().unwrap_or("unknown"))?;
             (since, scope, attempt)
         }
         _ => return Ok(()),

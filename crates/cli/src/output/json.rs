@@ -31,6 +31,7 @@ pub struct SessionView<'a> {
     claimed_until: Option<Timestamp>,
     timeout_at: Option<Timestamp>,
     timeout_kind: Option<TimeoutKind>,
+    holder: Option<&'a str>,
     revision: u64,
     created: Option<Timestamp>,
     deadline: Option<Timestamp>,
@@ -59,6 +60,7 @@ impl<'a> SessionView<'a> {
             claimed_until: until,
             timeout_at: info.timeout.map(|timeout| timeout.at),
             timeout_kind: info.timeout.map(|timeout| timeout.kind),
+            holder: info.state.holder(),
             revision: info.revision,
             created: info.created,
             deadline: info.deadline,
@@ -86,6 +88,7 @@ fn parts(state: &SessionState) -> Parts {
             scope,
             attempt,
             until,
+            ..
         } => (*since, *scope, Some(*attempt), Some(*until)),
         _ => (None, None, None, None),
     }

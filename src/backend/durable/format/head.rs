@@ -2,6 +2,7 @@
 
 use super::bytes::{Bytes, Damage, Reader};
 use crate::clock::Timestamp;
+use crate::holder::Holder;
 use crate::message_id::MessageDigest;
 use crate::options::{OperationId, TtlMillis};
 use crate::owner::Owner;
@@ -64,7 +65,8 @@ pub fn encode_head(head: &Head) -> Vec<u8> {
             .u64(lease.until.as_millis())
             .u64(lease.fencing)
             .raw(&lease.message.0)
-            .u64(lease.own_deadline.map_or(0, Timestamp::as_millis));
+            .u64(lease.own_deadline.map_or(0, Timestamp::as_millis))
+            .text(lease.holder.as_ref().map_or("", Holder::as_str));
     }
     if let Some(released) = released {
         bytes = bytes.u128(released.0.get());
@@ -131,6 +133,10 @@ fn decode_lease(reader: &mut Reader<'_>) -> Result<Lease, Damage> {
         own_deadline: Some(reader.u64()?)
             .filter(|millis| *millis > 0)
             .map(Timestamp::from_millis),
+        holder: match reader.text()? {
+            "" => None,
+            name => Some(Holder::stored(name).ok_or(Damage("a holder has no name"))?),
+        },
     })
 }
 
@@ -189,6 +195,7 @@ mod tests {
                 fencing: 11,
                 message: MessageDigest([4; 32]),
                 own_deadline: Some(Timestamp::from_millis(2_500)),
+                holder: Holder::stored("pod-7"),
             }),
             released: secret,
             timeout: secret.map(|_| StoredTimeout {
@@ -210,6 +217,7 @@ mod tests {
         let mut not_held_off = wait(Some(secret));
         if let Some(lease) = &mut not_held_off.lease {
             lease.own_deadline = None;
+            lease.holder = None;
         }
         for head in [
             head(None),

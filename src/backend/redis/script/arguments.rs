@@ -9,7 +9,9 @@
 use greentic_types::SessionKey;
 
 use super::Script;
-use super::wire::{Argument, Arguments, FirstSent, List, ScriptArguments, StoredTtl, arguments};
+use super::wire::{
+    Argument, Arguments, ClaimedBy, FirstSent, List, ScriptArguments, StoredTtl, arguments,
+};
 use crate::claim::TokenSecret;
 use crate::clock::Timestamp;
 use crate::message_id::MessageDigest;
@@ -145,6 +147,7 @@ scripts! {
         owner: &'a Owner,
         message: MessageDigest,
         secret: TokenSecret,
+        claimed_by: ClaimedBy<'a>,
         lease: u64,
         ..scopes: ScopesInOrder<'a>,
     }

@@ -11,6 +11,7 @@ use super::line::{Field, Kind, Line};
 use crate::claim::TokenSecret;
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
+use crate::holder::Holder;
 use crate::message_id::MessageDigest;
 use crate::options::TtlMillis;
 use crate::owner::Owner;
@@ -85,6 +86,8 @@ record! {
     /// The deadline that the session has without the claim, in epoch milliseconds, if the claim
     /// holds it off.
     own_deadline: Number,
+    /// Who holds the claim, behind an `@`.
+    claimed_by: Word,
     /// The fencing number of the last claim.
     fencing: Number,
     /// The secret of the claim that was released last, or the id of the operation that revoked one.
@@ -138,6 +141,10 @@ impl Fields<'_> {
                 own_deadline: match self.own_deadline {
                     "0" => None,
                     held_off => Some(instant(held_off)?),
+                },
+                holder: match self.claimed_by {
+                    "-" => None,
+                    name => Some(Holder::stored(name.strip_prefix('@')?)?),
                 },
             }),
         };
@@ -262,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_record_is_read_in_its_documented_order() {
-        let text = "1 7 100 2000 1910 -uc 5:70:6 op 0f 31 90 3 r1600:0 secret 0e 1500 0 42 - dev:acme:-:@a b\nc";
+        let text = "1 7 100 2000 1910 -uc 5:70:6 op 0f 31 90 3 r1600:0 secret 0e 1500 0 - 42 - dev:acme:-:@a b\nc";
         let record = Record::parse(&Keys::new("ns"), "a b\nc", text).unwrap();
         assert_eq!(record.revision, 7);
         assert_eq!(record.deadline, Some(Timestamp::from_millis(2000)));
@@ -282,7 +289,7 @@ mod tests {
         let digest = "0e".repeat(32);
         let own = |own_deadline: &str| {
             let text = format!(
-                "1 7 100 2000 - -u - - {digest} 31 90 3 c1600:2 0f {digest} 1500 {own_deadline} 42 - \
+                "1 7 100 2000 - -u - - {digest} 31 90 3 c1600:2 0f {digest} 1500 {own_deadline} - 42 - \
                  dev:acme:-:u"
             );
             let (head, _) = head(&Keys::new("ns"), "k", &text).unwrap();
@@ -295,7 +302,7 @@ mod tests {
     #[test]
     fn c04_a_record_without_a_ttl_has_the_time_up_to_its_deadline() {
         for (deadline, expected) in [("2000", Some(Duration::from_millis(500))), ("0", None)] {
-            let text = format!("1 7 100 {deadline} - - - op - 0 0 0 - - - 0 0 42 - dev:acme:-:ada");
+            let text = format!("1 7 100 {deadline} - - - op - 0 0 0 - - - 0 0 - 42 - dev:acme:-:ada");
             let record = Record::parse(&Keys::new("ns"), "key", &text).unwrap();
             assert_eq!(record.lifetime(Timestamp::from_millis(1500)), expected);
         }
@@ -306,7 +313,7 @@ mod tests {
         for text in [
             "",
             "2 7",
-            "1 x 100 0 0 - - - 0 0 0 - - - 0 0 0 - dev:acme:-:u",
+            "1 x 100 0 0 - - - 0 0 0 - - - 0 0 - 0 - dev:acme:-:u",
         ] {
             assert!(Record::parse(&Keys::new("ns"), "k", text).is_err());
         }

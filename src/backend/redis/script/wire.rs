@@ -10,6 +10,7 @@ use super::keys::Keys;
 use super::{Call, Script};
 use crate::claim::TokenSecret;
 use crate::clock::{Timestamp, whole_millis};
+use crate::holder::Holder;
 use crate::message_id::MessageDigest;
 use crate::options::{NextTtl, OperationId, StoreOptions, TtlMillis};
 use crate::owner::Owner;
@@ -188,6 +189,18 @@ impl<'a> Argument<'a> for &'a Owner {
 impl<'a> Argument<'a> for &'a SessionKey {
     fn append_to(self, list: &mut List<'a>) {
         self.as_str().append_to(list);
+    }
+}
+
+/// Who holds a claim, as the record has it: behind an `@`, or `-`.
+pub struct ClaimedBy<'a>(pub Option<&'a Holder>);
+
+impl<'a> Argument<'a> for ClaimedBy<'a> {
+    fn append_to(self, list: &mut List<'a>) {
+        match self.0 {
+            Some(holder) => format!("@{}", holder.as_str()).append_to(list),
+            None => "-".append_to(list),
+        }
     }
 }
 

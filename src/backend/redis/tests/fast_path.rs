@@ -75,8 +75,8 @@ fn claim(scope: &str, message: &str) -> Step {
 /// A claim; `start` says how a flow starts where no session waits.
 fn claim_or_start(scope: &str, message: &str, start: &str) -> Step {
     let old = format!("0{scope}");
-    let args = [ADA, message, "s", LEASE, scope, &old, start];
-    let given = if start.is_empty() { 6 } else { 7 };
+    let args = [ADA, message, "s", "@pod-7", LEASE, scope, &old, start];
+    let given = if start.is_empty() { 7 } else { 8 };
     script("ops/claim", &args[..given])
 }
 
@@ -198,7 +198,8 @@ impl Dice {
         let lease = self.one_of(&[LEASE, LEASE, HOUR]);
         let extended = self.one_of(&["", "", "", "", "7=8:0:6", "7!", "9=8:0:6"]);
         let is_over = self.one_of(&[false, false, true]);
-        let (given, start) = (self.one_of(&[6, 7]), "10000 0 two");
+        let (given, start) = (self.one_of(&[7, 8]), "10000 0 two");
+        let holder = self.one_of(&["-", "@pod-7"]);
         let [owner, key, scope, old, ..] = parked.each_ref().map(String::as_str);
         let next = if ttl == HOUR { other } else { scope };
         let next_old = format!("0{next}");
@@ -213,7 +214,7 @@ impl Dice {
         let commit = [&[owner, key, message, by, HOUR, "2"], parks, replies].concat();
         let claim = script(
             "ops/claim",
-            &[owner, message, claimed_by, lease, scope, old, start][..given],
+            &[owner, message, claimed_by, holder, lease, scope, old, start][..given],
         );
         let commit = script("ops/commit", &commit);
         vec![Step::Script("ops/park", parked.to_vec()), claim, commit]
@@ -247,7 +248,8 @@ impl Dice {
         } else {
             &parks
         };
-        let claim = [owner, message, claimed_by, lease];
+        let holder = self.one_of(&["-", "@pod-7"]);
+        let claim = [owner, message, claimed_by, holder, lease];
         let commit = [owner, key, message, by, HOUR, "2", last];
         let mut steps = vec![script(
             "ops/claim",

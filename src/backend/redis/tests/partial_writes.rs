@@ -227,8 +227,8 @@ impl Lab {
         start: &str,
     ) -> Reply {
         let old = format!("0{scope}");
-        let args = [ADA, message, secret, lease, scope, &old, start];
-        let given = if start.is_empty() { 6 } else { 7 };
+        let args = [ADA, message, secret, "@pod-7", lease, scope, &old, start];
+        let given = if start.is_empty() { 7 } else { 8 };
         self.run("ops/claim", &args[..given])
     }
 

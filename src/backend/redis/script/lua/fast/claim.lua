@@ -27,6 +27,7 @@ repeat
     break
   end
   record_secret, record_message, record_lease_until = secret, message, format('%.0f', lease_until)
+  record_claimed_by = claimed_by
   record_fencing = format('%.0f', math.max(record_fencing + 1, micros))
   record = $RECORD_TEXT
   local written

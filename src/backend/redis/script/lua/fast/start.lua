@@ -1,7 +1,7 @@
 -- Fast path of ops/claim: the start of a flow under a free key, on the only scope of the call, where nothing
 -- was written by 1.2. It declines if a wait of the owner has ended.
 
-  local limit, new_key = string.match(#ARGV == 8 and ARGV[8] or '', '^([0-9]+) 0 (.*)$')
+  local limit, new_key = string.match(#ARGV == 9 and ARGV[9] or '', '^([0-9]+) 0 (.*)$')
   if entry ~= false or not new_key or pcall_redis('HEXISTS', name('done', owner), message) ~= 0 or string.find(owner, '%2D:', 1, true) then
     break
   end

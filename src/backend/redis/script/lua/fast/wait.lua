@@ -72,7 +72,7 @@
   end
   record_scope, record_order, record_since, record_attempt, record_timeout = scope, index_last, instant, '0', new_timeout
   record_secret, record_message, record_lease_until, record_released, record_owner = '-', '-', '0', '-', owner
-  record_own_deadline = '0'
+  record_own_deadline, record_claimed_by = '0', '-'
   record_ttl = ttl == '' and '0' or ttl
   record = $RECORD_TEXT
   if expires_at then

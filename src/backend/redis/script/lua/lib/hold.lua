@@ -71,7 +71,8 @@ end
 -- script.
 local function end_claim(head, released)
   local own = own_deadline_of(head)
-  head.secret, head.message, head.lease_until, head.own_deadline, head.released = '-', '-', 0, '0', released
+  head.secret, head.message, head.lease_until, head.own_deadline = '-', '-', 0, '0'
+  head.claimed_by, head.released = '-', released
   if own <= now then
     delete_session(head)
   else

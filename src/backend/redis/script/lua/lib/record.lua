@@ -68,5 +68,6 @@ end
 -- Removes the wait from a head. The fencing number stays, because it must only grow.
 local function make_idle(head)
   head.scope, head.order, head.since, head.attempt, head.timeout = '-', '0', '0', '0', '-'
-  head.secret, head.message, head.lease_until, head.own_deadline, head.released = '-', '-', 0, '0', '-'
+  head.secret, head.message, head.lease_until, head.own_deadline = '-', '-', 0, '0'
+  head.claimed_by, head.released = '-', '-'
 end

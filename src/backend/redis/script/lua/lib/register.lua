@@ -8,7 +8,7 @@ local function new_head(owner, key, scope, operation, deadline, ttl, payload, po
     key = key, owner = owner, payload = payload, revision = '1', created = text(now), deadline = deadline,
     ttl = ttl_of_record(ttl), flags = '-u', pointer = pointer, operation = operation, scope = scope, order = '0',
     since = '0', attempt = '0', timeout = timeout_of(timeout, ttl), secret = '-', message = '-', lease_until = 0, own_deadline = '0', fencing = '0',
-    released = '-',
+    claimed_by = '-', released = '-',
   }
 end
 

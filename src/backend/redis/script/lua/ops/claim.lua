@@ -5,7 +5,7 @@
 -- The scopes stand in the order in which they are tried, each with its legacy_scope. If a flow may start, one
 -- more argument stands last: the limit on the waits of the owner, whether the session key is known to be
 -- another owner's, and the key of the session to be, with a space between them.
-local owner, message, secret, lease, scope, legacy_scope = unpack(ARGV, 2)
+local owner, message, secret, claimed_by, lease, scope, legacy_scope = unpack(ARGV, 2)
 --- @include "fast/claim"
 --- @include "lib/start"
 --- @include "lib/hold"
@@ -54,7 +54,7 @@ return run(function()
     return {'DUPLICATE', reply and call('HGET', name('replies', owner), reply)}
   end
   local head, found, stored, closed
-  for i = 6, #ARGV - 1, 2 do
+  for i = 7, #ARGV - 1, 2 do
     scope, legacy_scope = ARGV[i], ARGV[i + 1]
     found = call('HMGET', name('route', owner), scope, '#')
     stored = start_in(owner, scope, found[1])
@@ -69,7 +69,7 @@ return run(function()
     end
   end
   if not head then
-    return #ARGV % 2 == 0 and claim_start(stored, found[2], closed) or {'NO_WAIT'}
+    return #ARGV % 2 == 1 and claim_start(stored, found[2], closed) or {'NO_WAIT'}
   end
   if head.secret == secret then
     return head == stored and started(head) or claimed(head)
@@ -88,6 +88,7 @@ return run(function()
     index_wait(head, found[2], stored, stored)
   end
   next_attempt(head)
+  head.claimed_by = claimed_by
   write_record(head)
   if was_legacy then
     legacy().remove_wait(owner, legacy_scope, head.key)

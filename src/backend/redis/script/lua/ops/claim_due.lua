@@ -25,7 +25,7 @@ local function claim(head, secret, lease)
   count_lapse(head)
   set_lease(head, now + lease, own_deadline_of(head))
   head.attempt = text(math.min(head.attempt + 1, 4294967295))
-  head.secret, head.message = secret, message_of(head)
+  head.secret, head.message, head.claimed_by = secret, message_of(head), '-'
   head.fencing = text(math.max(head.fencing + 1, micros))
   write('ZADD', due, text(due_at(head)), member_of(head))
   write_record(head)

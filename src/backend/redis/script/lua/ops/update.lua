@@ -33,7 +33,7 @@ return run(function()
     end
     -- The lease has ended, so that the deadline is the session's own.
     ends_lease = head.secret ~= '-'
-    head.secret, head.message, head.lease_until, head.own_deadline = '-', '-', 0, '0'
+    head.secret, head.message, head.lease_until, head.own_deadline, head.claimed_by = '-', '-', 0, '0', '-'
   elseif head.secret ~= claim then
     return {'LOST'}
   end
