@@ -175,9 +175,14 @@ enum Backend {
     Redis(RedisConfig),
 }
 
-const SUPPORTED: &str = "there are memory:, redb:///path (cargo feature `durable`), and redis://, \
-                         redis-sentinel:// and redis-cluster:// (cargo feature `redis`; rediss for \
-                         TLS)";
+/// The URLs that there are. A program with all backends is not told of features.
+const SUPPORTED: &str = if cfg!(all(feature = "durable", feature = "redis")) {
+    "there are memory:, redb:///path, and redis://, redis-sentinel:// and redis-cluster:// (rediss \
+     for TLS)"
+} else {
+    "there are memory:, redb:///path (cargo feature `durable`), and redis://, redis-sentinel:// and \
+     redis-cluster:// (cargo feature `redis`; rediss for TLS)"
+};
 
 impl FromStr for SessionBackendConfig {
     type Err = GreenticError;

@@ -67,13 +67,19 @@ fn fault(package: &Package, accepted: &[Licensee]) -> Option<String> {
     if name.as_str() == BANNED {
         return Some(format!("{name} is banned"));
     }
-    if let Some(source) = package.source.as_ref().filter(|source| source.repr != REGISTRY) {
+    if let Some(source) = package
+        .source
+        .as_ref()
+        .filter(|source| source.repr != REGISTRY)
+    {
         return Some(format!("{name} comes from {source}"));
     }
     let is_open = |dependency: &&cargo_metadata::Dependency| {
         dependency.path.is_none() && dependency.req.to_string() == "*"
     };
-    if package.source.is_none() && let Some(open) = package.dependencies.iter().find(is_open) {
+    if package.source.is_none()
+        && let Some(open) = package.dependencies.iter().find(is_open)
+    {
         return Some(format!("{name} takes any version of {}", open.name));
     }
     match &package.license {
@@ -96,7 +102,10 @@ mod tests {
 
     #[test]
     fn a_licence_is_accepted_if_one_of_its_choices_is() {
-        let accepted: Vec<_> = LICENCES.iter().map(|name| licensee(name).unwrap()).collect();
+        let accepted: Vec<_> = LICENCES
+            .iter()
+            .map(|name| licensee(name).unwrap())
+            .collect();
         let is_accepted = |licence| is_accepted(licence, &accepted);
         for licence in [
             "MIT",

@@ -82,11 +82,11 @@ pub enum Command {
     Due(Due),
     /// Show the stats and refresh them in place
     Watch(Watch),
-    /// Remove sessions with their waits
+    /// Remove sessions with their waits: those of some keys, or all that filters select
     Remove(Remove),
-    /// Set a new deadline for a session
+    /// Set a new deadline for sessions
     Extend(Extend),
-    /// Take a stuck claim from its worker, so that the wait can be claimed at once
+    /// Take stuck claims from their workers, so that the waits can be claimed at once
     Release(Release),
     /// Erase everything of a tenant, a team or a user
     Erase(Erase),
@@ -110,16 +110,16 @@ pub enum Command {
 #[derive(Args, Clone, Default)]
 pub struct Owner {
     /// Only this env
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub env: Option<String>,
     /// Only this tenant
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub tenant: Option<String>,
     /// Only this team
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub team: Option<String>,
     /// Only this user
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub user: Option<String>,
 }
 
@@ -128,9 +128,21 @@ pub struct Owner {
 pub struct Filter {
     #[command(flatten)]
     pub owner: Owner,
+    /// Only session keys that begin like this
+    #[arg(long, value_name = "TEXT", allow_negative_numbers = true)]
+    pub key_prefix: Option<String>,
     /// Only this flow
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub flow: Option<String>,
+    /// Only flows that are paused at this node
+    #[arg(long, allow_negative_numbers = true)]
+    pub node: Option<String>,
+    /// Only sessions that wait on this conversation, without a thread, reply or correlation
+    #[arg(long, allow_negative_numbers = true)]
+    pub conversation: Option<String>,
+    /// Only sessions whose claim this holder has, such as a pod
+    #[arg(long, allow_negative_numbers = true)]
+    pub holder: Option<String>,
     /// Only this state
     #[arg(long)]
     pub state: Option<State>,
@@ -152,6 +164,15 @@ pub enum State {
     Idle,
 }
 
+/// An order of sessions.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Sort {
+    /// The oldest first
+    Age,
+    /// Those that expire soonest first
+    Expires,
+}
+
 #[derive(Args)]
 pub struct Stats {
     #[command(flatten)]
@@ -169,8 +190,12 @@ pub struct List {
     #[arg(long, value_name = "N")]
     pub limit: Option<u64>,
     /// Continue where a list with --limit has stopped
-    #[arg(long, value_name = "CURSOR")]
+    #[arg(long, value_name = "CURSOR", conflicts_with = "sort")]
     pub after: Option<String>,
+    /// Show the oldest, or those that expire soonest, first; with --limit these alone. The list is
+    /// kept in memory [default: the order of the store]
+    #[arg(long)]
+    pub sort: Option<Sort>,
     /// Show user ids
     #[arg(long)]
     pub reveal: bool,
@@ -179,6 +204,7 @@ pub struct List {
 #[derive(Args)]
 pub struct Show {
     /// The session key
+    #[arg(allow_negative_numbers = true)]
     pub key: String,
     #[command(flatten)]
     pub owner: Owner,
@@ -190,16 +216,16 @@ pub struct Show {
 #[derive(Args)]
 pub struct Waits {
     /// The env
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub env: String,
     /// The tenant
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub tenant: String,
     /// The team [default: sessions without a team]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub team: Option<String>,
     /// The user
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub user: String,
 }
 
@@ -227,56 +253,56 @@ pub struct Watch {
     pub count: Option<u64>,
 }
 
-#[derive(Args)]
-pub struct Remove {
-    /// The session keys
-    #[arg(required = true, value_name = "KEY")]
+/// The sessions to change.
+#[derive(Args, Clone)]
+pub struct Chosen {
+    /// The session keys [default: every session that matches the filters]
+    #[arg(value_name = "KEY", allow_negative_numbers = true)]
     pub keys: Vec<String>,
     #[command(flatten)]
-    pub owner: Owner,
-    /// Remove them, instead of showing what would be removed
+    pub filter: Filter,
+    /// Without keys: continue where an interrupted run has stopped
+    #[arg(long, value_name = "CURSOR", conflicts_with = "keys")]
+    pub after: Option<String>,
+    /// Change them, instead of showing what would change
     #[arg(long)]
     pub yes: bool,
+}
+
+#[derive(Args)]
+pub struct Remove {
+    #[command(flatten)]
+    pub chosen: Chosen,
 }
 
 #[derive(Args)]
 pub struct Extend {
-    /// The session key
-    pub key: String,
     #[command(flatten)]
-    pub owner: Owner,
+    pub chosen: Chosen,
     /// The time from now to the deadline, such as 2h or 7d; `never` for no deadline
     #[arg(long, value_name = "TIME")]
     pub ttl: String,
-    /// Set it, instead of showing what would change
-    #[arg(long)]
-    pub yes: bool,
 }
 
 #[derive(Args)]
 pub struct Release {
-    /// The session key
-    pub key: String,
     #[command(flatten)]
-    pub owner: Owner,
-    /// Take the claim, instead of showing it
-    #[arg(long)]
-    pub yes: bool,
+    pub chosen: Chosen,
 }
 
 #[derive(Args)]
 pub struct Erase {
     /// The env
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub env: String,
     /// The tenant
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub tenant: String,
     /// Only this team [default: all teams, and sessions without a team]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub team: Option<String>,
     /// Only this user [default: all users, and sessions without a user]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub user: Option<String>,
     /// Erase, instead of counting what would be erased
     #[arg(long)]

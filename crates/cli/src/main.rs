@@ -1,6 +1,7 @@
 //! The operator's command line of greentic-session.
 
 mod args;
+mod change;
 mod command;
 mod contexts;
 mod destination;

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use greentic_session::admin::{OwnerParts, OwnerSelection, ScanCursor, ScanFilter, StateKind};
+use greentic_session::admin::{
+    OwnerParts, OwnerSelection, ScanCursor, ScanFilter, ScopeDigest, StateKind,
+};
 use greentic_session::options::parse_duration;
-use greentic_session::{GreenticError, SessionKey};
+use greentic_session::{GreenticError, ReplyScope, SessionKey};
 use greentic_types::{EnvId, TeamId, TenantCtx, TenantId, UserId};
 
 use crate::args;
@@ -29,7 +31,11 @@ pub fn context(owner: &OwnerParts) -> TenantCtx {
 
 pub fn filter(args: &args::Filter) -> Outcome<ScanFilter> {
     let mut filter = sessions_of(&args.owner)?;
+    filter.key_prefix.clone_from(&args.key_prefix);
     filter.flow = optional("--flow", args.flow.as_deref())?;
+    filter.node.clone_from(&args.node);
+    filter.scope = args.conversation.as_deref().map(conversation).transpose()?;
+    filter.holder = args.holder.as_deref().map(Into::into);
     filter.state = args.state.map(|state| match state {
         args::State::Waiting => StateKind::Waiting,
         args::State::Claimed => StateKind::Claimed,
@@ -38,6 +44,17 @@ pub fn filter(args: &args::Filter) -> Outcome<ScanFilter> {
     filter.older_than = time("--older-than", args.older_than.as_deref())?;
     filter.expires_within = time("--expires-within", args.expires_within.as_deref())?;
     Ok(filter)
+}
+
+/// The scope of a conversation, without a thread, a reply and a correlation.
+fn conversation(name: &str) -> Outcome<ScopeDigest> {
+    let scope = ReplyScope {
+        conversation: name.to_owned(),
+        thread: None,
+        reply_to: None,
+        correlation: None,
+    };
+    Ok(ScopeDigest::of(&scope)?)
 }
 
 pub fn owners(args: &args::Erase) -> Outcome<OwnerSelection> {

@@ -1,4 +1,4 @@
-//! The parsing of the arguments, with errors in one line.
+//! The parsing of the arguments.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -8,6 +8,7 @@ use clap::error::ErrorKind;
 
 use crate::args::Cli;
 use crate::error::Failure;
+use crate::output::hint;
 
 /// Parses the arguments. Prints the help, the version or an error otherwise.
 pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Cli, ExitCode> {
@@ -15,7 +16,7 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Cli, ExitCode>
         ErrorKind::DisplayHelp
         | ErrorKind::DisplayVersion
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => shown(&error),
-        _ => Failure::usage(one_line(&error)).report(),
+        _ => reported(&error),
     })
 }
 
@@ -26,15 +27,18 @@ fn shown(error: &clap::Error) -> ExitCode {
     }
 }
 
-/// The error of the parser without the usage and the hint to the help.
-fn one_line(error: &clap::Error) -> String {
+/// Prints the error of the parser without the usage and the hint to the help. What it adds to the
+/// error, such as the possible values, follows on lines of its own.
+fn reported(error: &clap::Error) -> ExitCode {
     let text = error.render().to_string();
     let lines = text.lines().map(str::trim);
     let lines =
         lines.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
-    let line = lines
-        .filter(|line| !line.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ");
-    line.trim_start_matches("error: ").to_owned()
+    let mut lines = lines.filter(|line| !line.is_empty());
+    let line = lines.next().unwrap_or_default();
+    let code = Failure::usage(line.trim_start_matches("error: ")).report();
+    for line in lines {
+        hint(format_args!("  {line}"));
+    }
+    code
 }

@@ -1,64 +1,73 @@
-//! `extend`: sets a new deadline for a session.
+//! `extend`: sets a new deadline for sessions.
 
 use std::time::Duration;
 
-use greentic_session::Ttl;
+use greentic_session::admin::SessionInfo;
+use greentic_session::audit::Act;
 use greentic_session::clock::Timestamp;
-use serde::Serialize;
+use greentic_session::{ErrorCode, SessionResult, Ttl};
 
 use crate::args;
+use crate::change::{self, Change, Fate, Words};
 use crate::error::Outcome;
-use crate::output::{Output, hint};
+use crate::output::{Output, words};
 use crate::selection;
 use crate::store::Store;
-use crate::walk;
+use crate::trail::Trail;
 
-#[derive(Serialize)]
-struct Extension<'a> {
-    dry_run: bool,
-    key: &'a str,
-    deadline_before: Option<Timestamp>,
-    /// For a dry run, the deadline that it would be now.
-    deadline: Option<Timestamp>,
+struct Extension(Duration);
+
+impl Change for Extension {
+    const WORDS: Words = Words {
+        kind: "extension",
+        would: "would_extend",
+        done: "extended",
+        label: "extending",
+        noun: "session",
+        yes: "sets the deadline",
+    };
+    const ACT: Option<Act> = None;
+
+    fn expected(&self, _info: &SessionInfo, now: Timestamp) -> Fate {
+        Fate::Expires(self.deadline(now))
+    }
+
+    async fn make(&self, store: &Store, info: &SessionInfo) -> SessionResult<Fate> {
+        let (ctx, ttl) = (selection::context(&info.owner), Ttl::After(self.0));
+        match store.async_store.extend_fenced(&ctx, &info.key, ttl).await {
+            Ok(deadline) => Ok(Fate::Expires(deadline)),
+            Err(error) if error.code == ErrorCode::NotFound => Ok(Fate::NotFound),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn told(&self, changed: &str, is_dry: bool) -> String {
+        let when = match self.deadline(Timestamp::from_millis(0)) {
+            None => "never".to_owned(),
+            Some(_) => format!("in {}", words::duration(self.0)),
+        };
+        match is_dry {
+            true => format!("{changed} would expire {when}"),
+            false => format!("{changed} set to expire {when}"),
+        }
+    }
 }
 
-pub fn run(out: &mut Output, store: &Store, args: &args::Extend) -> Outcome {
+impl Extension {
+    fn deadline(&self, now: Timestamp) -> Option<Timestamp> {
+        /// The latest deadline (C12).
+        const LATEST: u64 = (1 << 53) - 1;
+        let millis = u64::try_from(self.0.as_millis()).ok()?;
+        let deadline = now.as_millis().checked_add(millis.max(1))?;
+        (deadline <= LATEST).then(|| Timestamp::from_millis(deadline))
+    }
+}
+
+pub fn run(out: &mut Output, store: &Store, trail: &Trail, args: &args::Extend) -> Outcome {
     // A TTL beyond every deadline means no deadline (C12).
     let ttl = match args.ttl.as_str() {
         "never" => Duration::MAX,
         text => selection::duration("--ttl", text)?,
     };
-    let key = selection::key(&args.key);
-    let owner = selection::sessions_of(&args.owner)?;
-    let (info, now) = walk::must_find(store, &owner, &key)?;
-    let ctx = selection::context(&info.owner);
-    let deadline = match args.yes {
-        true => store.blocking.extend_fenced(&ctx, &key, Ttl::After(ttl))?,
-        false => expected(now, ttl),
-    };
-    if out.is_json() {
-        return out.json(&Extension {
-            dry_run: !args.yes,
-            key: key.as_str(),
-            deadline_before: info.deadline,
-            deadline,
-        });
-    }
-    let shown =
-        |deadline: Option<Timestamp>| deadline.map_or("never".to_owned(), |at| at.to_string());
-    let (before, after) = (shown(info.deadline), shown(deadline));
-    out.line(format_args!("expires {after}, before: {before}"))?;
-    if !args.yes {
-        out.flush()?;
-        hint(format_args!("dry run: nothing was changed; --yes sets it"));
-    }
-    Ok(())
-}
-
-fn expected(now: Timestamp, ttl: Duration) -> Option<Timestamp> {
-    /// The latest deadline (C12).
-    const LATEST: u64 = (1 << 53) - 1;
-    let millis = u64::try_from(ttl.as_millis()).ok()?;
-    let deadline = now.as_millis().checked_add(millis.max(1))?;
-    (deadline <= LATEST).then(|| Timestamp::from_millis(deadline))
+    change::run(out, store, trail, &Extension(ttl), &args.chosen)
 }

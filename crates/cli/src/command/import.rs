@@ -1,6 +1,6 @@
 //! `import`: reads an export into a store.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::io::BufRead;
 use std::path::Path;
 use std::rc::Rc;
@@ -34,56 +34,101 @@ pub fn run(out: &mut Output, location: Location, trail: &Trail, args: &args::Imp
     };
     let can_be_read_twice = source.is_regular_file()?;
     let stand_in = location.stand_in()?;
-    let store = match args.dry_run && location.is_absent() {
-        true => stand_in.clone(),
-        false => location.open_or_create()?,
+    let target = Target {
+        location,
+        trail,
+        args,
+        stand_in,
+        store: OnceCell::new(),
     };
-    require_empty(&store, args.merging)?;
+    if !target.location.is_absent() {
+        let _opened = target.store()?;
+    }
     if can_be_read_twice {
-        let checked = source.read("checking", |line| check(&stand_in, line));
+        let checked = source.read("checking", |line| target.check(&line));
         checked.map_err(|failure| partial(failure, &Tally::default()))?;
     }
-    if !args.dry_run {
-        trail.record(Act::Import, &store.name, |entry| entry)?;
-    }
-    let mut importer = Importer::new(&store, args.merging);
-    if args.dry_run {
-        importer = importer.dry_run();
-    }
-    let tally = import(&importer, &source, args.dry_run)?;
+    let tally = import(&target, &source)?;
     report(out, args.dry_run, tally)
 }
 
+/// The store that is filled. One that does not exist is created when there is something to import, so
+/// that an import that fails before leaves no empty store.
+struct Target<'a> {
+    location: Location,
+    trail: &'a Trail,
+    args: &'a args::Import,
+    /// An empty store that accepts and refuses what the target does.
+    stand_in: Store,
+    store: OnceCell<Store>,
+}
+
+impl Target<'_> {
+    fn store(&self) -> Outcome<&Store> {
+        if let Some(store) = self.store.get() {
+            return Ok(store);
+        }
+        let store = match self.args.dry_run && self.location.is_absent() {
+            true => self.stand_in.clone(),
+            false => self.location.clone().open_or_create()?,
+        };
+        require_empty(&store, self.args.merging)?;
+        Ok(self.store.get_or_init(|| store))
+    }
+
+    fn importer(&self) -> Outcome<Importer<'_>> {
+        let store = self.store()?;
+        if self.args.dry_run {
+            return Ok(Importer::new(store, self.args.merging).dry_run());
+        }
+        let record = self.trail.record(Act::Import, &store.name, |entry| entry);
+        record.map(|()| Importer::new(store, self.args.merging))
+    }
+
+    /// Checks a record as its import would, without the store.
+    fn check(&self, line: &Line) -> Outcome {
+        let import = |record| self.stand_in.blocking.import(record, ImportMode::DryRun);
+        let refused = |error: greentic_session::GreenticError| {
+            let (number, reason) = (line.number, error.message);
+            Failure::new(Exit::Damaged, format!("line {number}: {reason}"))
+        };
+        let checked = import(line.record.clone());
+        checked.map(|_outcome| ()).map_err(refused)
+    }
+}
+
 /// Imports in pages of bounded size.
-fn import(importer: &Importer<'_>, source: &Source<'_>, is_dry: bool) -> Outcome<Tally> {
+fn import(target: &Target<'_>, source: &Source<'_>) -> Outcome<Tally> {
+    let is_dry = target.args.dry_run;
     let label = if is_dry { "comparing" } else { "importing" };
     let mut tally = Tally::default();
+    let mut importer = None;
+    let mut page_of = |records| {
+        let importer = match &mut importer {
+            Some(importer) => importer,
+            none => none.insert(target.importer()?),
+        };
+        importer.page(records, &mut tally)
+    };
     let (mut page, mut bytes) = (Vec::with_capacity(PAGE), 0);
     let imported = source.read(label, |line| {
+        if target.store.get().is_none() {
+            target.check(&line)?;
+        }
         page.push(line.record);
         bytes += line.bytes;
         if page.len() < PAGE && bytes < PAGE_BYTES {
             return Ok(());
         }
         bytes = 0;
-        importer.page(std::mem::take(&mut page), &mut tally)
+        page_of(std::mem::take(&mut page))
     });
-    let imported = imported.and_then(|()| importer.page(page, &mut tally));
+    let imported = imported.and_then(|()| page_of(page));
     match imported {
         Ok(()) => Ok(tally),
         Err(failure) if is_dry => Err(failure),
         Err(failure) => Err(partial(failure, &tally)),
     }
-}
-
-/// Checks a record as its import would, without the store.
-fn check(stand_in: &Store, line: Line) -> Outcome {
-    let checked = stand_in.blocking.import(line.record, ImportMode::DryRun);
-    let refused = |error: greentic_session::GreenticError| {
-        let (number, reason) = (line.number, error.message);
-        Failure::new(Exit::Damaged, format!("line {number}: {reason}"))
-    };
-    checked.map(|_outcome| ()).map_err(refused)
 }
 
 fn report(out: &mut Output, dry_run: bool, tally: Tally) -> Outcome {

@@ -44,7 +44,7 @@ fn dispatch(out: &mut Output, stores: &Stores, trail: &Trail, command: Command) 
         Command::Waits(args) => waits::run(out, &stores.open()?, &args),
         Command::Watch(args) => watch::run(out, &stores.open()?, &args),
         Command::Remove(args) => remove::run(out, &stores.open()?, trail, &args),
-        Command::Extend(args) => extend::run(out, &stores.open()?, &args),
+        Command::Extend(args) => extend::run(out, &stores.open()?, trail, &args),
         Command::Release(args) => release::run(out, &stores.open()?, trail, &args),
         Command::Erase(args) => erase::run(out, stores.chosen()?, trail, &args),
         Command::Doctor(args) => doctor::run(out, &stores.open()?, &args),

@@ -1,89 +1,57 @@
-//! `release`: takes a stuck claim from its worker.
+//! `release`: takes stuck claims from their workers.
 
-use greentic_session::admin::{RevokeOutcome, SessionInfo, SessionState};
+use greentic_session::admin::{RevokeOutcome, SessionInfo, StateKind};
 use greentic_session::audit::Act;
 use greentic_session::clock::Timestamp;
-use serde::Serialize;
+use greentic_session::{ErrorCode, SessionResult};
 
 use crate::args;
+use crate::change::{self, Change, Fate, Words};
 use crate::error::Outcome;
-use crate::output::{Output, hint, words};
+use crate::output::Output;
 use crate::selection;
 use crate::store::Store;
 use crate::trail::Trail;
-use crate::walk;
 
-/// The outcome, or what it would be.
-#[derive(Clone, Copy, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum ReleaseOutcome {
-    WouldRelease,
-    Released,
-    NotClaimed,
-}
+struct Release;
 
-#[derive(Serialize)]
-struct Release<'a> {
-    dry_run: bool,
-    key: &'a str,
-    outcome: ReleaseOutcome,
-    claimed_until: Option<Timestamp>,
-    attempt: Option<u32>,
-}
+impl Change for Release {
+    const WORDS: Words = Words {
+        kind: "release",
+        would: "would_release",
+        done: "released",
+        label: "releasing",
+        noun: "claim",
+        yes: "releases them",
+    };
+    const ACT: Option<Act> = Some(Act::Revoke);
+    const STATE: Option<StateKind> = Some(StateKind::Claimed);
 
-pub fn run(out: &mut Output, store: &Store, trail: &Trail, args: &args::Release) -> Outcome {
-    let key = selection::key(&args.key);
-    let owner = selection::sessions_of(&args.owner)?;
-    let (info, now) = walk::must_find(store, &owner, &key)?;
-    let ctx = selection::context(&info.owner);
-    if args.yes {
-        trail.record(Act::Revoke, &store.name, |entry| {
-            entry.session(&key, &info.owner)
-        })?;
+    fn expected(&self, info: &SessionInfo, _now: Timestamp) -> Fate {
+        match info.state.kind() {
+            StateKind::Claimed => Fate::Changed,
+            StateKind::Waiting | StateKind::Idle => Fate::NotClaimed,
+        }
     }
-    let claim = match args.yes {
-        true => match store.blocking.revoke_fenced(&ctx, &key)? {
-            RevokeOutcome::Revoked { until, attempt } => Some((until, attempt)),
-            RevokeOutcome::NotClaimed => None,
-        },
-        false => claim(&info),
-    };
-    let outcome = match (claim, args.yes) {
-        (None, _) => ReleaseOutcome::NotClaimed,
-        (Some(_), true) => ReleaseOutcome::Released,
-        (Some(_), false) => ReleaseOutcome::WouldRelease,
-    };
-    if out.is_json() {
-        return out.json(&Release {
-            dry_run: !args.yes,
-            key: key.as_str(),
-            outcome,
-            claimed_until: claim.map(|(until, _)| until),
-            attempt: claim.map(|(_, attempt)| attempt),
-        });
+
+    async fn make(&self, store: &Store, info: &SessionInfo) -> SessionResult<Fate> {
+        let ctx = selection::context(&info.owner);
+        match store.async_store.revoke_fenced(&ctx, &info.key).await {
+            Ok(RevokeOutcome::Revoked { .. }) => Ok(Fate::Changed),
+            Ok(RevokeOutcome::NotClaimed) => Ok(Fate::NotClaimed),
+            Err(error) if error.code == ErrorCode::NotFound => Ok(Fate::NotFound),
+            Err(error) => Err(error),
+        }
     }
-    let Some((until, attempt)) = claim else {
-        return out.line(format_args!("no worker holds it"));
-    };
-    let left = words::duration(until.since(now));
-    match outcome {
-        ReleaseOutcome::Released => out.line(format_args!(
-            "released: claim {attempt} had {left} left; its worker can no longer commit"
-        )),
-        ReleaseOutcome::WouldRelease | ReleaseOutcome::NotClaimed => {
-            out.line(format_args!("claim {attempt} has {left} left"))?;
-            out.flush()?;
-            hint(format_args!(
-                "dry run: nothing was changed; --yes takes the claim"
-            ));
-            Ok(())
+
+    fn told(&self, changed: &str, is_dry: bool) -> String {
+        match is_dry {
+            true => format!("{changed} would be released"),
+            false => format!("{changed} released; no worker can commit with one of them"),
         }
     }
 }
 
-fn claim(info: &SessionInfo) -> Option<(Timestamp, u32)> {
-    match info.state {
-        SessionState::Claimed { until, attempt, .. } => Some((until, attempt)),
-        _ => None,
-    }
+pub fn run(out: &mut Output, store: &Store, trail: &Trail, args: &args::Release) -> Outcome {
+    change::run(out, store, trail, &Release, &args.chosen)
 }

@@ -15,13 +15,56 @@ use crate::walk;
 /// The longest bar of a histogram, in characters.
 const BAR: u64 = 24;
 /// The number of groups of each kind that are shown without `--all`.
-pub const SHOWN: usize = 20;
+const SHOWN: usize = 20;
+
+/// How much is shown.
+#[derive(Clone, Copy)]
+pub struct Layout {
+    /// The most groups of each kind.
+    groups: usize,
+    /// The counts by env, and the histograms, are shown too.
+    is_whole: bool,
+}
+
+impl Layout {
+    pub const USUAL: Self = Self {
+        groups: SHOWN,
+        is_whole: true,
+    };
+    const ALL: Self = Self {
+        groups: usize::MAX,
+        is_whole: true,
+    };
+
+    /// What fits into so many rows.
+    pub fn within(rows: usize) -> Self {
+        /// The total, a line about the sessions that cannot be read, one about the timeouts that are due,
+        /// and the line below the output.
+        const LINES: usize = 4;
+        /// An empty line, the titles, and the line about the omitted groups.
+        const AROUND: usize = 3;
+        /// An empty line, the titles, the bins, and the two beyond the bounds.
+        const HISTOGRAM: usize = Histogram::BOUNDS.len() + 4;
+        let rows = rows.saturating_sub(LINES);
+        let whole = (rows.saturating_sub(3 * HISTOGRAM) / 3).saturating_sub(AROUND);
+        if whole >= AROUND {
+            return Self {
+                groups: whole.min(SHOWN),
+                is_whole: true,
+            };
+        }
+        Self {
+            groups: (rows / 2).saturating_sub(AROUND).clamp(1, SHOWN),
+            is_whole: false,
+        }
+    }
+}
 
 pub fn run(out: &mut Output, store: &Store, args: &args::Stats) -> Outcome {
     let filter = selection::filter(&args.filter)?;
     let stats = count(store, &filter)?;
-    let shown = if args.all { usize::MAX } else { SHOWN };
-    print(out, store, &stats, shown)
+    let layout = if args.all { Layout::ALL } else { Layout::USUAL };
+    print(out, store, &stats, layout, None)
 }
 
 /// Counts sessions, and shows the progress.
@@ -39,15 +82,23 @@ pub fn count(store: &Store, filter: &ScanFilter) -> Outcome<Stats> {
     Ok(stats)
 }
 
-pub fn print(out: &mut Output, store: &Store, stats: &Stats, shown: usize) -> Outcome {
+/// Prints the counts. `age` says how old they are.
+pub fn print(
+    out: &mut Output,
+    store: &Store,
+    stats: &Stats,
+    layout: Layout,
+    age: Option<&str>,
+) -> Outcome {
     if out.is_json() {
         return out.json(&StatsView::new(stats));
     }
     let total = words::counted(stats.total.sessions(), "session");
     let (bold, size) = (style::HEADER, BinaryBytes(stats.total.bytes));
     out.line(format_args!(
-        "{bold}{total}{bold:#}, {size} of data, in {}",
-        store.name
+        "{bold}{total}{bold:#}, {size} of data, in {}{}",
+        store.name,
+        age.map(|age| format!(", {age}")).unwrap_or_default()
     ))?;
     if stats.unreadable > 0 {
         let (bad, number) = (style::BAD, words::counted(stats.unreadable, "session"));
@@ -75,9 +126,14 @@ pub fn print(out: &mut Output, store: &Store, stats: &Stats, shown: usize) -> Ou
         .by_flow
         .iter()
         .map(|(flow, counts)| (flow.clone(), counts));
-    groups(out, "ENV", envs.collect(), shown)?;
-    groups(out, "TENANT", tenants.collect(), shown)?;
-    groups(out, "FLOW", flows.collect(), shown)?;
+    if layout.is_whole {
+        groups(out, "ENV", envs.collect(), layout.groups)?;
+    }
+    groups(out, "TENANT", tenants.collect(), layout.groups)?;
+    groups(out, "FLOW", flows.collect(), layout.groups)?;
+    if !layout.is_whole {
+        return Ok(());
+    }
     histogram(out, "AGE", &stats.ages, "unknown")?;
     histogram(out, "EXPIRES IN", &stats.expiries, "never")?;
     histogram(out, "TIMEOUT IN", &stats.timeouts, "none")
@@ -159,4 +215,28 @@ fn histogram(
         table.row(out, row)?;
     }
     table.finish(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_layout_fits_the_rows() {
+        for rows in [24, 30, 40, 50, 60, 200] {
+            let layout = Layout::within(rows);
+            let kinds = if layout.is_whole { 3 } else { 2 };
+            let histograms = if layout.is_whole {
+                3 * (Histogram::BOUNDS.len() + 4)
+            } else {
+                0
+            };
+            let used = 4 + kinds * (layout.groups + 3) + histograms;
+            assert!(used <= rows, "{rows}: {used}");
+            assert!(layout.groups >= 3, "{rows}");
+        }
+        assert_eq!(Layout::within(24).groups, 7);
+        assert_eq!(Layout::within(200).groups, SHOWN);
+        assert_eq!(Layout::within(1).groups, 1);
+    }
 }

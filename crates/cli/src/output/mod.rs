@@ -55,6 +55,12 @@ impl Output {
         size.flatten().map(|(width, _)| usize::from(width.0))
     }
 
+    /// The rows of the terminal; `None` if the output is not a terminal.
+    pub fn height(&self) -> Option<usize> {
+        let size = self.terminal.then(terminal_size::terminal_size);
+        size.flatten().map(|(_, height)| usize::from(height.0))
+    }
+
     /// One line for people.
     pub fn line(&mut self, text: fmt::Arguments<'_>) -> Outcome {
         self.stream.write_fmt(text)?;

@@ -16,12 +16,50 @@ use super::hint;
 /// The time between two lines without a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 const REDRAW_EVERY: Duration = Duration::from_millis(100);
-const COUNTED: &str = "{msg} [{bar:30}] {human_pos}/{human_len} {rate}, {left} left";
-const MEASURED: &str = "{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec}, {left} left";
-const WALKED: &str = "{msg} [{bar:30}] {percent}%, {done} {speed}, {left} left";
+/// The least width of a terminal for a bar with all numbers, and for a short bar.
+const WIDE: u16 = 72;
+const MIDDLE: u16 = 40;
+
+/// What a bar shows on a wide terminal, on one of middle width, and on a narrow one.
+type Templates = [&'static str; 3];
+
+const COUNTED: Templates = [
+    "{msg} [{bar:30}] {human_pos}/{human_len} {rate}, {left} left",
+    "{msg} [{bar:8}] {percent}%, {left} left",
+    "{msg} {percent}%",
+];
+const MEASURED: Templates = [
+    "{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec}, {left} left",
+    COUNTED[1],
+    COUNTED[2],
+];
+const WALKED: Templates = [
+    "{msg} [{bar:30}] {percent}%, {done} {speed}, {left} left",
+    COUNTED[1],
+    COUNTED[2],
+];
 /// For a step without progress.
-const WAITING: &str = "{msg} {spinner} {elapsed}";
-const OPEN: &str = "{msg} {spinner} {human_pos} {rate}";
+const WAITING: Templates = [
+    "{msg} {spinner} {elapsed}",
+    "{msg} {spinner} {elapsed}",
+    "{msg}",
+];
+const OPEN: Templates = [
+    "{msg} {spinner} {human_pos} {rate}",
+    "{msg} {human_pos}",
+    "{msg}",
+];
+
+/// The template for the terminal of stderr.
+fn for_terminal(templates: Templates) -> &'static str {
+    let size = terminal_size::terminal_size_of(io::stderr());
+    let [wide, middle, narrow] = templates;
+    match size.map(|(width, _)| width.0) {
+        Some(width) if width < MIDDLE => narrow,
+        Some(width) if width < WIDE => middle,
+        _ => wide,
+    }
+}
 
 /// Items per second.
 fn rate(state: &ProgressState, text: &mut dyn fmt::Write) {
@@ -67,8 +105,8 @@ pub struct Progress {
 impl Progress {
     /// Counts items; without a total the remaining time is unknown.
     pub fn counting(label: &'static str, total: Option<u64>) -> Self {
-        let template = if total.is_some() { COUNTED } else { OPEN };
-        Self::new(label, total, template)
+        let templates = if total.is_some() { COUNTED } else { OPEN };
+        Self::new(label, total, templates)
     }
 
     /// Counts the bytes of a file.
@@ -87,7 +125,7 @@ impl Progress {
         Self::new(label, None, WAITING)
     }
 
-    fn new(label: &'static str, total: Option<u64>, template: &str) -> Self {
+    fn new(label: &'static str, total: Option<u64>, templates: Templates) -> Self {
         let terminal = io::stderr().is_terminal();
         let target = match terminal {
             true => ProgressDrawTarget::stderr(),
@@ -99,7 +137,7 @@ impl Progress {
             number: Arc::default(),
         };
         let bar = ProgressBar::with_draw_target(total, target).with_message(label);
-        if let Ok(style) = ProgressStyle::with_template(template) {
+        if let Ok(style) = ProgressStyle::with_template(for_terminal(templates)) {
             let (done, speed) = (items.clone(), items.clone());
             // Ignored, as above.
             let done = move |_: &ProgressState, text: &mut dyn fmt::Write| {

@@ -1,8 +1,9 @@
 //! Streaming tables: the first rows determine the widths, further rows are printed at once.
 
 use anstyle::Style;
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthChar;
 
+use super::words::{self, width};
 use super::{Output, style};
 use crate::error::Outcome;
 
@@ -68,7 +69,7 @@ pub struct Cell {
 impl Cell {
     pub fn styled(text: impl Into<String>, style: Style) -> Self {
         Self {
-            text: super::words::printable(&text.into()),
+            text: words::printable(&text.into()),
             style,
         }
     }
@@ -130,11 +131,11 @@ impl Table {
         let mut widths: Vec<_> = self
             .columns
             .iter()
-            .map(|column| column.title.width())
+            .map(|column| width(column.title))
             .collect();
         for row in rows {
-            for (width, cell) in widths.iter_mut().zip(row) {
-                *width = cell.text.width().max(*width);
+            for (widest, cell) in widths.iter_mut().zip(row) {
+                *widest = width(&cell.text).max(*widest);
             }
         }
         if let Some(terminal) = terminal {
@@ -155,7 +156,23 @@ impl Table {
             let left = (0..widths.len()).filter(|i| widths[*i] > 0 && self.columns[*i].spare > 0);
             match left.max_by_key(|i| self.columns[*i].spare) {
                 Some(index) => widths[index] = 0,
-                None => return,
+                None => break,
+            }
+        }
+        self.omit_all_but_the_first(widths, terminal);
+    }
+
+    /// Omits columns from the right, those that are kept last, until the others can be cut to fit. The
+    /// first column stays.
+    fn omit_all_but_the_first(&self, widths: &mut [usize], terminal: usize) {
+        let narrowest = |widths: &[usize]| {
+            line_width(widths.iter().map(|width| (*width).min(NARROWEST))) > terminal
+        };
+        for kept in [false, true] {
+            for index in (1..widths.len()).rev() {
+                if narrowest(widths) && self.columns[index].kept == kept {
+                    widths[index] = 0;
+                }
             }
         }
     }
@@ -170,6 +187,8 @@ impl Table {
             };
             match widest(false).or_else(|| widest(true)) {
                 Some(index) => widths[index] -= 1,
+                // A terminal that is narrower than one cut column.
+                None if widths.first().is_some_and(|width| *width > 1) => widths[0] -= 1,
                 None => return,
             }
         }
@@ -189,7 +208,7 @@ impl Table {
                 break;
             }
             let text = fitted(&cell.text, *width, out.is_terminal());
-            let padding = " ".repeat(width.saturating_sub(text.width()));
+            let padding = " ".repeat(width.saturating_sub(words::width(&text)));
             let (before, after) = match column.right {
                 true => (padding.as_str(), ""),
                 false if is_last => ("", ""),
@@ -212,15 +231,15 @@ fn line_width(widths: impl Iterator<Item = usize>) -> usize {
 }
 
 /// Cuts a text that is too long, on a terminal only.
-fn fitted(text: &str, width: usize, is_cut: bool) -> String {
-    if !is_cut || text.width() <= width {
+fn fitted(text: &str, limit: usize, is_cut: bool) -> String {
+    if !is_cut || width(text) <= limit {
         return text.to_owned();
     }
     let mut cut = String::new();
     let mut used = 1;
     for c in text.chars() {
         used += c.width().unwrap_or(0);
-        if used > width {
+        if used > limit {
             break;
         }
         cut.push(c);
@@ -248,6 +267,26 @@ mod tests {
         assert_eq!(widths, [36, 24]);
         table.shrink(&mut widths, 22);
         assert_eq!(widths, [12, 8]);
+    }
+
+    #[test]
+    fn a_table_fits_any_terminal() {
+        let columns = [
+            Column::text("KEY").kept(),
+            Column::text("FLOW"),
+            Column::text("STATE").kept(),
+            Column::number("EXPIRES"),
+            Column::number("SIZE").spare(1),
+        ];
+        let table = Table::new(columns);
+        for (terminal, shown) in [(80, 5), (40, 4), (20, 2), (8, 1), (3, 1)] {
+            let mut widths = vec![36, 20, 7, 7, 9];
+            table.omit(&mut widths, terminal);
+            table.shrink(&mut widths, terminal);
+            assert!(line_width(widths.iter().copied()) <= terminal, "{widths:?}");
+            let left = widths.iter().filter(|width| **width > 0).count();
+            assert_eq!(left, shown, "{terminal}: {widths:?}");
+        }
     }
 
     #[test]

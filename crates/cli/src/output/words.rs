@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use greentic_session::clock::{Clock, SystemClock, Timestamp};
 use indicatif::HumanCount;
+use unicode_width::UnicodeWidthChar;
 
 /// `1 session`, `2 sessions`.
 pub fn counted(number: u64, noun: &str) -> String {
@@ -54,16 +55,36 @@ pub fn optional(time: Option<Duration>) -> String {
     time.map_or_else(|| "unknown".to_owned(), duration)
 }
 
-/// Any text, such as a session key, with its control characters escaped.
+/// Any text, such as a session key, with what a terminal does not show as a character of its own
+/// escaped: two different keys never look alike because of it.
 pub fn printable(text: &str) -> String {
-    if !text.chars().any(char::is_control) {
+    if !text.chars().any(is_hidden) {
         return text.to_owned();
     }
     let escaped = |c: char| match c {
-        _ if c.is_control() => c.escape_default().to_string(),
+        _ if is_hidden(c) => c.escape_default().to_string(),
         _ => c.to_string(),
     };
     text.chars().map(escaped).collect()
+}
+
+/// Characters that are invisible, look like a space, or change how others are shown: controls, marks of
+/// direction, joiners, variation selectors and the like (`Default_Ignorable_Code_Point` and
+/// `White_Space` of Unicode).
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || c.is_whitespace() && c != ' '
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// The columns that a terminal gives to a printable text: those of its characters, one by one.
+pub fn width(text: &str) -> usize {
+    text.chars().map(|c| c.width().unwrap_or(0)).sum()
 }
 
 /// The time of this machine.
@@ -101,6 +122,32 @@ mod tests {
     #[test]
     fn control_characters_are_escaped() {
         assert_eq!(printable("a\u{1b}[31m\n"), "a\\u{1b}[31m\\n");
-        assert_eq!(printable("grüße"), "grüße");
+        assert_eq!(printable("grüße 日本 a b"), "grüße 日本 a b");
+        for hidden in [
+            '\u{202e}',
+            '\u{2066}',
+            '\u{200b}',
+            '\u{ad}',
+            '\u{2028}',
+            '\u{200d}',
+            '\u{fe0f}',
+            '\u{a0}',
+            '\u{feff}',
+            '\u{e0041}',
+            '\u{3164}',
+            '\u{85}',
+        ] {
+            let shown = printable(&format!("a{hidden}b"));
+            assert_eq!(shown, format!("a{}b", hidden.escape_default()));
+            assert!(shown.is_ascii());
+        }
+    }
+
+    #[test]
+    fn a_joined_emoji_has_the_width_of_what_is_printed() {
+        let family = printable("👨\u{200d}👩\u{200d}👧");
+        assert_eq!(family, "👨\\u{200d}👩\\u{200d}👧");
+        assert_eq!(width(&family), 3 * 2 + 2 * 8);
+        assert_eq!(width("日本"), 4);
     }
 }

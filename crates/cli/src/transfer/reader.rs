@@ -1,10 +1,11 @@
 //! The reader of an export. It names the line of a damage.
 
-use std::io::BufRead;
+use std::io::{BufRead, ErrorKind};
 
 use greentic_session::admin::ExportRecord;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 
 use super::{Footer, FooterKind, Header, VERSION};
 use crate::error::{Exit, Failure, Outcome};
@@ -15,6 +16,8 @@ use crate::interrupt;
 const OTHER_FIELDS: u64 = 1024 * 1024;
 /// Some editors put it at the start of a file.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+const CUT_SHORT: &str = "the export is cut short: its end is missing";
 
 pub struct ExportReader<R> {
     source: R,
@@ -79,7 +82,7 @@ impl<R: BufRead> ExportReader<R> {
             return Ok(None);
         }
         if !self.advance()? {
-            return Err(self.damaged("the export is incomplete: it has no end"));
+            return Err(self.damaged(CUT_SHORT));
         }
         let kind: Kind = self.parsed("is not a line of an export")?;
         if kind.kind == "end" {
@@ -115,7 +118,10 @@ impl<R: BufRead> ExportReader<R> {
             let mut source = std::io::Read::take(&mut self.source, self.longest);
             let read = source.read_until(b'\n', &mut self.line);
             self.number += 1;
-            let read = read.map_err(|error| self.damaged(&error.to_string()))? as u64;
+            let read = read.map_err(|error| match error.kind() {
+                ErrorKind::UnexpectedEof => self.damaged(CUT_SHORT),
+                _ => self.damaged(&error.to_string()),
+            })? as u64;
             if read == self.longest && self.line.last() != Some(&b'\n') {
                 let longest = self.longest;
                 return Err(self.damaged(&format!(
@@ -133,7 +139,8 @@ impl<R: BufRead> ExportReader<R> {
     fn parsed<T: DeserializeOwned>(&self, what: &str) -> Outcome<T> {
         serde_json::from_slice(&self.line).map_err(|error| {
             let reason = match error.classify() {
-                serde_json::error::Category::Data => what.to_owned(),
+                Category::Data => what.to_owned(),
+                Category::Eof if !self.line.ends_with(b"\n") => CUT_SHORT.to_owned(),
                 _ => format!("{what}: invalid JSON at column {}", error.column()),
             };
             self.damaged(&reason)
@@ -183,12 +190,34 @@ mod tests {
         assert!(complaint(&["hunter2"]).contains("line 1"));
         let newer = HEADER.replace("\"version\":1", "\"version\":2");
         assert!(complaint(&[&newer, END]).contains("version 2 is not known"));
-        assert!(complaint(&[HEADER]).contains("line 2: the export is incomplete"));
-        assert!(complaint(&[HEADER, "{\"kind\":"]).contains("line 2"));
+        assert!(complaint(&[HEADER]).contains("line 2: the export is cut short"));
+        assert!(complaint(&[HEADER, "{\"kind\":"]).contains("line 2: is not a line"));
         assert!(complaint(&[HEADER, r#"{"kind":"session","key":7}"#, END]).contains("line 2"));
         let wrong = END.replace("\"sessions\":0", "\"sessions\":1");
         assert!(complaint(&[HEADER, &wrong]).contains("line 2: the end has other counts"));
         assert!(complaint(&[HEADER, END, END]).contains("line 3: a line follows"));
+    }
+
+    #[test]
+    fn an_export_that_is_cut_anywhere_is_named_so() {
+        let text = format!("{HEADER}\n{END}");
+        for length in 1..text.len() {
+            let failure = read_text(&text[..length]).unwrap_err();
+            assert!(format!("{failure:?}").contains("cut short"), "{length}");
+        }
+        let whole = zstd::encode_all(text.as_bytes(), 3).unwrap();
+        for length in 5..whole.len() {
+            let cut = std::io::BufReader::new(zstd::Decoder::new(&whole[..length]).unwrap());
+            let read = ExportReader::begin(cut, 1000).and_then(|mut reader| {
+                while reader.next_record()?.is_some() {}
+                Ok(())
+            });
+            let failure = read.unwrap_err();
+            assert!(
+                format!("{failure:?}").contains("cut short"),
+                "{length}: {failure:?}"
+            );
+        }
     }
 
     #[test]

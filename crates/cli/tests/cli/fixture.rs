@@ -75,10 +75,13 @@ impl Run {
             .collect()
     }
 
-    /// Requires one line on stderr, and no panic message.
+    /// Requires one line on stderr, and no panic message. What the parser of the arguments adds stands
+    /// on lines of its own, which are indented.
     #[track_caller]
     pub fn reports_one_line(self) -> Self {
-        assert_eq!(self.err.lines().count(), 1, "{}", self.err);
+        let mut lines = self.err.lines().filter(|line| !line.starts_with("  "));
+        let (first, second) = (lines.next(), lines.next());
+        assert!(first.is_some() && second.is_none(), "{}", self.err);
         assert!(self.err.starts_with("greentic-session: "), "{}", self.err);
         assert!(!self.err.contains("panicked"), "{}", self.err);
         self

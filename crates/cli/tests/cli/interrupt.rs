@@ -8,11 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use greentic_session::CreateOptions;
+use greentic_session::{Blocking, ClaimOptions, CreateOptions, MessageId, ParkOptions};
 use greentic_session_testkit::{Flow, require};
+use greentic_types::UserId;
 use serde_json::Value;
 
-use crate::fixture::{Fixture, Proxied, ctx, data, signal};
+use crate::fixture::{Fixture, HOUR, Proxied, ctx, data, signal};
+use crate::samples::{key, scope};
 
 const SESSIONS: u64 = 2_000;
 const ERASED: u64 = 200;
@@ -106,6 +108,66 @@ fn c22_an_interrupted_erasure_continues_at_the_printed_cursor() {
     assert_eq!(receipt["found"]["sessions"], ERASED - erased);
     let stats = slow.store.run(&["stats", "--json"]).ends_with(0).json();
     assert_eq!(stats["total"]["sessions"], SESSIONS - ERASED);
+}
+
+/// The claims of a process that died: 10,000 of one holder, in 100 owners.
+fn claim_all(store: &Blocking, claims: u64) {
+    for number in 0..claims {
+        let user = format!("user-{}", number % 100);
+        let (ctx, user) = (ctx("acme", &user), UserId::try_from(user.as_str()).unwrap());
+        let name = format!("stuck-{number}");
+        let options = ParkOptions::new().ttl(HOUR);
+        let data = data(&ctx, "support");
+        let _ = store
+            .park(&ctx, &user, &scope(&name), &key(&name), data, options)
+            .unwrap();
+        let options = ClaimOptions::new(HOUR).holder("pod-7");
+        let id = MessageId::new(&name);
+        let _ = store
+            .claim(&ctx, &user, &[scope(&name)], &id, options)
+            .unwrap();
+    }
+}
+
+#[test]
+fn an_interrupted_release_of_10_000_claims_continues_at_the_printed_cursor() {
+    const CLAIMS: u64 = 10_000;
+    let slow = require!(Slow::new);
+    slow.store.store(|store| claim_all(store, CLAIMS));
+    let held = || {
+        let run = slow
+            .store
+            .run(&["list", "--holder=pod-7", "--json"])
+            .ends_with(0);
+        run.lines().pop().unwrap()["sessions"].as_u64().unwrap()
+    };
+    assert_eq!(held(), CLAIMS);
+    let release = ["release", "--holder=pod-7", "--yes"];
+    let calls = || {
+        let info = slow.behind.server.command(&["INFO", "commandstats"]).text();
+        let line = info
+            .lines()
+            .find_map(|line| line.strip_prefix("cmdstat_evalsha:calls="));
+        let (calls, _) = line.unwrap().split_once(',').unwrap();
+        calls.parse::<u64>().unwrap()
+    };
+    let before = calls();
+    let (code, err) = slow.cut(&release, "INT", || calls() > before + CLAIMS / 4);
+    assert_eq!(code, Some(130), "{err}");
+    let (_, after) = err.trim_end().split_once("continue with --after ").unwrap();
+    let released: u64 = err
+        .split_once("interrupted: ")
+        .and_then(|(_, rest)| rest.split(' ').next()?.replace(',', "").parse().ok())
+        .unwrap();
+    assert!(0 < released && released < CLAIMS, "{err}");
+    assert_eq!(held(), CLAIMS - released);
+    let rest: Vec<&str> = release
+        .into_iter()
+        .chain(["--after", after, "--json"])
+        .collect();
+    let end = slow.store.run(&rest).ends_with(0).lines().pop().unwrap();
+    assert_eq!(end["released"], CLAIMS - released);
+    assert_eq!(held(), 0);
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod samples;
 
 mod audit;
 mod bad_input;
+mod bulk;
 mod contexts;
 mod doctor;
 mod due;

@@ -92,13 +92,15 @@ fn extend_sets_the_deadline_with_yes_only() {
             .ends_with(0);
         let after = deadline().unwrap();
         assert!(after.since(before) > 8 * HOUR);
-        assert_eq!(run.json()["deadline"], after.as_millis());
-        assert_eq!(run.json()["deadline_before"], before.as_millis());
+        let line = &run.lines()[0];
+        assert_eq!(line["outcome"], "extended");
+        assert_eq!(line["deadline"], after.as_millis());
+        assert_eq!(line["session"]["deadline"], before.as_millis());
 
         let run = store
             .run(&["extend", "waiting-1", "--ttl=never", "--yes"])
             .ends_with(0);
-        assert!(run.out.starts_with("expires never"), "{}", run.out);
+        assert_eq!(run.out, "1 session set to expire never\n");
         assert_eq!(deadline(), None);
         store
             .run(&["extend", "nobody", "--ttl=1h", "--yes"])
@@ -127,25 +129,23 @@ fn release_takes_a_stuck_claim() {
                     .unwrap()
             })
         };
-        let dry = store
-            .run(&["release", "claimed-1", "--json"])
-            .ends_with(0)
-            .json();
+        let dry = store.run(&["release", "claimed-1", "--json"]).ends_with(0);
+        let dry = &dry.lines()[0];
         assert_eq!(
-            (&dry["outcome"], &dry["attempt"]),
+            (&dry["outcome"], &dry["session"]["attempt"]),
             (&"would_release".into(), &1.into())
         );
         assert!(matches!(claim(), ClaimOutcome::Busy { .. }));
 
         let real = store.run(&["release", "claimed-1", "--yes"]).ends_with(0);
-        assert!(real.out.starts_with("released: claim 1"), "{}", real.out);
+        assert!(real.out.starts_with("1 claim released"), "{}", real.out);
         assert!(matches!(claim(), ClaimOutcome::Claimed(claim) if claim.attempt == 2));
 
         let idle = store
             .run(&["release", "idle-1", "--yes", "--json"])
-            .ends_with(0)
-            .json();
-        assert_eq!(idle["outcome"], "not_claimed");
+            .ends_with(0);
+        assert_eq!(idle.lines()[0]["outcome"], "not_claimed");
+        assert_eq!(idle.lines()[1]["not_claimed"], 1);
         store
             .run(&["release", "nobody"])
             .ends_with(3)

@@ -302,7 +302,8 @@ mod tests {
     #[test]
     fn c04_a_record_without_a_ttl_has_the_time_up_to_its_deadline() {
         for (deadline, expected) in [("2000", Some(Duration::from_millis(500))), ("0", None)] {
-            let text = format!("1 7 100 {deadline} - - - op - 0 0 0 - - - 0 0 - 42 - dev:acme:-:ada");
+            let text =
+                format!("1 7 100 {deadline} - - - op - 0 0 0 - - - 0 0 - 42 - dev:acme:-:ada");
             let record = Record::parse(&Keys::new("ns"), "key", &text).unwrap();
             assert_eq!(record.lifetime(Timestamp::from_millis(1500)), expected);
         }

@@ -20,7 +20,7 @@ return run(function()
   local had = head.timeout
   head.timeout = timeout_of(timeout, head.deadline == NEVER and '' or text(head.deadline - now))
   -- The lease has ended, so that the deadline is the session's own.
-  head.secret, head.message, head.lease_until, head.own_deadline = '-', '-', 0, '0'
+  head.secret, head.message, head.lease_until, head.own_deadline, head.claimed_by = '-', '-', 0, '0', '-'
   if head.timeout ~= '-' then
     schedule(head)
   elseif had ~= '-' then
