@@ -11,6 +11,69 @@
 //! - [`Worker`] handles messages on any store: it claims, runs a handler, and commits.
 //! - [`create_session_store`] and [`create_async_session_store`] open a backend.
 //! - [`error`] describes the errors and how to react to them.
+//!
+//! A bot that asks for a name and greets. Any number of processes can run it on one store:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//!
+//! use greentic_session::{
+//!     Commit, GreenticError, LeaseWatch, MessageId, ReplyScope, SessionBackendConfig, SessionData,
+//!     Turn, Worker, WorkerOptions, create_async_session_store,
+//! };
+//! use greentic_types::{EnvId, FlowId, SessionCursor, TenantCtx, TenantId, UserId};
+//!
+//! # fn main() -> greentic_session::SessionResult<()> { pollster::block_on(async {
+//! // Or redb:///var/lib/bot.redb (feature `durable`), or redis://host/ (feature `redis`).
+//! let store = create_async_session_store(SessionBackendConfig::from_url("memory:")?)?;
+//! let worker = Worker::new(store, WorkerOptions::new(Duration::from_secs(30)).holder("bot-1"));
+//!
+//! let user = UserId::try_from("user-7")?;
+//! let ctx = TenantCtx::new(EnvId::try_from("prod")?, TenantId::try_from("acme")?)
+//!     .with_user(Some(user.clone()));
+//! let chat = ReplyScope {
+//!     conversation: "chat-1".into(), thread: None, reply_to: None, correlation: None,
+//! };
+//! let flow = async |turn: &Turn, _watch: LeaseWatch| match turn.data() {
+//!     // Nothing waits in this chat: the flow begins, asks, and waits for the answer.
+//!     None => Ok::<_, GreenticError>(Commit::park_here(SessionData {
+//!         tenant_ctx: ctx.clone(),
+//!         flow_id: FlowId::try_from("greet.flow")?,
+//!         pack_id: None,
+//!         cursor: SessionCursor::new("ask_name"),
+//!         context_json: "{}".into(),
+//!     })),
+//!     // The answer. The flow ends.
+//!     Some(_paused) => Ok(Commit::Finish),
+//! };
+//! // The channel delivers the first message twice. It is handled once.
+//! for (delivery, is_duplicate) in [("m-1", false), ("m-1", true), ("m-2", false)] {
+//!     let message = MessageId::new(delivery);
+//!     let handled = worker.handle(&ctx, &user, &[chat.clone()], &message, flow).await;
+//!     assert!(handled.is_ok_and(|handled| handled.duplicate == is_duplicate));
+//! }
+//! # Ok(()) }) }
+//! ```
+//!
+//! # Features
+//!
+//! None is on by default: the memory store needs none.
+//!
+//! | feature | brings |
+//! |---|---|
+//! | `durable` | the durable store in one file (`redb:///path`) |
+//! | `redis` | the Redis and Valkey store: one server, sentinels, Cluster, TLS |
+//! | `conformance` | the suite that checks the contract on any store |
+//! | `schema` | the JSON Schema of the session data |
+//! | `compat-1-2` | `find_by_user` answers as greentic-session 1.2 for a whole program |
+//!
+//! # The contract
+//!
+//! Numbers such as C16 in this documentation name the rules of [the contract](contract), which hold
+//! on every backend.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod admin;
 mod async_store;
@@ -21,6 +84,12 @@ mod blocking;
 pub mod claim;
 pub mod clock;
 mod config;
+/// The rules that hold on every backend. Links to other documents are relative to the folder `docs/`
+/// of the repository.
+///
+#[cfg(doc)]
+#[doc = include_str!("../docs/contract.md")]
+pub mod contract {}
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod digest;
