@@ -178,7 +178,7 @@ enum Backend {
 /// The URLs that there are. A program with all backends is not told of features.
 const SUPPORTED: &str = if cfg!(all(feature = "durable", feature = "redis")) {
     "there are memory:, redb:///path, and redis://, redis-sentinel:// and redis-cluster:// (rediss \
-     for TLS)"
+     for TLS), and redis+unix:///path"
 } else {
     "there are memory:, redb:///path (cargo feature `durable`), and redis://, redis-sentinel:// and \
      redis-cluster:// (cargo feature `redis`; rediss for TLS)"
@@ -296,7 +296,7 @@ pub fn create_async_session_store(
 fn is_redis(scheme: &str) -> bool {
     let rest = scheme.strip_prefix("redis").unwrap_or("?");
     let kind = rest.strip_prefix('s').unwrap_or(rest);
-    matches!(kind, "" | "-sentinel" | "-cluster")
+    scheme == "redis+unix" || matches!(kind, "" | "-sentinel" | "-cluster")
 }
 
 #[cfg(test)]

@@ -137,7 +137,7 @@ mod worker;
 
 pub use async_store::AsyncSessionStore;
 #[cfg(feature = "redis")]
-pub use backend::redis::{Pem, RedisConfig, RedisSessionStore};
+pub use backend::redis::{Pem, RedisConfig, RedisProtocol, RedisSessionStore};
 pub use blocking::Blocking;
 pub use claim::{ClaimOutcome, ClaimToken, Commit, Committed, Turn};
 pub use config::{SessionBackendConfig, create_async_session_store, create_session_store};

@@ -36,6 +36,7 @@ mod health;
 mod layout;
 mod leftovers;
 mod pointers;
+mod proxies;
 mod quarantine;
 mod readme;
 #[allow(deprecated)]

@@ -36,6 +36,7 @@ mod transport;
 mod tests;
 
 pub use config::RedisConfig;
+pub use config::protocol::RedisProtocol;
 pub use config::tls::Pem;
 pub(crate) use config::url::without_credentials;
 pub use store::RedisSessionStore;

@@ -8,6 +8,7 @@ use super::cluster::Cluster;
 use crate::backend::redis::config::RedisConfig;
 use crate::backend::redis::config::address::Address;
 use crate::backend::redis::config::credentials::Credentials;
+use crate::backend::redis::config::protocol::RedisProtocol;
 use crate::backend::redis::config::url::Deployment;
 use crate::backend::redis::hash_slot::slot_of;
 #[cfg(test)]
@@ -59,6 +60,7 @@ impl Topology {
                 credentials: credentials.clone(),
                 database,
                 tls: tls.transpose()?,
+                only_resp2: config.protocol == RedisProtocol::Resp2,
             })
         };
         let connector = match &target.deployment {

@@ -3,6 +3,8 @@
 pub mod address;
 pub mod credentials;
 pub mod namespace;
+pub mod place;
+pub mod protocol;
 mod settings;
 pub mod tls;
 pub mod url;
@@ -13,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::credentials::Credentials;
+use self::protocol::RedisProtocol;
 use self::tls::{Pem, TlsSettings};
 use self::url::{Deployment, RedisUrl};
 use crate::error::{GreenticError, SessionResult, invalid_input};
@@ -87,6 +90,8 @@ pub struct RedisConfig {
     /// first timeout of a slot can be found that another process has set a short time before.
     /// docs/topologies.md says what it costs.
     pub due_coverage: Option<Duration>,
+    /// The version of the protocol. Default: RESP3, or RESP2 where that is refused.
+    pub protocol: RedisProtocol,
     pub(crate) watch: Watch,
 }
 
@@ -107,6 +112,7 @@ impl RedisConfig {
     /// | deployment | URL |
     /// |---|---|
     /// | one server | `redis://[user:password@]host[:port][/database]` |
+    /// | one server, through a Unix socket | `redis+unix://[user:password@]/path[?db=database]` |
     /// | the master that sentinels name | `redis-sentinel://[user:password@]host[:port],.../master-name[/database]` |
     /// | a cluster, by some of its nodes | `redis-cluster://[user:password@]host[:port],...` |
     ///
@@ -146,6 +152,7 @@ impl RedisConfig {
             min_replicas_timeout: Duration::from_secs(1),
             pointer_sweep: Some(DEFAULT_POINTER_SWEEP),
             due_coverage: Some(DEFAULT_DUE_COVERAGE),
+            protocol: RedisProtocol::default(),
             watch: Watch::default(),
         };
         let of_url = url.parameters.iter();
@@ -262,6 +269,13 @@ impl RedisConfig {
         self
     }
 
+    /// Sets [`RedisConfig::protocol`].
+    #[must_use]
+    pub const fn protocol(mut self, protocol: RedisProtocol) -> Self {
+        self.protocol = protocol;
+        self
+    }
+
     /// Tells `observer` what the store does (C39). Default: nobody.
     #[must_use]
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
@@ -337,9 +351,14 @@ impl fmt::Display for RedisConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let target = &self.target;
         fmt::Display::fmt(&target.deployment.display(target.uses_tls), f)?;
+        let mark = if target.deployment.has_query() {
+            '&'
+        } else {
+            '?'
+        };
         match self.namespace.as_str() {
             namespace::DEFAULT => Ok(()),
-            other => write!(f, "?namespace={}", url::encoded(other)),
+            other => write!(f, "{mark}namespace={}", url::encoded(other)),
         }
     }
 }
@@ -359,6 +378,7 @@ impl fmt::Debug for RedisConfig {
             .field("min_replicas_timeout", &self.min_replicas_timeout)
             .field("pointer_sweep", &self.pointer_sweep)
             .field("due_coverage", &self.due_coverage)
+            .field("protocol", &self.protocol)
             .field("observer", &self.watch)
             .finish_non_exhaustive()
     }

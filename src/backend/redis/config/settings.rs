@@ -1,6 +1,7 @@
 //! The settings of a Redis store by name.
 
 use super::RedisConfig;
+use super::protocol::RedisProtocol;
 use super::tls::Pem;
 use crate::options::StoreOptions;
 use crate::secret::Secret;
@@ -38,6 +39,10 @@ impl Settings for RedisConfig {
         }),
         Setting("due_coverage", |config, value| {
             time_or_off(value, &mut config.due_coverage)
+        }),
+        Setting("protocol", |config, value| {
+            config.protocol = RedisProtocol::of_number(value).ok_or(MustBe("2 or 3"))?;
+            Ok(())
         }),
         Setting("tls_ca", |config, value| {
             file(value, &mut config.target.tls.authority)

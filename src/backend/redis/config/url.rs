@@ -9,17 +9,19 @@ use url::{Host, Url};
 
 use super::address::Address;
 use super::credentials::Credentials;
+use super::place::Place;
 use crate::error::{SessionResult, invalid_input};
 use crate::secret::Secret;
 
 /// What would end a part of a URL, or would be read as something else.
-const RESERVED: &AsciiSet = &CONTROLS
+const RESERVED: &AsciiSet = &RESERVED_IN_PATHS.add(b'/');
+/// The same in a path.
+const RESERVED_IN_PATHS: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'#')
     .add(b'%')
     .add(b'&')
     .add(b'+')
-    .add(b'/')
     .add(b'?')
     .add(b'@');
 
@@ -41,7 +43,7 @@ pub struct RedisUrl {
 #[derive(Clone, PartialEq, Eq)]
 pub enum Deployment {
     /// One server.
-    Single { server: Address, database: i64 },
+    Single { server: Place, database: i64 },
     /// The master that the sentinels name.
     Sentinel {
         sentinels: Vec<Address>,
@@ -64,6 +66,7 @@ pub(crate) fn without_credentials(url: &str) -> String {
 #[derive(Clone, Copy)]
 enum Scheme {
     Single,
+    Socket,
     Sentinel,
     Cluster,
 }
@@ -73,6 +76,7 @@ impl Scheme {
     fn parse(scheme: &str) -> Option<(Self, bool)> {
         Some(match scheme.to_ascii_lowercase().as_str() {
             "redis" => (Self::Single, false),
+            "redis+unix" => (Self::Socket, false),
             "rediss" => (Self::Single, true),
             "redis-sentinel" => (Self::Sentinel, false),
             "rediss-sentinel" => (Self::Sentinel, true),
@@ -86,6 +90,7 @@ impl Scheme {
     const fn syntax(self) -> &'static str {
         match self {
             Self::Single => "redis://[user:password@]host[:port][/database][?parameters]",
+            Self::Socket => "redis+unix://[user:password@]/path[?db=database][&parameters]",
             Self::Sentinel => {
                 "redis-sentinel://[user:password@]host[:port],.../master-name[/database]\
                  [?parameters]"
@@ -97,7 +102,7 @@ impl Scheme {
     const fn default_port(self) -> u16 {
         match self {
             Self::Sentinel => 26379,
-            Self::Single | Self::Cluster => 6379,
+            Self::Single | Self::Socket | Self::Cluster => 6379,
         }
     }
 
@@ -105,7 +110,7 @@ impl Scheme {
         match self {
             Self::Single => match addresses.pop() {
                 Some(server) if addresses.is_empty() => Ok(Deployment::Single {
-                    server,
+                    server: server.into(),
                     database: database(path)?,
                 }),
                 _ => Err(invalid_input(
@@ -113,6 +118,12 @@ impl Scheme {
                      redis-cluster://",
                 )),
             },
+            // Its host is not in the URL.
+            Self::Socket if path.is_empty() => Err(wrong(self, "it has no path")),
+            Self::Socket => Ok(Deployment::Single {
+                server: Place::Socket(format!("/{}", decode(path)?)),
+                database: 0,
+            }),
             Self::Sentinel => {
                 let (master, rest) = path.split_once('/').unwrap_or((path, ""));
                 if master.is_empty() {
@@ -147,6 +158,11 @@ impl RedisUrl {
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, tail) = rest.split_at(end);
         let (login, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
+        let hosts = match scheme {
+            Scheme::Socket if hosts.is_empty() => "localhost",
+            Scheme::Socket => return Err(wrong(scheme, "a socket has no host")),
+            _ => hosts,
+        };
         let mut urls = Vec::new();
         for host in hosts.split(',') {
             // The URL parser takes one host, so each host gets a URL of its own.
@@ -165,19 +181,31 @@ impl RedisUrl {
         }
         let addresses = urls.iter().map(|url| address(scheme, url));
         let addresses = addresses.collect::<SessionResult<_>>()?;
-        let pairs = first.query_pairs();
+        let mut deployment = scheme.deployment(addresses, first.path().trim_matches('/'))?;
+        let mut parameters = Vec::new();
+        for (name, value) in first.query_pairs() {
+            match (&mut deployment, scheme, &*name) {
+                (Deployment::Single { database: db, .. }, Scheme::Socket, "db") => {
+                    *db = database(&value)?;
+                }
+                _ => parameters.push((name.into_owned(), value.into_owned())),
+            }
+        }
         Ok(Self {
-            deployment: scheme.deployment(addresses, first.path().trim_matches('/'))?,
+            deployment,
             credentials: credentials(first)?,
             uses_tls,
-            parameters: pairs
-                .map(|(name, value)| (name.into_owned(), value.into_owned()))
-                .collect(),
+            parameters,
         })
     }
 }
 
 impl Deployment {
+    /// Whether its URL has a parameter: the database of a Unix socket.
+    pub const fn has_query(&self) -> bool {
+        matches!(self, Self::Single { server: Place::Socket(_), database } if *database != 0)
+    }
+
     /// The deployment as a URL without user and password.
     pub const fn display(&self, uses_tls: bool) -> DisplayUrl<'_> {
         DisplayUrl {
@@ -197,6 +225,20 @@ impl fmt::Display for DisplayUrl<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let s = if self.uses_tls { "s" } else { "" };
         match self.deployment {
+            Deployment::Single {
+                server: Place::Socket(path),
+                database,
+            } => {
+                write!(
+                    f,
+                    "redis+unix://{}",
+                    utf8_percent_encode(path, RESERVED_IN_PATHS)
+                )?;
+                match database {
+                    0 => Ok(()),
+                    database => write!(f, "?db={database}"),
+                }
+            }
             Deployment::Single { server, database } => write!(f, "redis{s}://{server}/{database}"),
             Deployment::Sentinel {
                 sentinels,
@@ -225,8 +267,9 @@ fn joined(addresses: &[Address]) -> String {
 /// The message does not repeat the scheme: in `user:password@host` that is the user (C18).
 fn not_a_url() -> greentic_types::GreenticError {
     invalid_input(format!(
-        "not a Redis URL: use {}, {} or {} (rediss for TLS)",
+        "not a Redis URL: use {}, {}, {} or {} (rediss for TLS)",
         Scheme::Single.syntax(),
+        Scheme::Socket.syntax(),
         Scheme::Sentinel.syntax(),
         Scheme::Cluster.syntax()
     ))

@@ -10,6 +10,7 @@ use greentic_types::{ErrorCode, GreenticError};
 use redis::{ErrorKind, ProtocolVersion, RedisError};
 
 use crate::backend::redis::config::address::Address;
+use crate::backend::redis::config::place::Place;
 
 /// The reason why an attempt failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,8 +19,10 @@ pub enum Failure {
     Unreachable(String),
     /// The server refuses the connection. Only an operator can change that.
     Denied(String),
-    /// The server does not support RESP3.
+    /// The server, or a proxy before it, refuses RESP3.
     NoResp3,
+    /// The connection was closed while RESP3 was asked for: a proxy may not know the command.
+    HungUp(String),
     /// The server refused the call before it did anything, with this code. That may pass.
     Retryable(&'static str),
     /// MOVED: another node of the cluster serves the slot.
@@ -70,14 +73,15 @@ const RETRYABLE_CODES: [&str; 7] = [
 impl Failure {
     /// Classifies an error of the login on a new connection.
     pub fn of_opening(
-        address: &Address,
+        place: &Place,
         database: i64,
         protocol: ProtocolVersion,
         error: &RedisError,
     ) -> Self {
         let detail = error.detail().unwrap_or_default();
-        let denied = |reason: &str| Self::Denied(format!("{address} {reason}"));
-        let unreachable = |reason: &str| Self::Unreachable(format!("{address} {reason}"));
+        let is_resp3 = protocol == ProtocolVersion::RESP3;
+        let denied = |reason: &str| Self::Denied(format!("{place} {reason}"));
+        let unreachable = |reason: &str| Self::Unreachable(format!("{place} {reason}"));
         match (error.kind(), code_of(error)) {
             (ErrorKind::RESP3NotSupported, _) | (_, "NOPROTO") => Self::NoResp3,
             (ErrorKind::AuthenticationFailed, _) | (_, "WRONGPASS") => {
@@ -86,6 +90,9 @@ impl Failure {
             (_, "NOAUTH") => denied("requires a password"),
             (_, "DENIED") => denied("is in protected mode"),
             (_, "NOPERM") => denied("does not permit the user to connect"),
+            (ErrorKind::Io, _) if is_resp3 => {
+                Self::HungUp(format!("{place} closed the connection: {}", io_text(error)))
+            }
             (ErrorKind::Io, _) => {
                 unreachable(&format!("closed the connection: {}", io_text(error)))
             }
@@ -93,11 +100,10 @@ impl Failure {
             _ if detail.contains("max number of clients") => {
                 unreachable("has no room for another connection")
             }
-            _ if protocol == ProtocolVersion::RESP3 && detail.starts_with("unknown command") => {
-                Self::NoResp3
-            }
             _ if detail.contains("DB index") => denied(&format!("has no database {database}")),
             (_, code) if RETRYABLE_CODES.contains(&code) => unreachable(&format!("answers {code}")),
+            // Proxies refuse HELLO in words of their own. With RESP2 they say what else is wrong.
+            _ if is_resp3 => Self::NoResp3,
             (_, code) => denied(&format!("refuses the connection: {code}")),
         }
     }
@@ -162,12 +168,17 @@ impl Failure {
 
     /// Whether the failure persists until an operator acts.
     pub const fn is_lasting(&self) -> bool {
-        !matches!(self, Self::Unreachable(_) | Self::Retryable(_))
+        !matches!(
+            self,
+            Self::Unreachable(_) | Self::HungUp(_) | Self::Retryable(_)
+        )
     }
 
     pub fn into_error(self) -> GreenticError {
         let (code, message) = match self {
-            Self::Unreachable(reason) | Self::Denied(reason) => (ErrorCode::Unavailable, reason),
+            Self::Unreachable(reason) | Self::Denied(reason) | Self::HungUp(reason) => {
+                (ErrorCode::Unavailable, reason)
+            }
             Self::Retryable(code) => (
                 ErrorCode::Unavailable,
                 format!("the server temporarily refuses the call: {code}"),
@@ -402,6 +413,36 @@ mod tests {
     }
 
     #[test]
+    fn every_refusal_of_resp3_leads_to_resp2() {
+        let server = Address::new("localhost", 6379).into();
+        let opening = |line, protocol| Failure::of_opening(&server, 0, protocol, &answer(line));
+        for line in [
+            "ERR unknown command 'HELLO', with args beginning with: '3'",
+            "ERR unknown command `HELLO`",
+            "unsupported command 'HELLO'",
+            "NOPROTO unsupported protocol version",
+            "ERR Invalid request",
+        ] {
+            assert_eq!(
+                opening(line, ProtocolVersion::RESP3),
+                Failure::NoResp3,
+                "{line}"
+            );
+        }
+        for line in [
+            "WRONGPASS invalid",
+            "NOAUTH",
+            "NOPERM",
+            "ERR DB index is out of range",
+        ] {
+            let refused = opening(line, ProtocolVersion::RESP3);
+            assert!(matches!(refused, Failure::Denied(_)), "{line}: {refused:?}");
+        }
+        let refused = opening("ERR Invalid request", ProtocolVersion::RESP2);
+        assert!(matches!(refused, Failure::Denied(_)), "{refused:?}");
+    }
+
+    #[test]
     fn c18_errors_repeat_no_text_of_the_server() {
         let lines = [
             "ERR unknown command 'HELLO', with args beginning with: '3' 'AUTH' 'me' 's3cret'",
@@ -409,7 +450,7 @@ mod tests {
             "s3cret s3cret",
             "ERR user_script:12: s3cret",
         ];
-        let server = Address::new("localhost", 6379);
+        let server = Address::new("localhost", 6379).into();
         for line in lines {
             let error = answer(line);
             let call = Failure::of_call(&error).into_error();

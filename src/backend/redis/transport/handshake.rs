@@ -1,7 +1,7 @@
 //! What a server answers on a new connection: its kind and role, its time, and what identifies the
 //! connection.
 
-use redis::{FromRedisValue, Value};
+use redis::{FromRedisValue, ProtocolVersion, Value};
 
 use super::connection::Connection;
 use super::connection_id::ConnectionId;
@@ -38,9 +38,14 @@ pub struct Handshake {
 impl Handshake {
     /// Asks all in one round trip. The answer is empty if that fails: a lost connection fails its
     /// first call anyway.
-    pub async fn request(connection: &Connection) -> Self {
+    ///
+    /// With RESP2 the id alone is asked for: a proxy that does not know HELLO may hang up again.
+    pub async fn request(connection: &Connection, protocol: ProtocolVersion) -> Self {
         let mut commands = redis::pipe();
-        commands.cmd("HELLO");
+        match protocol {
+            ProtocolVersion::RESP2 => commands.cmd("CLIENT").arg("ID"),
+            _ => commands.cmd("HELLO"),
+        };
         commands.cmd("TIME");
         commands.cmd("INFO").arg("server");
         // Whether the user may run it.
@@ -59,8 +64,13 @@ impl Handshake {
 
     fn parse(answers: Vec<Value>) -> Option<Self> {
         let [hello, time, server, kill] = <[Value; 4]>::try_from(answers).ok()?;
-        let client = field(&hello, "id").cloned();
-        let client = client.and_then(|id| i64::from_redis_value(id).ok());
+        let client = match &hello {
+            Value::Int(id) => Some(*id),
+            hello => {
+                let id = field(hello, "id").cloned();
+                id.and_then(|id| i64::from_redis_value(id).ok())
+            }
+        };
         let process = info::run_id(&server).filter(|_| matches!(kill, Value::Int(_)));
         Some(Self {
             hello: ServerHello::parse(&hello),
@@ -144,10 +154,16 @@ mod tests {
     fn c14_a_connection_is_identified_if_it_can_be_closed() {
         let parse = |kill: Value, server: Value| {
             let time = Value::Array(vec![text("5"), text("7")]);
-            let answers = vec![Value::Map(hello().to_vec()), time, server, kill];
-            let parsed = Handshake::parse(answers).unwrap();
-            assert_eq!(parsed.time, Some(5_000_007));
-            parsed.id
+            let parse = |first: Value| {
+                let answers = vec![first, time.clone(), server.clone(), kill.clone()];
+                let parsed = Handshake::parse(answers).unwrap();
+                assert_eq!(parsed.time, Some(5_000_007));
+                parsed.id
+            };
+            let id = parse(Value::Map(hello().to_vec()));
+            // With RESP2, the answer to CLIENT ID.
+            assert_eq!(parse(Value::Int(7)), id);
+            id
         };
         let server = || text("# Server\r\nrun_id:abc\r\n");
         let id = ConnectionId {

@@ -135,3 +135,31 @@ fn c18_a_displayed_url_has_no_credentials() {
     let url = "redis://me:hunter2@localhost/1?sentinel_password=hunter2";
     assert_eq!(shown(url), "redis://localhost:6379/1");
 }
+
+#[test]
+fn a_url_of_a_unix_socket_has_a_path() {
+    assert_eq!(
+        shown("redis+unix:///run/redis.sock"),
+        "redis+unix:///run/redis.sock"
+    );
+    assert_eq!(
+        shown("redis+unix://me:pw@/run/my%20redis/r.sock?db=7&namespace=a"),
+        "redis+unix:///run/my%20redis/r.sock?db=7"
+    );
+    let (user, password) = credentials("redis+unix://me:p%40w@/run/redis.sock");
+    assert_eq!(
+        (user.as_deref(), password.as_deref()),
+        (Some("me"), Some("p@w"))
+    );
+    let url = RedisUrl::parse("redis+unix:///s?db=7&connections=3").unwrap();
+    assert_eq!(url.parameters, [("connections".to_owned(), "3".to_owned())]);
+    for wrong in [
+        "redis+unix://",
+        "redis+unix:///",
+        "redis+unix://host/s",
+        "redis+unix:///s?db=x",
+        "rediss+unix:///s",
+    ] {
+        assert_eq!(shown(wrong), "[not a Redis URL]", "{wrong}");
+    }
+}
