@@ -139,7 +139,7 @@ impl Outcome {
         }
     }
 
-    pub(crate) const fn of_waits<T>(waits: &Vec<T>) -> Self {
+    pub(crate) const fn of_waits<T>(waits: &[T]) -> Self {
         match waits.is_empty() {
             false => Self::Ok,
             true => Self::Nothing,

@@ -10,7 +10,7 @@ use greentic_session::observe::{Event, Kind, Metric, Observer};
 use greentic_session::options::StoreOptions;
 use greentic_session::{
     AsyncSessionStore, Blocking, ClaimOptions, ClaimOutcome, Commit, CommitOptions, MessageId,
-    ParkOptions, ReplyScope, SessionBackendConfig, SessionData, SessionKey, SessionStore,
+    ParkOptions, ReplyScope, SessionBackendConfig, SessionData, SessionKey,
     create_async_session_store, create_session_store,
 };
 use greentic_types::{EnvId, FlowId, SessionCursor, TenantCtx, TenantId, UserId};
@@ -86,18 +86,14 @@ impl Caller {
 
 /// The configurations that need no server.
 fn configs() -> Vec<(SessionBackendConfig, Option<tempfile::TempDir>)> {
-    let memory = (SessionBackendConfig::InMemory, None);
+    let mut configs = vec![(SessionBackendConfig::InMemory, None)];
     #[cfg(feature = "durable")]
     {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("s.redb");
-        return vec![
-            memory,
-            (SessionBackendConfig::Durable { path }, Some(directory)),
-        ];
+        configs.push((SessionBackendConfig::Durable { path }, Some(directory)));
     }
-    #[cfg(not(feature = "durable"))]
-    vec![memory]
+    configs
 }
 
 #[test]

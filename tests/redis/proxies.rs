@@ -8,8 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use greentic_session::{
-    Blocking, ClaimOptions, ClaimOutcome, Commit, ErrorCode, MessageId, ParkOptions, RedisConfig,
-    RedisSessionStore,
+    Blocking, ClaimOptions, ClaimOutcome, Commit, CommitOptions, ErrorCode, MessageId, ParkOptions,
+    RedisConfig, RedisSessionStore,
 };
 use greentic_session_testkit::{RedisServer, own_servers, require};
 
@@ -37,7 +37,8 @@ fn converse(url: &str) {
     let ClaimOutcome::Claimed(turn) = claimed else {
         panic!("not claimed: {claimed:?}");
     };
-    store.commit(&turn.token, Commit::Finish).unwrap();
+    let committed = store.commit(&turn.token, Commit::Finish, CommitOptions::new());
+    let _ = committed.unwrap();
     assert!(store.get(&key("wait")).unwrap().is_none());
 }
 

@@ -43,7 +43,9 @@ fn value(name: &str, number: u8) -> String {
         "max_messages" | "max_waits" | "max_batch" | "max_queued" | "connections"
         | "min_replicas" => number.to_string(),
         "find_by_user" => ["waits-only", "waits-and-created"][usize::from(number % 2)].to_owned(),
-        "compact_on_open" | "check_on_open" | "quick_repair" => (number % 2 == 0).to_string(),
+        "compact_on_open" | "check_on_open" | "quick_repair" => {
+            number.is_multiple_of(2).to_string()
+        }
         "protocol" => (number % 2 + 2).to_string(),
         "namespace" | "username" | "password" | "sentinel_username" | "sentinel_password" => {
             format!("x{number}")
