@@ -155,7 +155,7 @@ impl<B: Backend> AsyncSessionStore for B {
     }
 
     async fn waits(&self, ctx: &TenantCtx, user: &UserId) -> SessionResult<Vec<SessionKey>> {
-        told!(self, Waits, Place::of(ctx), of_waits, async {
+        told!(self, Waits, Place::of(ctx), of_list, async {
             match Owner::of_lookup(ctx, user)? {
                 Some(owner) => Backend::waits(self, &owner).await,
                 None => Ok(Vec::new()),
@@ -442,7 +442,7 @@ impl<B: Backend> SessionStore for B {
         ctx: &TenantCtx,
         user_id: &UserId,
     ) -> SessionResult<Vec<SessionKey>> {
-        told!(self, Waits, Place::of(ctx), of_waits, || {
+        told!(self, Waits, Place::of(ctx), of_list, || {
             match Owner::of_lookup(ctx, user_id)? {
                 Some(owner) => wait_for(Backend::waits(self, &owner)),
                 None => Ok(Vec::new()),

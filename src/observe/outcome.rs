@@ -1,5 +1,7 @@
 //! How a call ended.
 
+use std::ops::Deref;
+
 use greentic_types::{ErrorCode, GreenticError};
 
 use crate::admin::{ImportOutcome, RevokeOutcome};
@@ -139,8 +141,8 @@ impl Outcome {
         }
     }
 
-    pub(crate) const fn of_waits<T>(waits: &[T]) -> Self {
-        match waits.is_empty() {
+    pub(crate) fn of_list<T>(list: &impl Deref<Target = [T]>) -> Self {
+        match list.is_empty() {
             false => Self::Ok,
             true => Self::Nothing,
         }
@@ -177,11 +179,11 @@ impl Outcome {
         }
     }
 
-    pub(crate) const fn of_due(page: &DuePage) -> Self {
-        Self::of_waits(&page.turns)
+    pub(crate) fn of_due(page: &DuePage) -> Self {
+        Self::of_list(&page.turns)
     }
 
-    pub(crate) const fn of_revoke(outcome: &RevokeOutcome) -> Self {
+    pub(crate) fn of_revoke(outcome: &RevokeOutcome) -> Self {
         match outcome {
             RevokeOutcome::Revoked { .. } => Self::Ok,
             RevokeOutcome::NotClaimed => Self::Nothing,
