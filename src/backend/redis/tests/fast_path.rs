@@ -285,6 +285,13 @@ impl Dice {
         }
     }
 
+    /// A park, and a clear of its scope.
+    fn cleared(&mut self) -> [Step; 2] {
+        let park = self.park();
+        let clear = clear(&park[0], &park[2], "");
+        [Step::Script("ops/park", park.to_vec()), clear]
+    }
+
     fn steps(&mut self) -> Vec<Step> {
         let mut steps = Vec::new();
         for _ in 0..=self.below(19) {
@@ -442,6 +449,9 @@ fn a_fast_path_does_what_the_full_path_does() {
     let (mut lab, mut dice) = (Lab::start(), Dice(0x5EED));
     for _ in 0..100 {
         lab.compare(&dice.steps()).unwrap();
+    }
+    for _ in 0..20 {
+        lab.compare(&dice.cleared()).unwrap();
     }
     for _ in 0..60 {
         lab.compare(&dice.start()).unwrap();
