@@ -44,11 +44,31 @@ const KINDS: [&str; 9] = [
 const DUMP: &str = "local all = {} for _, key in ipairs(redis.call('KEYS', '*')) do \
     table.insert(all, {key, redis.call('DUMP', key), redis.call('PEXPIRETIME', key)}) end return all";
 
+// Everything that is stored, as arguments of `RESTORE`. Values are in hexadecimal, because they are bytes.
+const SAVE: &str = "local all = {} for _, key in ipairs(redis.call('KEYS', '*')) do \
+    local value = redis.call('DUMP', key):gsub('.', function(byte) return string.format('%02x', string.byte(byte)) end) \
+    table.insert(all, key) table.insert(all, tostring(math.max(redis.call('PEXPIRETIME', key), 0))) \
+    table.insert(all, value) end return all";
+
+const RESTORE: &str = "redis.call('FLUSHALL') for i = 1, #ARGV, 3 do \
+    local value = ARGV[i + 2]:gsub('..', function(byte) return string.char(tonumber(byte, 16)) end) \
+    redis.call('RESTORE', ARGV[i], ARGV[i + 1], value, 'ABSTTL') end";
+
+/// What is stored before an operation, and what a check finds in it.
+struct Start {
+    /// The arguments of [`RESTORE`], for each node.
+    saved: Vec<Vec<String>>,
+    dump: Vec<String>,
+    findings: BTreeSet<String>,
+}
+
 struct Lab {
     _servers: Box<dyn Any>,
     /// The servers that have keys.
     nodes: Vec<RefCell<RespClient>>,
     texts: BTreeMap<&'static str, String>,
+    /// The digests by which the servers know the scripts.
+    digests: BTreeMap<&'static str, String>,
     /// What the names of keys begin with.
     base: &'static str,
     /// The TTL of sessions; empty for none.
@@ -80,14 +100,19 @@ impl Lab {
             let port = port.parse().unwrap();
             RefCell::new(RespClient::connect(&Endpoint::local(port)).unwrap())
         };
-        Self {
+        let mut lab = Self {
             _servers: servers,
             nodes: addresses.iter().map(connect).collect(),
             texts: texts.collect(),
+            digests: BTreeMap::new(),
             base,
             ttl: "",
             pointer_ends: "0".to_owned(),
-        }
+        };
+        let load = |text: &String| lab.everywhere(&["SCRIPT", "LOAD", text])[0].text();
+        let digests = lab.texts.iter().map(|(path, text)| (*path, load(text)));
+        lab.digests = digests.collect();
+        lab
     }
 
     fn is_cluster(&self) -> bool {
@@ -125,7 +150,7 @@ impl Lab {
 
     fn run_on_keys(&self, keys: &[&str], path: &str, args: &[&str]) -> Reply {
         let count = keys.len().to_string();
-        let head = [&["EVAL", self.texts[path].as_str(), &count], keys].concat();
+        let head = [&["EVALSHA", self.digests[path].as_str(), &count], keys].concat();
         let writes = ALL.iter().any(|entry| entry.path == path && entry.writes);
         // A script that writes has a write deadline as its last argument.
         let deadline: &[&str] = if writes { &["9000000000000000"] } else { &[] };
@@ -450,6 +475,29 @@ impl Lab {
         let mut all: Vec<_> = keys.map(|key| format!("{key:?}")).collect();
         all.sort();
         all
+    }
+
+    /// What `prepare` stores.
+    fn start(&self, prepare: impl FnOnce(&Self)) -> Start {
+        prepare(self);
+        let saved = self.everywhere(&["EVAL", SAVE, "0"]);
+        let mut start = Start {
+            saved: saved.iter().map(Reply::texts).collect(),
+            dump: Vec::new(),
+            findings: BTreeSet::new(),
+        };
+        self.restore(&start);
+        start.dump = self.dump();
+        start.findings = self.findings();
+        start
+    }
+
+    fn restore(&self, start: &Start) {
+        for (node, saved) in self.nodes.iter().zip(&start.saved) {
+            let saved = saved.iter().map(String::as_str);
+            let words: Vec<_> = ["EVAL", RESTORE, "0"].into_iter().chain(saved).collect();
+            let _ = node.borrow_mut().command(&words).unwrap().accepted();
+        }
     }
 
     /// Compares all that is stored, and repairs it if asked to.
@@ -934,18 +982,17 @@ const CLUSTER: &[Table] = &[
     in_steps(Lab::fill_untimed),
 ];
 
-/// Runs an operation on what `prepare` has stored, while the user may not run a command, if one is
-/// given. It does everything or nothing, and leaves no new finding. Returns its answer.
+/// Runs an operation on a start, while the user may not run a command, if one is given. It does
+/// everything or nothing, and leaves no new finding. Returns its answer.
 fn check(
     lab: &Lab,
-    prepare: impl Fn(&Lab),
+    start: &Start,
     (name, operation): Operation,
     is_in_steps: bool,
     refused: Option<&str>,
     case: &str,
 ) -> Reply {
-    prepare(lab);
-    let (before, known) = (lab.dump(), lab.findings());
+    lab.restore(start);
     let permit = |sign: &str| {
         if let Some(command) = refused {
             let rule = format!("{sign}{}", command.to_lowercase());
@@ -958,10 +1005,10 @@ fn check(
     let answer = operation(lab);
     permit("+");
     if is_refused(&answer) && !is_in_steps {
-        assert_eq!(lab.dump(), before, "{name}, {case}: {answer:?}");
+        assert_eq!(lab.dump(), start.dump, "{name}, {case}: {answer:?}");
     }
     let found = lab.findings();
-    let mut new: Vec<_> = found.difference(&known).collect();
+    let mut new: Vec<_> = found.difference(&start.findings).collect();
     if is_in_steps {
         // The strings of 1.2 are erased behind their sessions.
         new.retain(|finding| !finding.starts_with("DANGLING waits "));
@@ -974,21 +1021,14 @@ fn check(
 fn refuse_each_command(lab: &Lab, tables: &[Table]) {
     let mut all = BTreeSet::new();
     for table in tables {
-        let mut refused = 0;
+        let (start, mut refused) = (lab.start(table.fill), 0);
         for operation in table.operations {
             let run = |command, case: &str| {
-                check(
-                    lab,
-                    table.fill,
-                    *operation,
-                    table.is_in_steps,
-                    command,
-                    case,
-                )
+                check(lab, &start, *operation, table.is_in_steps, command, case)
             };
             let answer = run(None, "no refusal");
             assert!(!is_refused(&answer), "{}: {answer:?}", operation.0);
-            (table.fill)(lab);
+            lab.restore(&start);
             let commands = lab.commands_of(operation.1);
             for command in &commands {
                 let answer = run(Some(command), &format!("without {command}"));
@@ -1082,27 +1122,27 @@ fn damages(lab: &Lab, name: &str) -> Vec<Vec<String>> {
 /// Damages each key of these kinds in turn.
 fn damage_each_key(lab: &Lab, tables: &[Table], kinds: &[&str]) {
     for table in tables {
-        let fill = table.fill;
-        fill(lab);
+        let start = lab.start(table.fill);
         let names = lab.names().into_iter();
         let names = names.filter(|name| kinds.iter().any(|kind| name.contains(kind)));
         for name in names.filter(|name| !name.ends_with("twice")) {
-            fill(lab);
-            for number in 0..=damages(lab, &name).len() {
-                let prepare = |lab: &Lab| {
-                    fill(lab);
-                    if let Some(words) = damages(lab, &name).get(number) {
+            lab.restore(&start);
+            let damages = damages(lab, &name);
+            for number in 0..=damages.len() {
+                let damaged = lab.start(|lab| {
+                    lab.restore(&start);
+                    if let Some(words) = damages.get(number) {
                         let words: Vec<_> = words.iter().map(String::as_str).collect();
                         let _ = lab.command(&words).accepted();
                     } else {
                         let _ = lab.command(&["DEL", &name]).accepted();
                         let _ = lab.command(&["RPUSH", &name, "x"]).accepted();
                     }
-                };
+                });
                 let case = format!("damage {number} of {name}");
                 for operation in table.operations {
                     let steps = table.is_in_steps;
-                    let _answer = check(lab, prepare, *operation, steps, None, &case);
+                    let _answer = check(lab, &damaged, *operation, steps, None, &case);
                 }
             }
         }
