@@ -10,9 +10,7 @@ use super::ensure::{CaseResult, Failure, ensure_eq};
 use super::store::Store;
 use super::subject::Subject;
 use super::test_user::TestUser;
-#[cfg(doc)]
-use super::time::Time;
-use super::time::{LONG, TICK};
+use super::time::{LONG, TICK, soon};
 use crate::admin::{ScanFilter, SessionInfo};
 use crate::async_store::AsyncSessionStore;
 use crate::claim::Turn;
@@ -140,6 +138,16 @@ impl TestEnv {
             Some(turn) => Ok(turn),
             None => self.due_now(lease),
         }
+    }
+
+    /// Claims the turn that a release in the background makes due.
+    pub fn due_soon(&self, lease: Duration) -> CaseResult<Turn> {
+        let (options, mut due) = (DueOptions::new(lease).limit(1), None);
+        soon(|| {
+            due = self.store.claim_due(&options)?.turns.pop();
+            Ok(due.is_some())
+        })?;
+        due.ok_or_else(|| Failure::new("nothing is due"))
     }
 
     /// Claims one turn that is due now.

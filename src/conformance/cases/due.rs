@@ -229,7 +229,7 @@ pub fn c33_a_turn_that_is_given_back_is_due_at_once(env: &TestEnv) -> CaseResult
     let dropped = env.due_after(Duration::ZERO, LONG)?;
     ensure_eq(dropped.attempt, 3)?;
     env.async_store()?.release_dropped(&dropped.token);
-    let last = env.due_after(TICK, LONG)?;
+    let last = env.due_soon(LONG)?;
     ensure_eq(last.attempt, 4)?;
     for lost in [released, revoked, dropped] {
         ensure_claim_lost(env.store.commit(&lost.token, Commit::Finish))?;
@@ -332,7 +332,7 @@ pub fn c33_a_claim_that_is_given_up_is_due_again(env: &TestEnv) -> CaseResult {
                 store.release_dropped(&turn.token);
             }
         }
-        let turn = env.due_after(TICK, LONG)?;
+        let turn = env.due_soon(LONG)?;
         env.store.release(&turn.token)?;
     }
     Ok(())

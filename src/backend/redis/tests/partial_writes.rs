@@ -41,14 +41,23 @@ const KINDS: [&str; 9] = [
     "waits:scope",
 ];
 
-const DUMP: &str = "local all = {} for _, key in ipairs(redis.call('KEYS', '*')) do \
-    table.insert(all, {key, redis.call('DUMP', key), redis.call('PEXPIRETIME', key)}) end return all";
+// Everything that is stored, with its expiry. Equal hashes can have their fields in another order.
+const DUMP: &str = "local function value_of(key) \
+    if redis.call('TYPE', key).ok ~= 'hash' then return redis.call('DUMP', key) end \
+    local fields, all = {}, redis.call('HGETALL', key) \
+    for i = 1, #all, 2 do table.insert(fields, all[i] .. ' ' .. all[i + 1]) end \
+    table.sort(fields) return table.concat(fields, '\\n') end \
+    local all = {} for _, key in ipairs(redis.call('KEYS', '*')) do \
+    table.insert(all, {key, value_of(key), redis.call('PEXPIRETIME', key)}) end return all";
 
 // Everything that is stored, as arguments of `RESTORE`. Values are in hexadecimal, because they are bytes.
-const SAVE: &str = "local all = {} for _, key in ipairs(redis.call('KEYS', '*')) do \
+// What would expire while the cases of a table run gets an hour more.
+const SAVE: &str = "local all, now = {}, redis.call('TIME')[1] * 1000 for _, key in ipairs(redis.call('KEYS', '*')) do \
     local value = redis.call('DUMP', key):gsub('.', function(byte) return string.format('%02x', string.byte(byte)) end) \
-    table.insert(all, key) table.insert(all, tostring(math.max(redis.call('PEXPIRETIME', key), 0))) \
-    table.insert(all, value) end return all";
+    local expiry = math.max(redis.call('PEXPIRETIME', key), 0) \
+    if expiry > 0 and expiry < now + 600000 then expiry = expiry + 3600000 end \
+    table.insert(all, key) table.insert(all, string.format('%.0f', expiry)) table.insert(all, value) \
+    end return all";
 
 const RESTORE: &str = "redis.call('FLUSHALL') for i = 1, #ARGV, 3 do \
     local value = ARGV[i + 2]:gsub('..', function(byte) return string.char(tonumber(byte, 16)) end) \

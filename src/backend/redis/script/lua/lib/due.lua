@@ -29,8 +29,9 @@ local function due_at(head)
   return math.min(at, head.deadline)
 end
 
+-- On a Cluster the owner is that of the call: the owner in a damaged record can be in another slot.
 local function member_of(head)
-  return head.owner .. ' ' .. head.key
+  return (KEYS[2] and string.match(base, '{(.*)}:$') or head.owner) .. ' ' .. head.key
 end
 
 -- The owner of a member, the key of its session, and how the names of the owner's keys begin.
