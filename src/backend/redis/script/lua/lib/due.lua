@@ -29,9 +29,12 @@ local function due_at(head)
   return math.min(at, head.deadline)
 end
 
--- On a Cluster the owner is that of the call: the owner in a damaged record can be in another slot.
+-- On a Cluster the owner must be that of the call: the owner in a damaged record can be in another slot.
 local function member_of(head)
-  return (KEYS[2] and string.match(base, '{(.*)}:$') or head.owner) .. ' ' .. head.key
+  if KEYS[2] and not string.find(base, '{' .. head.owner .. '}:', 1, true) then
+    unreadable(name('meta', head.key), 'it names another owner')
+  end
+  return head.owner .. ' ' .. head.key
 end
 
 -- The owner of a member, the key of its session, and how the names of the owner's keys begin.
