@@ -46,7 +46,9 @@ pub(crate) use sessions::{create, remove, update};
 #[cfg(feature = "redis")]
 pub(crate) use start::SHORTEST_STAY;
 pub(crate) use start::Start;
-pub(crate) use timeout::{LONGEST_PAUSE, StoredTimeout};
+#[cfg(feature = "redis")]
+pub(crate) use timeout::LONGEST_PAUSE;
+pub(crate) use timeout::StoredTimeout;
 pub(crate) use wait_list::WaitList;
 pub(crate) use waits::{clear, park};
 

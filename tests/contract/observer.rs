@@ -1,5 +1,6 @@
 //! What an observer is told, and what not (C39).
 
+use std::iter;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -86,14 +87,14 @@ impl Caller {
 
 /// The configurations that need no server.
 fn configs() -> Vec<(SessionBackendConfig, Option<tempfile::TempDir>)> {
-    let mut configs = vec![(SessionBackendConfig::InMemory, None)];
+    let configs = iter::once((SessionBackendConfig::InMemory, None));
     #[cfg(feature = "durable")]
-    {
+    let configs = configs.chain(iter::once_with(|| {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("s.redb");
-        configs.push((SessionBackendConfig::Durable { path }, Some(directory)));
-    }
-    configs
+        (SessionBackendConfig::Durable { path }, Some(directory))
+    }));
+    configs.collect()
 }
 
 #[test]

@@ -238,12 +238,12 @@ impl Suite<'_> {
             Ok(store.release(&turn.token)?)
         };
         let until = Instant::now() + self.bench.effort.per_row;
-        let alone = timed(|| Instant::now() < until, &turn)?;
+        let alone = timed(|| Instant::now() < until, turn)?;
         let people = self.people(waits)?;
         register(store, &people, Some(Timeout::remind(Duration::ZERO)))?;
         let (is_over, handled) = (AtomicBool::new(false), AtomicUsize::new(0));
         let (beside, took) = thread::scope(|threads| {
-            let beside = threads.spawn(|| timed(|| !is_over.load(Ordering::Relaxed), &turn));
+            let beside = threads.spawn(|| timed(|| !is_over.load(Ordering::Relaxed), turn));
             let started = Instant::now();
             let workers: Vec<_> = (0..WORKERS)
                 .map(|_| threads.spawn(|| drain(store, &handled, people.len())))
