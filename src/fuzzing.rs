@@ -3,6 +3,10 @@
 //! Not part of the API: it changes without notice. Each function takes any bytes and panics if a parser
 //! breaks a promise: what it has accepted, it accepts again in the form in which the crate writes it.
 
+use std::sync::Arc;
+
+use greentic_types::{EnvId, TenantId};
+
 use crate::admin::{ExportRecord, ImportMode, ScanCursor};
 use crate::async_store::AsyncSessionStore;
 use crate::blocking::wait_for;
@@ -17,6 +21,7 @@ pub type Target = fn(&[u8]);
 /// All targets, by the names of their files and of the folders of their corpus.
 pub const TARGETS: &[(&str, Target)] = &[
     ("cursor", cursor),
+    ("envelope", envelope),
     ("export_line", export_line),
     ("journal", journal),
     ("record", record),
@@ -68,6 +73,26 @@ pub fn token(bytes: &[u8]) {
         if let Ok(token) = ClaimToken::from_text(&text) {
             assert_eq!(ClaimToken::from_text(&token.to_text()).ok(), Some(token));
         }
+    }
+}
+
+/// The envelope of sealed data. The corpus is sealed with the keyring below; what opens, opens because it was not
+/// changed.
+pub fn envelope(bytes: &[u8]) {
+    const KEYRING: &str = "greentic-session keyring 1; key 0101010101010101 \
+                           0101010101010101010101010101010101010101010101010101010101010101";
+    let Ok(keyring) = crate::vault::Keyring::from_text(KEYRING) else {
+        return;
+    };
+    let encryption = crate::vault::Encryption::new(Arc::new(keyring));
+    let (env, tenant) = (EnvId("fuzz".to_owned()), TenantId("fuzz".to_owned()));
+    let opened = crate::vault::Sealer::new(&encryption).and_then(|sealer| {
+        let fuzz = crate::vault::TenantRef::new(&env, &tenant)?;
+        wait_for(sealer.open(fuzz, "fuzz", bytes))
+    });
+    match opened {
+        Ok(data) => assert_eq!(*data, b"data", "what was not sealed has opened"),
+        Err(error) => assert_eq!(error.code, ErrorCode::Internal, "{error}"),
     }
 }
 

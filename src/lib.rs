@@ -64,6 +64,8 @@
 //! |---|---|
 //! | `durable` | the durable store in one file (`redb:///path`) |
 //! | `redis` | the Redis and Valkey store: one server, sentinels, Cluster, TLS |
+//! | `encryption` | [encryption at rest](vault), for the Redis store and the durable store |
+//! | `encryption-zstd` | compression before encryption |
 //! | `conformance` | the suite that checks the contract on any store |
 //! | `schema` | the JSON Schema of the session data |
 //! | `compat-1-2` | `find_by_user` answers as greentic-session 1.2 for a whole program |
@@ -98,6 +100,8 @@ mod due_loop;
 #[cfg(feature = "durable")]
 pub mod durable;
 mod duration_text;
+#[cfg(feature = "encryption")]
+mod envelope;
 pub mod error;
 mod find_by_user;
 #[cfg(feature = "fuzzing")]
@@ -133,6 +137,8 @@ mod timeout;
 mod timestamp;
 mod token_text;
 mod ttl;
+#[cfg(feature = "encryption")]
+pub mod vault;
 mod worker;
 
 pub use async_store::AsyncSessionStore;
