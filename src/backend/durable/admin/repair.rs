@@ -2,6 +2,8 @@
 //! are the source; all other rows are derived from them. A start claim that cannot be read is removed:
 //! it would end soon by itself. What else cannot be read is left, or set aside.
 
+use std::collections::BTreeSet;
+
 use super::check::{Check, Fault, FaultyRow, count_replies, quarantine_key};
 use crate::admin::{Finding, FindingKind, VerifyMode};
 use crate::backend::durable::format::{
@@ -16,14 +18,14 @@ use crate::owner::Owner;
 use crate::rules::{View, delete_session};
 
 /// Checks each row again, now that no other operation writes, and does to those still at fault what the
-/// mode says.
+/// mode says. An owner whose rows changed is counted once, at the end.
 pub fn repair(
     ledger: &mut DurableLedger<'_, '_>,
     now: Timestamp,
     mode: VerifyMode,
     rows: Vec<FaultyRow>,
 ) -> SessionResult<Vec<Finding>> {
-    let mut findings = Vec::new();
+    let (mut findings, mut owners) = (Vec::new(), BTreeSet::new());
     for row in rows {
         let Some(fault) = fault_of(ledger, &row)? else {
             continue;
@@ -48,12 +50,22 @@ pub fn repair(
             finding.kind = FindingKind::Quarantined;
             finding.repaired = true;
         } else if repairable && mode.repairs() {
-            repair_row(ledger, &row)?;
+            owners.extend(repair_row(ledger, &row)?);
+            findings.push((finding, Some(row)));
+            continue;
+        }
+        findings.push((finding, None));
+    }
+    for owner in &owners {
+        recount(ledger, owner)?;
+    }
+    let result = |(mut finding, row): (Finding, Option<FaultyRow>)| {
+        if let Some(row) = row {
             finding.repaired = fault_of(ledger, &row)?.is_none();
         }
-        findings.push(finding);
-    }
-    Ok(findings)
+        Ok(finding)
+    };
+    findings.into_iter().map(result).collect()
 }
 
 /// Sets a row aside as it is; the data of a session together with its head.
@@ -81,38 +93,40 @@ fn fault_of(ledger: &DurableLedger<'_, '_>, row: &FaultyRow) -> SessionResult<Op
     Ok(value.and_then(|value| Check(ledger).row(row.table, &row.key, &value).err()))
 }
 
-fn repair_row(ledger: &mut DurableLedger<'_, '_>, row: &FaultyRow) -> SessionResult<()> {
+/// Repairs a row. Returns the owner whose rows may have changed in number.
+fn repair_row(ledger: &mut DurableLedger<'_, '_>, row: &FaultyRow) -> SessionResult<Option<Owner>> {
     match row.table {
         Table::Sessions => session(ledger, &row.key),
         Table::Messages => message(ledger, &row.key),
         Table::Starts => start(ledger, &row.key),
-        Table::Owners => recount_of(ledger, &row.key),
-        Table::Meta | Table::Quarantine => Ok(()),
+        Table::Owners => Ok(owner_of(&row.key)),
+        Table::Meta | Table::Quarantine => Ok(None),
         Table::Payloads | Table::Expiry | Table::Due => {
             ledger.remove_row(row.table, row.key.clone());
-            Ok(())
+            Ok(None)
         }
         Table::Routes | Table::Ages => {
             ledger.remove_row(row.table, row.key.clone());
-            recount_of(ledger, &row.key)
+            Ok(owner_of(&row.key))
         }
         Table::Replies => {
             if ledger.get(Table::Ages, &row.key, |_| Ok(()))?.is_none() {
                 ledger.remove_row(row.table, row.key.clone());
             }
-            recount_of(ledger, &row.key)
+            Ok(owner_of(&row.key))
         }
     }
 }
 
-fn session(ledger: &mut DurableLedger<'_, '_>, bytes: &[u8]) -> SessionResult<()> {
+fn session(ledger: &mut DurableLedger<'_, '_>, bytes: &[u8]) -> SessionResult<Option<Owner>> {
     let value = ledger.get(Table::Sessions, bytes, |value| Ok(value.to_vec()))?;
     let head = value.and_then(|value| unseal(bytes, &value).and_then(decode_head).ok());
     let (Some(head), Ok(key)) = (head, decode_session_key(bytes)) else {
-        return Ok(());
+        return Ok(None);
     };
     if ledger.get(Table::Payloads, bytes, |_| Ok(()))?.is_none() {
-        return delete_session(ledger, &key, &head);
+        delete_session(ledger, &key, &head)?;
+        return Ok(None);
     }
     if let Some(deadline) = head.deadline {
         ledger.add_row(
@@ -125,7 +139,7 @@ fn session(ledger: &mut DurableLedger<'_, '_>, bytes: &[u8]) -> SessionResult<()
         ledger.add_row(Table::Due, due_key(at, &key), None);
     }
     let Some(wait) = head.routed_wait() else {
-        return Ok(());
+        return Ok(None);
     };
     // A route that cannot be read counts as missing.
     let routed = route(ledger, &head.owner, &wait.scope).ok().flatten();
@@ -147,30 +161,30 @@ fn session(ledger: &mut DurableLedger<'_, '_>, bytes: &[u8]) -> SessionResult<()
             ledger.write_route(&head.owner, wait, &key);
         }
     }
-    recount(ledger, &head.owner)
+    Ok(Some(head.owner))
 }
 
-fn message(ledger: &mut DurableLedger<'_, '_>, key: &[u8]) -> SessionResult<()> {
+fn message(ledger: &mut DurableLedger<'_, '_>, key: &[u8]) -> SessionResult<Option<Owner>> {
     let value = ledger.get(Table::Messages, key, |value| Ok(value.to_vec()))?;
     let row = value.and_then(|value| unseal(key, &value).and_then(MessageRow::decode).ok());
     let parts = split_owner_key(key).and_then(|(owner, rest)| Ok((owner, decode_digest(rest)?)));
     let (Some(row), Ok((owner, digest))) = (row, parts) else {
-        return Ok(());
+        return Ok(None);
     };
     let age = age_key(&owner, row.age);
     ledger.add_row(Table::Ages, age, Some(&digest.0));
     let expiry = Expiry::Message(owner.clone(), digest).key(row.until);
     ledger.add_row(Table::Expiry, expiry, None);
-    recount(ledger, &owner)
+    Ok(Some(owner))
 }
 
-fn start(ledger: &mut DurableLedger<'_, '_>, key: &[u8]) -> SessionResult<()> {
+fn start(ledger: &mut DurableLedger<'_, '_>, key: &[u8]) -> SessionResult<Option<Owner>> {
     let value = ledger.get(Table::Starts, key, |value| Ok(value.to_vec()))?;
     let start = value.and_then(|value| unseal(key, &value).and_then(decode_start).ok());
     let parts = split_owner_key(key).and_then(|(owner, rest)| Ok((owner, decode_scope(rest)?)));
     let Ok((owner, scope)) = parts else {
         ledger.remove_row(Table::Starts, key.to_vec());
-        return Ok(());
+        return Ok(None);
     };
     match start {
         Some(start) => {
@@ -179,15 +193,12 @@ fn start(ledger: &mut DurableLedger<'_, '_>, key: &[u8]) -> SessionResult<()> {
         }
         None => ledger.remove_row(Table::Starts, key.to_vec()),
     }
-    recount(ledger, &owner)
+    Ok(Some(owner))
 }
 
-/// Recounts the owner that a key names.
-fn recount_of(ledger: &mut DurableLedger<'_, '_>, key: &[u8]) -> SessionResult<()> {
-    match split_owner_key(key) {
-        Ok((owner, _)) => recount(ledger, &owner),
-        Err(_damage) => Ok(()),
-    }
+/// The owner that a key names.
+fn owner_of(key: &[u8]) -> Option<Owner> {
+    split_owner_key(key).ok().map(|(owner, _)| owner)
 }
 
 /// Rewrites the state of an owner from its rows. A latest session that is missing or another owner's
