@@ -73,14 +73,16 @@ impl Draw {
     }
 }
 
-/// Kills a child some milliseconds after it opened the store, or while it opens it.
+/// Kills a child some milliseconds after it told a few steps, or while it opens the store.
 fn run_and_kill(mut child: Child, draw: &mut Draw) -> Steps {
-    let (opened, is_open) = mpsc::channel();
-    let lines = listen(&mut child, opened);
+    let (told, steps) = mpsc::channel();
+    let lines = listen(&mut child, told);
     if draw.below(4) > 0 {
-        is_open
-            .recv_timeout(Duration::from_secs(60))
-            .expect("the child opens the store");
+        for _ in 0..=draw.below(24) {
+            steps
+                .recv_timeout(Duration::from_secs(60))
+                .expect("the child opens the store and works");
+        }
     }
     thread::sleep(Duration::from_micros(draw.below(30_000)));
     child.kill().unwrap();
@@ -104,15 +106,17 @@ fn start(file: &Path, round: &str, is_relaxed: bool) -> Child {
         .unwrap()
 }
 
-/// Collects the output of the child until it ends, and sends a message when it has opened the store.
-fn listen(child: &mut Child, opened: mpsc::Sender<()>) -> JoinHandle<Vec<String>> {
+/// Collects the output of the child until it ends, and sends a message when it has opened the store, and
+/// with each line after it.
+fn listen(child: &mut Child, told: mpsc::Sender<()>) -> JoinHandle<Vec<String>> {
     let output = BufReader::new(child.stdout.take().unwrap());
     thread::spawn(move || {
-        let mut lines = Vec::new();
+        let (mut lines, mut is_open) = (Vec::new(), false);
         for line in output.split(b'\n').map_while(Result::ok) {
             let line = String::from_utf8_lossy(&line).into_owned();
-            if line.ends_with(worker::OPENED) {
-                let _ = opened.send(());
+            is_open = is_open || line.ends_with(worker::OPENED);
+            if is_open {
+                let _ = told.send(());
             }
             lines.push(line);
         }
