@@ -339,8 +339,8 @@ pub struct ClaimOptions {
     pub start: Option<StartOptions>,
     /// Who holds the claim, for operators: the name of the process, its pod or its host. It is
     /// stored with the claim of a wait, and [`scan`](crate::AsyncSessionStore::scan) shows it. It
-    /// decides nothing. 1 to [`MAX_HOLDER_BYTES`](crate::options::MAX_HOLDER_BYTES) ASCII
-    /// characters without a space; another name is `InvalidInput` before anything is done.
+    /// decides nothing. 1 to [`MAX_HOLDER_BYTES`] ASCII characters without a space; another name is
+    /// `InvalidInput` before anything is done.
     /// Default: none.
     pub holder: Option<Arc<str>>,
 }
