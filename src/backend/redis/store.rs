@@ -10,6 +10,7 @@ use super::dispatch::Dispatcher;
 use super::ownership::pointer::Reservation;
 use super::ownership::sweep::Sweep;
 use super::script::arguments;
+use super::script::plain_read::PlainRead;
 use super::script::reply::{Answer, outcome_unknown, revision_conflict};
 use super::script::status::Status;
 use super::script::wire::{FirstSent, OwnerCall, wait_limit};
@@ -156,7 +157,8 @@ impl Backend for RedisSessionStore {
             return Ok(None);
         };
         let name = location.keys.session(key);
-        let call = OwnerCall::new(&location.keys, name, arguments::Read { key, fence });
+        let call = OwnerCall::new(&location.keys, name, arguments::Read { key, fence })
+            .plainly(PlainRead::new(&location.keys, key, fence));
         let mut answer = self.dispatcher.answer(call).await?;
         match answer.status {
             Status::Ok => answer.session().map(|(session, _)| Some(session)),

@@ -70,7 +70,8 @@ impl Client {
         })
     }
 
-    /// Runs a script: by its hash, and by its text if the server does not know the hash.
+    /// Runs a script: by its hash, and by its text if the server does not know the hash. A plain command
+    /// that stands for it is tried before.
     ///
     /// If the connection is lost the call is repeated until the response timeout. The script must
     /// recognise a repeat by its operation id.
@@ -86,7 +87,7 @@ impl Client {
             has_one_key: call.has_one_key,
             mutating: call.mutating(),
         };
-        self.send(Batch::Script(&call, ScriptForm::Sha1), request)
+        self.send(Batch::Script(&call, call.first_form()), request)
             .await
     }
 
@@ -204,7 +205,7 @@ impl Client {
             #[cfg(test)]
             ROUND_TRIPS.with(|trips| trips.set(trips.get() + 1));
             let begun = self.watch.begin();
-            let attempt = self.attempt(runtime, &batch, &request, slot, &mut retry);
+            let attempt = self.attempt(runtime, &mut batch, &request, slot, &mut retry);
             let attempt = attempt.await;
             if let Some(took) = begun.took() {
                 let error = attempt
@@ -216,8 +217,11 @@ impl Client {
             }
             let failure = match attempt {
                 Ok(value) => {
-                    let repeated = retry.outcome_unknown;
-                    return Ok(Reply { value, repeated });
+                    if let Some(value) = batch.answer(value) {
+                        let repeated = retry.outcome_unknown;
+                        return Ok(Reply { value, repeated });
+                    }
+                    continue;
                 }
                 Err(failure) => failure,
             };
@@ -262,7 +266,7 @@ impl Client {
     async fn attempt(
         &self,
         runtime: &Arc<Runtime>,
-        batch: &Batch<'_>,
+        batch: &mut Batch<'_>,
         request: &Request<'_>,
         slot: u16,
         retry: &mut RetryState,
@@ -283,6 +287,9 @@ impl Client {
             ));
         };
         retry.lost.end(&connection, retry.deadline).await?;
+        if connection.id.is_none() {
+            batch.require_script();
+        }
         let end = self.attempt_end(&connection, retry.deadline);
         let asking = matches!(retry.route, Route::AskTarget(_));
         let outgoing = |command: Cmd| match replication {
@@ -374,10 +381,29 @@ impl Batch<'_> {
     /// The name that observers are told.
     const fn name(&self) -> &'static str {
         match self {
+            Self::Command(_) | Self::Script(_, ScriptForm::Plain) => "command",
             Self::Script(call, _) => call.script.file(),
-            Self::Command(_) => "command",
             Self::Commands(_) | Self::Several(_) => "commands",
         }
+    }
+
+    /// A proxy may split a command on several keys: where there may be one, the script itself is sent.
+    const fn require_script(&mut self) {
+        if let Self::Script(_, form @ ScriptForm::Plain) = self {
+            *form = ScriptForm::Sha1;
+        }
+    }
+
+    /// The answer to a batch that was sent; none if the script must be sent next.
+    fn answer(&mut self, value: Value) -> Option<Value> {
+        let Self::Script(call, form) = self else {
+            return Some(value);
+        };
+        let answer = call.answer(*form, value);
+        if answer.is_none() {
+            *form = ScriptForm::Sha1;
+        }
+        answer
     }
 }
 

@@ -8,6 +8,7 @@ pub mod keys;
 pub mod known_pointer;
 mod line;
 pub mod permissions;
+pub mod plain_read;
 pub mod record;
 pub mod reply;
 mod start_record;
@@ -18,9 +19,10 @@ use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use redis::Cmd;
+use redis::{Cmd, Value};
 
 use self::assembly::assemble;
+use self::plain_read::PlainRead;
 
 /// A Lua script that the server runs as one atomic step.
 pub struct Script {
@@ -87,6 +89,8 @@ impl Script {
 /// The form in which a script is sent.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum ScriptForm {
+    /// The command that stands for it.
+    Plain,
     /// Its name, for a server that has the script in its cache.
     Sha1,
     Text,
@@ -104,12 +108,22 @@ pub struct Call<'a> {
     pub write_deadline: Option<u64>,
     /// Set when the call is sent, for a caller that must know it.
     pub sent: Option<Arc<AtomicBool>>,
+    /// A command that is tried first, for a script that reads.
+    pub plain: Option<PlainRead<'a>>,
 }
 
 impl Call<'_> {
     /// Whether the script writes.
     pub const fn mutating(&self) -> bool {
         self.script.writes
+    }
+
+    /// The form of the first attempt.
+    pub const fn first_form(&self) -> ScriptForm {
+        match self.plain {
+            Some(_) => ScriptForm::Plain,
+            None => ScriptForm::Sha1,
+        }
     }
 
     /// The key that decides where the call goes.
@@ -124,14 +138,24 @@ impl Call<'_> {
         }
     }
 
+    /// What the script answers, from the answer to the form that was sent; none if the script must be
+    /// asked itself.
+    pub fn answer(&self, form: ScriptForm, value: Value) -> Option<Value> {
+        match (form, &self.plain) {
+            (ScriptForm::Plain, Some(plain)) => plain.answer(value),
+            _ => Some(value),
+        }
+    }
+
     /// The command that runs the script. A script that writes refuses to after `deadline`. A repeat
     /// has `first_sent`, an instant before the first attempt. Both are by the server's clock in
     /// microseconds.
     pub fn command(&self, form: ScriptForm, deadline: u64, first_sent: Option<u64>) -> Cmd {
         let script = self.script.assembled();
-        let (verb, script) = match form {
-            ScriptForm::Sha1 => ("EVALSHA", &script.sha1),
-            ScriptForm::Text => ("EVAL", &script.text),
+        let (verb, script) = match (form, &self.plain) {
+            (ScriptForm::Plain, Some(plain)) => return plain.command(),
+            (ScriptForm::Plain | ScriptForm::Sha1, _) => ("EVALSHA", &script.sha1),
+            (ScriptForm::Text, _) => ("EVAL", &script.text),
         };
         let parts = || self.keys.iter().chain(&self.args);
         let size: usize = parts().map(|part| part.len()).sum();
@@ -155,7 +179,7 @@ impl Call<'_> {
 
 /// What the server answered.
 pub struct Reply {
-    pub value: redis::Value,
+    pub value: Value,
     /// An earlier attempt of this call had an unknown outcome: it may have been done already.
     pub repeated: bool,
 }

@@ -209,6 +209,11 @@ pub fn head(keys: &Keys, key: &str, text: &str) -> SessionResult<(Head, u64)> {
     head.ok_or_else(|| unreadable(keys, key))
 }
 
+/// The owner that a record names; none if the text is no record.
+pub fn owner_in(text: &str) -> Option<&str> {
+    Fields::split(text).map(|fields| fields.owner)
+}
+
 /// A scope's digest from hex.
 pub fn scope_of(hex: &str) -> Option<ScopeDigest> {
     digest(hex).map(ScopeDigest::from_bytes)

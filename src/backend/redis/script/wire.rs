@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use greentic_types::SessionKey;
 
 use super::keys::Keys;
+use super::plain_read::PlainRead;
 use super::{Call, Script};
 use crate::claim::TokenSecret;
 use crate::clock::{Timestamp, whole_millis};
@@ -127,6 +128,7 @@ impl<'a> OwnerCall<'a> {
                 has_one_key: false,
                 write_deadline: None,
                 sent: None,
+                plain: None,
             },
         }
     }
@@ -136,6 +138,12 @@ impl<'a> OwnerCall<'a> {
     pub fn until(mut self, write_deadline: Option<u64>) -> Self {
         let both = [self.call.write_deadline, write_deadline];
         self.call.write_deadline = both.into_iter().flatten().min();
+        self
+    }
+
+    /// The same call, of a script that reads, which tries a plain command first.
+    pub fn plainly(mut self, read: PlainRead<'a>) -> Self {
+        self.call.plain = Some(read);
         self
     }
 
@@ -158,6 +166,7 @@ impl<'a> Call<'a> {
             has_one_key: true,
             write_deadline: None,
             sent: None,
+            plain: None,
         }
     }
 }

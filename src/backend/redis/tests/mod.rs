@@ -7,6 +7,7 @@ mod late_requests;
 mod late_writes;
 mod partial_writes;
 mod permissions;
+mod plain_reads;
 mod pointer_slack;
 mod pointers;
 mod repeats;
@@ -55,6 +56,7 @@ fn call<'a>(script: &'static Script, argument: &'a str) -> Call<'a> {
         has_one_key: true,
         write_deadline: None,
         sent: None,
+        plain: None,
     }
 }
 
