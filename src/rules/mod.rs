@@ -242,6 +242,13 @@ pub(crate) trait Ledger: View {
     /// Removes some start claims of an owner, at most `limit`, and returns how many.
     fn drop_starts(&mut self, owner: &Owner, limit: usize) -> SessionResult<usize>;
     fn set_latest_created(&mut self, owner: &Owner, key: Option<&SessionKey>) -> SessionResult<()>;
+    /// Clears the look-up of the session that was created last, if it leads to this one.
+    fn forget_latest_created(&mut self, owner: &Owner, key: &SessionKey) -> SessionResult<()> {
+        if self.latest_created(owner)?.as_ref() == Some(key) {
+            self.set_latest_created(owner, None)?;
+        }
+        Ok(())
+    }
     /// Returns a number greater than all that the owner was given before. It is at least the time
     /// in milliseconds, so that it increases even after the owner was erased.
     fn next_number(&mut self, owner: &Owner, now: Timestamp) -> SessionResult<u64>;
@@ -349,8 +356,5 @@ pub(crate) fn delete_session<L: Ledger>(
     head: &Head,
 ) -> SessionResult<()> {
     ledger.delete(key, head)?;
-    if ledger.latest_created(&head.owner)?.as_ref() == Some(key) {
-        ledger.set_latest_created(&head.owner, None)?;
-    }
-    Ok(())
+    ledger.forget_latest_created(&head.owner, key)
 }

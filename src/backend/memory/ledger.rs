@@ -293,6 +293,16 @@ impl Ledger for MemoryLedger<'_> {
         Ok(())
     }
 
+    fn forget_latest_created(&mut self, owner: &Owner, key: &SessionKey) -> SessionResult<()> {
+        let hash = self.hash(owner);
+        let state = self.shard.get(hash, owner);
+        let latest = state.and_then(|state| state.latest_created.as_deref());
+        if latest == Some(key) {
+            self.set_latest_created(owner, None)?;
+        }
+        Ok(())
+    }
+
     fn next_number(&mut self, _owner: &Owner, now: Timestamp) -> SessionResult<u64> {
         Ok(self.shard.next_number(now))
     }

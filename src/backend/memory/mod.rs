@@ -13,6 +13,7 @@ mod due;
 mod hashing;
 mod keys;
 mod ledger;
+mod messages;
 mod owners;
 mod routes;
 mod sharding;

@@ -1,6 +1,6 @@
 //! The state of owners and their deadlines, sharded by owner.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use greentic_types::SessionKey;
 use hashbrown::HashTable;
@@ -9,12 +9,12 @@ use hashbrown::hash_table::Entry as Slot;
 use super::due::{DueWaits, Earliest};
 use super::hashing::Hasher;
 use super::keys::KeyHash;
+use super::messages::Messages;
 use super::routes::Routes;
 use super::sharding::{Padded, SHARDS, shrink, smallest};
 use crate::clock::Timestamp;
 use crate::message_id::MessageDigest;
 use crate::owner::Owner;
-use crate::reply::keep_newest;
 use crate::rules::{Remembered, Start};
 use crate::scope::ScopeDigest;
 use crate::sync::Mutex;
@@ -28,11 +28,8 @@ pub struct OwnerState {
     owner: Owner,
     pub routes: Routes,
     pub latest_created: Option<Box<SessionKey>>,
-    #[expect(
-        clippy::box_collection,
-        reason = "most owners have no messages, and are kept small"
-    )]
-    messages: Option<Box<VecDeque<Remembered>>>,
+    /// Boxed, because most owners have none, and are kept small.
+    messages: Option<Box<Messages>>,
     /// The start claims, by scope.
     #[expect(
         clippy::box_collection,
@@ -77,33 +74,29 @@ impl OwnerState {
     }
 
     pub fn remembered(&self, message: &MessageDigest) -> Option<&Remembered> {
-        let messages = self.messages.as_deref()?;
-        messages
-            .iter()
-            .rev()
-            .find(|known| known.message == *message)
+        self.messages.as_deref()?.get(message)
     }
 
     /// All remembered messages, oldest first.
     pub fn messages(&self) -> impl Iterator<Item = &Remembered> {
-        self.messages.as_deref().into_iter().flatten()
+        self.messages
+            .as_deref()
+            .into_iter()
+            .flat_map(Messages::iter)
     }
 
     /// The instant at which the next remembered message is forgotten.
     fn next_message_expiry(&self) -> Option<Timestamp> {
-        let messages = self.messages.as_deref()?;
-        messages.iter().map(|known| known.until).min()
+        self.messages.as_deref()?.next_expiry()
     }
 
     fn forget_expired(&mut self, now: Timestamp) {
         let Some(messages) = &mut self.messages else {
             return;
         };
-        messages.retain(|known| now < known.until);
+        messages.forget_expired(now);
         if messages.is_empty() {
             self.messages = None;
-        } else if messages.len() < messages.capacity() / 4 {
-            messages.shrink_to(messages.len() * 2);
         }
     }
 
@@ -196,21 +189,7 @@ impl OwnerShard {
         let state = self.get_or_insert(hash, owner);
         let before = state.next_message_expiry();
         let messages = state.messages.get_or_insert_default();
-        messages.retain(|known| known.message != message.message && now < known.until);
-        let has_reply = message.reply.is_some();
-        let older = messages
-            .iter()
-            .rposition(|known| known.until <= message.until);
-        match since < now {
-            true => messages.insert(older.map_or(0, |older| older + 1), message),
-            false => messages.push_back(message),
-        }
-        while messages.len() > limit.max(1) {
-            messages.pop_front();
-        }
-        if has_reply {
-            keep_newest(messages.iter_mut().rev().map(|known| &mut known.reply));
-        }
+        messages.remember(message, since, limit, now);
         let after = state.next_message_expiry();
         reschedule(&mut self.message_expiry, hash, before, after);
     }
@@ -226,7 +205,7 @@ impl OwnerShard {
         self.change(hash, owner, |state| {
             before = state.next_message_expiry();
             if let Some(messages) = &mut state.messages {
-                forgotten = messages.drain(..limit.min(messages.len())).collect();
+                forgotten = messages.forget(limit);
                 if messages.is_empty() {
                     state.messages = None;
                 }
