@@ -12,6 +12,7 @@ mod slot_map;
 pub mod topology;
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use greentic_types::{ErrorCode, GreenticError};
 use redis::{Cmd, Pipeline, Value};
@@ -208,12 +209,7 @@ impl Client {
             let attempt = self.attempt(runtime, &mut batch, &request, slot, &mut retry);
             let attempt = attempt.await;
             if let Some(took) = begun.took() {
-                let error = attempt
-                    .as_ref()
-                    .err()
-                    .map(|error| error.clone().into_error().code);
-                let storage = Storage::new("redis", batch.name(), took, error);
-                self.watch.tell(&Event::Storage(storage));
+                self.tell(batch.name(), took, attempt.as_ref().err());
             }
             let failure = match attempt {
                 Ok(value) => {
@@ -261,6 +257,21 @@ impl Client {
                 }
             }
         }
+    }
+
+    /// Tells the observer of a request.
+    fn tell(&self, name: &'static str, took: Duration, failure: Option<&Failure>) {
+        // What the call goes on with at once is no error.
+        let is_next = |failure: &&Failure| {
+            matches!(
+                failure,
+                Failure::NoScript | Failure::Moved(_) | Failure::Ask(_)
+            )
+        };
+        let failed = failure.filter(|failure| !is_next(failure));
+        let error = failed.map(|failure| failure.clone().into_error().code);
+        let storage = Storage::new("redis", name, took, error);
+        self.watch.tell(&Event::Storage(storage));
     }
 
     async fn attempt(
@@ -379,10 +390,10 @@ enum Batch<'a> {
 
 impl Batch<'_> {
     /// The name that observers are told.
-    const fn name(&self) -> &'static str {
+    fn name(&self) -> &'static str {
         match self {
             Self::Command(_) | Self::Script(_, ScriptForm::Plain) => "command",
-            Self::Script(call, _) => call.script.file(),
+            Self::Script(call, _) => call.script.name(),
             Self::Commands(_) | Self::Several(_) => "commands",
         }
     }

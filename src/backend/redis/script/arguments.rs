@@ -40,7 +40,7 @@ macro_rules! scripts {
             impl<'a> ScriptArguments<'a> for $name $(<$lifetime>)? {
                 fn script() -> &'static Script {
                     static SCRIPT: Script =
-                        Script::$mode(include_str!(concat!("lua/", $path, ".lua")));
+                        Script::$mode($path, include_str!(concat!("lua/", $path, ".lua")));
                     &SCRIPT
                 }
             }

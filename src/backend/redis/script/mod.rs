@@ -26,7 +26,9 @@ use self::plain_read::PlainRead;
 
 /// A Lua script that the server runs as one atomic step.
 pub struct Script {
-    /// The file of the script, without what it includes.
+    /// The path of its file, such as `ops/claim`.
+    path: &'static str,
+    /// The text of its file, without what it includes.
     file: &'static str,
     writes: bool,
     /// Its last argument is empty, and in a repeat an instant before the first attempt.
@@ -42,8 +44,9 @@ struct Assembled {
 
 impl Script {
     /// A script that reads.
-    pub const fn reads(file: &'static str) -> Self {
+    pub const fn reads(path: &'static str, file: &'static str) -> Self {
         Self {
+            path,
             file,
             writes: false,
             bounds_repeats: false,
@@ -52,8 +55,9 @@ impl Script {
     }
 
     /// A script that writes.
-    pub const fn writes(file: &'static str) -> Self {
+    pub const fn writes(path: &'static str, file: &'static str) -> Self {
         Self {
+            path,
             file,
             writes: true,
             bounds_repeats: false,
@@ -63,8 +67,9 @@ impl Script {
 
     /// A script that removes a session, and cannot see that an earlier attempt did so. Its last
     /// argument is a [`FirstSent`](wire::FirstSent).
-    pub const fn removes(file: &'static str) -> Self {
+    pub const fn removes(path: &'static str, file: &'static str) -> Self {
         Self {
+            path,
             file,
             writes: true,
             bounds_repeats: true,
@@ -72,9 +77,9 @@ impl Script {
         }
     }
 
-    /// The file of the script, such as `ops/claim`.
-    pub const fn file(&self) -> &'static str {
-        self.file
+    /// The name of the script, such as `claim`.
+    pub fn name(&self) -> &'static str {
+        self.path.rsplit('/').next().unwrap_or(self.path)
     }
 
     fn assembled(&self) -> &Assembled {

@@ -28,8 +28,8 @@ use super::config::RedisConfig;
 use super::script::{Call, Reply, Script};
 use crate::error::SessionResult;
 
-static ECHO: Script = Script::writes("return ARGV[1]");
-static COUNT: Script = Script::writes("return redis.call('INCR', KEYS[1])");
+static ECHO: Script = Script::writes("test/echo", "return ARGV[1]");
+static COUNT: Script = Script::writes("test/count", "return redis.call('INCR', KEYS[1])");
 
 /// A time limit that no call reaches.
 const NEVER: Duration = Duration::from_secs(600);
