@@ -83,6 +83,29 @@ impl<'a> Call<'a> {
 }
 
 impl Storage {
+    /// Returns the value of the label `db.system.name`: `redis` or `greentic.redb`.
+    #[must_use]
+    pub fn system(&self) -> &'static str {
+        match self.backend {
+            "durable" => "greentic.redb",
+            backend => backend,
+        }
+    }
+
+    /// Returns the value of the label `error.type`, such as `timeout`; none if it did not fail.
+    #[must_use]
+    pub fn error_type(&self) -> Option<&'static str> {
+        Some(match self.error? {
+            ErrorCode::InvalidInput => "invalid_input",
+            ErrorCode::NotFound => "not_found",
+            ErrorCode::Conflict => "conflict",
+            ErrorCode::Timeout => "timeout",
+            ErrorCode::Unavailable => "unavailable",
+            ErrorCode::RateLimited => "rate_limited",
+            _ => "internal",
+        })
+    }
+
     #[cfg(any(feature = "durable", feature = "redis"))]
     pub(crate) const fn new(
         backend: &'static str,

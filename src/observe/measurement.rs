@@ -1,7 +1,5 @@
 //! What an event adds to the metrics: the one description that all adapters record.
 
-use greentic_types::ErrorCode;
-
 use super::{Event, Fact, Level, Metric, Outcome, Verb};
 
 /// A value for a metric, with its labels.
@@ -58,13 +56,9 @@ impl Measurement {
                 each(Self::new(Metric::CallDuration, took, labels));
             }
             Event::Storage(storage) => {
-                let system = match storage.backend {
-                    "durable" => "greentic.redb",
-                    backend => backend,
-                };
-                let error = storage.error.map(error_type);
+                let error = storage.error_type();
                 let labels = [
-                    ("db.system.name", system),
+                    ("db.system.name", storage.system()),
                     ("db.operation.name", storage.operation),
                     error.map_or(NONE, |error| ("error.type", error)),
                 ];
@@ -118,18 +112,6 @@ impl Measurement {
 fn as_f64(count: u64) -> f64 {
     // Counts of one process fit.
     f64::from(u32::try_from(count).unwrap_or(u32::MAX))
-}
-
-const fn error_type(code: ErrorCode) -> &'static str {
-    match code {
-        ErrorCode::InvalidInput => "invalid_input",
-        ErrorCode::NotFound => "not_found",
-        ErrorCode::Conflict => "conflict",
-        ErrorCode::Timeout => "timeout",
-        ErrorCode::Unavailable => "unavailable",
-        ErrorCode::RateLimited => "rate_limited",
-        _ => "internal",
-    }
 }
 
 #[cfg(test)]

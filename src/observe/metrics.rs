@@ -7,7 +7,7 @@ use foldhash::fast::RandomState;
 use metrics::{Counter, Gauge, Histogram, Label, Unit};
 use parking_lot::RwLock;
 
-use super::{Event, Kind, Measurement, Metric, Observer};
+use super::{Event, Kind, Measurement, Metric, Observer, PlaceLabels};
 
 /// Records metrics with the recorder that the program has installed for the crate `metrics`.
 ///
@@ -28,9 +28,7 @@ use super::{Event, Kind, Measurement, Metric, Observer};
 #[derive(Default)]
 pub struct MetricsObserver {
     handles: RwLock<HashMap<Series, Handle, RandomState>>,
-    max_tenants: usize,
-    /// The tenants that have a label of their own.
-    tenants: RwLock<HashMap<Box<str>, Arc<str>, RandomState>>,
+    places: PlaceLabels,
 }
 
 /// A metric with its labels.
@@ -38,7 +36,7 @@ pub struct MetricsObserver {
 struct Series {
     metric: Metric,
     labels: [(&'static str, &'static str); 3],
-    tenant: Option<Arc<str>>,
+    place: [Option<Arc<str>>; 2],
 }
 
 #[derive(Clone)]
@@ -49,7 +47,7 @@ enum Handle {
 }
 
 impl MetricsObserver {
-    /// Makes an observer, without labels for tenants. Names of metrics are described to the recorder
+    /// Makes an observer, without labels for envs and tenants. Names of metrics are described to the recorder
     /// here.
     #[must_use]
     pub fn new() -> Self {
@@ -68,28 +66,20 @@ impl MetricsObserver {
         Self::default()
     }
 
-    /// Adds the label `tenant` to calls that name one. The first `max` tenants have their own value, all
-    /// others `other`.
+    /// Adds the label `env` to calls that name one. The first `max` envs have their own value, all others
+    /// `other`.
     #[must_use]
-    pub const fn with_tenants(mut self, max: usize) -> Self {
-        self.max_tenants = max;
+    pub fn with_envs(mut self, max: usize) -> Self {
+        self.places = self.places.with_envs(max);
         self
     }
 
-    fn tenant(&self, event: &Event<'_>) -> Option<Arc<str>> {
-        let Event::Call(call) = event else {
-            return None;
-        };
-        let tenant = call.place.tenant.filter(|_| self.max_tenants > 0)?;
-        if let Some(label) = self.tenants.read().get(tenant) {
-            return Some(Arc::clone(label));
-        }
-        let mut tenants = self.tenants.write();
-        if tenants.len() >= self.max_tenants && !tenants.contains_key(tenant) {
-            return Some(Arc::from("other"));
-        }
-        let label = tenants.entry(tenant.into());
-        Some(Arc::clone(label.or_insert_with(|| tenant.into())))
+    /// Adds the label `tenant` to calls that name one. The first `max` tenants have their own value, all
+    /// others `other`.
+    #[must_use]
+    pub fn with_tenants(mut self, max: usize) -> Self {
+        self.places = self.places.with_tenants(max);
+        self
     }
 
     fn handle(&self, series: Series) -> Handle {
@@ -98,8 +88,12 @@ impl MetricsObserver {
         }
         let labels = series.labels.iter().filter(|(name, _)| !name.is_empty());
         let mut labels: Vec<_> = labels.map(Label::from).collect();
-        if let Some(tenant) = &series.tenant {
-            labels.push(Label::new("tenant", tenant.to_string()));
+        for (name, value) in PlaceLabels::NAMES.iter().zip(&series.place) {
+            labels.extend(
+                value
+                    .as_ref()
+                    .map(|value| Label::new(*name, value.to_string())),
+            );
         }
         let name = series.metric.name();
         let handle = match series.metric.kind() {
@@ -114,12 +108,12 @@ impl MetricsObserver {
 
 impl Observer for MetricsObserver {
     fn observe(&self, event: &Event<'_>) {
-        let tenant = self.tenant(event);
+        let place = self.places.of(event);
         Measurement::of(event, |measurement| {
             let series = Series {
                 metric: measurement.metric,
                 labels: measurement.labels,
-                tenant: tenant.clone(),
+                place: place.clone(),
             };
             match self.handle(series) {
                 // Counts are whole.

@@ -37,6 +37,7 @@
 //! # Ok::<(), greentic_session::GreenticError>(())
 //! ```
 
+mod capped;
 mod event;
 mod fact;
 mod level;
@@ -46,6 +47,7 @@ mod metric;
 mod metrics;
 mod outcome;
 mod place;
+mod place_labels;
 #[cfg(feature = "tracing")]
 mod tracing;
 mod verb;
@@ -62,6 +64,7 @@ pub use self::metric::{Kind, Metric};
 pub use self::metrics::MetricsObserver;
 pub use self::outcome::Outcome;
 pub use self::place::Place;
+pub use self::place_labels::PlaceLabels;
 #[cfg(feature = "tracing")]
 pub use self::tracing::TracingObserver;
 pub use self::verb::Verb;

@@ -1,0 +1,7 @@
+#![doc = include_str!("../README.md")]
+
+mod instrument;
+mod observer;
+mod spans;
+
+pub use observer::OtelObserver;
