@@ -12,7 +12,7 @@ Exit codes:
   1    the program failed, for example to write a file
   2    wrong arguments; nothing was done
   3    no such session, store or file
-  4    a worker holds the session, or the target has data
+  4    a worker holds the session, it takes no such timeout, or the target has data
   5    the store cannot be reached, is in use, or does not answer
   6    the stored data or the export cannot be read
   7    done, but the check afterwards found a difference
@@ -86,6 +86,8 @@ pub enum Command {
     Remove(Remove),
     /// Set a new deadline for sessions
     Extend(Extend),
+    /// Set, move or take away the timeouts of waits
+    Timeout(Timeout),
     /// Take stuck claims from their workers, so that the waits can be claimed at once
     Release(Release),
     /// Erase everything of a tenant, a team or a user
@@ -282,6 +284,29 @@ pub struct Extend {
     /// The time from now to the deadline, such as 2h or 7d; `never` for no deadline
     #[arg(long, value_name = "TIME")]
     pub ttl: String,
+}
+
+#[derive(Args)]
+pub struct Timeout {
+    #[command(flatten)]
+    pub chosen: Chosen,
+    #[command(flatten)]
+    pub kind: TimeoutKind,
+}
+
+/// The new timeout.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+pub struct TimeoutKind {
+    /// Make the waits due after this time, such as 2h or 7d; they go on taking answers
+    #[arg(long, value_name = "TIME")]
+    pub remind: Option<String>,
+    /// Take the waits from their scopes after this time, and make them due
+    #[arg(long, value_name = "TIME")]
+    pub close: Option<String>,
+    /// Take the timeouts away
+    #[arg(long)]
+    pub none: bool,
 }
 
 #[derive(Args)]

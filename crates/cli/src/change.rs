@@ -46,6 +46,12 @@ pub enum Fate {
     Claimed,
     /// No worker holds it, so there is no claim to take.
     NotClaimed,
+    /// The same as `Changed`, with the instant of the timeout from now on; `None` for no timeout.
+    Comes(Option<Timestamp>),
+    /// It does not wait, or its wait is closed.
+    NotWaiting,
+    /// It expires before the timeout would come.
+    TooLate,
     NotFound,
 }
 
@@ -56,6 +62,8 @@ pub trait Change {
     const ACT: Option<Act>;
     /// The state of the sessions that it is for, if the filter names none.
     const STATE: Option<StateKind> = None;
+    /// Whether it changes waits, and not sessions.
+    const IS_FOR_WAITS: bool = false;
 
     /// What it would do to a session.
     fn expected(&self, info: &SessionInfo, now: Timestamp) -> Fate;
@@ -73,6 +81,8 @@ struct Tally {
     changed: u64,
     claimed: u64,
     not_claimed: u64,
+    not_waiting: u64,
+    too_late: u64,
     not_found: u64,
     unreadable: u64,
 }
@@ -80,9 +90,11 @@ struct Tally {
 impl Tally {
     const fn count(&mut self, fate: Fate) {
         match fate {
-            Fate::Changed | Fate::Expires(_) => self.changed += 1,
+            Fate::Changed | Fate::Expires(_) | Fate::Comes(_) => self.changed += 1,
             Fate::Claimed => self.claimed += 1,
             Fate::NotClaimed => self.not_claimed += 1,
+            Fate::NotWaiting => self.not_waiting += 1,
+            Fate::TooLate => self.too_late += 1,
             Fate::NotFound => self.not_found += 1,
         }
     }
@@ -96,6 +108,8 @@ struct Line<'a> {
     outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     deadline: Option<Option<Timestamp>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeout_at: Option<Option<Timestamp>>,
     session: Option<SessionView<'a>>,
 }
 
@@ -226,14 +240,20 @@ impl<C: Change> Run<'_, C> {
                 kind: words.kind,
                 key,
                 outcome: match fate {
-                    Fate::Changed | Fate::Expires(_) if self.yes => words.done,
-                    Fate::Changed | Fate::Expires(_) => words.would,
+                    Fate::Changed | Fate::Expires(_) | Fate::Comes(_) if self.yes => words.done,
+                    Fate::Changed | Fate::Expires(_) | Fate::Comes(_) => words.would,
                     Fate::Claimed => "claimed",
                     Fate::NotClaimed => "not_claimed",
+                    Fate::NotWaiting => "not_waiting",
+                    Fate::TooLate => "too_late",
                     Fate::NotFound => "not_found",
                 },
                 deadline: match fate {
                     Fate::Expires(deadline) => Some(deadline),
+                    _ => None,
+                },
+                timeout_at: match fate {
+                    Fate::Comes(at) => Some(at),
                     _ => None,
                 },
                 session: found.map(|(info, _)| SessionView::new(info, false)),
@@ -270,16 +290,25 @@ impl<C: Change> Run<'_, C> {
             ] {
                 end.insert(name.to_owned(), number.into());
             }
+            if C::IS_FOR_WAITS {
+                end.insert("not_waiting".to_owned(), tally.not_waiting.into());
+                end.insert("too_late".to_owned(), tally.too_late.into());
+            }
             return self.out.json(&end);
         }
         // The error says it all.
-        if tally.changed + tally.not_claimed == 0 && tally.claimed + tally.not_found > 0 {
+        let left = tally.claimed + tally.too_late + tally.not_found;
+        if tally.changed + tally.not_claimed + tally.not_waiting == 0 && left > 0 {
             return Ok(());
         }
         let mut told = self.change.told(&self.counted(), !self.yes);
         if tally.not_claimed > 0 {
             let idle = words::counted(tally.not_claimed, "session");
             told.push_str(&format!(", {idle} held by no worker"));
+        }
+        if tally.not_waiting > 0 {
+            let idle = words::counted(tally.not_waiting, "session");
+            told.push_str(&format!(", {idle} not waiting"));
         }
         match self.yes {
             true => self.out.line(format_args!("{told}")),
@@ -324,6 +353,16 @@ impl<C: Change> Run<'_, C> {
         if tally.claimed > 0 {
             let held = words::counted(tally.claimed, "session");
             let message = format!("{held}: held by a worker; wait for it, or release the claim");
+            return Err(Failure::new(Exit::Conflict, message));
+        }
+        if tally.too_late > 0 {
+            let early = words::counted(tally.too_late, "session");
+            let message = format!("{early}: the timeout would not come before the deadline");
+            return Err(Failure::new(Exit::Conflict, message));
+        }
+        if is_named && tally.not_waiting > 0 {
+            let idle = words::counted(tally.not_waiting, "session");
+            let message = format!("{idle}: it does not wait, or its wait is closed");
             return Err(Failure::new(Exit::Conflict, message));
         }
         if tally.unreadable > 0 {

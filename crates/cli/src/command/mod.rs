@@ -16,6 +16,7 @@ mod release;
 mod remove;
 mod show;
 mod stats;
+mod timeout;
 mod waits;
 mod watch;
 
@@ -45,6 +46,7 @@ fn dispatch(out: &mut Output, stores: &Stores, trail: &Trail, command: Command) 
         Command::Watch(args) => watch::run(out, &stores.open()?, &args),
         Command::Remove(args) => remove::run(out, &stores.open()?, trail, &args),
         Command::Extend(args) => extend::run(out, &stores.open()?, trail, &args),
+        Command::Timeout(args) => timeout::run(out, &stores.open()?, trail, &args),
         Command::Release(args) => release::run(out, &stores.open()?, trail, &args),
         Command::Erase(args) => erase::run(out, stores.chosen()?, trail, &args),
         Command::Doctor(args) => doctor::run(out, &stores.open()?, &args),

@@ -82,6 +82,14 @@ pub fn count(store: &Store, filter: &ScanFilter) -> Outcome<Stats> {
     Ok(stats)
 }
 
+/// The first line.
+pub fn title(store: &Store, stats: &Stats, age: Option<&str>) -> String {
+    let total = words::counted(stats.total.sessions(), "session");
+    let (size, name) = (BinaryBytes(stats.total.bytes), &store.name);
+    let age = age.map(|age| format!(", {age}")).unwrap_or_default();
+    format!("{total}, {size} of data, in {name}{age}")
+}
+
 /// Prints the counts. `age` says how old they are.
 pub fn print(
     out: &mut Output,
@@ -93,13 +101,9 @@ pub fn print(
     if out.is_json() {
         return out.json(&StatsView::new(stats));
     }
-    let total = words::counted(stats.total.sessions(), "session");
-    let (bold, size) = (style::HEADER, BinaryBytes(stats.total.bytes));
-    out.line(format_args!(
-        "{bold}{total}{bold:#}, {size} of data, in {}{}",
-        store.name,
-        age.map(|age| format!(", {age}")).unwrap_or_default()
-    ))?;
+    let (bold, title) = (style::HEADER, title(store, stats, age));
+    let (total, rest) = title.split_once(", ").unwrap_or((&title, ""));
+    out.line(format_args!("{bold}{total}{bold:#}, {rest}"))?;
     if stats.unreadable > 0 {
         let (bad, number) = (style::BAD, words::counted(stats.unreadable, "session"));
         out.line(format_args!(

@@ -51,13 +51,16 @@ pub fn run(out: &mut Output, store: &Store, args: &args::Watch) -> Outcome {
 /// Shows the counts, and how old they are.
 fn show(out: &mut Output, store: &Store, stats: &Stats, age: Duration, took: Duration) -> Outcome {
     let is_screen = out.is_terminal() && !out.is_json();
+    let (age, took) = (words::duration(age), words::duration(took));
+    let told = format!("{age} old, counted in {took}");
     let rows = out.height().filter(|_| is_screen);
-    let layout = rows.map_or(Layout::USUAL, Layout::within);
+    let layout = rows.map_or(Layout::USUAL, |rows| {
+        let title = out.rows_of(&stats::title(store, stats, Some(&told)));
+        Layout::within(rows.saturating_sub(title - 1))
+    });
     if is_screen {
         out.clear()?;
     }
-    let (age, took) = (words::duration(age), words::duration(took));
-    let told = format!("{age} old, counted in {took}");
     stats::print(out, store, stats, layout, Some(&told))?;
     out.flush()
 }

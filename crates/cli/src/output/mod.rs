@@ -61,6 +61,12 @@ impl Output {
         size.flatten().map(|(_, height)| usize::from(height.0))
     }
 
+    /// The rows that a line takes.
+    pub fn rows_of(&self, line: &str) -> usize {
+        let columns = self.width().unwrap_or(usize::MAX).max(1);
+        words::width(line).div_ceil(columns).max(1)
+    }
+
     /// One line for people.
     pub fn line(&mut self, text: fmt::Arguments<'_>) -> Outcome {
         self.stream.write_fmt(text)?;

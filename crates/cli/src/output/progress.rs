@@ -16,9 +16,10 @@ use super::hint;
 /// The time between two lines without a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 const REDRAW_EVERY: Duration = Duration::from_millis(100);
-/// The least width of a terminal for a bar with all numbers, and for a short bar.
-const WIDE: u16 = 72;
-const MIDDLE: u16 = 40;
+/// What a bar with all numbers, a short bar, and the percents alone take beside the label.
+const WIDE: usize = 66;
+const MIDDLE: usize = 28;
+const NARROW: usize = 5;
 
 /// What a bar shows on a wide terminal, on one of middle width, and on a narrow one.
 type Templates = [&'static str; 3];
@@ -50,14 +51,25 @@ const OPEN: Templates = [
     "{msg}",
 ];
 
-/// The template for the terminal of stderr.
-fn for_terminal(templates: Templates) -> &'static str {
+/// The template for the terminal of stderr, and as much of the label as fits.
+fn for_terminal(templates: Templates, label: &'static str) -> (&'static str, &'static str) {
     let size = terminal_size::terminal_size_of(io::stderr());
+    fitting(templates, label, size.map(|(width, _)| width.0.into()))
+}
+
+fn fitting(
+    templates: Templates,
+    label: &'static str,
+    width: Option<usize>,
+) -> (&'static str, &'static str) {
     let [wide, middle, narrow] = templates;
-    match size.map(|(width, _)| width.0) {
-        Some(width) if width < MIDDLE => narrow,
-        Some(width) if width < WIDE => middle,
-        _ => wide,
+    match width {
+        Some(width) if width < label.len() + MIDDLE => {
+            let shown = label.len().min(width.saturating_sub(NARROW));
+            (narrow, label.get(..shown).unwrap_or_default())
+        }
+        Some(width) if width < label.len() + WIDE => (middle, label),
+        _ => (wide, label),
     }
 }
 
@@ -136,8 +148,9 @@ impl Progress {
             begun,
             number: Arc::default(),
         };
-        let bar = ProgressBar::with_draw_target(total, target).with_message(label);
-        if let Ok(style) = ProgressStyle::with_template(for_terminal(templates)) {
+        let (template, shown) = for_terminal(templates, label);
+        let bar = ProgressBar::with_draw_target(total, target).with_message(shown);
+        if let Ok(style) = ProgressStyle::with_template(template) {
             let (done, speed) = (items.clone(), items.clone());
             // Ignored, as above.
             let done = move |_: &ProgressState, text: &mut dyn fmt::Write| {
@@ -209,5 +222,25 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_fits_its_terminal() {
+        let label = "looking for timeouts";
+        assert_eq!(fitting(WALKED, label, None), (WALKED[0], label));
+        assert_eq!(fitting(WALKED, label, Some(86)), (WALKED[0], label));
+        assert_eq!(fitting(WALKED, label, Some(85)), (WALKED[1], label));
+        assert_eq!(fitting(WALKED, label, Some(48)), (WALKED[1], label));
+        assert_eq!(fitting(WALKED, label, Some(47)), (WALKED[2], label));
+        assert_eq!(
+            fitting(WALKED, label, Some(20)),
+            (WALKED[2], "looking for tim")
+        );
+        assert_eq!(fitting(WALKED, label, Some(3)), (WALKED[2], ""));
     }
 }

@@ -231,9 +231,115 @@ fn c26_a_migration_takes_timeouts_along() {
 }
 
 #[test]
+fn c32_timeouts_are_set_with_yes_only() {
+    on_each_store(test_name!(), |store| {
+        populate(store);
+        let timeout = |name: &str| {
+            let json = store.run(&["show", name, "--json"]).ends_with(0).json();
+            (json["timeout_kind"].clone(), json["timeout_at"].as_u64())
+        };
+        let before = timeout("none");
+        assert_eq!(before, (json!(null), None));
+        let set = ["timeout", "none", "closes", "--remind=3h"];
+        let dry = store.run(&set).ends_with(0);
+        let told = "dry run: 2 waits would remind in 3h; --yes sets the timeout";
+        assert!(dry.err.contains(told), "{}", dry.err);
+        assert!(dry.out.contains("closes"), "{}", dry.out);
+        assert_eq!(timeout("none"), before);
+
+        let run = store.run(&[&set[..], &["--yes", "--json"]].concat());
+        let lines = run.ends_with(0).lines();
+        assert_eq!(
+            (&lines[0]["outcome"], &lines[2]["set"]),
+            (&json!("set"), &json!(2))
+        );
+        let at = lines[0]["timeout_at"].as_u64();
+        assert_eq!(timeout("none"), (json!("remind"), at));
+        assert_eq!(timeout("closes").0, "remind");
+        let run = store
+            .run(&["timeout", "--flow=support", "--close=4h", "--yes"])
+            .ends_with(0);
+        assert_eq!(run.out, "4 waits set to close in 4h\n");
+        assert_eq!(timeout("late").0, "close");
+        let none = ["timeout", "--tenant=acme", "--none"];
+        let dry = store.run(&none).ends_with(0);
+        assert!(
+            dry.err.contains("4 waits would have no timeout"),
+            "{}",
+            dry.err
+        );
+        store.run(&[&none[..], &["--yes"]].concat()).ends_with(0);
+        let left = store.run(&["due", "--json"]).ends_with(0);
+        assert!(left.keys().is_empty());
+    });
+}
+
+#[test]
+fn c32_what_takes_no_timeout_is_counted() {
+    on_each_store(test_name!(), |store| {
+        store.populate();
+        park(store, "short", "short", None);
+        for yes in [None, Some("--yes")] {
+            let outcomes = |run: crate::fixture::Run| {
+                let mut lines = run.reports_one_line().lines();
+                let end = lines.pop().unwrap();
+                let mut outcomes: Vec<_> = lines
+                    .iter()
+                    .map(|line| {
+                        let (key, outcome) = (&line["key"], &line["outcome"]);
+                        format!("{} {}", key.as_str().unwrap(), outcome.as_str().unwrap())
+                    })
+                    .collect();
+                outcomes.sort_unstable();
+                (outcomes, end)
+            };
+            // The session lives for 48 hours.
+            let mut late = vec!["timeout", "short", "--remind=48h", "--json"];
+            late.extend(yes);
+            let (found, end) = outcomes(store.run(&late).ends_with(4));
+            assert_eq!(
+                (found, &end["too_late"]),
+                (vec!["short too_late".to_owned()], &json!(1))
+            );
+            let mut other = vec!["timeout", "claimed-1", "idle-1", "--close=1m", "--json"];
+            other.extend(yes);
+            let (found, end) = outcomes(store.run(&other).ends_with(4));
+            assert_eq!(found, ["claimed-1 claimed", "idle-1 not_waiting"]);
+            assert_eq!(
+                (&end["claimed"], &end["not_waiting"]),
+                (&json!(1), &json!(1))
+            );
+            let mut idle = vec!["timeout", "--state=idle", "--none"];
+            idle.extend(yes);
+            let run = store.run(&idle).ends_with(0);
+            let told = run.out + &run.err;
+            assert!(
+                told.contains("0 waits") && told.contains("not waiting"),
+                "{told}"
+            );
+        }
+        let unknown = store.run(&["timeout", "unknown", "--none"]).ends_with(3);
+        let _ = unknown.reports_one_line();
+    });
+}
+
+#[test]
 fn bad_input_is_refused() {
     let store = Fixture::durable();
     park(&store, "late", "late", None);
     let run = store.run(&["due", "--within", "soon"]).ends_with(2);
     assert!(run.reports_one_line().err.contains("--within"));
+    for (arguments, told) in [
+        (&["late", "--remind=soon"][..], "--remind"),
+        (&["late", "--close=300000000d"], "too long"),
+        (&["--none"], "--tenant"),
+    ] {
+        let run = store.run(&[&["timeout"], arguments].concat()).ends_with(2);
+        let run = run.reports_one_line();
+        assert!(run.err.contains(told), "{}", run.err);
+    }
+    store.run(&["timeout", "late"]).ends_with(2);
+    store
+        .run(&["timeout", "late", "--none", "--close=1h"])
+        .ends_with(2);
 }

@@ -135,6 +135,7 @@ fn progress_fits_narrow_terminals() {
             "erase --env demo --tenant tenant-00",
             "export >/dev/null",
             "release --env demo --yes",
+            "due >/dev/null",
         ] {
             let shown = plain(&on_terminal(&store, width, "", arguments));
             let bars = shown.split(['\r', '\n']).filter(|line| line.contains('%'));
@@ -173,6 +174,13 @@ fn watch_fits_the_screen_and_says_how_old_its_figures_are() {
             shown.contains("tenant-00") && shown.contains("more with"),
             "{shown}"
         );
+    }
+    // A title that is longer than the screen takes rows from the groups.
+    for columns in [20, 40, 80] {
+        let shown = plain(&on_screen(&store, (columns, 24), "", "watch --count 1"));
+        let screen = shown.lines().skip_while(|line| !line.contains("of data"));
+        let rows = screen.map(|line| line.trim_end().chars().count().div_ceil(columns).max(1));
+        assert!(rows.sum::<usize>() < 24, "{columns}: {shown}");
     }
     // The figures of one walk get older, until the next.
     let shown = on_screen(&store, (100, 24), "", "watch --count 2 --interval 2500ms");
