@@ -14,11 +14,16 @@
 //! | `WEBHOOK_LISTEN` | the address to listen on | `127.0.0.1:8080` |
 //! | `WEBHOOK_LEASE_MS` | the lease of a turn | 30,000 |
 //! | `WEBHOOK_WORK_MS` | how long the bot pretends to think about a message | 0 |
+//! | `WEBHOOK_TRACES` | whether spans are printed: `true` or `false` | `false` |
+//!
+//! `/metrics` has the metrics of the store for Prometheus. A message with the header `traceparent` continues the trace of its
+//! sender. The span of an answer has a link to the span in which its flow began to wait.
 #![allow(clippy::print_stdout, reason = "it says where it listens")]
 
 mod flow;
 mod message;
 mod service;
+mod telemetry;
 
 use std::env;
 use std::error::Error;
@@ -31,6 +36,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::service::Service;
+use crate::telemetry::Telemetry;
 
 /// For how long the process waits for the turns in progress after SIGTERM.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -40,9 +46,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let config = SessionBackendConfig::from_url(&setting("WEBHOOK_STORE", "memory:".to_owned())?)?;
     let lease = Duration::from_millis(setting("WEBHOOK_LEASE_MS", 30_000)?);
     let work = Duration::from_millis(setting("WEBHOOK_WORK_MS", 0)?);
-    let store = create_async_session_store(config)?;
+    let telemetry = Telemetry::start(setting("WEBHOOK_TRACES", false)?)?;
+    let store = create_async_session_store(config.observer(telemetry.observer())?)?;
     let worker = Worker::new(Arc::clone(&store), WorkerOptions::new(lease));
-    let service = Service::new(store, worker, work);
+    let service = Service::new(store, worker, work, &telemetry);
 
     let address = setting("WEBHOOK_LISTEN", "127.0.0.1:8080".to_owned())?;
     let listener = TcpListener::bind(address).await?;
@@ -60,7 +67,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         println!("ended; {released} turns released");
     };
     let served = axum::serve(listener, service.routes()).with_graceful_shutdown(drained);
-    Ok(served.await?)
+    served.await?;
+    telemetry.end()
 }
 
 /// A setting of the environment.

@@ -5,6 +5,8 @@ use greentic_session::{MessageId, ReplyScope, SessionResult};
 use greentic_types::{EnvId, TenantCtx, TenantId, UserId};
 use serde::Deserialize;
 
+use crate::telemetry::traceparent;
+
 /// The body of a delivery. The channel numbers the messages of each chat.
 #[derive(Deserialize)]
 pub struct Message {
@@ -21,9 +23,12 @@ impl Message {
         user_id(&self.channel, &self.from)
     }
 
+    /// The context, with the span that is current.
     pub fn context(&self) -> SessionResult<TenantCtx> {
         let (env, tenant) = (EnvId::try_from("demo")?, TenantId::try_from("webhook")?);
-        Ok(TenantCtx::new(env, tenant).with_user(Some(self.user())))
+        let mut context = TenantCtx::new(env, tenant).with_user(Some(self.user()));
+        context.trace_id = traceparent();
+        Ok(context)
     }
 
     pub fn scope(&self) -> ReplyScope {

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -166,6 +168,20 @@ fn the_alerts_are_rules_on_known_metrics() {
     assert_eq!(count, 8);
     let known: BTreeSet<_> = Metric::ALL.iter().copied().map(shown).collect();
     assert!(named(ALERTS).is_subset(&known), "{:?}", named(ALERTS));
+}
+
+/// Where there is a promtool, it runs the tests of the alerts.
+#[test]
+fn the_alerts_fire_when_they_should() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/telemetry");
+    let run = Command::new("promtool")
+        .args(["test", "rules", "alerts.test.yaml"])
+        .current_dir(folder)
+        .output();
+    match run {
+        Ok(run) => assert!(run.status.success(), "{run:?}"),
+        Err(error) => assert_eq!(error.kind(), ErrorKind::NotFound),
+    }
 }
 
 #[test]
