@@ -51,6 +51,9 @@ pub fn features() -> Result<Vec<String>, String> {
     Ok(names.filter(|name| name != "default").collect())
 }
 
+/// What links the numbers of rules to the contract, as on docs.rs.
+const RULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/rustdoc/rules.html");
+
 /// Builds the documentation, of the library alone and of all; a broken link is an error.
 pub fn documentation() -> Outcome {
     document(&[])?;
@@ -68,5 +71,6 @@ pub fn documentation() -> Outcome {
 fn document(selection: &[&str]) -> Outcome {
     let mut arguments = vec!["doc", "--quiet", "--locked", "--no-deps"];
     arguments.extend(selection);
-    must(cargo(&arguments).env("RUSTDOCFLAGS", "-D warnings"))
+    let flags = format!("-D warnings --html-after-content {RULES}");
+    must(cargo(&arguments).env("RUSTDOCFLAGS", flags))
 }
