@@ -1,4 +1,4 @@
-//! Relaxed durability: the journal holds commits that are not synced yet (C17).
+//! The journal holds commits that the synced file lacks (C17). With relaxed durability the time of a sync is known.
 
 use std::path::PathBuf;
 use std::time::Duration;

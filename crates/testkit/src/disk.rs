@@ -89,11 +89,55 @@ enum Change {
     Resize(usize),
 }
 
+/// One file of a disk.
 #[derive(Default)]
-struct Disk {
+struct Content {
     seen: Vec<u8>,
     safe: Vec<u8>,
     unsynced: Vec<Change>,
+}
+
+impl Content {
+    fn holding(bytes: Vec<u8>) -> Self {
+        Self {
+            seen: bytes.clone(),
+            safe: bytes,
+            unsynced: Vec::new(),
+        }
+    }
+
+    fn change(&mut self, change: Change) {
+        apply(&mut self.seen, &change);
+        self.unsynced.push(change);
+    }
+
+    /// What a loss of power leaves of it.
+    fn after_power_loss(&self, draw: &mut Draw) -> Vec<u8> {
+        let mut bytes = self.safe.clone();
+        for change in &self.unsynced {
+            match change {
+                Change::Resize(_) if draw.half() => apply(&mut bytes, change),
+                Change::Resize(_) => {}
+                Change::Write(offset, data) => {
+                    for (index, sector) in data.chunks(SECTOR).enumerate() {
+                        if draw.half() {
+                            let at = offset + index * SECTOR;
+                            apply(&mut bytes, &Change::Write(at, sector.to_vec()));
+                        }
+                    }
+                }
+            }
+        }
+        bytes
+    }
+}
+
+/// The files of a disk: the store, and the one beside it.
+const FILES: usize = 2;
+
+#[derive(Default)]
+struct Disk {
+    contents: [Content; FILES],
     plan: Option<Plan>,
     changes_since_fault: usize,
     /// Syncs wait until this ends.
@@ -116,11 +160,6 @@ impl Disk {
     fn has_struck(&self) -> bool {
         self.plan.as_ref().is_some_and(|plan| plan.has_struck)
     }
-
-    fn change(&mut self, change: Change) {
-        apply(&mut self.seen, &change);
-        self.unsynced.push(change);
-    }
 }
 
 fn apply(bytes: &mut Vec<u8>, change: &Change) {
@@ -138,7 +177,11 @@ fn apply(bytes: &mut Vec<u8>, change: &Change) {
 
 /// A storage for redb. Clones are the same disk.
 #[derive(Clone, Default)]
-pub struct FaultyDisk(Arc<Shared>);
+pub struct FaultyDisk {
+    shared: Arc<Shared>,
+    /// Which of its files this is.
+    file: usize,
+}
 
 #[derive(Default)]
 struct Shared {
@@ -153,20 +196,37 @@ impl FaultyDisk {
         Self::default()
     }
 
-    fn holding(bytes: Vec<u8>) -> Self {
+    fn holding(contents: [Vec<u8>; FILES]) -> Self {
         let disk = Disk {
-            seen: bytes.clone(),
-            safe: bytes,
+            contents: contents.map(Content::holding),
             ..Disk::default()
         };
-        Self(Arc::new(Shared {
-            disk: Mutex::new(disk),
-            goes_on: Condvar::new(),
-        }))
+        Self {
+            shared: Arc::new(Shared {
+                disk: Mutex::new(disk),
+                goes_on: Condvar::new(),
+            }),
+            file: 0,
+        }
+    }
+
+    /// The other file of the same disk. Faults strike the operations of both files in their order.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            file: 1,
+        }
+    }
+
+    /// The bytes of this file, as the running system reads them.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<u8> {
+        self.disk().contents[self.file].seen.clone()
     }
 
     fn disk(&self) -> MutexGuard<'_, Disk> {
-        let disk = self.0.disk.lock();
+        let disk = self.shared.disk.lock();
         disk.unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -184,7 +244,7 @@ impl FaultyDisk {
     /// Unblocks the syncs.
     pub fn go_on(&self) {
         self.disk().is_stalled = false;
-        self.0.goes_on.notify_all();
+        self.shared.goes_on.notify_all();
     }
 
     /// Makes an operation of this kind fail after `successes` more.
@@ -214,7 +274,8 @@ impl FaultyDisk {
     /// The disk as the next process finds it if this one ends now: everything written is kept.
     #[must_use]
     pub fn after_crash(&self) -> Self {
-        Self::holding(self.disk().seen.clone())
+        let disk = self.disk();
+        Self::holding(disk.contents.each_ref().map(|content| content.seen.clone()))
     }
 
     /// The disk after a loss of power now. A part of what was not synced is kept; `seed` determines
@@ -223,22 +284,8 @@ impl FaultyDisk {
     pub fn after_power_loss(&self, seed: u64) -> Self {
         let disk = self.disk();
         let mut draw = Draw(seed);
-        let mut bytes = disk.safe.clone();
-        for change in &disk.unsynced {
-            match change {
-                Change::Resize(_) if draw.half() => apply(&mut bytes, change),
-                Change::Resize(_) => {}
-                Change::Write(offset, data) => {
-                    for (index, sector) in data.chunks(SECTOR).enumerate() {
-                        if draw.half() {
-                            let at = offset + index * SECTOR;
-                            apply(&mut bytes, &Change::Write(at, sector.to_vec()));
-                        }
-                    }
-                }
-            }
-        }
-        Self::holding(bytes)
+        let contents = disk.contents.each_ref();
+        Self::holding(contents.map(|content| content.after_power_loss(&mut draw)))
     }
 }
 
@@ -255,7 +302,7 @@ impl Draw {
 
 impl std::fmt::Debug for FaultyDisk {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let bytes = self.disk().seen.len();
+        let bytes = self.disk().contents[self.file].seen.len();
         f.debug_struct("FaultyDisk").field("bytes", &bytes).finish()
     }
 }
@@ -266,14 +313,15 @@ fn place(offset: u64) -> Result<usize> {
 
 impl StorageBackend for FaultyDisk {
     fn len(&self) -> Result<u64> {
-        Ok(self.disk().seen.len() as u64)
+        Ok(self.disk().contents[self.file].seen.len() as u64)
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> Result<()> {
         let mut disk = self.disk();
         let offset = place(offset)?;
         let fault = disk.strikes(Kind::Read);
-        let there = disk.seen.get(offset..offset + out.len());
+        let seen = &disk.contents[self.file].seen;
+        let there = seen.get(offset..offset + out.len());
         let there = there.ok_or(ErrorKind::UnexpectedEof)?;
         let Some(fault) = fault else {
             out.copy_from_slice(there);
@@ -289,7 +337,7 @@ impl StorageBackend for FaultyDisk {
         if let Some(fault) = disk.strikes(Kind::Resize) {
             return Err(fault.error());
         }
-        disk.change(Change::Resize(place(length)?));
+        disk.contents[self.file].change(Change::Resize(place(length)?));
         Ok(())
     }
 
@@ -297,14 +345,15 @@ impl StorageBackend for FaultyDisk {
         let stalled = |disk: &mut Disk| disk.is_stalled;
         let mut disk = self.disk();
         disk.waiting += 1;
-        let disk = self.0.goes_on.wait_while(disk, stalled);
+        let disk = self.shared.goes_on.wait_while(disk, stalled);
         let mut disk = disk.unwrap_or_else(PoisonError::into_inner);
         disk.waiting -= 1;
         if let Some(fault) = disk.strikes(Kind::Sync) {
             return Err(fault.error());
         }
-        disk.safe = disk.seen.clone();
-        disk.unsynced.clear();
+        let content = &mut disk.contents[self.file];
+        content.safe = content.seen.clone();
+        content.unsynced.clear();
         Ok(())
     }
 
@@ -318,7 +367,8 @@ impl StorageBackend for FaultyDisk {
             Some(_) => 0,
         };
         if stored > 0 {
-            disk.change(Change::Write(offset, data[..stored].to_vec()));
+            let written = Change::Write(offset, data[..stored].to_vec());
+            disk.contents[self.file].change(written);
         }
         fault.map_or(Ok(()), |fault| Err(fault.error()))
     }
@@ -337,7 +387,7 @@ mod tests {
     }
 
     fn bytes(disk: &FaultyDisk) -> Vec<u8> {
-        disk.disk().seen.clone()
+        disk.bytes()
     }
 
     #[test]
@@ -381,7 +431,7 @@ mod tests {
         disk.fail_after(0, DiskFault::FailedSync, Lasting::Once);
         disk.write(0, &[7; SECTOR]).unwrap();
         disk.sync_data().unwrap_err();
-        assert_eq!(disk.disk().safe[..SECTOR], [5; SECTOR]);
+        assert_eq!(disk.disk().contents[0].safe[..SECTOR], [5; SECTOR]);
 
         disk.fail_after(0, DiskFault::ShortRead, Lasting::Once);
         let mut out = [0; SECTOR];

@@ -42,7 +42,7 @@ pub enum Durability {
 #[non_exhaustive]
 pub struct DurableConfig {
     /// The file. It is created if it does not exist; its directory is not. `<file>.owner`, beside it,
-    /// says which process has the store open.
+    /// says which process has the store open. While it is open, `<file>.journal` has what the file lacks.
     pub path: PathBuf,
     /// The settings that every backend has.
     pub options: StoreOptions,
@@ -69,8 +69,8 @@ pub struct DurableConfig {
     /// Whether opening verifies the checksum of every page. This is slow, and needed only if something
     /// else may have changed the file. After a crash every page is verified anyway. Default: false.
     pub check_on_open: bool,
-    /// Whether each commit also records the free pages, so that opening after a crash need not read
-    /// the whole file. Commits become slower. Default: false.
+    /// Whether each sync of the file also records the free pages, so that opening after a crash need
+    /// not read the whole file. These syncs become slower. Default: false.
     pub quick_repair: bool,
     pub(crate) watch: Watch,
 }

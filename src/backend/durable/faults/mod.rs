@@ -3,6 +3,7 @@
 
 mod compaction;
 mod dropped_claim;
+mod idle;
 mod log;
 mod opening;
 mod relaxed;

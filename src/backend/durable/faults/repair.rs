@@ -11,6 +11,8 @@ fn repair_reports_its_progress_and_the_file() {
     let (disk, clock) = (fresh(), Arc::new(ManualClock::default()));
     let run = Run::open(&disk, &clock).unwrap();
     run.park("a", "s-1", &"x".repeat(50_000), None).unwrap();
+    // The journal is long, so the file is synced before the next call is done.
+    run.park("b", "s-2", "second", None).unwrap();
     let crashed = disk.after_crash();
     run.close().unwrap();
 

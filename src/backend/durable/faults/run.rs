@@ -22,6 +22,8 @@ const KEYS: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 const SCOPES: [&str; 4] = ["s-1", "s-2", "s-3", "s-4"];
 const MESSAGES: [&str; 3] = ["m-1", "m-2", "m-3"];
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
+/// So little room in the journal that the steps of a test make more, and empty it.
+const SECTORS: u64 = 4096;
 pub(super) const NAME: &str = "faulty.redb";
 
 /// An open store, its clock, and the claims that were won on it.
@@ -75,7 +77,8 @@ impl Run {
         disk: &FaultyDisk,
         clock: &Arc<ManualClock>,
     ) -> SessionResult<Self> {
-        let opened = open_on(disk.clone(), &config)?;
+        let mut opened = open_on(disk.clone(), disk.beside(), &config)?;
+        opened.journal = opened.journal.small(SECTORS, 4 * SECTORS);
         let store = DurableSessionStore::start(config, opened, Arc::clone(clock))?;
         Ok(Self::of(Arc::new(store), Arc::clone(clock)))
     }

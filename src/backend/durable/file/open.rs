@@ -17,10 +17,12 @@ use super::create::initialise;
 use super::database::{open_database, open_error};
 use super::fail_stop::Failure;
 use super::file_lock::FileLock;
+#[cfg(test)]
+use super::journal::replay_records;
 use super::journal::{Journal, replay};
 use super::meta::{check_version, not_a_store, read_state, read_version};
 use super::store_file::StoreFile;
-use crate::backend::durable::config::{Durability, DurableConfig};
+use crate::backend::durable::config::DurableConfig;
 use crate::backend::durable::format::{StoreState, Table};
 use crate::error::SessionResult;
 
@@ -38,8 +40,7 @@ pub struct Opened {
     pub state: StoreState,
     pub failure: Failure,
     pub lock: Option<FileLock>,
-    /// For commits that are not synced at once; none if every commit is synced.
-    pub journal: Option<Journal>,
+    pub journal: Journal,
 }
 
 /// Opens the file, and creates it if there is none.
@@ -53,26 +54,30 @@ pub fn open(config: &DurableConfig) -> SessionResult<Opened> {
     create_if_absent(&file, config)?;
     check_closed_file(&file)?;
     let failure = Failure::default();
-    let database = open_when_free(&file, config, &failure, deadline)?;
-    let mut opened = read_opened(database, &file, failure)?;
-    opened.lock = Some(lock);
-    opened.state = run_checked(&file, &opened.failure, || {
-        replay(&opened.database, &file, opened.state)
-    })?;
-    if config.compact_on_open && is_mostly_free(&file, &opened.state) {
+    let mut database = open_when_free(&file, config, &failure, deadline)?;
+    let state = read_opened(&database, &file, &failure)?;
+    let state = run_checked(&file, &failure, || replay(&database, &file, state))?;
+    if config.compact_on_open && is_mostly_free(&file, &state) {
         tracing::info!(path = %file.path().display(), "compacting the session store");
-        run_checked(&file, &opened.failure, || opened.database.compact())?;
+        run_checked(&file, &failure, || database.compact())?;
     }
-    if config.durability != Durability::SurvivesPowerLoss {
-        let journal = Journal::create(&file).map_err(|error| file.cannot_open(error))?;
-        opened.journal = Some(journal);
-    }
-    Ok(opened)
+    let journal = Journal::create(&file, config.durability);
+    Ok(Opened {
+        database,
+        state,
+        failure,
+        lock: Some(lock),
+        journal: journal.map_err(|error| file.cannot_open(error))?,
+    })
 }
 
-/// Opens a storage that is not a file; an empty one becomes a store.
+/// Opens a storage that is not a file, with its journal; an empty one becomes a store.
 #[cfg(test)]
-pub fn open_on(storage: impl StorageBackend, config: &DurableConfig) -> SessionResult<Opened> {
+pub fn open_on(
+    storage: impl StorageBackend,
+    journal: impl StorageBackend,
+    config: &DurableConfig,
+) -> SessionResult<Opened> {
     let file = StoreFile::new(&config.path);
     let failure = Failure::default();
     let is_empty = storage.len().is_ok_and(|length| length == 0);
@@ -81,7 +86,21 @@ pub fn open_on(storage: impl StorageBackend, config: &DurableConfig) -> SessionR
     if is_empty {
         initialise(&database, &file, &failure)?;
     }
-    read_opened(database, &file, failure)
+    let state = read_opened(&database, &file, &failure)?;
+    let state = run_checked(&file, &failure, || {
+        let length = journal.len()?;
+        let mut left = vec![0; usize::try_from(length).unwrap_or_default()];
+        journal.read(0, &mut left)?;
+        replay_records(&database, &file, left.as_slice(), length, state)
+    })?;
+    let journal = Journal::on(journal, config.durability);
+    Ok(Opened {
+        database,
+        state,
+        failure,
+        lock: None,
+        journal: journal.map_err(|error| file.cannot_open(error))?,
+    })
 }
 
 fn check_location(file: &StoreFile) -> SessionResult<()> {
@@ -149,23 +168,20 @@ fn check_magic(content: &mut File, file: &StoreFile) -> SessionResult<()> {
 }
 
 /// Checks the version of an open database, and reads the state of the store.
-fn read_opened(database: Database, file: &StoreFile, failure: Failure) -> SessionResult<Opened> {
-    let version = run_checked(file, &failure, || read_version(&database))?;
+fn read_opened(
+    database: &Database,
+    file: &StoreFile,
+    failure: &Failure,
+) -> SessionResult<StoreState> {
+    let version = run_checked(file, failure, || read_version(database))?;
     check_version(version, file)?;
-    let state = run_checked(file, &failure, || {
+    let state = run_checked(file, failure, || {
         let txn = database.begin_read()?;
         read_state(&txn.open_table(Table::Meta.definition())?)
     })?;
-    let state = state
+    state
         .ok_or_else(|| file.damaged("its state is missing"))?
-        .map_err(|damage| file.damaged(format!("its state cannot be read: {}", damage.0)))?;
-    Ok(Opened {
-        database,
-        state,
-        failure,
-        lock: None,
-        journal: None,
-    })
+        .map_err(|damage| file.damaged(format!("its state cannot be read: {}", damage.0)))
 }
 
 fn is_mostly_free(file: &StoreFile, state: &StoreState) -> bool {

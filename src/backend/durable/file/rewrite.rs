@@ -8,7 +8,7 @@ use super::database::{open_database, open_error};
 use super::fail_stop::Failure;
 use super::open::{Opened, open};
 use super::store_file::{StoreFile, create_private};
-use crate::backend::durable::config::{Durability, DurableConfig};
+use crate::backend::durable::config::DurableConfig;
 use crate::backend::durable::format::{Key, Table, Value};
 use crate::error::SessionResult;
 
@@ -18,8 +18,7 @@ const COMMIT_BYTES: usize = 8 * 1024 * 1024;
 /// Replaces the file of a closed store with a new one that has the same rows.
 pub fn rewrite(config: DurableConfig) -> SessionResult<()> {
     let file = StoreFile::new(&config.path);
-    // Opening replays a journal; the new file needs none.
-    let config = config.durability(Durability::SurvivesPowerLoss);
+    // Opening replays a journal.
     let opened = open(&config.compact_on_open(false))?;
     let replaced = replace(opened, &file);
     if replaced.is_err() {
@@ -34,10 +33,12 @@ fn replace(opened: Opened, file: &StoreFile) -> SessionResult<()> {
         database,
         lock,
         failure,
+        journal,
         ..
     } = opened;
     copy(&database, file)?;
     run_checked(file, &failure, || database.close())?;
+    journal.remove();
     file.install_new()
         .map_err(|error| file.cannot_open(error))?;
     drop(lock);

@@ -41,7 +41,7 @@ impl StoreFile {
         self.beside(".owner")
     }
 
-    /// The journal of relaxed durability.
+    /// The journal.
     pub fn journal_path(&self) -> PathBuf {
         self.beside(".journal")
     }
@@ -71,11 +71,15 @@ impl StoreFile {
     /// Moves the complete store at [`new_path`](Self::new_path) to the path of the store.
     pub fn install_new(&self) -> io::Result<()> {
         std::fs::rename(self.new_path(), &self.path)?;
-        // The new name must survive a loss of power too. Not every system can sync a directory.
+        self.sync_directory();
+        Ok(())
+    }
+
+    /// Lets the names of new files survive a loss of power too. Not every system can sync a directory.
+    pub fn sync_directory(&self) {
         if let Ok(directory) = File::open(self.directory()) {
             let _ = directory.sync_all();
         }
-        Ok(())
     }
 
     pub fn error(&self, code: ErrorCode, reason: impl fmt::Display) -> GreenticError {

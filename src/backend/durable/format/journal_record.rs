@@ -38,6 +38,9 @@ pub fn encode_record(follows: u128, state: &StoreState, changes: &[Change]) -> V
     framed(&body.into_vec())
 }
 
+/// What stands behind the last record. No record begins like that: none has an empty body.
+pub const END_OF_RECORDS: [u8; HEADER_BYTES] = [0; HEADER_BYTES];
+
 /// A record with this body.
 pub fn framed(body: &[u8]) -> Vec<u8> {
     let length = (body.len() as u64).to_be_bytes();
@@ -49,7 +52,7 @@ pub fn framed(body: &[u8]) -> Vec<u8> {
         .into_vec()
 }
 
-/// The records of a journal, up to the first that is torn. One record is in memory at a time.
+/// The records of a journal, up to its end or to the first that is torn. One record is in memory at a time.
 pub struct Records<R> {
     journal: R,
     left: u64,
@@ -64,7 +67,7 @@ impl<R: Read> Records<R> {
         }
     }
 
-    /// The number of bytes behind the last record that was read.
+    /// The number of bytes behind the last record that was read; 0 behind the end of the records.
     pub const fn left(&self) -> u64 {
         self.left
     }
@@ -76,6 +79,10 @@ impl<R: Read> Records<R> {
             return Ok(None);
         }
         self.journal.read_exact(&mut header)?;
+        if header == END_OF_RECORDS {
+            self.left = 0;
+            return Ok(None);
+        }
         let (length, checksum) = split_header(header);
         let whole = length.saturating_add(HEADER_BYTES as u64);
         let (true, Ok(length)) = (whole <= self.left, usize::try_from(length)) else {

@@ -24,7 +24,7 @@ pub(super) use expiry::Expiry;
 pub(super) use head::{decode_head, encode_head};
 #[cfg(feature = "fuzzing")]
 pub(super) use journal_record::framed;
-pub(super) use journal_record::{Change, JournalRecord, Records, encode_record};
+pub(super) use journal_record::{Change, END_OF_RECORDS, JournalRecord, Records, encode_record};
 pub(super) use keys::{
     age_key, decode_digest, decode_scope, decode_session_key, message_key, owner_key, route_key,
     split_owner_key,

@@ -42,8 +42,7 @@ pub struct Writer {
     has_backlog: bool,
     /// How many callers are likely to share the next commit. A lone caller is not delayed.
     expected: usize,
-    /// For commits that are not synced at once; none if every commit is synced.
-    journal: Option<Journal>,
+    journal: Journal,
     /// When the first commit was made that is in the journal alone.
     unsynced: Option<Instant>,
 }
@@ -85,7 +84,7 @@ impl Writer {
             match self.shared.queue.next(limit, until) {
                 Next::Batch(batch) => self.commit_batch(batch),
                 Next::Compact(call) => self.compact(&call),
-                Next::Idle => self.sweep_when_idle(),
+                Next::Idle => self.use_idle_time(),
                 Next::Closed => break,
             }
             if self.is_sync_due() {
@@ -96,7 +95,7 @@ impl Writer {
     }
 
     fn is_sync_due(&self) -> bool {
-        let is_long = self.journal.as_ref().is_some_and(Journal::is_long);
+        let is_long = self.journal.is_long();
         self.unsynced.is_some() && (is_long || Instant::now() >= self.wake_at())
     }
 
@@ -111,9 +110,15 @@ impl Writer {
         }
     }
 
-    fn sweep_when_idle(&mut self) {
+    /// Removes what has expired, and syncs the file if there is no more of that. With relaxed
+    /// durability the file is synced in time anyway.
+    fn use_idle_time(&mut self) {
         if self.shared.failure.cause().is_none() && self.can_sweep() {
             self.commit_batch(Vec::new());
+        }
+        let is_strict = self.shared.config.durability == Durability::SurvivesPowerLoss;
+        if is_strict && !self.has_backlog && self.unsynced.is_some() {
+            self.sync();
         }
     }
 
@@ -206,26 +211,24 @@ impl Writer {
 
     fn run_and_commit(&mut self, batch: &mut Vec<Arc<dyn Operation>>) -> Result<(), Abort> {
         let follows = self.state.commit;
-        let txn = self.begin(self.journal.is_none())?;
+        let txn = self.begin(false)?;
         let changes = self.run_batch(&txn, batch)?;
         // After a failed write nothing may be committed. A commit that fails may be done or not.
         if let Some(cause) = self.shared.failure.cause() {
             return Err(Abort::NotDone(StorageErrorKind::Io, cause.to_owned()));
         }
-        if !changes.are_any {
+        if changes.all.is_empty() {
             let aborted = txn.abort();
             return aborted.map_err(|error| Abort::before_commit(&error.into()));
         }
         self.commit(txn)?;
-        if let (Some(journal), Some(changes)) = (&mut self.journal, changes.for_journal) {
-            let appended = journal.append(follows, &self.state, &changes);
-            let appended = appended.map_err(|error| Abort::Unknown(error.to_string()))?;
-            self.unsynced.get_or_insert_with(Instant::now);
-            if !appended {
-                self.sync();
-                if let Some(cause) = self.shared.failure.cause() {
-                    return Err(Abort::Unknown(cause.to_owned()));
-                }
+        let appended = self.journal.append(follows, &self.state, &changes.all);
+        let appended = appended.map_err(|error| Abort::Unknown(error.to_string()))?;
+        self.unsynced.get_or_insert_with(Instant::now);
+        if !appended {
+            self.sync();
+            if let Some(cause) = self.shared.failure.cause() {
+                return Err(Abort::Unknown(cause.to_owned()));
             }
         }
         if let Err(error) = self.shared.publish_snapshot(&self.database) {
@@ -258,8 +261,7 @@ impl Writer {
     ) -> Result<Changes, Abort> {
         let shared = Arc::clone(&self.shared);
         let tables = WriteTables::open(txn).map_err(|error| Abort::before_commit(&error))?;
-        let has_journal = self.journal.is_some();
-        let mut ledger = DurableLedger::new(tables, &mut self.state, &shared.file, has_journal);
+        let mut ledger = DurableLedger::new(tables, &mut self.state, &shared.file);
         let linger_end = Instant::now() + shared.config.linger;
         let wanted = self.expected.min(shared.config.max_batch);
         let mut ran = 0;
@@ -287,8 +289,7 @@ impl Writer {
             return Err(Abort::NotDone(kind, error.to_string()));
         }
         if ledger.has_changes() {
-            let commit = self.journal.as_ref().map(|_| random_bits().get());
-            let saved = ledger.save_state(now, commit);
+            let saved = ledger.save_state(now, random_bits().get());
             saved.map_err(|error| Abort::NotDone(StorageErrorKind::Io, error.to_string()))?;
         }
         Ok(ledger.into_changes())
@@ -323,8 +324,7 @@ impl Writer {
     }
 
     fn clear_journal(&mut self) {
-        let cleared = self.journal.as_mut().map_or(Ok(()), Journal::clear);
-        if let Err(error) = cleared {
+        if let Err(error) = self.journal.clear() {
             self.shared.failure.set(&error);
         }
     }
@@ -359,9 +359,7 @@ impl Writer {
         }
         match closed {
             Ok(Ok(())) => {
-                if let Some(journal) = self.journal.take() {
-                    journal.remove();
-                }
+                self.journal.remove();
                 Ok(())
             }
             Ok(Err(error)) => Err(shared.file.storage_error(&error.into())),

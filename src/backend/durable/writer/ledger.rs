@@ -44,13 +44,7 @@ pub struct DurableLedger<'a, 'txn> {
 }
 
 impl<'a, 'txn> DurableLedger<'a, 'txn> {
-    /// `has_journal` collects the changes for the journal.
-    pub fn new(
-        tables: WriteTables<'txn>,
-        state: &'a mut StoreState,
-        file: &'a StoreFile,
-        has_journal: bool,
-    ) -> Self {
+    pub fn new(tables: WriteTables<'txn>, state: &'a mut StoreState, file: &'a StoreFile) -> Self {
         Self {
             tables,
             state,
@@ -58,7 +52,7 @@ impl<'a, 'txn> DurableLedger<'a, 'txn> {
             payload: None,
             staged: Vec::new(),
             reclaimed: Reclaimed::default(),
-            changes: Changes::new(has_journal),
+            changes: Changes::default(),
             storage_error: Cell::new(None),
         }
     }
@@ -78,7 +72,7 @@ impl<'a, 'txn> DurableLedger<'a, 'txn> {
             self.apply(change)
                 .map_err(|error| self.write_error(&error))?;
         }
-        self.reclaimed.changes = self.changes.add(staged);
+        self.changes.all.extend(staged);
         Ok(answer)
     }
 
@@ -97,7 +91,7 @@ impl<'a, 'txn> DurableLedger<'a, 'txn> {
     }
 
     pub fn has_changes(&self) -> bool {
-        self.changes.are_any
+        !self.changes.all.is_empty()
     }
 
     /// Returns the first keys of what has expired at `now`, at most `limit`.
@@ -112,10 +106,10 @@ impl<'a, 'txn> DurableLedger<'a, 'txn> {
             .map_err(|error| self.read_error(&error))
     }
 
-    /// Writes the state of the store as part of this commit, which has an id if it goes to a journal.
-    pub fn save_state(&mut self, now: Timestamp, commit: Option<u128>) -> SessionResult<()> {
+    /// Writes the state of the store as part of this commit, which gets an id.
+    pub fn save_state(&mut self, now: Timestamp, commit: u128) -> SessionResult<()> {
         self.state.clock = self.state.clock.max(now);
-        self.state.commit = commit.unwrap_or(self.state.commit);
+        self.state.commit = commit;
         let state = *self.state;
         write_state(self.tables.table_mut(Table::Meta), &state)
             .map_err(|error| self.write_error(&error))
