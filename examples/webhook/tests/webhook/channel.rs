@@ -12,21 +12,22 @@ pub struct Answer {
 }
 
 pub fn get(address: SocketAddr, path: &str) -> io::Result<Answer> {
-    send(address, &format!("GET {path}"), "")
+    send(address, &format!("GET {path}"), "", "")
 }
 
-pub fn post(address: SocketAddr, path: &str, json: &str) -> io::Result<Answer> {
-    send(address, &format!("POST {path}"), json)
+/// Posts JSON, with further header lines.
+pub fn post(address: SocketAddr, path: &str, headers: &str, json: &str) -> io::Result<Answer> {
+    send(address, &format!("POST {path}"), headers, json)
 }
 
-fn send(address: SocketAddr, what: &str, body: &str) -> io::Result<Answer> {
+fn send(address: SocketAddr, what: &str, headers: &str, body: &str) -> io::Result<Answer> {
     let mut connection = TcpStream::connect_timeout(&address, TIMEOUT)?;
     connection.set_read_timeout(Some(TIMEOUT))?;
     let length = body.len();
     write!(
         connection,
         "{what} HTTP/1.1\r\nhost: bot\r\nconnection: close\r\ncontent-type: application/json\r\n\
-         content-length: {length}\r\n\r\n{body}"
+         content-length: {length}\r\n{headers}\r\n{body}"
     )?;
     let mut text = String::new();
     connection.read_to_string(&mut text)?;

@@ -9,6 +9,7 @@
 mod channel;
 mod process;
 mod storm;
+mod telemetry;
 
 use std::sync::atomic::Ordering;
 use std::thread;

@@ -31,6 +31,17 @@ fn dialogue(person: usize) -> [(String, String); 3] {
 
 /// Delivers a message once.
 pub fn deliver(address: SocketAddr, person: usize, id: usize, text: &str) -> io::Result<Answer> {
+    deliver_with(address, "", person, id, text)
+}
+
+/// As `deliver`, with further header lines.
+pub fn deliver_with(
+    address: SocketAddr,
+    headers: &str,
+    person: usize,
+    id: usize,
+    text: &str,
+) -> io::Result<Answer> {
     let message = serde_json::json!({
         "channel": "sms",
         "chat": format!("chat {person}"),
@@ -38,7 +49,7 @@ pub fn deliver(address: SocketAddr, person: usize, id: usize, text: &str) -> io:
         "id": id.to_string(),
         "text": text,
     });
-    channel::post(address, "/messages", &message.to_string())
+    channel::post(address, "/messages", headers, &message.to_string())
 }
 
 /// Random numbers that are determined by a seed.
