@@ -1,5 +1,6 @@
 //! What is due: the options and the outcome of `claim_due` (C33).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::claim::Turn;
@@ -20,7 +21,7 @@ pub(crate) const LONGEST_POLL: Duration = Duration::from_secs(5);
 /// assert_eq!(options.limit, 16);
 /// assert_eq!(options.limit(1).limit, 1);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DueOptions {
     /// For how long each claim excludes other workers, unless it is renewed: at most
@@ -29,19 +30,33 @@ pub struct DueOptions {
     /// How many turns the call hands out at most: 1 to [`MAX_DUE`](crate::options::MAX_DUE). Default:
     /// 16.
     pub limit: usize,
+    /// Who holds the claims, for operators: as [`ClaimOptions::holder`](crate::ClaimOptions::holder).
+    /// Default: none.
+    pub holder: Option<Arc<str>>,
 }
 
 impl DueOptions {
     /// Returns the defaults with this lease.
     #[must_use]
     pub const fn new(lease: Duration) -> Self {
-        Self { lease, limit: 16 }
+        Self {
+            lease,
+            limit: 16,
+            holder: None,
+        }
     }
 
     /// Sets [`DueOptions::limit`].
     #[must_use]
     pub const fn limit(mut self, limit: usize) -> Self {
         self.limit = limit;
+        self
+    }
+
+    /// Sets [`DueOptions::holder`].
+    #[must_use]
+    pub fn holder(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.holder = Some(name.into());
         self
     }
 }

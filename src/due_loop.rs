@@ -112,7 +112,7 @@ where
                 break;
             }
         } else {
-            let asked = options.limit(free);
+            let asked = options.clone().limit(free);
             let claim = store.claim_due(&asked);
             let Some(page) = running.during(unless(stop.as_mut(), claim)).await else {
                 break;

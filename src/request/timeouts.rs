@@ -5,6 +5,7 @@ use greentic_types::{SessionKey, TenantCtx};
 use super::fence;
 use crate::due::DueOptions;
 use crate::error::{SessionResult, invalid_input};
+use crate::holder::Holder;
 use crate::ids::check_key;
 use crate::options::{MAX_DUE, NextTtl, lease_millis};
 use crate::owner::Owner;
@@ -43,11 +44,12 @@ impl SetTimeout {
     }
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct ClaimDue {
     pub lease_millis: u64,
     /// From 1 to [`MAX_DUE`].
     pub limit: usize,
+    pub holder: Option<Holder>,
 }
 
 impl ClaimDue {
@@ -61,6 +63,7 @@ impl ClaimDue {
         Ok(Self {
             lease_millis: lease_millis(options.lease)?,
             limit,
+            holder: options.holder.clone().map(Holder::checked).transpose()?,
         })
     }
 }
@@ -75,7 +78,7 @@ mod tests {
     fn c33_a_limit_outside_the_bounds_is_refused() {
         let options = DueOptions::new(Duration::from_secs(1));
         for limit in [0, MAX_DUE + 1, usize::MAX] {
-            let refused = ClaimDue::new(&options.limit(limit)).map(|_| ());
+            let refused = ClaimDue::new(&options.clone().limit(limit)).map(|_| ());
             assert!(refused.unwrap_err().message.contains("from 1 to 100"));
         }
         assert!(ClaimDue::new(&options.limit(MAX_DUE)).is_ok());

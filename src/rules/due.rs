@@ -16,7 +16,7 @@ pub(crate) fn claim_due<L: Ledger>(
     ledger: &mut L,
     now: Timestamp,
     key: &SessionKey,
-    lease_millis: u64,
+    request: &request::ClaimDue,
 ) -> SessionResult<Option<Turn>> {
     let Some(head) = live_or_deleted(ledger, now, key)? else {
         return Ok(None);
@@ -26,10 +26,10 @@ pub(crate) fn claim_due<L: Ledger>(
     };
     let lease = Lease {
         secret: TokenSecret::random(),
-        until: lease_end(now, lease_millis),
+        until: lease_end(now, request.lease_millis),
         fencing: ledger.next_number(&head.owner, now)?,
         message: MessageDigest::of_timeout(key, wait.order),
-        holder: None,
+        holder: request.holder.clone(),
         own_deadline: None,
     };
     let mut taken = head.taken(lease.clone());

@@ -193,7 +193,8 @@ impl Worker {
                 report(failed);
             }
         };
-        let options = DueOptions::new(self.options.lease).limit(limit);
+        let mut options = DueOptions::new(self.options.lease).limit(limit);
+        options.holder.clone_from(&self.options.holder);
         run_due_until(&*self.store, &options, drained, handle).await
     }
 

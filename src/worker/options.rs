@@ -25,8 +25,8 @@ pub struct WorkerOptions {
     /// For how long a commit is repeated if its outcome is not known, or the store is not reached.
     /// Default: the lease.
     pub wait_for_commit: Duration,
-    /// Who holds the claims, for operators: [`ClaimOptions::holder`](crate::ClaimOptions::holder).
-    /// Default: none.
+    /// Who holds the claims, for operators: [`ClaimOptions::holder`](crate::ClaimOptions::holder) and
+    /// [`DueOptions::holder`](crate::DueOptions::holder). Default: none.
     pub holder: Option<Arc<str>>,
 }
 

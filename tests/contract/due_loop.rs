@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use greentic_session::admin::ScanFilter;
 use greentic_session::clock::ManualClock;
 use greentic_session::{
     AsyncSessionStore, Commit, CommitOptions, DueOptions, ErrorCode, LeaseWatch, NotHandled,
@@ -43,7 +44,7 @@ impl Due {
         clock.advance(TICK);
         let worker = Worker::new(
             Arc::clone(&store) as Arc<dyn AsyncSessionStore>,
-            WorkerOptions::new(LEASE),
+            WorkerOptions::new(LEASE).holder("pod-7"),
         );
         Self {
             clock,
@@ -171,6 +172,9 @@ fn c33_a_drain_waits_for_due_turns_and_releases_those_that_do_not_end() {
     let mut loops = pin!(due.worker.run_due(8, stuck, count));
     go_on(loops.as_mut());
     assert_eq!(due.store.polls(), 1);
+    let filter = ScanFilter::new().holder("pod-7");
+    let held = due.store.scan(&filter, None, 10);
+    assert_eq!(block_on(held).unwrap().sessions.len(), 2);
     assert_eq!(block_on(due.worker.drain(Duration::ZERO)), 2);
     assert!(matches!(polled(loops.as_mut()), Poll::Ready(Ok(()))));
     assert_eq!(failures.get(), 2);

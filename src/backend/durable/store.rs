@@ -468,7 +468,7 @@ impl Backend for DurableSessionStore {
         }
         let shared = Arc::downgrade(&self.shared);
         let claim = self.write(move |ledger, now| {
-            let page = claim_due(ledger, now, request)?;
+            let page = claim_due(ledger, now, &request)?;
             Ok(Untaken::new(page, shared))
         });
         claim.await.map(Untaken::take)

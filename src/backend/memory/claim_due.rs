@@ -39,7 +39,7 @@ pub fn claim_due(
             let read = |stored: &Stored| stored.session.key.clone();
             let key = ledger.keys.read_hashed(hash, is_meant, read);
             let turn = match key {
-                Some(key) => rules::claim_due(&mut ledger, now, &key, request.lease_millis)?,
+                Some(key) => rules::claim_due(&mut ledger, now, &key, request)?,
                 None => None,
             };
             // Also if the entry led nowhere, so that it does not hide those behind it.

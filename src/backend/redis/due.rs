@@ -18,12 +18,13 @@ use super::script::arguments;
 use super::script::keys::Keys;
 use super::script::reply::{Answer, unexpected};
 use super::script::status::Status;
-use super::script::wire::OwnerCall;
+use super::script::wire::{ClaimedBy, OwnerCall};
 use super::transport::info;
 use crate::claim::{ClaimToken, TokenSecret, Turn};
 use crate::clock::Timestamp;
 use crate::due::{DuePage, LONGEST_POLL};
 use crate::error::{SessionResult, not_found};
+use crate::holder::Holder;
 use crate::reason::Reason;
 use crate::request;
 
@@ -41,6 +42,7 @@ pub async fn claim_due(
     let poll = Poll {
         dispatcher: Arc::clone(dispatcher),
         lease: request.lease_millis,
+        holder: request.holder,
         sent: Arc::clone(&sent),
     };
     let call = async move {
@@ -56,6 +58,7 @@ pub async fn claim_due(
 struct Poll {
     dispatcher: Arc<Dispatcher>,
     lease: u64,
+    holder: Option<Holder>,
     sent: Arc<AtomicBool>,
 }
 
@@ -149,6 +152,7 @@ impl Poll {
     async fn claim_in(&self, keys: &Keys, count: usize) -> SessionResult<Handed> {
         let arguments = arguments::ClaimDue {
             lease: self.lease,
+            claimed_by: ClaimedBy(self.holder.as_ref()),
             secrets: (0..count).map(|_| TokenSecret::random()).collect(),
         };
         let call = OwnerCall::new(keys, keys.due(), arguments).noting(&self.sent);

@@ -310,8 +310,9 @@ pub fn c33_a_page_says_when_to_ask_again(env: &TestEnv) -> CaseResult {
 pub fn c33_bad_calls_are_refused(env: &TestEnv) -> CaseResult {
     let options = DueOptions::new(LONG);
     for limit in [0, MAX_DUE + 1, usize::MAX] {
-        ensure_invalid(env.store.claim_due(&options.limit(limit)))?;
+        ensure_invalid(env.store.claim_due(&options.clone().limit(limit)))?;
     }
+    ensure_invalid(env.store.claim_due(&options.holder("two words")))?;
     let long = DueOptions::new(MAX_LEASE + TICK);
     ensure_invalid(env.store.claim_due(&long)).map(|_error| ())
 }
@@ -334,6 +335,48 @@ pub fn c33_a_claim_that_is_given_up_is_due_again(env: &TestEnv) -> CaseResult {
         }
         let turn = env.due_soon(LONG)?;
         env.store.release(&turn.token)?;
+    }
+    Ok(())
+}
+
+pub fn c33_the_claim_of_a_due_turn_names_its_holder(env: &TestEnv) -> CaseResult {
+    let env = env.alone()?;
+    let anna = env.user("anna");
+    let held = || {
+        let found = env.scan_all(&env.tenant_filter().holder("poller-7"), 50)?;
+        Ok::<_, Failure>(found.into_iter().map(|info| info.key).collect::<Vec<_>>())
+    };
+    for (place, kind) in ["closes", "reminds"]
+        .iter()
+        .zip([TimeoutKind::Close, REMIND])
+    {
+        let key = env.key(place);
+        anna.register(&scope(place), &key)?;
+        env.fire(&key, kind)?;
+        env.pass(TICK, || Ok(true))?;
+        let options = DueOptions::new(LONG).holder("poller-7");
+        let due = env.store.claim_due(&options)?.turns;
+        let [turn] = &due[..] else {
+            return Err(Failure::new(format!("{} turns are due", due.len())));
+        };
+        ensure_eq(held()?, vec![key])?;
+        env.store.commit(&turn.token, Commit::Finish)?;
+        ensure_eq(held()?, Vec::new())?;
+    }
+    // The next claim has no holder, unless it names one.
+    let key = env.key("again");
+    anna.register(&scope("again"), &key)?;
+    let options = DueOptions::new(LONG).holder("poller-7");
+    for (options, found) in [
+        (options, vec![key.clone()]),
+        (DueOptions::new(LONG), Vec::new()),
+    ] {
+        env.fire(&key, REMIND)?;
+        env.pass(TICK, || Ok(true))?;
+        for turn in env.store.claim_due(&options)?.turns {
+            ensure_eq(held()?, found.clone())?;
+            env.store.release(&turn.token)?;
+        }
     }
     Ok(())
 }

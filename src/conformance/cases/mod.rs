@@ -472,6 +472,7 @@ table! { $
     due::c33_a_page_says_when_to_ask_again [AllOperations, Timeouts, Options, Clock];
     due::c33_bad_calls_are_refused [AllOperations, Timeouts];
     due::c33_a_claim_that_is_given_up_is_due_again [AllOperations, Timeouts, Options];
+    due::c33_the_claim_of_a_due_turn_names_its_holder [AllOperations, Timeouts, Options];
     due::c33_what_was_due_while_the_store_was_closed_is_due [AllOperations, Timeouts, Reopen];
     due::c33_a_reply_of_a_due_turn_is_kept_like_any_other [AllOperations, Timeouts, Options];
     due::c34_nothing_is_left_of_timeouts [AllOperations, Timeouts, Options, Leftovers];

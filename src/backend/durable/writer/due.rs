@@ -14,14 +14,14 @@ use crate::rules;
 pub fn claim_due(
     ledger: &mut DurableLedger<'_, '_>,
     now: Timestamp,
-    request: request::ClaimDue,
+    request: &request::ClaimDue,
 ) -> SessionResult<DuePage> {
     let mut turns = Vec::new();
     let mut rows = ledger.due_keys(now, request.limit + 1)?;
     let more = rows.len() > request.limit;
     rows.truncate(request.limit);
     for row in rows {
-        let taken = claim_row(ledger, now, &row, request.lease_millis);
+        let taken = claim_row(ledger, now, &row, request);
         match ledger.end_operation(taken) {
             Ok(turn) => turns.extend(turn),
             Err(error) if ledger.storage_error().is_some() => return Err(error),
@@ -41,10 +41,10 @@ fn claim_row(
     ledger: &mut DurableLedger<'_, '_>,
     now: Timestamp,
     row: &[u8],
-    lease_millis: u64,
+    request: &request::ClaimDue,
 ) -> SessionResult<Option<Turn>> {
     let (_, key) = decode_due(row).map_err(|damage: Damage| unreadable_row(Table::Due, damage))?;
-    let turn = rules::claim_due(ledger, now, &key, lease_millis)?;
+    let turn = rules::claim_due(ledger, now, &key, request)?;
     // Also if the row led nowhere.
     ledger.remove_row(Table::Due, row.to_vec());
     Ok(turn)

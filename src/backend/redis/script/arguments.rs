@@ -194,8 +194,9 @@ scripts! {
         timeout: Option<NextTimeout>,
     }
 
-    writes "ops/claim_due" ClaimDue {
+    writes "ops/claim_due" ClaimDue<'a> {
         lease: u64,
+        claimed_by: ClaimedBy<'a>,
         ..secrets: Vec<TokenSecret>,
     }
 

@@ -13,7 +13,7 @@ local function message_of(head)
 end
 
 -- Claims the wait of a session that is due.
-local function claim(head, secret, lease)
+local function claim(head, secret, lease, claimed_by)
   if is_closed(head) and routed_scope(head) ~= '-' then
     local gone = {}
     unroute(head, gone)
@@ -25,7 +25,7 @@ local function claim(head, secret, lease)
   count_lapse(head)
   set_lease(head, now + lease, own_deadline_of(head))
   head.attempt = text(math.min(head.attempt + 1, 4294967295))
-  head.secret, head.message, head.claimed_by = secret, message_of(head), '-'
+  head.secret, head.message, head.claimed_by = secret, message_of(head), claimed_by
   head.fencing = text(math.max(head.fencing + 1, micros))
   write('ZADD', due, text(due_at(head)), member_of(head))
   write_record(head)
@@ -51,14 +51,14 @@ local function take(member)
 end
 
 return run(function()
-  -- Behind the lease stands a secret for each turn.
-  local lease = unpack(ARGV, 2, 2)
-  local members = call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, #ARGV - 2)
+  -- Behind the lease and its holder stands a secret for each turn.
+  local lease, claimed_by = unpack(ARGV, 2, 3)
+  local members = call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, #ARGV - 3)
   local turns, size = {}, 0
   for i, member in ipairs(members) do
     local head = take(member)
     if head then
-      claim(head, ARGV[i + 2], lease)
+      claim(head, ARGV[i + 3], lease, claimed_by)
       turns[#turns + 1] = {'OK', head.key, head.payload, pack_record(head)}
       size = size + #head.payload
     end
