@@ -67,6 +67,8 @@
 //! | `encryption` | [encryption at rest](vault), for the Redis store and the durable store |
 //! | `encryption-zstd` | compression before encryption |
 //! | `conformance` | the suite that checks the contract on any store |
+//! | `metrics` | an observer that records with the crate `metrics` |
+//! | `tracing` | an observer that writes events with the crate `tracing` |
 //! | `schema` | the JSON Schema of the session data |
 //! | `compat-1-2` | `find_by_user` answers as greentic-session 1.2 for a whole program |
 //!
