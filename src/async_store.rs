@@ -11,6 +11,8 @@ use crate::admin::{
     EraseMode, ErasePage, ExportPage, ExportRecord, ImportMode, ImportOutcome, MAX_PAGE,
     OwnerSelection, RevokeOutcome, ScanCursor, ScanFilter, ScanPage, Stats, VerifyMode, VerifyPage,
 };
+#[cfg(feature = "encryption")]
+use crate::admin::{ResealMode, ResealPage};
 use crate::claim::{ClaimOutcome, ClaimToken, Commit, Committed};
 use crate::clock::Timestamp;
 use crate::due::{DueOptions, DuePage};
@@ -523,6 +525,28 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
     /// - `InvalidInput`: the cursor is of another store.
     /// - `Conflict`: as for [`scan`](Self::scan).
     async fn export(&self, after: Option<&ScanCursor>, limit: usize) -> SessionResult<ExportPage>;
+
+    /// Counts about `limit` of the stored sessions and replies by the key that they are sealed with, and
+    /// seals them anew if `mode` says so (C37).
+    ///
+    /// Each is replaced only if it is still as it was read. Revision, deadline, wait and claim are kept,
+    /// and a worker that has a claim notices nothing. Every write seals with the current key anyway.
+    ///
+    /// # Errors
+    /// - `InvalidInput`: the store was opened without encryption, the cursor is of another store, or
+    ///   data is to be stored in clear that the store would refuse.
+    /// - `Unavailable`: the vault does not answer.
+    /// - `Conflict`: as for [`scan`](Self::scan).
+    #[cfg(feature = "encryption")]
+    async fn reseal(
+        &self,
+        mode: ResealMode,
+        after: Option<&ScanCursor>,
+        limit: usize,
+    ) -> SessionResult<ResealPage> {
+        let _unused = (mode, after, limit);
+        Err(not_implemented("reseal"))
+    }
 
     /// Stores an exported record (C26).
     ///

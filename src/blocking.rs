@@ -378,6 +378,20 @@ impl<S: AsyncSessionStore + ?Sized> Blocking<S> {
         wait_for(self.0.export(after, limit))
     }
 
+    /// See [`AsyncSessionStore::reseal`].
+    ///
+    /// # Errors
+    /// As there.
+    #[cfg(feature = "encryption")]
+    pub fn reseal(
+        &self,
+        mode: crate::admin::ResealMode,
+        after: Option<&ScanCursor>,
+        limit: usize,
+    ) -> SessionResult<crate::admin::ResealPage> {
+        wait_for(self.0.reseal(mode, after, limit))
+    }
+
     /// See [`AsyncSessionStore::import`].
     ///
     /// # Errors

@@ -16,7 +16,7 @@ const CLEAR: u8 = 0;
 const HEAD_BYTES: usize = 50;
 const TAG_BYTES: usize = 16;
 /// What the envelope of a value without summary adds to it.
-#[cfg(test)]
+#[cfg(any(test, feature = "redis", feature = "durable"))]
 pub(crate) const OVERHEAD_BYTES: usize = HEAD_BYTES + TAG_BYTES;
 
 /// Why bytes are no envelope that this version reads.
@@ -41,12 +41,32 @@ impl<'a> Stored<'a> {
     }
 }
 
-#[cfg(test)]
-/// The form in which bytes are stored in clear: as they are, unless they would be taken for an
-/// envelope.
+/// The form in which bytes are stored in clear, if it is not the bytes themselves: they would be taken
+/// for an envelope.
+#[cfg(any(feature = "redis", feature = "durable"))]
 pub(crate) fn in_clear(bytes: &[u8]) -> Option<Vec<u8>> {
     let is_ambiguous = bytes.starts_with(&MAGIC);
     is_ambiguous.then(|| [&MAGIC, &[CLEAR][..], bytes].concat())
+}
+
+/// The length in clear of a stored value without a summary.
+#[cfg(feature = "durable")]
+pub(crate) fn clear_length(bytes: &[u8]) -> usize {
+    match bytes.strip_prefix(&MAGIC) {
+        None => bytes.len(),
+        Some([CLEAR, clear @ ..]) => clear.len(),
+        Some(_) => bytes.len().saturating_sub(OVERHEAD_BYTES),
+    }
+}
+
+/// The part of a stored value that no other value has: of an envelope all up to the nonce, which is
+/// random.
+#[cfg(all(feature = "encryption", feature = "redis"))]
+pub(crate) fn distinct(bytes: &[u8]) -> &[u8] {
+    match bytes.get(..HEAD_BYTES - 4) {
+        Some(head) if Envelope::is_begun(bytes) => head,
+        _ => bytes,
+    }
 }
 
 /// The parts of an envelope.
@@ -93,7 +113,26 @@ impl<'a> Envelope<'a> {
         })
     }
 
+    /// The summary of an envelope whose end may be missing; none if it is no envelope, or the summary
+    /// is not complete.
+    #[cfg(any(feature = "redis", feature = "durable"))]
+    pub fn summary_of(bytes: &'a [u8]) -> Option<&'a [u8]> {
+        let (fixed, rest) = bytes.split_first_chunk::<HEAD_BYTES>()?;
+        if fixed.get(..4) != Some(&[MAGIC[0], MAGIC[1], MAGIC[2], VERSION]) {
+            return None;
+        }
+        let length = fixed.last_chunk::<4>()?;
+        rest.get(..usize::try_from(u32::from_be_bytes(*length)).ok()?)
+    }
+
+    /// Whether bytes begin as an envelope does. Their end may be missing.
+    #[cfg(any(feature = "redis", feature = "durable"))]
+    pub fn is_begun(bytes: &[u8]) -> bool {
+        bytes.starts_with(&MAGIC) && bytes.get(MAGIC.len()) != Some(&CLEAR)
+    }
+
     /// The beginning of an envelope, and room for `body` bytes behind it.
+    #[cfg(feature = "encryption")]
     pub fn begin(
         (algorithm, flags): (u8, u8),
         key: &[u8; 16],
@@ -123,10 +162,13 @@ mod tests {
     fn c35_clear_and_sealed_are_never_taken_for_each_other() {
         assert_eq!(Stored::read(b"{\"a\":1}"), Ok(Stored::Clear(b"{\"a\":1}")));
         assert_eq!(Stored::read(b""), Ok(Stored::Clear(b"")));
+        #[cfg(any(feature = "redis", feature = "durable"))]
         assert_eq!(in_clear(b"a reply"), None);
         // A reply can be any bytes.
         let reply = b"\x9CGS\x01 and more";
-        let stored = in_clear(reply).unwrap();
+        let stored = [&reply[..3], &[CLEAR], reply].concat();
+        #[cfg(any(feature = "redis", feature = "durable"))]
+        assert_eq!(in_clear(reply).unwrap(), stored);
         assert_eq!(Stored::read(&stored), Ok(Stored::Clear(reply)));
         assert_eq!(
             Stored::read(reply),

@@ -102,7 +102,7 @@ mod due_loop;
 #[cfg(feature = "durable")]
 pub mod durable;
 mod duration_text;
-#[cfg(feature = "encryption")]
+#[cfg(any(feature = "encryption", feature = "redis", feature = "durable"))]
 mod envelope;
 pub mod error;
 mod find_by_user;
@@ -129,6 +129,8 @@ mod rules;
 #[cfg(feature = "schema")]
 pub mod schema;
 mod scope;
+#[cfg(any(feature = "redis", feature = "durable"))]
+mod sealing;
 mod secret;
 pub mod session;
 mod settings;

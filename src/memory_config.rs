@@ -6,7 +6,7 @@ use crate::inmemory::InMemorySessionStore;
 use crate::observe::{Observer, Watch};
 use crate::options::StoreOptions;
 
-/// The settings of a memory store.
+/// The settings of a memory store. It keeps nothing at rest, and takes no encryption.
 ///
 /// ```
 /// use greentic_session::MemoryConfig;

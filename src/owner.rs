@@ -274,6 +274,23 @@ impl Owner {
         fence.is_none_or(|fence| fence == self)
     }
 
+    /// The env and the tenant, as `env:tenant`.
+    #[cfg(all(feature = "encryption", any(feature = "redis", feature = "durable")))]
+    pub fn tenant(&self) -> &str {
+        let colons = self.0.match_indices(':');
+        let end = colons.map(|(at, _)| at).nth(1);
+        self.0
+            .get(..end.unwrap_or(self.0.len()))
+            .unwrap_or_default()
+    }
+
+    /// Whether data with this identity can be the owner's. The data may name no user.
+    #[cfg(all(feature = "encryption", any(feature = "redis", feature = "durable")))]
+    pub fn is_named_by(&self, identity: &Identity<'_>) -> bool {
+        self.require_unchanged(identity.user.is_some(), identity)
+            .is_ok()
+    }
+
     /// C3: an update changes no part of the identity. `names_user` is true if the stored data names
     /// the user; data without a user can belong to an owner with one.
     pub fn require_unchanged(&self, names_user: bool, update: &Identity<'_>) -> SessionResult<()> {

@@ -8,6 +8,8 @@ use crate::duration_text::parse_duration;
 use crate::error::{GreenticError, SessionResult, invalid_input};
 use crate::options::StoreOptions;
 use crate::secret::Secret;
+#[cfg(all(feature = "encryption", any(feature = "redis", feature = "durable")))]
+use crate::vault::Encryption;
 
 /// A setting of a configuration: its name, and how its value is read.
 pub(crate) struct Setting<C>(pub &'static str, pub fn(&mut C, &str) -> Result<(), MustBe>);
@@ -179,6 +181,30 @@ pub(crate) fn size(text: &str, into: &mut usize) -> Result<(), MustBe> {
     *into = sizes
         .next()
         .ok_or(MustBe("a number of bytes, or a size such as 64MiB"))?;
+    Ok(())
+}
+
+/// `true` or `false`.
+#[cfg(any(feature = "durable", feature = "encryption"))]
+pub(crate) fn switch(text: &str, into: &mut bool) -> Result<(), MustBe> {
+    *into = text.parse().map_err(|_| MustBe("`true` or `false`"))?;
+    Ok(())
+}
+
+/// The setting `plaintext` of an encryption.
+#[cfg(all(feature = "encryption", any(feature = "redis", feature = "durable")))]
+pub(crate) fn plaintext(text: &str, into: &mut Option<Encryption>) -> Result<(), MustBe> {
+    let plaintext = text.parse().map_err(|_| MustBe("`refuse` or `accept`"))?;
+    Encryption::set(into, |it| it.plaintext = plaintext);
+    Ok(())
+}
+
+/// The setting `hide_summary` of an encryption.
+#[cfg(all(feature = "encryption", any(feature = "redis", feature = "durable")))]
+pub(crate) fn hide_summary(text: &str, into: &mut Option<Encryption>) -> Result<(), MustBe> {
+    let mut hides = false;
+    switch(text, &mut hides)?;
+    Encryption::set(into, |it| it.hides_summary = hides);
     Ok(())
 }
 

@@ -10,6 +10,8 @@ mod filter;
 mod hex_text;
 mod info;
 mod progress;
+#[cfg(feature = "encryption")]
+mod reseal;
 mod stats;
 mod transfer;
 mod verify;
@@ -22,6 +24,8 @@ pub use erase::{EraseMode, ErasePage, OwnerSelection};
 pub use filter::ScanFilter;
 pub use info::{RevokeOutcome, ScanPage, SessionInfo, SessionState, StateKind};
 pub use progress::Progress;
+#[cfg(feature = "encryption")]
+pub use reseal::{ResealMode, ResealPage};
 pub use stats::{Counts, Histogram, Stats};
 pub use transfer::{
     ExportPage, ExportRecord, ExportedMessage, ExportedMessages, ExportedSession, ExportedWait,

@@ -5,6 +5,8 @@ use std::future::Future;
 use std::sync::Arc;
 
 use greentic_types::SessionKey;
+#[cfg(any(feature = "redis", feature = "durable"))]
+use greentic_types::{ErrorCode, GreenticError};
 
 use super::Backend;
 #[cfg(feature = "redis")]
@@ -14,6 +16,8 @@ use crate::admin::{
     ExportedSession, ExportedWait, Finding, ImportOutcome, OwnerSelection, Progress, RevokeOutcome,
     ScanCursor, ScanFilter, ScanPage, SessionInfo, SessionState, VerifyMode, VerifyPage,
 };
+#[cfg(feature = "encryption")]
+use crate::admin::{ResealMode, ResealPage};
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
 use crate::holder::Holder;
@@ -22,6 +26,8 @@ use crate::owner::{Owner, foreign_key};
 use crate::payload::Summary;
 use crate::request;
 use crate::rules::{Erased, Head, Remembered};
+#[cfg(any(feature = "redis", feature = "durable"))]
+use crate::sealing::Sealing;
 use crate::session::Session;
 
 /// How much a walk reads of a session, besides its head.
@@ -33,6 +39,9 @@ pub(crate) enum Depth {
     Heads,
     /// The whole session.
     Full,
+    /// The whole session, as it is stored.
+    #[cfg(all(feature = "encryption", any(feature = "redis", feature = "durable")))]
+    Stored,
 }
 
 /// One page of a walk over all stored entries.
@@ -85,6 +94,9 @@ pub(crate) enum Detail {
     None,
     Summary(Summary),
     Session(Arc<Session>),
+    /// The data of a session as it is stored, to be opened.
+    #[cfg(any(feature = "durable", all(feature = "encryption", feature = "redis")))]
+    Stored(Vec<u8>),
 }
 
 /// An owner that a walk found.
@@ -105,6 +117,31 @@ impl OwnerEntry {
             legacy_scope: None,
             messages,
         }
+    }
+}
+
+#[cfg(any(feature = "redis", feature = "durable"))]
+impl OwnerEntry {
+    /// Opens the stored replies. Returns the errors of those that cannot be read, which are left out.
+    ///
+    /// # Errors
+    /// `Unavailable` if the vault does not answer.
+    pub async fn open_replies(&mut self, sealing: &Sealing) -> SessionResult<Vec<GreenticError>> {
+        let mut unreadable = Vec::new();
+        for known in &mut self.messages {
+            let Some(stored) = known.reply.take() else {
+                continue;
+            };
+            match sealing
+                .opened_reply(&self.owner, &known.message, *stored)
+                .await
+            {
+                Ok(reply) => known.reply = Some(Box::new(reply)),
+                Err(error) if error.code == ErrorCode::Unavailable => return Err(error),
+                Err(error) => unreadable.push(error),
+            }
+        }
+        Ok(unreadable)
     }
 }
 
@@ -135,6 +172,15 @@ pub(crate) trait Admin: Send + Sync + 'static {
         after: Option<&ScanCursor>,
         limit: usize,
     ) -> impl Future<Output = SessionResult<VerifyPage>> + Send;
+
+    /// Counts what is stored on a page by key, and seals it anew (C37).
+    #[cfg(feature = "encryption")]
+    fn reseal(
+        &self,
+        mode: ResealMode,
+        after: Option<&ScanCursor>,
+        limit: usize,
+    ) -> impl Future<Output = SessionResult<ResealPage>> + Send;
 
     fn extend(
         &self,

@@ -24,11 +24,15 @@ use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
 
 mod admin;
 mod refused_waits;
+#[cfg(all(feature = "encryption", any(feature = "redis", feature = "durable")))]
+mod reseal;
 mod store_impls;
 mod yield_now;
 
 pub(crate) use admin::{Admin, Depth, Detail, Entry, OwnerEntry, WalkPage};
 pub(crate) use refused_waits::RefusedWaits;
+#[cfg(all(feature = "encryption", any(feature = "redis", feature = "durable")))]
+pub(crate) use reseal::{Exchange, reseal};
 pub(crate) use yield_now::yield_now;
 
 /// The data of a session, behind a pointer, because it is expensive to move.

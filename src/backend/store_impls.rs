@@ -11,6 +11,8 @@ use crate::admin::{
     EraseMode, ErasePage, ExportPage, ExportRecord, ImportMode, ImportOutcome, OwnerSelection,
     RevokeOutcome, ScanCursor, ScanFilter, ScanPage, VerifyMode, VerifyPage, page_limit,
 };
+#[cfg(feature = "encryption")]
+use crate::admin::{ResealMode, ResealPage};
 use crate::async_store::AsyncSessionStore;
 use crate::blocking::wait_for;
 use crate::claim::{ClaimOutcome, ClaimToken, Commit, Committed};
@@ -317,6 +319,18 @@ impl<B: Backend> AsyncSessionStore for B {
         told!(self, Extend, Place::of(ctx), ok, async {
             let request = request::Extend::new(self.options(), Some(ctx), key, ttl)?;
             Admin::extend(self, request).await
+        })
+    }
+
+    #[cfg(feature = "encryption")]
+    async fn reseal(
+        &self,
+        mode: ResealMode,
+        after: Option<&ScanCursor>,
+        limit: usize,
+    ) -> SessionResult<ResealPage> {
+        told!(self, Reseal, Place::UNNAMED, ok, async {
+            Admin::reseal(self, mode, after, page_limit(limit)).await
         })
     }
 

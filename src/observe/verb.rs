@@ -50,6 +50,8 @@ pub enum Verb {
     Export,
     /// `import`
     Import,
+    /// One page of `reseal`
+    Reseal,
 }
 
 impl Verb {
@@ -78,6 +80,7 @@ impl Verb {
         Self::Revoke,
         Self::Export,
         Self::Import,
+        Self::Reseal,
     ];
 
     /// Returns the name, such as `claim`: the value of a label.
@@ -107,6 +110,7 @@ impl Verb {
             Self::Revoke => "revoke",
             Self::Export => "export",
             Self::Import => "import",
+            Self::Reseal => "reseal",
         }
     }
 }

@@ -14,6 +14,8 @@ use crate::options::{LATEST_DEADLINE, NextTtl, StoreOptions, Ttl, TtlMillis};
 use crate::owner::{Identity, Owner};
 use crate::payload;
 use crate::reply::{Reply, keep_newest};
+#[cfg(any(feature = "redis", feature = "durable"))]
+use crate::sealing::Sealing;
 use crate::session::NewSession;
 use crate::timeout::WaitTimeout;
 
@@ -164,6 +166,21 @@ impl ImportedMessage {
 }
 
 impl ImportMessages {
+    /// Brings the replies into their stored form.
+    ///
+    /// # Errors
+    /// `Unavailable` if the vault does not answer.
+    #[cfg(any(feature = "redis", feature = "durable"))]
+    pub async fn seal(&mut self, sealing: &Sealing) -> SessionResult<()> {
+        for known in &mut self.messages {
+            if let Some(reply) = known.reply.take() {
+                let stored = sealing.reply(&self.owner, &known.message, reply);
+                known.reply = Some(stored.await?);
+            }
+        }
+        Ok(())
+    }
+
     /// Checks a record, and divides it into steps of bounded work, oldest first. Of more messages
     /// than the store remembers, the oldest are left out, as are the oldest of more replies than it keeps.
     pub fn steps(store: &StoreOptions, record: &ExportedMessages) -> SessionResult<Vec<Self>> {

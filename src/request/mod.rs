@@ -193,6 +193,7 @@ impl Clear {
 /// The most scopes of one claim.
 const MAX_SCOPES: usize = 4;
 
+#[derive(Clone)]
 pub(crate) struct Claim {
     pub owner: Owner,
     /// In the order in which they are tried; at least one.
@@ -208,6 +209,7 @@ pub(crate) struct Claim {
 }
 
 /// What a claim does where no session waits.
+#[derive(Clone)]
 pub(crate) struct Start {
     /// The last scope of the claim.
     pub scope: ScopeDigests,

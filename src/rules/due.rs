@@ -18,6 +18,20 @@ pub(crate) fn claim_due<L: Ledger>(
     key: &SessionKey,
     request: &request::ClaimDue,
 ) -> SessionResult<Option<Turn>> {
+    let Some(mut turn) = take_due(ledger, now, key, request)? else {
+        return Ok(None);
+    };
+    turn.session = ledger.session(key)?;
+    Ok(turn.session.is_some().then_some(turn))
+}
+
+/// As [`claim_due`], and leaves the reading of the session to the caller.
+pub(crate) fn take_due<L: Ledger>(
+    ledger: &mut L,
+    now: Timestamp,
+    key: &SessionKey,
+    request: &request::ClaimDue,
+) -> SessionResult<Option<Turn>> {
     let Some(head) = live_or_deleted(ledger, now, key)? else {
         return Ok(None);
     };
@@ -39,11 +53,8 @@ pub(crate) fn claim_due<L: Ledger>(
         attempt = wait.attempt;
     }
     ledger.put_head(key, &head, taken)?;
-    let Some(session) = ledger.session(key)? else {
-        return Ok(None);
-    };
     Ok(Some(Turn {
-        session: Some(session),
+        session: None,
         token: ClaimToken {
             owner: head.owner,
             key: key.clone(),

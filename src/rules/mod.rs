@@ -34,6 +34,8 @@ use crate::session::{NewSession, Session};
 pub(crate) use admin::{extend, import, import_messages, revoke};
 pub(crate) use claims::{claim, commit, release, renew};
 pub(crate) use commit_outcome::CommitOutcome;
+#[cfg(feature = "durable")]
+pub(crate) use due::take_due;
 pub(crate) use due::{claim_due, set_timeout};
 pub(crate) use erasure::{Erased, Erasure, Forgotten};
 #[cfg(feature = "redis")]

@@ -134,6 +134,10 @@ impl<K: KeyWrap, S: KeyShelf> KeyVault for EnvelopeVault<K, S> {
         Err(busy())
     }
 
+    fn can_shred(&self) -> bool {
+        true
+    }
+
     async fn shred(&self, tenant: TenantRef<'_>) -> SessionResult<Vec<KeyId>> {
         let keys = self.shelf.read(tenant).await?;
         self.shelf.clear(tenant).await?;

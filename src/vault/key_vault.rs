@@ -42,6 +42,11 @@ pub trait KeyVault: Send + Sync + 'static {
         ))
     }
 
+    /// Whether [`shred`](Self::shred) can be called. Default: no.
+    fn can_shred(&self) -> bool {
+        false
+    }
+
     /// Destroys all keys of the tenant, and returns their ids. What was sealed with them, wherever a
     /// copy of it is, can then be opened by nobody; but a process that has a key in its cache can
     /// until the entry ends.

@@ -9,12 +9,17 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use super::cipher;
+use super::compression::Compression;
 use super::data_key::{DataKey, KEY_BYTES};
 use super::key_file;
 use super::key_id::KeyId;
 use super::key_vault::KeyVault;
+use super::key_wrap::KeyWrap;
+use super::place::{Kind, Place};
 use super::root_key::{RootId, RootKey};
 use super::tenant_ref::TenantRef;
+use crate::envelope::Stored;
 use crate::error::{SessionResult, invalid_input};
 
 /// How many root keys a keyring has at most.
@@ -260,6 +265,45 @@ impl KeyVault for Keyring {
     }
 }
 
+/// Wraps the keys of a shelf with the key that the tenant has by the keyring. So a keyring, which cannot
+/// shred, and a shelf, which can, are an [`EnvelopeVault`](super::EnvelopeVault) without a key service.
+#[async_trait]
+impl KeyWrap for Keyring {
+    async fn wrap(&self, tenant: TenantRef<'_>, key: &[u8; KEY_BYTES]) -> SessionResult<Vec<u8>> {
+        let by = self.current(tenant).await?;
+        let tenant = tenant.encoded();
+        cipher::seal(
+            &by,
+            &Place::new(Kind::Key, &tenant, b""),
+            b"",
+            key,
+            Compression::None,
+        )
+    }
+
+    async fn unwrap(
+        &self,
+        tenant: TenantRef<'_>,
+        wrapped: &[u8],
+    ) -> SessionResult<Zeroizing<[u8; KEY_BYTES]>> {
+        let foreign =
+            || GreenticError::new(ErrorCode::NotFound, "the keyring has not wrapped the key");
+        let Ok(Stored::Sealed(envelope)) = Stored::read(wrapped) else {
+            return Err(foreign());
+        };
+        let by = self.by_id(tenant, KeyId::from_bytes(envelope.key)).await?;
+        let tenant = tenant.encoded();
+        let opened = cipher::open(&by, &Place::new(Kind::Key, &tenant, b""), &envelope);
+        let opened = opened.map_err(|_| foreign())?;
+        let mut key = Zeroizing::new([0; KEY_BYTES]);
+        match opened.len() == KEY_BYTES {
+            true => key.copy_from_slice(&opened),
+            false => return Err(foreign()),
+        }
+        Ok(key)
+    }
+}
+
 /// Shows how many keys there are.
 impl fmt::Debug for Keyring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -333,6 +377,25 @@ mod tests {
         let without = rotated.without("0202020202020202").unwrap();
         let gone = by_id(&without, "acme", old.id()).unwrap_err();
         assert_eq!(gone.code, ErrorCode::NotFound);
+    }
+
+    #[test]
+    fn a_key_that_a_keyring_wrapped_is_unwrapped_for_its_tenant_only() {
+        let keyring = Keyring::from_text(TEXT).unwrap();
+        let env = EnvId("prod".to_owned());
+        let [acme, other] = ["acme", "other"].map(|name| TenantId(name.to_owned()));
+        let acme = TenantRef::new(&env, &acme).unwrap();
+        let other = TenantRef::new(&env, &other).unwrap();
+        let wrapped = pollster::block_on(keyring.wrap(acme, &[7; 32])).unwrap();
+        let rotated = keyring.rotated().unwrap();
+        let key = pollster::block_on(rotated.unwrap(acme, &wrapped)).unwrap();
+        assert_eq!(*key, [7; 32]);
+        let mut changed = wrapped.clone();
+        *changed.last_mut().unwrap() ^= 1;
+        for (tenant, bytes) in [(other, &wrapped), (acme, &changed), (acme, &Vec::new())] {
+            let refused = pollster::block_on(rotated.unwrap(tenant, bytes)).unwrap_err();
+            assert_eq!(refused.code, ErrorCode::NotFound);
+        }
     }
 
     #[test]

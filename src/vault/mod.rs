@@ -28,6 +28,9 @@ mod root_key;
 mod sealer;
 mod tenant_ref;
 
+#[cfg(any(feature = "redis", feature = "durable"))]
+pub(crate) use place::{Kind, Place};
+
 pub use compression::Compression;
 pub use data_key::{DataKey, KEY_BYTES};
 pub use directory_shelf::DirectoryShelf;

@@ -4,11 +4,13 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// The data of a session. Its name is the session key.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "redis", feature = "durable"))]
     Session,
     /// The reply of a message. Its names are the owner and the digest of the message.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "redis", feature = "durable"))]
     Reply,
+    /// A key of a tenant, on a shelf.
+    Key,
     /// What a program seals by itself, such as the lines of a file. Its name is the program's.
     Own,
 }
@@ -17,10 +19,11 @@ impl Kind {
     /// What the place begins with. No tag is the start of another.
     const fn tag(self) -> &'static [u8] {
         match self {
-            #[cfg(test)]
+            #[cfg(any(test, feature = "redis", feature = "durable"))]
             Self::Session => b"sealed session\0",
-            #[cfg(test)]
+            #[cfg(any(test, feature = "redis", feature = "durable"))]
             Self::Reply => b"sealed reply\0",
+            Self::Key => b"sealed key\0",
             Self::Own => b"sealed by a program\0",
         }
     }

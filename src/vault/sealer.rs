@@ -19,6 +19,8 @@ use super::place::{Kind, Place};
 use super::plaintext::Plaintext;
 use super::tenant_ref::TenantRef;
 use crate::before::before;
+#[cfg(any(feature = "redis", feature = "durable"))]
+use crate::envelope::Envelope;
 use crate::envelope::{Malformed, Stored};
 use crate::error::{SessionResult, invalid_input};
 
@@ -64,12 +66,13 @@ impl Sealer {
 
     /// As [`new`](Self::new); waits for the vault no longer than this.
     pub(crate) fn within(encryption: &Encryption, timeout: Duration) -> SessionResult<Self> {
+        let settings = encryption.settings();
         Ok(Self {
             vault: encryption.vault()?,
-            cache: Cache::new(encryption.cached_keys, encryption.cached_for),
-            plaintext: encryption.plaintext,
-            compression: encryption.compression,
-            hides_summary: encryption.hides_summary,
+            cache: Cache::new(settings.cached_keys, settings.cached_for),
+            plaintext: settings.plaintext,
+            compression: settings.compression,
+            hides_summary: settings.hides_summary,
             timeout,
         })
     }
@@ -85,7 +88,7 @@ impl Sealer {
         name: &str,
         data: &[u8],
     ) -> SessionResult<Vec<u8>> {
-        let tenant = encoded(tenant);
+        let tenant = tenant.encoded();
         let key = self.current(&tenant).await?;
         let place = Place::new(Kind::Own, &tenant, name.as_bytes());
         cipher::seal(&key, &place, b"", data, Compression::None)
@@ -103,7 +106,7 @@ impl Sealer {
         name: &str,
         sealed: &[u8],
     ) -> SessionResult<Zeroizing<Vec<u8>>> {
-        let tenant = encoded(tenant);
+        let tenant = tenant.encoded();
         let refused = |Malformed(why)| {
             GreenticError::new(
                 ErrorCode::Internal,
@@ -124,7 +127,7 @@ impl Sealer {
 
     /// Forgets the keys of a tenant that are in memory, after they were shredded.
     pub fn forget(&self, tenant: TenantRef<'_>) {
-        self.cache.forget(&encoded(tenant));
+        self.cache.forget(&tenant.encoded());
     }
 
     /// The key that new data of the tenant `env:tenant` is sealed with.
@@ -179,6 +182,50 @@ impl Sealer {
         Ok(key)
     }
 
+    /// Whether data in clear is read.
+    #[cfg(any(feature = "redis", feature = "durable"))]
+    pub(crate) fn accepts_clear(&self) -> bool {
+        self.plaintext == Plaintext::Accept
+    }
+
+    /// Whether envelopes have no summary.
+    #[cfg(any(feature = "redis", feature = "durable"))]
+    pub(crate) const fn hides_summary(&self) -> bool {
+        self.hides_summary
+    }
+
+    /// Seals the data of a session.
+    #[cfg(any(feature = "redis", feature = "durable"))]
+    pub(crate) fn seal_session(
+        &self,
+        key: &DataKey,
+        place: &Place<'_>,
+        summary: &[u8],
+        data: &[u8],
+    ) -> SessionResult<Vec<u8>> {
+        cipher::seal(key, place, summary, data, self.compression)
+    }
+
+    /// Seals another value. Its length in clear can be told from that of the envelope.
+    #[cfg(any(feature = "redis", feature = "durable"))]
+    pub(crate) fn seal_value(
+        key: &DataKey,
+        place: &Place<'_>,
+        data: &[u8],
+    ) -> SessionResult<Vec<u8>> {
+        cipher::seal(key, place, b"", data, Compression::None)
+    }
+
+    /// Opens a value at its place.
+    #[cfg(any(feature = "redis", feature = "durable"))]
+    pub(crate) fn open_value(
+        key: &DataKey,
+        place: &Place<'_>,
+        envelope: &Envelope<'_>,
+    ) -> Result<Zeroizing<Vec<u8>>, Malformed> {
+        cipher::open(key, place, envelope)
+    }
+
     /// Waits for the vault, for a time.
     async fn answered<T>(&self, asked: impl Future<Output = T>) -> SessionResult<T> {
         let end = Instant::now() + self.timeout;
@@ -201,10 +248,6 @@ impl fmt::Debug for Sealer {
             .field("hides_summary", &self.hides_summary)
             .finish_non_exhaustive()
     }
-}
-
-fn encoded(tenant: TenantRef<'_>) -> String {
-    [tenant.env.as_str(), tenant.tenant.as_str()].join(":")
 }
 
 fn decoded(tenant: &str) -> SessionResult<(EnvId, TenantId)> {

@@ -25,4 +25,9 @@ impl<'a> TenantRef<'a> {
         check_id("tenant", tenant.as_str())?;
         Ok(Self { env, tenant })
     }
+
+    /// `env:tenant`. Ids contain no `:`.
+    pub(super) fn encoded(&self) -> String {
+        [self.env.as_str(), self.tenant.as_str()].join(":")
+    }
 }

@@ -15,6 +15,8 @@ use tempfile::TempDir;
 struct Kind {
     directory: Arc<TempDir>,
     durability: Durability,
+    #[cfg(feature = "encryption")]
+    encryption: Option<greentic_session::vault::Encryption>,
     /// None uses the system clock.
     clock: Option<Arc<ManualClock>>,
 }
@@ -24,13 +26,20 @@ impl Kind {
         Self {
             directory: Arc::new(tempfile::tempdir().unwrap()),
             durability,
+            #[cfg(feature = "encryption")]
+            encryption: None,
             clock: Some(Arc::new(ManualClock::default())),
         }
     }
 
     fn config(&self, name: &str) -> DurableConfig {
         let path = self.directory.path().join(format!("{name}.redb"));
-        DurableConfig::new(path).durability(self.durability)
+        let config = DurableConfig::new(path).durability(self.durability);
+        #[cfg(feature = "encryption")]
+        if let Some(encryption) = &self.encryption {
+            return config.encryption(encryption.clone());
+        }
+        config
     }
 
     fn open(&self, name: &str, options: StoreOptions) -> Subject {
@@ -87,6 +96,18 @@ fn durable_keeps_the_contract_with_relaxed_durability() {
 fn durable_keeps_the_contract_with_the_system_clock() {
     assert_complete(&Kind {
         clock: None,
+        ..Kind::new(Durability::SurvivesPowerLoss)
+    });
+}
+
+#[cfg(feature = "encryption")]
+#[test]
+fn c35_durable_keeps_the_contract_with_encryption() {
+    use greentic_session::vault::{Encryption, Keyring};
+
+    let keyring = Keyring::generate().unwrap();
+    assert_complete(&Kind {
+        encryption: Some(Encryption::new(Arc::new(keyring))),
         ..Kind::new(Durability::SurvivesPowerLoss)
     });
 }

@@ -6,10 +6,15 @@
 mod samples;
 #[path = "../support/scratch.rs"]
 mod scratch;
+#[cfg(feature = "encryption")]
+#[path = "../support/sealed.rs"]
+mod sealed;
 
 mod admin;
 mod clock;
 mod compaction;
+#[cfg(feature = "encryption")]
+mod encryption;
 #[cfg(unix)]
 mod files;
 mod fixture;

@@ -15,6 +15,9 @@ mod bot_cases;
 mod of_1_2;
 #[path = "../support/samples.rs"]
 mod samples;
+#[cfg(feature = "encryption")]
+#[path = "../support/sealed.rs"]
+mod sealed;
 #[path = "../support/space.rs"]
 mod space;
 #[path = "../support/torture.rs"]
@@ -29,6 +32,8 @@ mod conformance;
 mod crowds;
 mod deadlines;
 mod document;
+#[cfg(feature = "encryption")]
+mod encryption;
 mod example;
 mod faults;
 mod full_server;

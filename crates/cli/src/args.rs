@@ -51,6 +51,18 @@ pub struct Common {
     /// GREENTIC_SESSION_CONFIG]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// The keyring with which the store is sealed, instead of the setting `keyring` of the store
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "GREENTIC_SESSION_KEYRING"
+    )]
+    pub keyring: Option<PathBuf>,
+    /// A directory with a key of each tenant, wrapped with the keyring, instead of the setting `shelf` of the store;
+    /// keep no backup of it beside those of the store
+    #[arg(long, global = true, value_name = "DIR")]
+    pub shelf: Option<PathBuf>,
     /// Write JSON instead of text for people
     #[arg(long, global = true)]
     pub json: bool,
@@ -94,6 +106,11 @@ pub enum Command {
     Erase(Erase),
     /// Check the backend, and every index against the sessions
     Doctor(Doctor),
+    /// Count the sessions and replies by the key that they are sealed with, and seal them anew
+    Reseal(Reseal),
+    /// Make keyrings, and change their keys
+    #[command(subcommand)]
+    Keyring(Keyring),
     /// Write all sessions as lines of JSON
     Export(Export),
     /// Read an export
@@ -339,6 +356,13 @@ pub struct Erase {
     /// next one with the same file says what both erased
     #[arg(long, value_name = "FILE")]
     pub receipt: Option<PathBuf>,
+    /// Name the user in the receipt by an HMAC with the secret in this file, 32 bytes or more [default: the receipt
+    /// does not tell which user it was]
+    #[arg(long, value_name = "FILE")]
+    pub receipt_key: Option<PathBuf>,
+    /// When everything of a tenant is erased: also destroy its keys, so that no copy of its data can be read
+    #[arg(long, conflicts_with_all = ["team", "user"])]
+    pub shred: bool,
     /// Sign the finished receipt with this Ed25519 private key (PKCS#8 PEM), into a file beside it whose
     /// name ends in `.sig`
     #[arg(long, value_name = "FILE", requires = "receipt")]
@@ -353,9 +377,59 @@ pub struct Doctor {
     /// Set aside what cannot be read, and repair: it is kept, and no other call meets it
     #[arg(long, conflicts_with = "repair")]
     pub quarantine: bool,
+    /// A second copy of the keyring: it is compared with the one of the store
+    #[arg(long, value_name = "FILE")]
+    pub keyring_copy: Option<PathBuf>,
     /// Delete what was set aside
     #[arg(long, conflicts_with_all = ["repair", "quarantine"])]
     pub discard: bool,
+}
+
+#[derive(Args)]
+pub struct Reseal {
+    /// Store in clear what is sealed
+    #[arg(long)]
+    pub clear: bool,
+    /// Rewrite, instead of counting
+    #[arg(long)]
+    pub yes: bool,
+    /// Continue where an interrupted run has stopped
+    #[arg(long, value_name = "CURSOR")]
+    pub after: Option<String>,
+}
+
+/// What to do with a keyring.
+#[derive(Subcommand)]
+pub enum Keyring {
+    /// Make a keyring with one random key
+    New(KeyringFile),
+    /// Add a random key, which is current at once: for a store that one process uses
+    Rotate(KeyringFile),
+    /// Add a random key that is not current yet: give the keyring to all processes, and then `use` the key
+    Add(KeyringFile),
+    /// Make a key the current one
+    Use(KeyringKey),
+    /// Take a key out; what is sealed with it cannot be read any more
+    Remove(KeyringKey),
+    /// List the ids of the keys, the current one last
+    List(KeyringFile),
+}
+
+#[derive(Args)]
+pub struct KeyringFile {
+    /// The file of the keyring
+    #[arg(value_name = "FILE")]
+    pub path: PathBuf,
+}
+
+#[derive(Args)]
+pub struct KeyringKey {
+    /// The file of the keyring
+    #[arg(value_name = "FILE")]
+    pub path: PathBuf,
+    /// The id of the key, as `list` shows it
+    #[arg(value_name = "ID")]
+    pub id: String,
 }
 
 #[derive(Args)]
@@ -366,6 +440,9 @@ pub struct Export {
     /// Compress with zstd
     #[arg(long)]
     pub zstd: bool,
+    /// Seal each record with the key of its tenant; `import` needs the same keys
+    #[arg(long)]
+    pub sealed: bool,
 }
 
 #[derive(Args)]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use greentic_session::durable::{DurableConfig, DurableSessionStore};
+use greentic_session::vault::Encryption;
 use greentic_session::{
     AsyncSessionStore, Blocking, SessionBackendConfig, StoreConfig, StoreOptions,
     create_async_session_store,
@@ -22,6 +23,8 @@ pub struct Store {
     pub name: String,
     pub blocking: Blocking,
     pub async_store: Arc<dyn AsyncSessionStore>,
+    /// How it is encrypted, if it is.
+    pub encryption: Option<Encryption>,
 }
 
 /// The location of a store.
@@ -39,6 +42,7 @@ pub struct Location {
 
 impl Location {
     /// The location of a URL.
+    #[cfg(test)]
     pub fn of_url(url: &str) -> Outcome<Self> {
         Self::of_config(&StoreConfig::from_url(url)?)
     }
@@ -84,8 +88,19 @@ impl Location {
     }
 
     /// The file in the data directory of this program.
-    pub fn default_file() -> Outcome<Self> {
+    pub fn default_file(settings: &[(&'static str, String)]) -> Outcome<Self> {
         let path = data_directory()?.join("sessions.redb");
+        if !settings.is_empty() {
+            let config = StoreConfig::from_url(DurableConfig::new(&path).to_string())?;
+            let set = |config: StoreConfig, (name, value): &(&'static str, String)| {
+                config.set(*name, value.clone())
+            };
+            let located = Self::of_config(&settings.iter().try_fold(config, set)?)?;
+            return Ok(Self {
+                is_default: true,
+                ..located
+            });
+        }
         let limited = |bytes| {
             let options = StoreOptions::new().max_payload_bytes(bytes);
             let config = DurableConfig::new(&path).options(options);
@@ -99,6 +114,15 @@ impl Location {
 
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// How the store is encrypted, if it is.
+    pub fn encryption(&self) -> Option<Encryption> {
+        match &self.config {
+            SessionBackendConfig::DurableWith(durable) => durable.encryption.clone(),
+            SessionBackendConfig::Redis(redis) => redis.encryption.clone(),
+            _ => None,
+        }
     }
 
     pub const fn is_file(&self) -> bool {
@@ -150,9 +174,11 @@ impl Location {
         if let Some(file) = self.file.as_ref().filter(|_| self.is_default) {
             create_directory(file)?;
         }
+        let encryption = self.encryption();
         let async_store = create_async_session_store(self.config)?;
         Ok(Store {
             name: self.name,
+            encryption,
             blocking: Blocking::from(Arc::clone(&async_store)),
             async_store,
         })

@@ -19,14 +19,38 @@ pub struct Stores {
     store: Option<String>,
     /// The argument `--config`.
     config: Option<PathBuf>,
+    /// The settings of the arguments, which replace those of the store.
+    settings: Vec<(&'static str, String)>,
 }
 
 impl Stores {
     pub fn new(common: &Common) -> Self {
+        let path = |path: &PathBuf| path.to_string_lossy().into_owned();
+        let keyring = common.keyring.as_ref().map(|it| ("keyring", path(it)));
+        let shelf = common.shelf.as_ref().map(|it| ("shelf", path(it)));
         Self {
             store: common.store.clone(),
             config: common.config.clone(),
+            settings: keyring.into_iter().chain(shelf).collect(),
         }
+    }
+
+    /// The same, which read what is stored in clear also where it is refused.
+    pub fn accepting_clear(&self) -> Self {
+        let mut settings = self.settings.clone();
+        settings.push(("plaintext", "accept".to_owned()));
+        Self {
+            store: self.store.clone(),
+            config: self.config.clone(),
+            settings,
+        }
+    }
+
+    fn located(&self, config: StoreConfig) -> Outcome<Location> {
+        let set = |config: StoreConfig, (name, value): &(&'static str, String)| {
+            config.set(*name, value.clone())
+        };
+        Location::of_config(&self.settings.iter().try_fold(config, set)?)
     }
 
     /// The store of the command.
@@ -35,17 +59,17 @@ impl Stores {
             return self.named(store);
         }
         if let Some(config) = &self.config {
-            return default_of(config);
+            return self.located(default_of(config)?);
         }
         if let Some(store) = variable("GREENTIC_SESSION_STORE") {
             return self.named(&store.to_string_lossy());
         }
         if let Some(config) = variable("GREENTIC_SESSION_CONFIG") {
-            return default_of(Path::new(&config));
+            return self.located(default_of(Path::new(&config))?);
         }
         match variable(&format!("{PREFIX}URL")) {
-            Some(_) => Location::of_config(&StoreConfig::from_env(PREFIX)?),
-            None => Location::default_file(),
+            Some(_) => self.located(StoreConfig::from_env(PREFIX)?),
+            None => Location::default_file(&self.settings),
         }
     }
 
@@ -54,8 +78,8 @@ impl Stores {
         let file = || variable("GREENTIC_SESSION_CONFIG").map(PathBuf::from);
         let file = self.config.clone().or_else(file);
         match file.filter(|_| !store.contains(':')) {
-            Some(file) => Location::of_config(&Contexts::read(&file)?.named(store)?),
-            None => Location::of_url(store),
+            Some(file) => self.located(Contexts::read(&file)?.named(store)?),
+            None => self.located(StoreConfig::from_url(store)?),
         }
     }
 
@@ -65,8 +89,8 @@ impl Stores {
     }
 }
 
-fn default_of(file: &Path) -> Outcome<Location> {
-    Location::of_config(&Contexts::read(file)?.default()?)
+fn default_of(file: &Path) -> Outcome<StoreConfig> {
+    Contexts::read(file)?.default()
 }
 
 fn variable(name: &str) -> Option<std::ffi::OsString> {

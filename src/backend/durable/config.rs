@@ -9,7 +9,11 @@ use crate::duration_text::parse_duration;
 use crate::error::{SessionResult, invalid_input};
 use crate::observe::{Observer, Watch};
 use crate::options::StoreOptions;
-use crate::settings::{Layers, MustBe, Setting, Settings, number, pairs, size, time};
+use crate::settings::{Layers, MustBe, Setting, Settings, number, pairs, size, switch, time};
+#[cfg(feature = "encryption")]
+use crate::settings::{hide_summary, plaintext};
+#[cfg(feature = "encryption")]
+use crate::vault::Encryption;
 
 /// What a write that returned `Ok` survives.
 ///
@@ -72,6 +76,9 @@ pub struct DurableConfig {
     /// Whether each sync of the file also records the free pages, so that opening after a crash need
     /// not read the whole file. These syncs become slower. Default: false.
     pub quick_repair: bool,
+    /// How what is stored is encrypted (C35). Default: not.
+    #[cfg(feature = "encryption")]
+    pub encryption: Option<Encryption>,
     pub(crate) watch: Watch,
 }
 
@@ -92,6 +99,8 @@ impl DurableConfig {
             compact_on_open: true,
             check_on_open: false,
             quick_repair: false,
+            #[cfg(feature = "encryption")]
+            encryption: None,
             watch: Watch::default(),
         }
     }
@@ -216,6 +225,14 @@ impl DurableConfig {
         self
     }
 
+    /// Sets [`DurableConfig::encryption`].
+    #[cfg(feature = "encryption")]
+    #[must_use]
+    pub fn encryption(mut self, encryption: Encryption) -> Self {
+        self.encryption = Some(encryption);
+        self
+    }
+
     /// Tells `observer` what the store does (C39). Default: nobody.
     #[must_use]
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
@@ -258,6 +275,24 @@ impl Settings for DurableConfig {
         Setting("quick_repair", |config, value| {
             switch(value, &mut config.quick_repair)
         }),
+        #[cfg(feature = "encryption")]
+        Setting("keyring", |config, value| {
+            Encryption::set_keyring(&mut config.encryption, value);
+            Ok(())
+        }),
+        #[cfg(feature = "encryption")]
+        Setting("shelf", |config, value| {
+            Encryption::set(&mut config.encryption, |it| it.shelf = Some(value.into()));
+            Ok(())
+        }),
+        #[cfg(feature = "encryption")]
+        Setting("plaintext", |config, value| {
+            plaintext(value, &mut config.encryption)
+        }),
+        #[cfg(feature = "encryption")]
+        Setting("hide_summary", |config, value| {
+            hide_summary(value, &mut config.encryption)
+        }),
     ];
 
     fn options_mut(&mut self) -> &mut StoreOptions {
@@ -271,11 +306,6 @@ fn positive(text: &str, into: &mut usize) -> Result<(), MustBe> {
         0 => Err(MustBe("at least 1")),
         _ => Ok(()),
     }
-}
-
-fn switch(text: &str, into: &mut bool) -> Result<(), MustBe> {
-    *into = text.parse().map_err(|_| MustBe("`true` or `false`"))?;
-    Ok(())
 }
 
 /// Prints the URL of the file, without parameters.

@@ -7,28 +7,39 @@ use std::time::{Duration, Instant};
 use greentic_types::{ErrorCode, GreenticError, SessionKey};
 
 use super::admin::{
-    Inconsistency, count_held, inconsistencies, repair, verify_page, walk, walk_one,
+    Inconsistency, count_held, inconsistencies, open_page, repair, verify_page, walk, walk_one,
 };
 use super::clock::StoreClock;
 use super::config::DurableConfig;
 use super::file::{FileLock, Opened, catch_corruption, open, rewrite};
-use super::format::{FORMAT_VERSION, encode_payload};
-use super::rows::{Snapshot, first_due, session_of};
+use super::format::{FORMAT_VERSION, Table, decode_due, payload_row, unseal_payload};
+use super::rows::{Rows, Snapshot, first_due, session_of};
 use super::writer::{DurableLedger, Shared, Sweeper, Untaken, Writer, claim_due};
 use crate::admin::{ImportOutcome, RevokeOutcome, ScanCursor, VerifyMode, VerifyPage};
+#[cfg(feature = "encryption")]
+use crate::admin::{ResealMode, ResealPage};
 use crate::backend::{Admin, Backend, Depth, RefusedWaits, WalkPage, yield_now};
+#[cfg(feature = "encryption")]
+use crate::backend::{Exchange, reseal};
 use crate::blocking::wait_for;
 use crate::claim::{ClaimOutcome, ClaimToken};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::due::{DuePage, LONGEST_POLL};
 use crate::error::SessionResult;
+#[cfg(feature = "encryption")]
+use crate::message_id::MessageDigest;
 use crate::observe::Watch;
 use crate::options::StoreOptions;
 use crate::owner::Owner;
+use crate::reply::Reply;
 use crate::request;
 use crate::rules::{self, Erased, Erasure, View, WaitList};
 use crate::scope::ScopeDigest;
-use crate::session::{ClearOutcome, CreateOutcome, Health, HealthWarning, ParkOutcome, Session};
+#[cfg(feature = "encryption")]
+use crate::sealing::Sealing;
+use crate::session::{
+    ClearOutcome, CreateOutcome, Health, HealthWarning, NewSession, ParkOutcome, Session,
+};
 
 /// How many sessions and messages an explicit sweep removes in one commit.
 const SWEEP_BUDGET: usize = 256;
@@ -102,7 +113,7 @@ impl DurableSessionStore {
         clock: impl Clock,
     ) -> SessionResult<Self> {
         let clock = StoreClock::new(clock, opened.state.clock);
-        let shared = Arc::new(Shared::new(config, clock, opened.failure.clone()));
+        let shared = Arc::new(Shared::new(config, clock, opened.failure.clone())?);
         let lock = opened.lock.take();
         let writer = Writer::new(Arc::clone(&shared), opened)?;
         let mut store = Self {
@@ -258,6 +269,46 @@ impl DurableSessionStore {
         }
     }
 
+    /// The value of the row with the data of a session.
+    async fn payload_of(&self, session: &NewSession) -> SessionResult<Vec<u8>> {
+        let stored = self.shared.sealing.session(session).await?;
+        Ok(payload_row(session.key(), &stored))
+    }
+
+    /// Asks the vault for the keys of what is due, since the writer waits for nobody. Returns the error
+    /// of a vault that does not answer.
+    async fn fetch_due_keys(&self, limit: usize) -> SessionResult<Option<GreenticError>> {
+        let sealing = &self.shared.sealing;
+        if !sealing.is_on() {
+            return Ok(None);
+        }
+        let lacking = self.read(|snapshot, now| {
+            let mut lacking = Vec::new();
+            for row in snapshot.due_keys(now, limit)? {
+                let Ok((_, key)) = decode_due(&row) else {
+                    continue;
+                };
+                let Some(head) = snapshot.head(&key).ok().flatten() else {
+                    continue;
+                };
+                let name = key.as_str().as_bytes();
+                let error = snapshot.get(Table::Payloads, name, |value| {
+                    let stored = unseal_payload(&key, value);
+                    Ok(stored.map_or(None, |stored| sealing.lacking(&head.owner, &key, stored)))
+                })?;
+                lacking.extend(error.flatten());
+            }
+            Ok(lacking)
+        });
+        for error in lacking.await? {
+            match sealing.fetch(error).await {
+                Err(error) if error.code == ErrorCode::Unavailable => return Ok(Some(error)),
+                _known_or_unknown => {}
+            }
+        }
+        Ok(None)
+    }
+
     /// Reads the last commit on the caller's thread.
     pub(super) async fn read<T: Send>(
         &self,
@@ -350,7 +401,7 @@ impl Backend for DurableSessionStore {
     }
 
     async fn create(&self, request: request::Create) -> SessionResult<CreateOutcome> {
-        let payload = encode_payload(&request.session)?;
+        let payload = self.payload_of(&request.session).await?;
         self.write(|ledger, now| rules::create(ledger.with_payload(Some(payload)), now, request))
             .await
     }
@@ -360,18 +411,18 @@ impl Backend for DurableSessionStore {
         key: &SessionKey,
         fence: Option<&Owner>,
     ) -> SessionResult<Option<Arc<Session>>> {
-        self.read(|snapshot, now| {
+        let read = |snapshot: &Snapshot, now| {
             let head = snapshot.head(key)?;
             match head.filter(|head| head.is_live(now) && head.owner.is_within(fence)) {
                 Some(head) => session_of(snapshot, key, &head).map(Some),
                 None => Ok(None),
             }
-        })
-        .await
+        };
+        self.shared.sealing.with_keys(|| self.read(read)).await
     }
 
     async fn update(&self, request: request::Update) -> SessionResult<u64> {
-        let payload = encode_payload(&request.session)?;
+        let payload = self.payload_of(&request.session).await?;
         self.write(|ledger, now| rules::update(ledger.with_payload(Some(payload)), now, request))
             .await
     }
@@ -382,7 +433,7 @@ impl Backend for DurableSessionStore {
     }
 
     async fn park(&self, request: request::Park) -> SessionResult<ParkOutcome> {
-        let payload = encode_payload(&request.session)?;
+        let payload = self.payload_of(&request.session).await?;
         let (owner, limit) = (request.owner.clone(), request.max_waits);
         self.write_within(owner, limit, |ledger, now| {
             rules::park(ledger.with_payload(Some(payload)), now, request)
@@ -410,8 +461,8 @@ impl Backend for DurableSessionStore {
 
     async fn latest(&self, owner: &Owner) -> SessionResult<Option<Arc<Session>>> {
         let sees = self.options().find_by_user;
-        self.read(|snapshot, now| rules::latest(snapshot, now, owner, sees))
-            .await
+        let read = |snapshot: &Snapshot, now| rules::latest(snapshot, now, owner, sees);
+        self.shared.sealing.with_keys(|| self.read(read)).await
     }
 
     async fn clear(&self, request: request::Clear) -> SessionResult<ClearOutcome> {
@@ -420,13 +471,26 @@ impl Backend for DurableSessionStore {
     }
 
     async fn claim(&self, request: request::Claim) -> SessionResult<ClaimOutcome> {
-        let shared = Arc::downgrade(&self.shared);
+        let sealing = &self.shared.sealing;
+        sealing.ready(&request.owner).await?;
         let limit = request.start.as_ref().map_or(0, |start| start.max_waits);
-        let claim = self.write_within(request.owner.clone(), limit, |ledger, now| {
-            let outcome = rules::claim(ledger, now, request)?;
-            Ok(Untaken::new(outcome, shared))
-        });
-        claim.await.map(Untaken::take)
+        let (owner, message) = (request.owner.clone(), request.message);
+        let claim = || {
+            let (request, shared) = (request.clone(), Arc::downgrade(&self.shared));
+            self.write_within(owner.clone(), limit, |ledger, now| {
+                let outcome = rules::claim(ledger, now, request)?;
+                Ok(Untaken::new(outcome, shared))
+            })
+        };
+        match sealing.with_keys(claim).await?.take() {
+            ClaimOutcome::Duplicate { reply } => {
+                let reply = sealing.opened_if_any(&owner, &message, reply.map(Reply::stored));
+                Ok(ClaimOutcome::duplicate_with(
+                    reply.await?.map(Reply::into_bytes),
+                ))
+            }
+            outcome => Ok(outcome),
+        }
     }
 
     async fn renew(&self, request: request::Renew) -> SessionResult<Timestamp> {
@@ -444,12 +508,15 @@ impl Backend for DurableSessionStore {
         self.shared.release_dropped(token.clone());
     }
 
-    async fn commit(&self, request: request::Commit) -> SessionResult<()> {
+    async fn commit(&self, mut request: request::Commit) -> SessionResult<()> {
         let options = self.shared.config.options;
         let payload = match &request.next {
-            request::Next::Park { session, .. } => Some(encode_payload(session)?),
+            request::Next::Park { session, .. } => Some(self.payload_of(session).await?),
             request::Next::Finish => None,
         };
+        let sealing = &self.shared.sealing;
+        let reply = sealing.reply_of_commit(&request.token, request.reply.as_ref());
+        request.reply = reply.await?;
         let committed = self.write(move |ledger, now| {
             rules::commit(ledger.with_payload(payload), now, &options, request)
         });
@@ -466,12 +533,19 @@ impl Backend for DurableSessionStore {
                 return Ok(DuePage::new(Vec::new(), false, next));
             }
         }
+        let unavailable = self.fetch_due_keys(request.limit).await?;
         let shared = Arc::downgrade(&self.shared);
+        // A key that the vault does not have is not waited for.
+        let puts_off = unavailable.is_none();
         let claim = self.write(move |ledger, now| {
-            let page = claim_due(ledger, now, &request)?;
+            let page = claim_due(ledger, now, &request, puts_off)?;
             Ok(Untaken::new(page, shared))
         });
-        claim.await.map(Untaken::take)
+        let page = claim.await?.take();
+        match unavailable {
+            Some(error) if page.turns.is_empty() => Err(error),
+            _ => Ok(page),
+        }
     }
 
     async fn set_timeout(&self, request: request::SetTimeout) -> SessionResult<Option<Timestamp>> {
@@ -492,6 +566,38 @@ impl Backend for DurableSessionStore {
     }
 }
 
+#[cfg(feature = "encryption")]
+impl Exchange for DurableSessionStore {
+    fn sealing(&self) -> &Sealing {
+        &self.shared.sealing
+    }
+
+    async fn exchange_session(
+        &self,
+        _owner: &Owner,
+        key: &SessionKey,
+        old: &[u8],
+        new: Vec<u8>,
+    ) -> SessionResult<bool> {
+        let (key, old) = (key.clone(), payload_row(key, old));
+        let new = payload_row(&key, &new);
+        self.write(move |ledger, _now| ledger.exchange_payload(&key, &old, new))
+            .await
+    }
+
+    async fn exchange_reply(
+        &self,
+        owner: &Owner,
+        message: &MessageDigest,
+        old: &Reply,
+        new: Reply,
+    ) -> SessionResult<bool> {
+        let (owner, message, old) = (owner.clone(), *message, old.clone());
+        self.write(move |ledger, _now| ledger.exchange_reply(&owner, &message, &old, &new))
+            .await
+    }
+}
+
 impl Admin for DurableSessionStore {
     async fn walk(
         &self,
@@ -499,8 +605,11 @@ impl Admin for DurableSessionStore {
         after: Option<&ScanCursor>,
         limit: usize,
     ) -> SessionResult<WalkPage> {
-        self.read(|snapshot, now| walk(snapshot, now, depth, after, limit))
-            .await
+        let walked = self.read(|snapshot, now| walk(snapshot, now, depth, after, limit));
+        match depth {
+            Depth::Full => open_page(&self.shared.sealing, walked.await?).await,
+            _ => walked.await,
+        }
     }
 
     async fn walk_one(&self, key: &SessionKey) -> SessionResult<WalkPage> {
@@ -544,6 +653,16 @@ impl Admin for DurableSessionStore {
         Ok(page)
     }
 
+    #[cfg(feature = "encryption")]
+    async fn reseal(
+        &self,
+        mode: ResealMode,
+        after: Option<&ScanCursor>,
+        limit: usize,
+    ) -> SessionResult<ResealPage> {
+        reseal(self, mode, after, limit).await
+    }
+
     async fn extend(&self, request: request::Extend) -> SessionResult<Option<Timestamp>> {
         self.write(move |ledger, now| rules::extend(ledger, now, &request))
             .await
@@ -555,11 +674,13 @@ impl Admin for DurableSessionStore {
     }
 
     async fn import(&self, request: request::Import) -> SessionResult<ImportOutcome> {
-        self.write(|ledger, now| rules::import(ledger, now, request))
+        let payload = self.payload_of(&request.session).await?;
+        self.write(|ledger, now| rules::import(ledger.with_payload(Some(payload)), now, request))
             .await
     }
 
-    async fn import_messages(&self, request: request::ImportMessages) -> SessionResult<()> {
+    async fn import_messages(&self, mut request: request::ImportMessages) -> SessionResult<()> {
+        request.seal(&self.shared.sealing).await?;
         let options = *self.options();
         self.write(move |ledger, now| rules::import_messages(ledger, now, &options, request))
             .await

@@ -14,10 +14,14 @@ use super::sweep::{self, sweep};
 use super::verify::verify;
 use super::walk::{walk, walk_one};
 use crate::admin::{ImportOutcome, RevokeOutcome, ScanCursor, VerifyMode, VerifyPage};
+#[cfg(feature = "encryption")]
+use crate::admin::{ResealMode, ResealPage};
 use crate::backend::{Admin, Backend, Depth, RefusedWaits, WalkPage, yield_now};
 use crate::claim::{ClaimOutcome, ClaimToken};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::due::DuePage;
+#[cfg(feature = "encryption")]
+use crate::error::invalid_input;
 use crate::error::{SessionResult, not_found};
 use crate::observe::{Fact, Observer, Watch};
 use crate::options::StoreOptions;
@@ -488,6 +492,16 @@ impl Admin for InMemorySessionStore {
         limit: usize,
     ) -> SessionResult<VerifyPage> {
         verify(&self.shards, after, limit)
+    }
+
+    #[cfg(feature = "encryption")]
+    async fn reseal(
+        &self,
+        _mode: ResealMode,
+        _after: Option<&ScanCursor>,
+        _limit: usize,
+    ) -> SessionResult<ResealPage> {
+        Err(invalid_input("the memory store keeps nothing at rest"))
     }
 
     async fn extend(&self, request: request::Extend) -> SessionResult<Option<Timestamp>> {

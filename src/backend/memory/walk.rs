@@ -222,6 +222,8 @@ fn entry(shards: &Shards, key: &SessionKey, depth: Depth) -> SessionResult<Optio
     };
     let detail = match depth {
         Depth::Heads => Detail::None,
+        #[cfg(all(feature = "encryption", any(feature = "redis", feature = "durable")))]
+        Depth::Stored => Detail::None,
         Depth::Summary => {
             let bytes = payload::size(&session.data)?;
             Detail::Summary(Summary::of(&session.data, bytes))

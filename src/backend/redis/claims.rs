@@ -17,7 +17,6 @@ use crate::claim::{ClaimOutcome, ClaimToken, Turn};
 use crate::clock::Timestamp;
 use crate::error::{Conflict, SessionResult, conflict, too_many_waits};
 use crate::options::StoreOptions;
-use crate::payload;
 use crate::reason::Reason;
 use crate::reply::Reply;
 use crate::request::{self, Next};
@@ -65,6 +64,7 @@ async fn send_claim(
     sent: Arc<AtomicBool>,
 ) -> SessionResult<ClaimOutcome> {
     let dispatcher = &*dispatcher;
+    dispatcher.sealing.ready(&request.owner).await?;
     let keys = dispatcher.layout.keys(&request.owner);
     let asked = match &request.start {
         Some(start) => Some(starts::asked(dispatcher, &request.owner, start).await?),
@@ -93,8 +93,14 @@ async fn send_claim(
             return Ok(ClaimOutcome::busy(until, same_message));
         }
         (Status::Duplicate, _) => {
-            let reply = answer.optional_bytes().map(Arc::from);
-            return Ok(ClaimOutcome::duplicate_with(reply));
+            let stored = answer
+                .optional_bytes()
+                .map(|bytes| Reply::stored(bytes.into()));
+            let sealing = &dispatcher.sealing;
+            let reply = sealing.opened_if_any(&request.owner, &request.message, stored);
+            return Ok(ClaimOutcome::duplicate_with(
+                reply.await?.map(Reply::into_bytes),
+            ));
         }
         (Status::NoWait, _) => return Ok(ClaimOutcome::NoWait),
         _ => return answer.unexpected(),
@@ -109,7 +115,7 @@ async fn send_claim(
         fencing: record.fencing,
         start: None,
     };
-    let session = match stored.session() {
+    let session = match dispatcher.opened(&stored).await {
         Ok(session) => session,
         Err(unreadable) => {
             // No worker can resume it. After a repair it can be claimed without waiting for the
@@ -189,7 +195,11 @@ pub async fn commit(
     }
     let keys = dispatcher.layout.keys(&token.owner);
     let MessageLimits { window, limit } = MessageLimits::new(options);
-    let reply = request.reply.as_ref().map(Reply::bytes);
+    let sealing = &dispatcher.sealing;
+    let reply = sealing
+        .reply_of_commit(token, request.reply.as_ref())
+        .await?;
+    let reply = reply.as_ref().map(Reply::bytes);
     let call = |park| {
         let arguments = arguments::Commit {
             owner: &token.owner,
@@ -209,7 +219,7 @@ pub async fn commit(
             ttl,
             timeout,
         } => {
-            let payload = payload::encode(session.data())?;
+            let payload = sealing.session(session).await?;
             let call = |extended| {
                 call(Some(arguments::ParkAgain {
                     scope: scope.map(|scope| scope.ours),

@@ -1,6 +1,7 @@
 //! The dispatch of an operation to the owner's node: finds or reserves the session key, runs the
 //! script, and begins anew if the node refused the reservation.
 
+use std::future::ready;
 use std::sync::Arc;
 
 use greentic_types::{ErrorCode, SessionData, SessionKey};
@@ -10,27 +11,37 @@ use super::client::Client;
 use super::config::RedisConfig;
 use super::ownership::pointer::{Reservation, Retry};
 use super::ownership::{KeyLayout, Location};
-use super::script::reply::{Answer, outcome_unknown, unexpected};
+use super::script::reply::{Answer, Stored, outcome_unknown, unexpected};
 use super::script::status::Status;
 use super::script::wire::OwnerCall;
 use crate::error::{Conflict, SessionErrorExt, SessionResult};
 use crate::options::NextTtl;
 use crate::owner::Owner;
-use crate::payload;
+use crate::sealing::Sealing;
+use crate::session::Session;
 
 /// Dispatches operations to the nodes of a store.
 pub struct Dispatcher {
     pub client: Arc<Client>,
     pub layout: KeyLayout,
+    pub sealing: Sealing,
 }
 
 impl Dispatcher {
     /// # Errors
     /// `InvalidInput` if the configuration is wrong.
     pub fn new(config: &RedisConfig) -> SessionResult<Self> {
+        #[cfg(feature = "encryption")]
+        let sealing = Sealing::new(config.encryption.as_ref(), config.response_timeout)?;
+        #[cfg(not(feature = "encryption"))]
+        let sealing = Sealing::default();
         let client = Arc::new(Client::new(config)?);
         let layout = KeyLayout::new(config, &client);
-        Ok(Self { client, layout })
+        Ok(Self {
+            client,
+            layout,
+            sealing,
+        })
     }
 
     /// Runs a script. Returns its answer, and whether an earlier attempt of this call may have been
@@ -137,7 +148,34 @@ impl Dispatcher {
         }
     }
 
-    /// The data of a session, with one GET: a session whose payload exists is valid.
+    /// A session that a script has found, opened.
+    ///
+    /// # Errors
+    /// `Internal` if it cannot be read, `Unavailable` if the vault of its key does not answer.
+    pub async fn opened(&self, stored: &Stored) -> SessionResult<Arc<Session>> {
+        let open = || ready(self.opened_at_once(stored));
+        self.sealing.with_keys(open).await
+    }
+
+    /// As [`Dispatcher::opened`], with the keys that are in memory.
+    ///
+    /// # Errors
+    /// `Unavailable` if the key is not.
+    pub fn opened_at_once(&self, stored: &Stored) -> SessionResult<Arc<Session>> {
+        let (key, record) = (&stored.key, &stored.record);
+        let data = self
+            .sealing
+            .open_session(&record.owner, key, &stored.payload)?;
+        Ok(Arc::new(Session {
+            data,
+            key: key.clone(),
+            revision: record.revision,
+            deadline: record.deadline,
+        }))
+    }
+
+    /// The data of a session, with one GET: a session whose payload exists is valid. For a store that
+    /// does not encrypt: the answer names no owner.
     pub async fn payload(&self, key: &SessionKey) -> SessionResult<Option<SessionData>> {
         let Some(location) = self.locate(key, None).await? else {
             return Ok(None);
@@ -159,7 +197,7 @@ impl Dispatcher {
                 self.layout.forget_at(&location, key, None);
                 Ok(None)
             }
-            Value::BulkString(bytes) => payload::decode(key, &bytes).map(Some),
+            Value::BulkString(bytes) => Sealing::clear_session(key, &bytes).map(Some),
             _ => Err(unexpected()),
         }
     }

@@ -6,9 +6,10 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use greentic_types::ErrorCode;
 use redis::{FromRedisValue, Pipeline, Value};
 
-use super::claims::released_if_dropped;
+use super::claims::{release, released_if_dropped};
 use super::client::topology::Route;
 use super::config::address::Address;
 use super::dispatch::Dispatcher;
@@ -16,7 +17,7 @@ use super::ownership::coverage::Coverage;
 use super::ownership::{Clustered, KeyLayout};
 use super::script::arguments;
 use super::script::keys::Keys;
-use super::script::reply::{Answer, unexpected};
+use super::script::reply::{Answer, Stored, unexpected};
 use super::script::status::Status;
 use super::script::wire::{ClaimedBy, OwnerCall};
 use super::transport::info;
@@ -27,6 +28,7 @@ use crate::error::{SessionResult, not_found};
 use crate::holder::Holder;
 use crate::reason::Reason;
 use crate::request;
+use crate::session::Session;
 
 /// How many turns one script hands out at most. Few, because other calls wait behind it.
 const PAGE: usize = 16;
@@ -162,18 +164,42 @@ impl Poll {
         }
         let now = answer.timestamp()?;
         let next = answer.instant()?.map(|at| at.since(now));
-        let turns = answer.values()?.into_iter();
-        // A turn that cannot be read stays claimed, so that it is handed out less and less often.
-        let turns = turns.filter_map(|value| self.turn(keys, value).ok());
-        Ok(Handed {
-            turns: turns.collect(),
-            next,
-        })
+        let (mut turns, mut failure) = (Vec::new(), None);
+        for value in answer.values()? {
+            // A turn that cannot be read stays claimed, so that it is handed out less and less often.
+            let Ok(mut turn) = self.turn(keys, value) else {
+                continue;
+            };
+            match self.open(&turn.stored, failure.is_none()).await {
+                Ok(session) => {
+                    turn.turn.session = Some(session);
+                    turns.push(turn.turn);
+                }
+                Err(error) if error.code == ErrorCode::Unavailable => {
+                    failure = Some(error);
+                    let _released = release(&self.dispatcher, &turn.turn.token).await;
+                }
+                Err(_unreadable) => {}
+            }
+        }
+        match failure {
+            Some(error) if turns.is_empty() => Err(error),
+            _ => Ok(Handed { turns, next }),
+        }
     }
 
-    fn turn(&self, keys: &Keys, value: Value) -> SessionResult<Turn> {
+    /// Opens a session. Asks the vault for its key only if it may, so that a vault that hangs is waited
+    /// for once.
+    async fn open(&self, stored: &Stored, may_ask: bool) -> SessionResult<Arc<Session>> {
+        match may_ask {
+            true => self.dispatcher.opened(stored).await,
+            false => self.dispatcher.opened_at_once(stored),
+        }
+    }
+
+    fn turn(&self, keys: &Keys, value: Value) -> SessionResult<Sealed> {
         let stored = Answer::read(keys.clone(), value)?.stored()?;
-        let (session, record) = (stored.session()?, &stored.record);
+        let record = &stored.record;
         let token = ClaimToken {
             owner: record.owner.clone(),
             key: stored.key.clone(),
@@ -184,14 +210,21 @@ impl Poll {
         };
         let lease = Duration::from_millis(self.lease);
         self.dispatcher.layout.confirm(&token, record, lease);
-        Ok(Turn {
-            session: Some(session),
+        let turn = Turn {
+            session: None,
             token,
             reason: Reason::Timeout,
             attempt: record.attempt,
             lease_until: record.lease_until,
-        })
+        };
+        Ok(Sealed { turn, stored })
     }
+}
+
+/// A turn whose session is not opened yet.
+struct Sealed {
+    turn: Turn,
+    stored: Stored,
 }
 
 /// Reads the first member of each set, and the time.

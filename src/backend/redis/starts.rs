@@ -12,7 +12,6 @@ use crate::claim::{ClaimOutcome, ClaimToken, Turn};
 use crate::error::{Conflict, SessionResult, conflict};
 use crate::options::{NextTtl, StoreOptions};
 use crate::owner::Owner;
-use crate::payload;
 use crate::reason::Reason;
 use crate::reply::Reply;
 use crate::request::{self, Next};
@@ -78,7 +77,11 @@ pub async fn commit(
     let (owner, key) = (&token.owner, &token.key);
     let keys = dispatcher.layout.keys(owner);
     let MessageLimits { window, limit } = MessageLimits::new(options);
-    let reply = request.reply.as_ref().map(Reply::bytes);
+    let sealing = &dispatcher.sealing;
+    let reply = sealing
+        .reply_of_commit(token, request.reply.as_ref())
+        .await?;
+    let reply = reply.as_ref().map(Reply::bytes);
     let call = |park| {
         let arguments = arguments::CommitStart {
             owner,
@@ -99,7 +102,7 @@ pub async fn commit(
             ttl,
             timeout,
         } => {
-            let (payload, ttl) = (payload::encode(session.data())?, ttl.over(None));
+            let (payload, ttl) = (sealing.session(session).await?, ttl.over(None));
             let park = |reservation| {
                 call(Some(arguments::ParkNew {
                     scope: scope.map(|scope| scope.ours),

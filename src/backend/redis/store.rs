@@ -23,7 +23,6 @@ use crate::error::{SessionResult, not_found, too_many_waits};
 use crate::observe::Watch;
 use crate::options::{FindByUser, NextTtl, OperationId, StoreOptions};
 use crate::owner::{Identity, Owner};
-use crate::payload;
 use crate::request;
 use crate::rules::{self, WaitList};
 use crate::scope::ScopeDigest;
@@ -89,6 +88,10 @@ impl RedisSessionStore {
         let call = OwnerCall::new(&keys, keys.route(owner), arguments::Latest { owner, sees });
         self.dispatcher.answer(call).await
     }
+
+    async fn opened(&self, answer: &mut Answer) -> SessionResult<Arc<Session>> {
+        self.dispatcher.opened(&answer.stored()?).await
+    }
 }
 
 /// Hides the user name and password (C18).
@@ -124,7 +127,7 @@ impl Backend for RedisSessionStore {
         };
         let (key, keys) = (request.session.key(), self.dispatcher.layout.keys(owner));
         let operation = request.operation.unwrap_or_else(OperationId::random);
-        let payload = payload::encode(data)?;
+        let payload = self.dispatcher.sealing.session(&request.session).await?;
         let call = |reservation: Option<Reservation>| {
             let arguments = arguments::Create {
                 owner,
@@ -161,7 +164,7 @@ impl Backend for RedisSessionStore {
             .plainly(PlainRead::new(&location.keys, key, fence));
         let mut answer = self.dispatcher.answer(call).await?;
         match answer.status {
-            Status::Ok => answer.session().map(|(session, _)| Some(session)),
+            Status::Ok => self.opened(&mut answer).await.map(Some),
             Status::None => {
                 self.dispatcher.layout.forget_at(&location, key, None);
                 Ok(None)
@@ -171,6 +174,9 @@ impl Backend for RedisSessionStore {
     }
 
     async fn data(&self, key: &SessionKey) -> SessionResult<Option<Data>> {
+        if self.dispatcher.sealing.is_on() {
+            return Ok(self.get(key, None).await?.map(Data::Shared));
+        }
         Ok(self
             .dispatcher
             .payload(key)
@@ -185,7 +191,7 @@ impl Backend for RedisSessionStore {
         let fence = request.fence.as_ref();
         let location = self.dispatcher.locate(key, fence).await?;
         let keys = location.ok_or_else(|| not_found(key))?.keys;
-        let payload = payload::encode(data)?;
+        let payload = self.dispatcher.sealing.session(&request.session).await?;
         let arguments = arguments::Update {
             key,
             fence,
@@ -249,10 +255,10 @@ impl Backend for RedisSessionStore {
     }
 
     async fn park(&self, request: request::Park) -> SessionResult<ParkOutcome> {
-        let (owner, data) = (&request.owner, request.session.data());
+        let owner = &request.owner;
         let (key, keys) = (request.session.key(), self.dispatcher.layout.keys(owner));
         let operation = request.operation.unwrap_or_else(OperationId::random);
-        let payload = payload::encode(data)?;
+        let payload = self.dispatcher.sealing.session(&request.session).await?;
         let call = |reservation: Option<Reservation>| {
             let arguments = arguments::Park {
                 owner,
@@ -350,7 +356,7 @@ impl Backend for RedisSessionStore {
             }
         }
         match answer.status {
-            Status::Ok => answer.session().map(|(session, _)| Some(session)),
+            Status::Ok => self.opened(&mut answer).await.map(Some),
             Status::None => Ok(None),
             _ => answer.unexpected(),
         }

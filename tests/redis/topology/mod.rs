@@ -64,7 +64,7 @@ impl Servers {
     }
 
     /// The servers that take writes.
-    fn masters(&self) -> Vec<&RedisServer> {
+    pub fn masters(&self) -> Vec<&RedisServer> {
         match self {
             Self::Single(server) | Self::Tls(server) => vec![server],
             Self::Sentinel(group) => vec![group.master()],

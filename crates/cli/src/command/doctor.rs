@@ -5,6 +5,7 @@ use greentic_session::{Health, HealthWarning};
 use indicatif::HumanCount;
 use serde::Serialize;
 
+use super::encryption;
 use crate::args;
 use crate::error::{Exit, Failure, Outcome};
 use crate::interrupt;
@@ -23,6 +24,13 @@ struct HealthView<'a> {
 
 #[derive(Serialize)]
 struct WarningView<'a> {
+    code: &'a str,
+    message: &'a str,
+}
+
+#[derive(Serialize)]
+struct Warning<'a> {
+    kind: &'static str,
     code: &'a str,
     message: &'a str,
 }
@@ -71,6 +79,10 @@ pub fn run(out: &mut Output, store: &Store, args: &args::Doctor) -> Outcome {
         warnings: warnings(&health).count() as u64,
         ..Summary::default()
     };
+    for (code, message) in encryption::warnings(out, store, args.keyring_copy.as_deref())? {
+        summary.warnings += 1;
+        warn(out, code, &message)?;
+    }
     // A repair behind the quarantine removes what led to the entries that are set aside now.
     let acts: &[VerifyMode] = match args {
         args::Doctor { repair: true, .. } => &[VerifyMode::Repair],
@@ -148,13 +160,22 @@ fn show_health(out: &mut Output, store: &Store, health: &Health) -> Outcome {
     out.line(format_args!("{bold}{}{bold:#}", store.name))?;
     out.line(format_args!("backend     {}", described(health)))?;
     for warning in warnings(health) {
-        let yellow = style::WARNING;
-        out.line(format_args!(
-            "{yellow}warning{yellow:#}     {}",
-            warning.message
-        ))?;
+        warn(out, warning.code, &warning.message)?;
     }
     Ok(())
+}
+
+/// Shows a warning: on a line of its own in JSON too.
+fn warn(out: &mut Output, code: &str, message: &str) -> Outcome {
+    if out.is_json() {
+        return out.json(&Warning {
+            kind: "warning",
+            code,
+            message,
+        });
+    }
+    let yellow = style::WARNING;
+    out.line(format_args!("{yellow}warning{yellow:#}     {message}"))
 }
 
 fn described(health: &Health) -> String {

@@ -1,12 +1,15 @@
 //! `erase`: erases everything of a tenant, a team or a user, with a receipt.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use greentic_session::admin::{EraseMode, MAX_PAGE, OwnerSelection, ScanCursor};
 use greentic_session::audit::Act;
 use greentic_session::clock::Timestamp;
+use greentic_session::mapping::Keyed;
+use greentic_session::vault::{KeyId, KeyVault, TenantRef};
+use greentic_types::TenantCtx;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::args;
 use crate::destination::{Destination, read_small};
@@ -22,6 +25,8 @@ use crate::trail::Trail;
 const WALKS: u32 = 3;
 /// A receipt is much smaller.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
+/// A secret is much smaller.
+const MAX_SECRET_BYTES: u64 = 64 * 1024;
 
 #[derive(Clone, Copy, Default, Serialize, Deserialize)]
 struct Counts {
@@ -37,25 +42,37 @@ impl Counts {
     }
 }
 
-/// The owners whose data was erased. The user is a digest, because a receipt must not keep what it
-/// reports as erased.
+/// The owners whose data was erased. The user is an HMAC, or not named: a receipt must not keep what it
+/// reports as erased, and a digest of a telephone number can be guessed.
 #[derive(PartialEq, Eq, Serialize, Deserialize)]
 struct Subject {
     env: String,
     tenant: String,
     team: Option<String>,
-    user_sha256: Option<String>,
+    /// Whether it was the data of one user.
+    of_one_user: bool,
+    /// `Keyed::user_id` of the secret of `--receipt-key`, for the channel `erasure receipt`.
+    user_hmac: Option<String>,
 }
 
 impl Subject {
-    fn of(selection: &OwnerSelection) -> Self {
+    fn of(selection: &OwnerSelection, key: Option<&Keyed>) -> Outcome<Self> {
         let user = selection.user.as_ref();
-        Self {
+        let ctx = TenantCtx::new(selection.env.clone(), selection.tenant.clone());
+        let named = user.zip(key);
+        let named = named.map(|(user, key)| key.user_id(&ctx, "erasure receipt", user.as_str()));
+        Ok(Self {
             env: selection.env.as_str().to_owned(),
             tenant: selection.tenant.as_str().to_owned(),
             team: selection.team.as_ref().map(|team| team.as_str().to_owned()),
-            user_sha256: user.map(|user| hex::encode(Sha256::digest(user.as_str()))),
-        }
+            of_one_user: user.is_some(),
+            user_hmac: named.transpose()?.map(|user| user.as_str().to_owned()),
+        })
+    }
+
+    /// Whether it tells of whom it is.
+    const fn is_named(&self) -> bool {
+        !self.of_one_user || self.user_hmac.is_some()
     }
 }
 
@@ -87,6 +104,8 @@ struct Receipt<'a> {
     unfinished_runs: Vec<UnfinishedRun>,
     /// What a scan of the whole store found afterwards; `None` for a dry run.
     remaining: Option<Counts>,
+    /// The ids of the keys of the tenant that were destroyed; `None` without `--shred`.
+    keys_shredded: Option<Vec<String>>,
     /// The file was rewritten, so that free pages contain no erased data.
     file_rewritten: bool,
     verified: bool,
@@ -135,6 +154,13 @@ fn unfinished_runs(path: &Path, store: &str, subject: &Subject) -> Outcome<Vec<U
     if earlier.finished.is_some() {
         return Ok(Vec::new());
     }
+    if !subject.is_named() {
+        let path = path.display();
+        return Err(Failure::usage(format!(
+            "{path} is the receipt of an erasure that was not finished, and does not tell of which user; name \
+             another file, or give --receipt-key from the first run on"
+        )));
+    }
     let mut runs = earlier.unfinished_runs;
     runs.push(UnfinishedRun {
         started: earlier.started,
@@ -150,7 +176,12 @@ pub fn run(out: &mut Output, location: Location, trail: &Trail, args: &args::Era
     let started = words::now();
     let (name, file) = (location.name().to_owned(), location.clone());
     let receipt_file = args.receipt.as_deref().filter(|_| args.yes);
-    let subject = Subject::of(&selection);
+    let key = args.receipt_key.as_deref().map(receipt_key).transpose()?;
+    let subject = Subject::of(&selection, key.as_ref())?;
+    let shredder = match args.shred {
+        true => Some(shredder(&location)?),
+        false => None,
+    };
     let signature = args.sign_key.as_deref().map(Signature::open).transpose()?;
     if let Some(path) = receipt_file.filter(|_| signature.is_some()) {
         require_file(path)?;
@@ -162,7 +193,7 @@ pub fn run(out: &mut Output, location: Location, trail: &Trail, args: &args::Era
     let mut store = location.open()?;
     let mut receipt = Receipt {
         kind: "erasure",
-        version: 1,
+        version: 2,
         dry_run: !args.yes,
         store: &name,
         erased_by: concat!("greentic-session ", env!("CARGO_PKG_VERSION")),
@@ -173,6 +204,7 @@ pub fn run(out: &mut Output, location: Location, trail: &Trail, args: &args::Era
         found: Counts::default(),
         unfinished_runs,
         remaining: None,
+        keys_shredded: None,
         file_rewritten: false,
         verified: false,
     };
@@ -188,6 +220,12 @@ pub fn run(out: &mut Output, location: Location, trail: &Trail, args: &args::Era
         receipt.keep(receipt_file)
     })?;
     receipt.remaining = Some(remaining);
+    if let Some(vault) = shredder.filter(|_| remaining.is_nothing()) {
+        let tenant = TenantRef::new(&selection.env, &selection.tenant)?;
+        let keys = pollster::block_on(vault.shred(tenant))?;
+        receipt.keys_shredded = Some(keys.iter().map(KeyId::to_string).collect());
+        receipt.keep(receipt_file)?;
+    }
     if file.is_file() {
         drop(store);
         let progress = Progress::waiting("rewriting the file");
@@ -201,6 +239,27 @@ pub fn run(out: &mut Output, location: Location, trail: &Trail, args: &args::Era
     let remaining = receipt.remaining.unwrap_or_default();
     receipt.verified = remaining.is_nothing() && remaining.unreadable == 0;
     finish(out, &receipt, receipt_file, signature.as_ref())
+}
+
+/// The vault whose keys are to be destroyed, before anything is erased.
+fn shredder(location: &Location) -> Outcome<Arc<dyn KeyVault>> {
+    let encryption = location.encryption();
+    let vault = encryption
+        .map(|encryption| encryption.vault())
+        .transpose()?;
+    vault.filter(|vault| vault.can_shred()).ok_or_else(|| {
+        Failure::usage(
+            "--shred needs keys of each tenant: a store that is sealed with a keyring and a shelf (--keyring, --shelf)",
+        )
+    })
+}
+
+/// The secret with which users are named in receipts.
+fn receipt_key(path: &Path) -> Outcome<Keyed> {
+    let missing = || Failure::new(Exit::NotFound, format!("{}: no such file", path.display()));
+    let secret = read_small(path, MAX_SECRET_BYTES)?.ok_or_else(missing)?;
+    let keyed = Keyed::new(secret.trim_ascii_end());
+    keyed.map_err(|error| Failure::usage(format!("{}: {}", path.display(), error.message)))
 }
 
 /// A pipe or a device cannot be read again, to be signed.

@@ -12,9 +12,17 @@ use crate::interrupt;
 use crate::output::{Output, Progress, hint, words};
 use crate::store::Store;
 use crate::trail::Trail;
-use crate::transfer::{ExportWriter, Footer, PAGE, Sink};
+use crate::transfer::{ExportWriter, Footer, LineSealer, PAGE, Sink};
 
 pub fn run(out: &mut Output, store: &Store, trail: &Trail, args: &args::Export) -> Outcome {
+    let sealer = || match (&store.encryption, args.sealed) {
+        (_, false) => Ok(None),
+        (Some(encryption), true) => Ok(Some(LineSealer::new(encryption)?)),
+        (None, true) => Err(Failure::usage(
+            "--sealed needs the keys of the store: --keyring",
+        )),
+    };
+    let sealer = sealer()?;
     trail.record(Act::Export, &store.name, |entry| entry)?;
     let file = args
         .output
@@ -22,11 +30,11 @@ pub fn run(out: &mut Output, store: &Store, trail: &Trail, args: &args::Export) 
         .filter(|path| *path != Path::new("-"));
     let footer = match file {
         None => {
-            let (sink, footer) = write(store, Sink::stdout(args.zstd)?)?;
+            let (sink, footer) = write(store, Sink::stdout(args.zstd)?, sealer)?;
             sink.finish()?;
             footer
         }
-        Some(path) => to_file(store, path, args.zstd)?,
+        Some(path) => to_file(store, path, args.zstd, sealer)?,
     };
     // An export on stdout has the counts in its last line.
     if out.is_json() && file.is_some() {
@@ -44,18 +52,27 @@ pub fn run(out: &mut Output, store: &Store, trail: &Trail, args: &args::Export) 
 }
 
 /// A file is never a partial export.
-fn to_file(store: &Store, path: &Path, compressed: bool) -> Outcome<Footer> {
+fn to_file(
+    store: &Store,
+    path: &Path,
+    compressed: bool,
+    sealer: Option<LineSealer>,
+) -> Outcome<Footer> {
     let file = BufWriter::new(Destination::open(path)?);
-    let (sink, footer) = write(store, Sink::new(file, compressed)?)?;
+    let (sink, footer) = write(store, Sink::new(file, compressed)?, sealer)?;
     let file = sink.finish()?.into_inner();
     let file = file.map_err(|error| Failure::file(path.display(), error.error()))?;
     file.finish()?;
     Ok(footer)
 }
 
-fn write<W: Write>(store: &Store, sink: Sink<W>) -> Outcome<(Sink<W>, Footer)> {
+fn write<W: Write>(
+    store: &Store,
+    sink: Sink<W>,
+    sealer: Option<LineSealer>,
+) -> Outcome<(Sink<W>, Footer)> {
     let mut progress = Progress::walking("exporting");
-    let mut writer = ExportWriter::begin(sink)?;
+    let mut writer = ExportWriter::begin(sink, sealer)?;
     let mut after = None;
     loop {
         interrupt::check(|| "the export is not complete".to_owned())?;

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use greentic_session::admin::{ExportRecord, ImportMode};
 use greentic_session::audit::Act;
+use greentic_session::vault::Encryption;
 use serde::Serialize;
 
 use crate::args;
@@ -15,7 +16,7 @@ use crate::output::{Output, Progress, hint, words};
 use crate::store::{Location, Store};
 use crate::trail::Trail;
 use crate::transfer::{
-    ExportReader, Importer, Input, PAGE, PAGE_BYTES, Tally, described, require_empty,
+    ExportReader, Importer, Input, LineSealer, PAGE, PAGE_BYTES, Tally, described, require_empty,
 };
 
 #[derive(Serialize)]
@@ -31,6 +32,7 @@ pub fn run(out: &mut Output, location: Location, trail: &Trail, args: &args::Imp
     let source = Source {
         path: input,
         max_payload: location.max_payload_bytes(),
+        encryption: location.encryption(),
     };
     let can_be_read_twice = source.is_regular_file()?;
     let stand_in = location.stand_in()?;
@@ -176,6 +178,8 @@ struct Source<'a> {
     /// `None` for stdin.
     path: Option<&'a Path>,
     max_payload: usize,
+    /// How the target is encrypted: with the same keys sealed records are opened.
+    encryption: Option<Encryption>,
 }
 
 impl Source<'_> {
@@ -200,7 +204,10 @@ impl Source<'_> {
         let bytes = Rc::new(Cell::new(0));
         let seen = Rc::clone(&bytes);
         let lines: Box<dyn BufRead> = input.lines(move |more| seen.set(seen.get() + more))?;
-        let mut reader = ExportReader::begin(lines, self.max_payload)?;
+        let mut reader = {
+            let sealer = self.encryption.as_ref().map(LineSealer::new);
+            ExportReader::begin(lines, self.max_payload, sealer.transpose()?)?
+        };
         while let Some(record) = reader.next_record()? {
             let number = reader.line_number();
             take(Line {

@@ -4,16 +4,19 @@ mod completions;
 mod demo;
 mod doctor;
 mod due;
+mod encryption;
 mod erase;
 mod export;
 mod extend;
 mod fill;
 mod import;
+mod keyring;
 mod list;
 mod man;
 mod migrate;
 mod release;
 mod remove;
+mod reseal;
 mod show;
 mod stats;
 mod timeout;
@@ -50,6 +53,8 @@ fn dispatch(out: &mut Output, stores: &Stores, trail: &Trail, command: Command) 
         Command::Release(args) => release::run(out, &stores.open()?, trail, &args),
         Command::Erase(args) => erase::run(out, stores.chosen()?, trail, &args),
         Command::Doctor(args) => doctor::run(out, &stores.open()?, &args),
+        Command::Reseal(args) => reseal::run(out, &stores.accepting_clear().open()?, &args),
+        Command::Keyring(args) => keyring::run(out, &args),
         Command::Export(args) => export::run(out, &stores.open()?, trail, &args),
         Command::Import(args) => import::run(out, stores.chosen()?, trail, &args),
         Command::Migrate(args) => migrate::run(out, stores, trail, &args),

@@ -6,6 +6,7 @@ mod digest;
 mod importer;
 mod presence;
 mod reader;
+mod sealed_line;
 mod seen;
 mod writer;
 
@@ -15,6 +16,7 @@ pub use digest::{Cut, StoreDigest};
 pub use importer::{Importer, Tally, described, has_data, require_empty};
 pub use presence::Presence;
 pub use reader::ExportReader;
+pub use sealed_line::LineSealer;
 pub use writer::ExportWriter;
 
 use greentic_session::clock::Timestamp;

@@ -2,12 +2,14 @@
 
 use std::io::{BufRead, ErrorKind};
 
+use greentic_session::ErrorCode;
 use greentic_session::admin::ExportRecord;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
-use super::{Footer, FooterKind, Header, VERSION};
+use super::sealed_line::SealedLine;
+use super::{Footer, FooterKind, Header, LineSealer, VERSION};
 use crate::error::{Exit, Failure, Outcome};
 use crate::interrupt;
 
@@ -26,6 +28,8 @@ pub struct ExportReader<R> {
     number: u64,
     read: Footer,
     is_at_end: bool,
+    /// Opens sealed records.
+    sealer: Option<LineSealer>,
 }
 
 /// The kind of a line, read before the rest.
@@ -35,9 +39,14 @@ struct Kind {
 }
 
 impl<R: BufRead> ExportReader<R> {
-    /// Reads the first line. Records with a payload of more than `max_payload` bytes are refused.
-    pub fn begin(source: R, max_payload: usize) -> Outcome<Self> {
+    /// Reads the first line. Records with a payload of more than `max_payload` bytes are refused. With a
+    /// sealer, records may be sealed: in hex, a line is then twice as long.
+    pub fn begin(source: R, max_payload: usize, sealer: Option<LineSealer>) -> Outcome<Self> {
         let longest = u64::try_from(max_payload).unwrap_or(u64::MAX);
+        let longest = match sealer {
+            Some(_) => longest.saturating_add(OTHER_FIELDS).saturating_mul(2),
+            None => longest,
+        };
         let mut reader = Self {
             source,
             longest: longest.saturating_add(OTHER_FIELDS),
@@ -50,6 +59,7 @@ impl<R: BufRead> ExportReader<R> {
                 unreadable: 0,
             },
             is_at_end: false,
+            sealer,
         };
         if !reader.advance()? {
             return Err(reader.damaged("it is empty"));
@@ -88,12 +98,28 @@ impl<R: BufRead> ExportReader<R> {
         if kind.kind == "end" {
             return self.end().map(|()| None);
         }
-        let record: ExportRecord = self.parsed("is not a record of this version")?;
+        let record = match kind.kind.as_str() {
+            "sealed" => self.opened()?,
+            _ => self.parsed("is not a record of this version")?,
+        };
         match &record {
             ExportRecord::Messages(owner) => self.read.message_ids += owner.messages.len() as u64,
             _ => self.read.sessions += 1,
         }
         Ok(Some(record))
+    }
+
+    fn opened(&self) -> Outcome<ExportRecord> {
+        let line: SealedLine = self.parsed("is not a sealed record of this version")?;
+        let Some(sealer) = &self.sealer else {
+            return Err(Failure::usage(
+                "the records of the export are sealed; name the keys with --keyring",
+            ));
+        };
+        sealer.open(&line).map_err(|error| match error.code {
+            ErrorCode::Internal => self.damaged(&error.message),
+            _ => error.into(),
+        })
     }
 
     fn end(&mut self) -> Outcome {
@@ -168,7 +194,7 @@ mod tests {
     }
 
     fn read_text(text: &str) -> Outcome<u64> {
-        let mut reader = ExportReader::begin(text.as_bytes(), 1000)?;
+        let mut reader = ExportReader::begin(text.as_bytes(), 1000, None)?;
         while reader.next_record()?.is_some() {}
         Ok(reader.line_number())
     }
@@ -208,7 +234,7 @@ mod tests {
         let whole = zstd::encode_all(text.as_bytes(), 3).unwrap();
         for length in 5..whole.len() {
             let cut = std::io::BufReader::new(zstd::Decoder::new(&whole[..length]).unwrap());
-            let read = ExportReader::begin(cut, 1000).and_then(|mut reader| {
+            let read = ExportReader::begin(cut, 1000, None).and_then(|mut reader| {
                 while reader.next_record()?.is_some() {}
                 Ok(())
             });

@@ -4,24 +4,30 @@ use std::io::Write;
 
 use greentic_session::admin::ExportRecord;
 
-use super::{Footer, FooterKind, Header, HeaderKind, VERSION};
+use super::{Footer, FooterKind, Header, HeaderKind, LineSealer, VERSION};
 use crate::error::Outcome;
 use crate::output::words;
 
 pub struct ExportWriter<W: Write> {
     sink: W,
     footer: Footer,
+    /// Seals the records.
+    sealer: Option<LineSealer>,
 }
 
 impl<W: Write> ExportWriter<W> {
-    pub fn begin(sink: W) -> Outcome<Self> {
+    pub fn begin(sink: W, sealer: Option<LineSealer>) -> Outcome<Self> {
         let footer = Footer {
             kind: FooterKind::End,
             sessions: 0,
             message_ids: 0,
             unreadable: 0,
         };
-        let mut writer = Self { sink, footer };
+        let mut writer = Self {
+            sink,
+            footer,
+            sealer,
+        };
         writer.line(&Header {
             kind: HeaderKind::Export,
             version: VERSION,
@@ -37,7 +43,10 @@ impl<W: Write> ExportWriter<W> {
             }
             _ => self.footer.sessions += 1,
         }
-        self.line(record)
+        match &self.sealer {
+            Some(sealer) => self.line(&sealer.seal(record)?),
+            None => self.line(record),
+        }
     }
 
     pub const fn missed(&mut self, unreadable: u64) {

@@ -152,6 +152,7 @@ impl Fixture {
             .env_remove("GREENTIC_SESSION_STORE")
             .env_remove("GREENTIC_SESSION_CONFIG")
             .env_remove("GREENTIC_SESSION__URL")
+            .env_remove("GREENTIC_SESSION_KEYRING")
             .env_remove("NO_COLOR")
             .env_remove("CLICOLOR_FORCE")
             .env("XDG_DATA_HOME", self.path("data"))

@@ -14,6 +14,7 @@ mod bulk;
 mod contexts;
 mod doctor;
 mod due;
+mod encryption;
 mod erase;
 #[cfg(unix)]
 mod files;

@@ -15,8 +15,12 @@ use super::exactly_once::{
 };
 use super::history::{Play, check_play};
 use crate::harness::Harness;
+use crate::sealed::encryption;
 
-pub struct Durable {
+pub type Durable = DurableWith<false>;
+
+/// A store in a file, which is sealed or not.
+pub struct DurableWith<const SEALED: bool> {
     /// None while it is closed.
     store: Option<Arc<DurableSessionStore>>,
     options: StoreOptions,
@@ -25,7 +29,7 @@ pub struct Durable {
     turns: RwLock<()>,
 }
 
-impl Durable {
+impl<const SEALED: bool> DurableWith<SEALED> {
     fn store_itself(&self) -> &Arc<DurableSessionStore> {
         self.store.as_ref().expect("the store is open")
     }
@@ -35,7 +39,8 @@ impl Durable {
     }
 
     fn open_file(&mut self) {
-        let config = DurableConfig::new(self.path()).options(self.options);
+        let mut config = DurableConfig::new(self.path()).options(self.options);
+        config.encryption = SEALED.then(encryption);
         let opened = DurableSessionStore::open_with_clock(config, Arc::clone(&self.clock));
         self.store = Some(Arc::new(opened.unwrap()));
     }
@@ -50,7 +55,7 @@ fn directory() -> std::io::Result<tempfile::TempDir> {
     }
 }
 
-impl Harness for Durable {
+impl<const SEALED: bool> Harness for DurableWith<SEALED> {
     fn open(options: StoreOptions) -> Self {
         let mut durable = Self {
             store: None,
@@ -105,6 +110,11 @@ impl Harness for Durable {
 #[test]
 fn durable_behaves_as_the_model() {
     check::<Durable>(300, "tests/regressions/durable_model.txt");
+}
+
+#[test]
+fn c35_durable_behaves_as_the_model_with_encryption() {
+    check::<DurableWith<true>>(100, "tests/regressions/durable_model.txt");
 }
 
 #[test]

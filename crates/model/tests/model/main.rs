@@ -34,3 +34,4 @@ mod reference;
 mod reference_starts;
 mod reference_timeouts;
 mod reference_writes;
+mod sealed;

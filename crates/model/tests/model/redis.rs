@@ -15,12 +15,16 @@ use super::check::{Plan, check_as};
 use super::exactly_once::{Disturb, Open, torture, torture_starts, torture_timeouts};
 use super::history::{Play, check_play};
 use crate::harness::Harness;
+use crate::sealed::encryption;
 use crate::space::Space;
 
 /// Covers the difference between the server's clock and the one of `sleep`.
 const SPARE: Duration = Duration::from_millis(1);
 
-pub struct Redis {
+pub type Redis = RedisWith<false>;
+
+/// A store on a server, which is sealed or not.
+pub struct RedisWith<const SEALED: bool> {
     store: Arc<RedisSessionStore>,
     space: Space,
     options: StoreOptions,
@@ -28,12 +32,21 @@ pub struct Redis {
     slept: Mutex<Duration>,
 }
 
-impl Harness for Redis {
+impl<const SEALED: bool> RedisWith<SEALED> {
+    fn store_in(space: &Space, options: StoreOptions) -> Arc<RedisSessionStore> {
+        let config = RedisConfig::from_url(space.url()).unwrap();
+        let mut config = config.namespace(&*space.namespace).options(options);
+        config.encryption = SEALED.then(encryption);
+        Arc::new(RedisSessionStore::new(config).unwrap())
+    }
+}
+
+impl<const SEALED: bool> Harness for RedisWith<SEALED> {
     fn open(options: StoreOptions) -> Self {
         let space = Space::shared("model").expect("the test has asked for a server");
         Self {
             opened: server_time(&space),
-            store: Arc::new(space.store_with(options)),
+            store: Self::store_in(&space, options),
             space,
             options,
             slept: Mutex::default(),
@@ -71,7 +84,7 @@ impl Harness for Redis {
     }
 
     fn reopen(&mut self) {
-        self.store = Arc::new(self.space.store_with(self.options));
+        self.store = Self::store_in(&self.space, self.options);
     }
 
     fn leftovers(&self) -> usize {
@@ -86,6 +99,18 @@ fn server_time(space: &Space) -> Timestamp {
 }
 
 const REGRESSIONS: &str = "tests/regressions/redis_model.txt";
+
+#[test]
+fn c35_redis_behaves_as_the_model_with_encryption() {
+    let _server = require!(Space::shared);
+    check_as::<RedisWith<true>>(&Plan {
+        cases: 50,
+        threads: 2,
+        time: false,
+        observe_every: 8,
+        regressions: REGRESSIONS,
+    });
+}
 
 #[test]
 fn redis_behaves_as_the_model() {

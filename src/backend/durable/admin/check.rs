@@ -1,19 +1,18 @@
 //! Checks of single rows against the rows that they refer to.
 
-use greentic_types::{GreenticError, SessionKey};
+use greentic_types::{GreenticError, SessionData, SessionKey};
 
 use crate::admin::{Finding, FindingKind};
 use crate::backend::durable::format::{
-    Damage, Expiry, MessageRow, OwnerState, Replies, Table, age_key, body_length, decode_digest,
-    decode_due, decode_head, decode_scope, decode_session_key, decode_start, due_key, route_key,
-    split_owner_key, unseal,
+    Damage, Expiry, MessageRow, OwnerState, Replies, Table, age_key, decode_digest, decode_due,
+    decode_head, decode_scope, decode_session_key, decode_start, due_key, reply_length, route_key,
+    split_owner_key, unseal, unseal_payload,
 };
-use crate::backend::durable::rows::{Rows, leads_to, message, owner_state, session_of, start};
+use crate::backend::durable::rows::{Rows, leads_to, message, owner_state, start};
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
 use crate::owner::Identity;
 use crate::rules::{Head, View};
-use crate::session::Session;
 
 /// Returns the session that a row belongs to, if it belongs to a single one.
 pub fn session_of_row(table: Table, key: &[u8]) -> Option<SessionKey> {
@@ -103,8 +102,8 @@ fn expect(truth: bool, kind: FindingKind, otherwise: &str) -> Checked {
 }
 
 /// Whether the data of a session names the owner of its head. The data may name no user.
-fn is_of_owner(session: &Session, head: &Head) -> bool {
-    let identity = Identity::of(&session.data.tenant_ctx);
+fn is_of_owner(data: &SessionData, head: &Head) -> bool {
+    let identity = Identity::of(&data.tenant_ctx);
     identity.is_ok_and(|named| {
         head.owner
             .require_unchanged(head.names_user, &named)
@@ -116,7 +115,7 @@ fn is_of_owner(session: &Session, head: &Head) -> bool {
 pub fn count_replies<R: Rows>(rows: &R, prefix: &[u8]) -> SessionResult<Replies> {
     let mut replies = Replies::default();
     for row in rows.with_prefix(Table::Replies, prefix, None, usize::MAX)? {
-        replies.add(body_length(&row.value));
+        replies.add(reply_length(&row.value));
     }
     Ok(replies)
 }
@@ -172,11 +171,11 @@ impl<R: Rows> Check<'_, R> {
         let has_data = self.has(Table::Payloads, key)?;
         expect(has_data, FindingKind::Orphan, "the data is missing")?;
         let key = decode_session_key(key)?;
-        let session = session_of(self.0, &key, &head).map_err(|error| Fault {
+        let data = self.data(&key, &head).map_err(|error| Fault {
             is_damaged: true, // its data belongs to the session
             ..Fault::from(error)
         })?;
-        if !is_of_owner(&session, &head) {
+        if data.is_some_and(|data| !is_of_owner(&data, &head)) {
             return Err(Damage("its data names another owner than its record").into());
         }
         if let Some(deadline) = head.deadline {
@@ -196,6 +195,17 @@ impl<R: Rows> Check<'_, R> {
         expect(is_routed, missing, "the wait is not routed to")?;
         let state = owner_state(self.0, &head.owner)?;
         expect(state.waits > 0, missing, "the owner is missing")
+    }
+
+    /// The data of a session; none if it is sealed, and its key is not in memory: it may be intact.
+    fn data(&self, key: &SessionKey, head: &Head) -> SessionResult<Option<SessionData>> {
+        let data = self
+            .0
+            .get(Table::Payloads, key.as_str().as_bytes(), |value| {
+                let stored = unseal_payload(key, value)?;
+                self.0.sealing().examined(&head.owner, key, stored)
+            });
+        Ok(data?.flatten())
     }
 
     fn payload(&self, key: &[u8]) -> Checked {

@@ -1,6 +1,8 @@
 //! Walks over sessions and owners, for scans, exports and erasures.
 
-use greentic_types::{GreenticError, SessionKey};
+use std::sync::Arc;
+
+use greentic_types::{ErrorCode, GreenticError, SessionKey};
 
 use super::check::quarantined;
 use super::walk_tables::{ScanPosition, walk_tables};
@@ -9,12 +11,14 @@ use crate::backend::durable::file::read_state;
 use crate::backend::durable::format::{
     Table, decode_head, decode_session_key, split_owner_key, unseal, unseal_payload,
 };
-use crate::backend::durable::rows::{Row, Rows, Snapshot, owner_state, session_of, unreadable_row};
+use crate::backend::durable::rows::{Row, Rows, Snapshot, owner_state, unreadable_row};
 use crate::backend::{Depth, Detail, Entry, OwnerEntry, WalkPage};
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
 use crate::payload::{self, Summary};
 use crate::rules::View;
+use crate::sealing::{Sealing, summary_of};
+use crate::session::Session;
 
 fn unreadable(table: Table, session: Option<SessionKey>, reason: &str) -> Finding {
     Finding::new(FindingKind::Unreadable, table.name(), session, reason)
@@ -42,9 +46,16 @@ fn found(snapshot: &Snapshot, depth: Depth, row: &Row) -> Result<Entry, Box<Find
             let summary = summary(snapshot, &key).map_err(failed)?;
             found.detail = Detail::Summary(summary);
         }
-        Depth::Full => {
-            let session = session_of(snapshot, &key, &found.head).map_err(failed)?;
-            found.detail = Detail::Session(session);
+        _ => {
+            let stored = snapshot.get(Table::Payloads, &row.key, |value| {
+                unseal_payload(&key, value).map(<[u8]>::to_vec)
+            });
+            let missing = || finding("its data is missing");
+            let stored = stored.map_err(failed)?.ok_or_else(missing)?;
+            found.detail = Detail::Stored(stored);
+            if depth != Depth::Full {
+                return Ok(found);
+            }
             let state = owner_state(snapshot, &found.head.owner).map_err(failed)?;
             found.latest = state.latest_created.as_ref() == Some(&key);
             let state = read_state(snapshot.tables.table(Table::Meta));
@@ -58,7 +69,7 @@ fn found(snapshot: &Snapshot, depth: Depth, row: &Row) -> Result<Entry, Box<Find
 fn summary(snapshot: &Snapshot, key: &SessionKey) -> SessionResult<Summary> {
     let read = snapshot.get(Table::Payloads, key.as_str().as_bytes(), |value| {
         let json = unseal_payload(key, value)?;
-        payload::summary(key, json, json.len())
+        summary_of(key, json, json.len())
     })?;
     read.ok_or_else(|| payload::unreadable(key, "its data is missing"))
 }
@@ -84,6 +95,8 @@ pub fn walk(
     let tables = match depth {
         Depth::Summary => &WALKED[..1],
         Depth::Full => &WALKED[..2],
+        #[cfg(feature = "encryption")]
+        Depth::Stored => &WALKED[..2],
         // An erasure reports what was set aside, because it may be of the owner.
         Depth::Heads => &WALKED[..],
     };
@@ -118,6 +131,44 @@ pub fn walk(
             }
             Ok(())
         })?;
+    Ok(walked)
+}
+
+/// Opens what a walk has read of sessions and replies.
+///
+/// # Errors
+/// `Unavailable` if the vault does not answer.
+pub async fn open_page(sealing: &Sealing, mut walked: WalkPage) -> SessionResult<WalkPage> {
+    let mut sessions = Vec::with_capacity(walked.sessions.len());
+    for mut found in walked.sessions {
+        if let Detail::Stored(stored) = &found.detail {
+            let (head, key) = (&found.head, &found.key);
+            match sealing.opened_session(&head.owner, key, stored).await {
+                Ok(data) => {
+                    found.detail = Detail::Session(Arc::new(Session {
+                        key: key.clone(),
+                        data,
+                        revision: head.revision,
+                        deadline: head.deadline,
+                    }));
+                }
+                Err(error) if error.code == ErrorCode::Unavailable => return Err(error),
+                Err(error) => {
+                    let key = Some(key.clone());
+                    let finding = unreadable(Table::Sessions, key, &error.message);
+                    walked.unreadable.push(finding);
+                    continue;
+                }
+            }
+        }
+        sessions.push(found);
+    }
+    walked.sessions = sessions;
+    for owner in &mut walked.owners {
+        let errors = owner.open_replies(sealing).await?.into_iter();
+        let finding = |error: GreenticError| unreadable(Table::Replies, None, &error.message);
+        walked.unreadable.extend(errors.map(finding));
+    }
     Ok(walked)
 }
 

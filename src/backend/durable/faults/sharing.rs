@@ -5,13 +5,13 @@ use std::sync::Arc;
 use greentic_session_testkit::{DiskFault, FaultyDisk, Lasting};
 
 use super::run::{Run, ctx, data, fresh, key};
-use crate::backend::durable::format::encode_payload;
+use crate::backend::durable::format::payload_row;
 use crate::blocking::wait_for;
 use crate::clock::ManualClock;
+use crate::error::ErrorCode;
 use crate::options::{CreateOptions, StoreOptions};
 use crate::request::Create;
 use crate::rules;
-use crate::session::{CreateOutcome, NewSession};
 
 const WRITERS: usize = 8;
 const EACH: usize = 4;
@@ -72,12 +72,11 @@ fn c14_the_data_of_an_operation_is_not_stored_by_the_next_one() {
     let options = CreateOptions::new().key(key("a"));
     let create = Create::new(&StoreOptions::new(), &ctx(), data("mine"), options).unwrap();
     let written = run.store.write(move |ledger, now| {
-        let other = encode_payload(&NewSession::new(key("a"), data("another's")))?;
+        let other = payload_row(&key("a"), b"another's");
         ledger.with_payload(Some(other)).end_operation(Ok(()))?;
         rules::create(ledger, now, create)
     });
-    let created = wait_for(written).unwrap();
-    assert!(matches!(created, CreateOutcome::Created(_)));
-    let found = run.api.get(&key("a")).unwrap().unwrap();
-    assert_eq!(found.data, data("mine"));
+    let refused = wait_for(written).unwrap_err();
+    assert_eq!(refused.code, ErrorCode::Internal);
+    assert!(run.api.get(&key("a")).unwrap().is_none());
 }

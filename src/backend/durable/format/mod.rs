@@ -31,8 +31,8 @@ pub(super) use keys::{
 };
 pub(super) use message_row::MessageRow;
 pub(super) use owner_state::{OwnerState, Replies};
-pub(super) use payload::{encode_payload, unseal_payload};
-pub(super) use seal::{body_length, seal, unseal};
+pub(super) use payload::{payload_row, unseal_payload};
+pub(super) use seal::{reply_length, seal, unseal};
 pub(super) use start_row::{decode_start, encode_start};
 pub(super) use store_state::StoreState;
 pub(super) use table::{Key, Table, Value};

@@ -5,15 +5,13 @@ use greentic_types::SessionKey;
 use super::seal::{seal, unseal};
 use crate::error::SessionResult;
 use crate::payload;
-use crate::session::NewSession;
 
-/// Encodes the data of a session as a whole value, sealed.
-pub fn encode_payload(session: &NewSession) -> SessionResult<Vec<u8>> {
-    let json = payload::encode(session.data())?;
-    Ok(seal(session.key().as_str().as_bytes(), &json))
+/// The whole value of a row, of the data of a session in its stored form.
+pub fn payload_row(key: &SessionKey, stored: &[u8]) -> Vec<u8> {
+    seal(key.as_str().as_bytes(), stored)
 }
 
-/// Returns the JSON in a value, for [`payload::decode`] and [`payload::summary`].
+/// Returns the data in a value, in its stored form.
 ///
 /// # Errors
 /// `Internal` naming the session if the value is damaged.

@@ -1,6 +1,7 @@
 //! The seal of a row: a version byte and a checksum over key and body, in front of the body.
 
 use super::bytes::{Damage, Reader};
+use crate::envelope::clear_length;
 
 /// The version of the layout of all bodies.
 pub const RECORD_VERSION: u8 = 1;
@@ -23,9 +24,9 @@ pub fn seal(key: &[u8], body: &[u8]) -> Vec<u8> {
     value
 }
 
-/// The length of the body of a value.
-pub const fn body_length(value: &[u8]) -> usize {
-    value.len().saturating_sub(SEAL_BYTES)
+/// The length in clear of the reply in a value.
+pub fn reply_length(value: &[u8]) -> usize {
+    clear_length(value.get(SEAL_BYTES..).unwrap_or_default())
 }
 
 /// Returns the body of a value, after checking its version and checksum.

@@ -46,7 +46,8 @@ fn read_row<R: Rows, T>(
 /// Reads the data of a session whose head is known.
 pub fn session_of<R: Rows>(rows: &R, key: &SessionKey, head: &Head) -> SessionResult<Arc<Session>> {
     let data = rows.get(Table::Payloads, key.as_str().as_bytes(), |value| {
-        payload::decode(key, unseal_payload(key, value)?)
+        let stored = unseal_payload(key, value)?;
+        rows.sealing().open_session(&head.owner, key, stored)
     })?;
     Ok(Arc::new(Session {
         key: key.clone(),
@@ -115,6 +116,7 @@ pub fn reply<R: Rows>(
     if state.replies.count == 0 {
         return Ok(None);
     }
+    // It is opened outside of the rules, which need no reply.
     let decode = |body: &[u8]| Ok(Box::new(Reply::stored(body.into())));
     read_row(rows, Table::Replies, &age_key(owner, age), decode)
 }

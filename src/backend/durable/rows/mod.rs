@@ -15,10 +15,14 @@ pub(super) use tables::{ReadTables, WriteTables};
 
 use super::format::Table;
 use crate::error::SessionResult;
+use crate::sealing::Sealing;
 
 /// A set of tables that rows are read from. Every implementation has the reads that the contract's
 /// rules need ([`View`](crate::rules::View)).
 pub(super) trait Rows {
+    /// How payloads are opened.
+    fn sealing(&self) -> &Sealing;
+
     /// Passes the value of a key to `read`, if there is one.
     fn get<T>(
         &self,

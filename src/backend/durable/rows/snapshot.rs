@@ -3,15 +3,18 @@
 use redb::{ReadableTable, ReadableTableMetadata};
 
 use super::Rows;
-use super::range::{Row, rows_after, rows_with_prefix};
+use super::range::{Row, expired_keys, rows_after, rows_with_prefix};
 use super::tables::ReadTables;
 use crate::backend::durable::file::StoreFile;
 use crate::backend::durable::format::Table;
+use crate::clock::Timestamp;
 use crate::error::SessionResult;
+use crate::sealing::Sealing;
 
 pub struct Snapshot {
     pub tables: ReadTables,
     pub file: StoreFile,
+    pub sealing: Sealing,
 }
 
 impl Snapshot {
@@ -23,6 +26,12 @@ impl Snapshot {
         limit: usize,
     ) -> SessionResult<Vec<Row>> {
         rows_after(self.tables.table(table), after, limit)
+            .map_err(|error| self.file.storage_error(&error))
+    }
+
+    /// Returns the keys of what is due at `now`, at most `limit`.
+    pub fn due_keys(&self, now: Timestamp, limit: usize) -> SessionResult<Vec<Vec<u8>>> {
+        expired_keys(self.tables.table(Table::Due), now, limit)
             .map_err(|error| self.file.storage_error(&error))
     }
 
@@ -38,6 +47,10 @@ impl Snapshot {
 }
 
 impl Rows for Snapshot {
+    fn sealing(&self) -> &Sealing {
+        &self.sealing
+    }
+
     fn get<T>(
         &self,
         table: Table,

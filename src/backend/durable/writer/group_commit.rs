@@ -261,7 +261,8 @@ impl Writer {
     ) -> Result<Changes, Abort> {
         let shared = Arc::clone(&self.shared);
         let tables = WriteTables::open(txn).map_err(|error| Abort::before_commit(&error))?;
-        let mut ledger = DurableLedger::new(tables, &mut self.state, &shared.file);
+        let edge = (&shared.file, &shared.sealing);
+        let mut ledger = DurableLedger::new(tables, &mut self.state, edge);
         let linger_end = Instant::now() + shared.config.linger;
         let wanted = self.expected.min(shared.config.max_batch);
         let mut ran = 0;

@@ -6,26 +6,28 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
-use greentic_types::{GreenticError, SessionKey};
+use greentic_types::{ErrorCode, GreenticError, SessionKey};
 
 use super::changes::{Changes, Reclaimed};
 use crate::backend::durable::file::{StorageErrorKind, StoreFile, error_kind, write_state};
 use crate::backend::durable::format::{
-    Change, Expiry, MessageRow, OwnerState, Replies, StoreState, Table, age_key, body_length,
-    decode_digest, decode_scope, decode_start, due_key, encode_head, encode_payload, encode_start,
-    message_key, owner_key, route_key, seal, split_owner_key, unseal,
+    Change, Expiry, MessageRow, OwnerState, Replies, StoreState, Table, age_key, decode_digest,
+    decode_scope, decode_start, due_key, encode_head, encode_start, message_key, owner_key,
+    reply_length, route_key, seal, split_owner_key, unseal,
 };
 use crate::backend::durable::rows::{
     Row, Rows, WriteTables, expired_keys, message, owner_state, route, rows_with_prefix,
     unreadable_row,
 };
 use crate::clock::Timestamp;
+use crate::envelope::clear_length;
 use crate::error::SessionResult;
 use crate::message_id::MessageDigest;
 use crate::owner::{Owner, foreign_key};
 use crate::reply::{MAX_REPLIES_BYTES, Reply};
 use crate::rules::{Forgotten, Head, Ledger, Remembered, Start, Wait};
 use crate::scope::ScopeDigest;
+use crate::sealing::Sealing;
 use crate::session::NewSession;
 
 /// How many of an owner's oldest replies are read at once, to be dropped.
@@ -35,6 +37,7 @@ pub struct DurableLedger<'a, 'txn> {
     tables: WriteTables<'txn>,
     state: &'a mut StoreState,
     file: &'a StoreFile,
+    sealing: &'a Sealing,
     /// The value of the row with this operation's data, if the operation's caller encoded it.
     payload: Option<Vec<u8>>,
     staged: Vec<Change>,
@@ -44,11 +47,16 @@ pub struct DurableLedger<'a, 'txn> {
 }
 
 impl<'a, 'txn> DurableLedger<'a, 'txn> {
-    pub fn new(tables: WriteTables<'txn>, state: &'a mut StoreState, file: &'a StoreFile) -> Self {
+    pub fn new(
+        tables: WriteTables<'txn>,
+        state: &'a mut StoreState,
+        (file, sealing): (&'a StoreFile, &'a Sealing),
+    ) -> Self {
         Self {
             tables,
             state,
             file,
+            sealing,
             payload: None,
             staged: Vec::new(),
             reclaimed: Reclaimed::default(),
@@ -61,6 +69,45 @@ impl<'a, 'txn> DurableLedger<'a, 'txn> {
     pub fn with_payload(&mut self, value: Option<Vec<u8>>) -> &mut Self {
         self.payload = value;
         self
+    }
+
+    /// Replaces the row with the data of a session, if its value is still `old`.
+    #[cfg(feature = "encryption")]
+    pub fn exchange_payload(
+        &mut self,
+        key: &SessionKey,
+        old: &[u8],
+        new: Vec<u8>,
+    ) -> SessionResult<bool> {
+        let key = key.as_str().as_bytes();
+        let is_same = self.get(Table::Payloads, key, |value| Ok(value == old))?;
+        if is_same != Some(true) {
+            return Ok(false);
+        }
+        self.stage(Table::Payloads, key.to_vec(), Some(new));
+        Ok(true)
+    }
+
+    /// Replaces the reply of a message, if it is still `old`. Its length in clear is the same.
+    #[cfg(feature = "encryption")]
+    pub fn exchange_reply(
+        &mut self,
+        owner: &Owner,
+        digest: &MessageDigest,
+        old: &Reply,
+        new: &Reply,
+    ) -> SessionResult<bool> {
+        let Some(row) = message(self, owner, digest)? else {
+            return Ok(false);
+        };
+        let key = age_key(owner, row.age);
+        let old = seal(&key, old.bytes());
+        let is_same = self.get(Table::Replies, &key, |value| Ok(value == old))?;
+        if is_same != Some(true) {
+            return Ok(false);
+        }
+        self.write(Table::Replies, key, new.bytes());
+        Ok(true)
     }
 
     /// Ends one operation: writes what it staged if it succeeded, else drops it.
@@ -294,7 +341,7 @@ impl<'a, 'txn> DurableLedger<'a, 'txn> {
         state.messages = state.messages.saturating_sub(1);
         if state.replies.count > 0 {
             let key = age_key(owner, row.age);
-            let length = self.get(Table::Replies, &key, |value| Ok(body_length(value)))?;
+            let length = self.get(Table::Replies, &key, |value| Ok(reply_length(value)))?;
             if let Some(length) = length {
                 self.remove_row(Table::Replies, key);
                 state.replies.remove(length);
@@ -309,7 +356,7 @@ impl<'a, 'txn> DurableLedger<'a, 'txn> {
         let (key, prefix) = (age_key(owner, age), owner_key(owner).into_vec());
         self.write(Table::Replies, key, reply.bytes());
         let mut state = owner_state(self, owner)?;
-        state.replies.add(reply.len());
+        state.replies.add(clear_length(reply.bytes()));
         while state.replies.bytes > MAX_REPLIES_BYTES as u64 {
             let oldest = self.with_prefix(Table::Replies, &prefix, None, DROPPED_AT_ONCE)?;
             if oldest.is_empty() {
@@ -317,7 +364,7 @@ impl<'a, 'txn> DurableLedger<'a, 'txn> {
             }
             for row in oldest {
                 if state.replies.bytes > MAX_REPLIES_BYTES as u64 {
-                    state.replies.remove(body_length(&row.value));
+                    state.replies.remove(reply_length(&row.value));
                     self.remove_row(Table::Replies, row.key);
                 }
             }
@@ -355,6 +402,10 @@ impl<'a, 'txn> DurableLedger<'a, 'txn> {
 }
 
 impl Rows for DurableLedger<'_, '_> {
+    fn sealing(&self) -> &Sealing {
+        self.sealing
+    }
+
     fn get<T>(
         &self,
         table: Table,
@@ -400,8 +451,10 @@ impl Ledger for DurableLedger<'_, '_> {
         if old.is_none() && self.get(Table::Sessions, bytes, |_| Ok(()))?.is_some() {
             return Err(foreign_key());
         }
-        let encoded = self.payload.take();
-        let payload = encoded.map_or_else(|| encode_payload(&session), Ok)?;
+        let payload = self.payload.take().ok_or_else(|| {
+            let message = "the data of a session was not brought into its stored form";
+            GreenticError::new(ErrorCode::Internal, message)
+        })?;
         self.stage(Table::Payloads, bytes.to_vec(), Some(payload));
         self.move_head(session.key(), old, &new)?;
         self.reclaimed.session = Some(session);

@@ -12,11 +12,14 @@ use crate::backend::durable::file::{Failure, StoreFile};
 use crate::backend::durable::rows::{ReadTables, Snapshot};
 use crate::claim::ClaimToken;
 use crate::clock::Timestamp;
+use crate::error::SessionResult;
 use crate::rules;
+use crate::sealing::Sealing;
 
 pub struct Shared {
     pub config: DurableConfig,
     pub file: StoreFile,
+    pub sealing: Sealing,
     pub clock: StoreClock,
     pub queue: Queue,
     pub failure: Failure,
@@ -25,16 +28,23 @@ pub struct Shared {
 }
 
 impl Shared {
-    pub fn new(config: DurableConfig, clock: StoreClock, failure: Failure) -> Self {
+    /// # Errors
+    /// `InvalidInput` if the keyring of the configuration is wrong, `Unavailable` if it cannot be read.
+    pub fn new(config: DurableConfig, clock: StoreClock, failure: Failure) -> SessionResult<Self> {
+        #[cfg(feature = "encryption")]
+        let sealing = Sealing::new(config.encryption.as_ref(), config.timeout)?;
+        #[cfg(not(feature = "encryption"))]
+        let sealing = Sealing::default();
         let file = StoreFile::new(&config.path);
-        Self {
+        Ok(Self {
             queue: Queue::new(config.timeout, config.max_queued, file.clone()),
             config,
             file,
+            sealing,
             clock,
             failure,
             snapshot: RwLock::new(None),
-        }
+        })
     }
 
     /// Queues the release of a claim for which nobody waits.
@@ -61,6 +71,7 @@ impl Shared {
         let next = Snapshot {
             tables: ReadTables::open(&txn)?,
             file: self.file.clone(),
+            sealing: self.sealing.clone(),
         };
         let previous = self.snapshot.write().replace(Arc::new(next));
         drop(previous);

@@ -14,16 +14,23 @@ use super::script::status::Status;
 use super::script::wire::{MessageLimits, OwnerCall, StoredTtl};
 use super::store::RedisSessionStore;
 use crate::admin::{ImportMode, ImportOutcome, RevokeOutcome, ScanCursor, VerifyMode, VerifyPage};
+#[cfg(feature = "encryption")]
+use crate::admin::{ResealMode, ResealPage};
 use crate::backend::{Admin, Backend, Depth, WalkPage};
+#[cfg(feature = "encryption")]
+use crate::backend::{Exchange, reseal};
 use crate::clock::Timestamp;
+#[cfg(feature = "encryption")]
+use crate::envelope::distinct;
 use crate::error::{SessionResult, invalid_input, not_found};
 use crate::message_id::MessageDigest;
 use crate::options::{NextTtl, OperationId};
 use crate::owner::{Identity, Owner};
-use crate::payload;
 use crate::reply::Reply;
 use crate::request::{self, ImportedMessage};
 use crate::rules::Erased;
+#[cfg(feature = "encryption")]
+use crate::sealing::Sealing;
 
 /// How many session keys or legacy scopes one script of an erasure gets. Few, because other calls wait
 /// behind it.
@@ -35,6 +42,58 @@ const IMPORTED_AT_ONCE: usize = 128;
 fn imported(known: &ImportedMessage) -> (MessageDigest, (Timestamp, ImportedReply<'_>)) {
     let reply = known.reply.as_ref().map(Reply::bytes);
     (known.message, (known.until, ImportedReply(reply)))
+}
+
+#[cfg(feature = "encryption")]
+impl Exchange for RedisSessionStore {
+    fn sealing(&self) -> &Sealing {
+        &self.dispatcher.sealing
+    }
+
+    async fn exchange_session(
+        &self,
+        owner: &Owner,
+        key: &SessionKey,
+        old: &[u8],
+        new: Vec<u8>,
+    ) -> SessionResult<bool> {
+        let keys = self.dispatcher.layout.keys(owner);
+        let arguments = arguments::Exchange {
+            key,
+            expected: distinct(old),
+            size: old.len(),
+            payload: &new,
+        };
+        let call = OwnerCall::new(&keys, keys.session(key), arguments);
+        is_exchanged(&self.dispatcher.answer(call).await?)
+    }
+
+    async fn exchange_reply(
+        &self,
+        owner: &Owner,
+        message: &MessageDigest,
+        old: &Reply,
+        new: Reply,
+    ) -> SessionResult<bool> {
+        let keys = self.dispatcher.layout.keys(owner);
+        let arguments = arguments::ExchangeReply {
+            owner,
+            message: *message,
+            expected: old.bytes(),
+            reply: new.bytes(),
+        };
+        let call = OwnerCall::new(&keys, keys.route(owner), arguments);
+        is_exchanged(&self.dispatcher.answer(call).await?)
+    }
+}
+
+#[cfg(feature = "encryption")]
+fn is_exchanged(answer: &Answer) -> SessionResult<bool> {
+    match answer.status {
+        Status::Ok => Ok(true),
+        Status::NotFound => Ok(false),
+        _ => answer.unexpected(),
+    }
 }
 
 impl Admin for RedisSessionStore {
@@ -105,6 +164,16 @@ impl Admin for RedisSessionStore {
         verify::next_page(&self.dispatcher, mode, after, limit).await
     }
 
+    #[cfg(feature = "encryption")]
+    async fn reseal(
+        &self,
+        mode: ResealMode,
+        after: Option<&ScanCursor>,
+        limit: usize,
+    ) -> SessionResult<ResealPage> {
+        reseal(self, mode, after, limit).await
+    }
+
     async fn extend(&self, request: request::Extend) -> SessionResult<Option<Timestamp>> {
         let (key, fence, ttl) = (&request.key, request.fence.as_ref(), request.ttl);
         let location = self.dispatcher.locate(key, fence).await?;
@@ -169,7 +238,10 @@ impl Admin for RedisSessionStore {
         };
         let (owner, key) = (&request.owner, request.session.key());
         let keys = self.dispatcher.layout.keys(owner);
-        let (operation, payload) = (OperationId::random(), payload::encode(data)?);
+        let (operation, payload) = (
+            OperationId::random(),
+            self.dispatcher.sealing.session(&request.session).await?,
+        );
         let call = |reservation: Option<Reservation>| {
             let arguments = arguments::Import {
                 owner,
@@ -211,7 +283,8 @@ impl Admin for RedisSessionStore {
         }
     }
 
-    async fn import_messages(&self, request: request::ImportMessages) -> SessionResult<()> {
+    async fn import_messages(&self, mut request: request::ImportMessages) -> SessionResult<()> {
+        request.seal(&self.dispatcher.sealing).await?;
         let owner = &request.owner;
         let keys = self.dispatcher.layout.keys(owner);
         let MessageLimits { window, limit } = MessageLimits::new(self.options());

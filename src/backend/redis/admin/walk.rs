@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::str;
 use std::sync::Arc;
 
-use greentic_types::SessionKey;
+use greentic_types::{ErrorCode, GreenticError, SessionKey};
 use redis::Value;
 
 use super::names::{self, RedisKey};
@@ -22,10 +22,10 @@ use crate::clock::Timestamp;
 use crate::error::SessionResult;
 use crate::message_id::MessageDigest;
 use crate::owner::Owner;
-use crate::payload;
 use crate::reply::Reply;
 use crate::rules::{Remembered, Wait};
 use crate::scope::ScopeDigest;
+use crate::sealing::summary_of;
 use crate::session::Session;
 
 /// How many names one script reads. Few, because other calls wait behind it.
@@ -41,6 +41,8 @@ pub async fn next_page(
     let pattern = dispatcher.layout.pattern(match depth {
         Depth::Summary => "session:",
         Depth::Heads | Depth::Full => "",
+        #[cfg(feature = "encryption")]
+        Depth::Stored => "",
     });
     let page = names::next_page(dispatcher, &pattern, after, limit).await?;
     let walked = read_names(dispatcher, depth, page.names, page.now).await?;
@@ -139,6 +141,8 @@ async fn read_entries(
             Depth::Summary if prefix_only => "summary",
             Depth::Heads => "heads",
             Depth::Summary | Depth::Full => "full",
+            #[cfg(feature = "encryption")]
+            Depth::Stored => "full",
         },
         entries: entries.collect(),
     };
@@ -148,10 +152,15 @@ async fn read_entries(
     let entries = answer.values()?;
     let (read, mut cut) = (entries.len(), Vec::new());
     for (index, (name, value)) in names.iter().zip(entries).enumerate() {
-        let entry = Answer::read(name.keys.clone(), value);
-        match entry.and_then(|entry| add_entry(depth, name, entry, walked)) {
+        let added = match Answer::read(name.keys.clone(), value) {
+            Ok(entry) => add_entry(dispatcher, depth, name, entry, walked).await,
+            Err(error) => Err(error),
+        };
+        match added {
             Ok(()) => {}
             Err(_) if prefix_only => cut.push(index),
+            // The vault does not answer. What it would open can be read later.
+            Err(error) if error.code == ErrorCode::Unavailable => return Err(error),
             Err(error) => {
                 let finding = name.finding(FindingKind::Unreadable, error.message);
                 walked.unreadable.push(finding);
@@ -161,7 +170,8 @@ async fn read_entries(
     Ok((read, cut))
 }
 
-fn add_entry(
+async fn add_entry(
+    dispatcher: &Dispatcher,
     depth: Depth,
     name: &RedisKey,
     mut entry: Answer,
@@ -169,14 +179,25 @@ fn add_entry(
 ) -> SessionResult<()> {
     match entry.status {
         Status::Session => {
-            let session = session_entry(depth, name, &mut entry)?;
-            walked.sessions.extend(session);
+            let session = session_entry(dispatcher, depth, name, &mut entry);
+            walked.sessions.extend(session.await?);
         }
         Status::Done => {
             let (messages, replies) = (entry.values()?, entry.values()?);
-            let messages = messages_of(&messages, &replies);
-            let owner = Owner::from_encoded(&name.subject);
-            walked.owners.push(OwnerEntry::new(owner, messages));
+            let mut owner = OwnerEntry::new(
+                Owner::from_encoded(&name.subject),
+                messages_of(&messages, &replies),
+            );
+            let unreadable = match depth {
+                Depth::Full => owner.open_replies(&dispatcher.sealing).await?,
+                _ => Vec::new(),
+            };
+            let finding =
+                |error: GreenticError| name.finding(FindingKind::Unreadable, error.message);
+            walked
+                .unreadable
+                .extend(unreadable.into_iter().map(finding));
+            walked.owners.push(owner);
         }
         Status::None => {}
         _ => return entry.unexpected(),
@@ -190,6 +211,8 @@ fn is_read(depth: Depth, name: &RedisKey) -> bool {
         Depth::Summary => name.kind == "session",
         Depth::Heads => matches!(name.kind, "session" | "meta" | "done"),
         Depth::Full => matches!(name.kind, "session" | "done" | "waits:scope"),
+        #[cfg(feature = "encryption")]
+        Depth::Stored => matches!(name.kind, "session" | "done"),
     }
 }
 
@@ -202,7 +225,8 @@ fn owner_entries(name: &RedisKey) -> impl Iterator<Item = OwnerEntry> {
 }
 
 /// The entry of a session; none if another name leads to it too.
-fn session_entry(
+async fn session_entry(
+    dispatcher: &Dispatcher,
     depth: Depth,
     name: &RedisKey,
     answer: &mut Answer,
@@ -221,13 +245,18 @@ fn session_entry(
     }
     let detail = match depth {
         Depth::Heads => Detail::None,
+        #[cfg(feature = "encryption")]
+        Depth::Stored => Detail::Stored(payload),
         Depth::Summary => {
             let size = usize::try_from(size).unwrap_or(usize::MAX);
-            Detail::Summary(payload::summary(&key, &payload, size)?)
+            Detail::Summary(summary_of(&key, &payload, size)?)
         }
         Depth::Full => Detail::Session(Arc::new(Session {
             key: key.clone(),
-            data: payload::decode(&key, &payload)?,
+            data: dispatcher
+                .sealing
+                .opened_session(&head.owner, &key, &payload)
+                .await?,
             revision: head.revision,
             deadline: head.deadline,
         })),

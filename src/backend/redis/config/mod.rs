@@ -23,6 +23,8 @@ use crate::observe::{Observer, Watch};
 use crate::options::StoreOptions;
 use crate::secret::Secret;
 use crate::settings::{Layers, Settings};
+#[cfg(feature = "encryption")]
+use crate::vault::Encryption;
 
 const MIN_DURATION: Duration = Duration::from_millis(1);
 const MAX_TIMEOUT: Duration = Duration::from_secs(60 * 60);
@@ -92,6 +94,9 @@ pub struct RedisConfig {
     pub due_coverage: Option<Duration>,
     /// The version of the protocol. Default: RESP3, or RESP2 where that is refused.
     pub protocol: RedisProtocol,
+    /// How what is stored is encrypted (C35). Default: not.
+    #[cfg(feature = "encryption")]
+    pub encryption: Option<Encryption>,
     pub(crate) watch: Watch,
 }
 
@@ -153,6 +158,8 @@ impl RedisConfig {
             pointer_sweep: Some(DEFAULT_POINTER_SWEEP),
             due_coverage: Some(DEFAULT_DUE_COVERAGE),
             protocol: RedisProtocol::default(),
+            #[cfg(feature = "encryption")]
+            encryption: None,
             watch: Watch::default(),
         };
         let of_url = url.parameters.iter();
@@ -276,6 +283,14 @@ impl RedisConfig {
         self
     }
 
+    /// Sets [`RedisConfig::encryption`].
+    #[cfg(feature = "encryption")]
+    #[must_use]
+    pub fn encryption(mut self, encryption: Encryption) -> Self {
+        self.encryption = Some(encryption);
+        self
+    }
+
     /// Tells `observer` what the store does (C39). Default: nobody.
     #[must_use]
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
@@ -367,7 +382,10 @@ impl fmt::Display for RedisConfig {
 impl fmt::Debug for RedisConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let target = &self.target;
-        f.debug_struct("RedisConfig")
+        let mut shown = f.debug_struct("RedisConfig");
+        #[cfg(feature = "encryption")]
+        shown.field("encryption", &self.encryption);
+        shown
             .field("url", &target.deployment.display(target.uses_tls))
             .field("namespace", &self.namespace)
             .field("options", &self.options)

@@ -6,6 +6,10 @@ use super::tls::Pem;
 use crate::options::StoreOptions;
 use crate::secret::Secret;
 use crate::settings::{MustBe, Setting, Settings, number, time, time_or_off};
+#[cfg(feature = "encryption")]
+use crate::settings::{hide_summary, plaintext};
+#[cfg(feature = "encryption")]
+use crate::vault::Encryption;
 
 impl Settings for RedisConfig {
     const OWN: &'static [Setting<Self>] = &[
@@ -58,6 +62,24 @@ impl Settings for RedisConfig {
         }),
         Setting("sentinel_password", |config, value| {
             secret(value, &mut config.target.sentinel_credentials.password)
+        }),
+        #[cfg(feature = "encryption")]
+        Setting("keyring", |config, value| {
+            Encryption::set_keyring(&mut config.encryption, value);
+            Ok(())
+        }),
+        #[cfg(feature = "encryption")]
+        Setting("shelf", |config, value| {
+            Encryption::set(&mut config.encryption, |it| it.shelf = Some(value.into()));
+            Ok(())
+        }),
+        #[cfg(feature = "encryption")]
+        Setting("plaintext", |config, value| {
+            plaintext(value, &mut config.encryption)
+        }),
+        #[cfg(feature = "encryption")]
+        Setting("hide_summary", |config, value| {
+            hide_summary(value, &mut config.encryption)
         }),
     ];
 

@@ -237,6 +237,22 @@ scripts! {
         ..keys_and_scopes: KeysAndScopes<'a>,
     }
 
+    #[cfg_attr(not(feature = "encryption"), allow(dead_code))]
+    writes "admin/exchange" Exchange<'a> {
+        key: &'a SessionKey,
+        expected: &'a [u8],
+        size: usize,
+        payload: &'a [u8],
+    }
+
+    #[cfg_attr(not(feature = "encryption"), allow(dead_code))]
+    writes "admin/exchange_reply" ExchangeReply<'a> {
+        owner: &'a Owner,
+        message: MessageDigest,
+        expected: &'a [u8],
+        reply: &'a [u8],
+    }
+
     writes "admin/import" Import<'a> {
         owner: &'a Owner,
         key: &'a SessionKey,

@@ -21,6 +21,7 @@
 //! | `$FENCE_LIFE` | how long a fence stays, in milliseconds |
 //! | `$SHORTEST_STAY` | for how long the record of a start claim stays at least, in milliseconds |
 //! | `$REPLIES_BYTES` | how many bytes the replies of an owner have at most |
+//! | `$SEALED_BYTES` | what sealing adds to a reply |
 //! | `$MESSAGE_WINDOW` | for how long message ids are remembered by default, in milliseconds |
 //! | `$MAX_ATTEMPT` | the greatest number of an attempt |
 //! | `$LONGEST_PAUSE` | the longest pause after a lapsed lease, in milliseconds |
@@ -32,6 +33,7 @@ use super::known_pointer::POINTER_SLACK;
 use super::record::RECORD;
 use super::start_record::START;
 use crate::clock::whole_millis;
+use crate::envelope::OVERHEAD_BYTES;
 use crate::options::{DEFAULT_MESSAGE_WINDOW, LATEST_DEADLINE};
 use crate::reply::MAX_REPLIES_BYTES;
 use crate::rules::{LONGEST_HOLD, LONGEST_PAUSE, SHORTEST_STAY};
@@ -127,6 +129,7 @@ pub fn assemble(script: &str, writes: bool) -> String {
         ("$START_UNPACKED", START.unpacked("start")),
         ("$START_PACKED", START.packed("start")),
         ("$REPLIES_BYTES", MAX_REPLIES_BYTES.to_string()),
+        ("$SEALED_BYTES", OVERHEAD_BYTES.to_string()),
         (
             "$MESSAGE_WINDOW",
             whole_millis(DEFAULT_MESSAGE_WINDOW).to_string(),

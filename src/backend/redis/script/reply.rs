@@ -1,7 +1,6 @@
 //! The answers of scripts: a status, and the fields that belong to it.
 
 use std::str;
-use std::sync::Arc;
 use std::vec;
 
 use greentic_types::{ErrorCode, GreenticError, SessionKey};
@@ -15,9 +14,7 @@ use crate::clock::Timestamp;
 use crate::error::{Conflict, SessionResult, conflict};
 use crate::options::{NextTtl, TtlMillis};
 use crate::owner::foreign_key;
-use crate::payload;
 use crate::rules::multiple_waits;
-use crate::session::Session;
 use crate::timeout::NextTimeout;
 
 /// An answer of a script, unless it is a refusal that is the same error for all operations.
@@ -148,19 +145,13 @@ impl Answer {
         }
     }
 
-    /// A session and its record.
-    pub fn session(&mut self) -> SessionResult<(Arc<Session>, Record)> {
-        let stored = self.stored()?;
-        Ok((stored.session()?, stored.record))
-    }
-
     /// The record of a session, with the key of that session.
     pub fn record(&mut self, key: &SessionKey) -> SessionResult<Record> {
         let text = self.text()?;
         Record::parse(&self.keys, key.as_str(), &text)
     }
 
-    /// A session whose payload is not decoded yet.
+    /// A session whose payload is not opened yet.
     pub fn stored(&mut self) -> SessionResult<Stored> {
         let (key, payload, record) = (self.session_key()?, self.bytes()?, self.text()?);
         let record = Record::parse(&self.keys, key.as_str(), &record)?;
@@ -187,21 +178,8 @@ impl Answer {
 /// A session as it is stored.
 pub struct Stored {
     pub key: SessionKey,
-    payload: Vec<u8>,
+    pub payload: Vec<u8>,
     pub record: Record,
-}
-
-impl Stored {
-    /// # Errors
-    /// `Internal` if the payload cannot be read.
-    pub fn session(&self) -> SessionResult<Arc<Session>> {
-        Ok(Arc::new(Session {
-            data: payload::decode(&self.key, &self.payload)?,
-            key: self.key.clone(),
-            revision: self.record.revision,
-            deadline: self.record.deadline,
-        }))
-    }
 }
 
 /// The answer to a write that came after the write deadline of its reservation. It contains the

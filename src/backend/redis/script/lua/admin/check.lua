@@ -266,7 +266,7 @@ function check.replies(owner)
     local _, number = age_and_number(field)
     if number and ends_of[field] then
       highest, latest = math.max(highest, number), math.max(latest, ends_of[field])
-      sum = sum + call('HSTRLEN', replies, field)
+      sum = sum + length_of(call('HGET', replies, field) or '')
     elseif field ~= '#' then
       report('DANGLING', 'replies', nil, 'no message has the reply', function()
         write('HDEL', replies, field)

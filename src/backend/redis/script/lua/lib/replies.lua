@@ -6,6 +6,14 @@
 
 --- @include "lib/deadline"
 
+-- The length of a reply in clear: what encryption adds to it does not count. See src/envelope.rs.
+local function length_of(reply)
+  if string.sub(reply, 1, 3) ~= '\156GS' then
+    return #reply
+  end
+  return math.max(#reply - (string.byte(reply, 4) == 0 and 4 or $SEALED_BYTES), 0)
+end
+
 -- The header; zeros for none.
 local function read_replies(replies, header)
   local last, bytes, newest = string.match(header or '0 0 0', '^([0-9]+) ([0-9]+) ([0-9]+)$')
@@ -33,9 +41,9 @@ local function change_replies(replies, dropped, added)
   local fresh, gone = {}, {} -- by name: the messages whose replies are added, and the names that are dropped
   local function drop(field)
     if fresh[field] then
-      bytes, fresh[field].name = bytes - #fresh[field].reply, nil
+      bytes, fresh[field].name = bytes - length_of(fresh[field].reply), nil
     elseif not gone[field] then
-      gone[field], bytes = true, bytes - call('HSTRLEN', replies, field)
+      gone[field], bytes = true, bytes - length_of(call('HGET', replies, field) or '')
       write('HDEL', replies, field)
     end
   end
@@ -46,7 +54,7 @@ local function change_replies(replies, dropped, added)
     if message.reply then
       last = math.max(last + 1, micros)
       message.name = text(message.since) .. ':' .. text(last)
-      fresh[message.name], bytes = message, bytes + #message.reply
+      fresh[message.name], bytes = message, bytes + length_of(message.reply)
     end
   end
   if bytes > $REPLIES_BYTES then
