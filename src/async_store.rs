@@ -17,6 +17,10 @@ use crate::claim::{ClaimOutcome, ClaimToken, Commit, Committed};
 use crate::clock::Timestamp;
 use crate::due::{DueOptions, DuePage};
 use crate::error::{GreenticError, SessionResult, invalid_input};
+use crate::inbox::{
+    DeliverOptions, DeliverOutcome, Discard, MessageInfo, NextOptions, NextOutcome, Retry,
+};
+use crate::message::Message;
 use crate::message_id::MessageId;
 use crate::options::{
     ClaimOptions, CommitOptions, CreateOptions, ParkOptions, RemoveOptions, Ttl, UpdateOptions,
@@ -324,7 +328,135 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
         options: CommitOptions,
     ) -> SessionResult<Committed>;
 
-    /// Hands out turns of waits whose timeout has come, each to one worker (C33).
+    /// Keeps a message in the queue of a conversation, and hands out a turn if the scope is free, in one
+    /// atomic step (C28).
+    ///
+    /// `scopes` are 1 to 4, in the order in which the message is to be tried, as for
+    /// [`claim`](Self::claim). The queue is that of the first on which a session waits or a turn is live;
+    /// if there is none, [`DeliverOptions::when_none`] applies to the last.
+    ///
+    /// If [`DeliverOutcome::is_kept`] is true, the channel can be told that the message has arrived.
+    /// Otherwise the store has kept nothing. A turn has the messages at the front of the queue, and its
+    /// commit answers all of them. What is not handed out here is handed out by a commit with
+    /// [`CommitOptions::then_next`], by [`next`](Self::next), or by [`claim_due`](Self::claim_due).
+    ///
+    /// ```
+    /// use greentic_session::{
+    ///     AsyncSessionStore, Commit, CommitOptions, DeliverOptions, DeliverOutcome, InboxOptions,
+    ///     Message, MessageId, ReplyScope, StoreOptions,
+    /// };
+    /// # use greentic_session::inmemory::InMemorySessionStore;
+    /// # use greentic_types::{EnvId, TenantCtx, TenantId, UserId};
+    /// # use std::time::Duration;
+    /// # fn main() -> greentic_session::SessionResult<()> { pollster::block_on(async {
+    /// # let user = UserId::try_from("user-7")?;
+    /// # let ctx = TenantCtx::new(EnvId::try_from("dev")?, TenantId::try_from("tenant-42")?)
+    /// #     .with_user(Some(user.clone()));
+    /// let options = StoreOptions::new().inbox(InboxOptions::new());
+    /// let store = InMemorySessionStore::with_options(options);
+    /// let chat = [ReplyScope {
+    ///     conversation: "chat-1".into(), thread: None, reply_to: None, correlation: None,
+    /// }];
+    /// let lease = Duration::from_secs(30);
+    /// let mut turns = Vec::new();
+    /// for (id, text) in [("m-1", "hello"), ("m-2", "are you there?")] {
+    ///     let message = Message::new(MessageId::new(id), text.as_bytes());
+    ///     let options = DeliverOptions::new(lease);
+    ///     match store.deliver(&ctx, &user, &chat, message, options).await? {
+    ///         DeliverOutcome::Turn(turn) => turns.push(turn),
+    ///         kept => assert!(kept.is_kept()),
+    ///     }
+    /// }
+    /// // The first message is worked on. Its commit takes the second one.
+    /// let take_next = CommitOptions::new().then_next(lease);
+    /// let committed = store.commit(&turns[0].token, Commit::Finish, take_next).await?;
+    /// let next = committed.next.expect("the second message waits");
+    /// assert_eq!(&*next.messages[0].body, b"are you there?");
+    /// # Ok(()) }) }
+    /// ```
+    ///
+    /// # Errors
+    /// The message is not kept on:
+    /// - `InvalidInput`: the queues are off (`StoreOptions::inbox`), or the backend keeps none; the body, the batch, the lease or the TTL
+    ///   exceeds a limit; what makes [`claim`](Self::claim) refuse its arguments; the store does not
+    ///   implement the method.
+    /// - `Conflict`, `RateLimited`: the start of a flow is refused, as by [`claim`](Self::claim).
+    async fn deliver(
+        &self,
+        ctx: &TenantCtx,
+        user: &UserId,
+        scopes: &[ReplyScope],
+        message: Message,
+        options: DeliverOptions,
+    ) -> SessionResult<DeliverOutcome> {
+        let _unused = (ctx, user, scopes, message, options);
+        Err(not_implemented("deliver"))
+    }
+
+    /// Takes the next turn of a queue, if its scope is free (C29).
+    ///
+    /// # Errors
+    /// - `InvalidInput`: `ctx` and `user` name different owners, a limit is exceeded, or the store does
+    ///   not implement the method.
+    async fn next(
+        &self,
+        ctx: &TenantCtx,
+        user: &UserId,
+        scope: &ReplyScope,
+        options: NextOptions,
+    ) -> SessionResult<NextOutcome> {
+        let _unused = (ctx, user, scope, options);
+        Err(not_implemented("next"))
+    }
+
+    /// Lists the messages of a queue in their order, and the dead letters after them. No body is read
+    /// (C31).
+    ///
+    /// # Errors
+    /// - `InvalidInput`: as for [`next`](Self::next).
+    async fn messages(
+        &self,
+        ctx: &TenantCtx,
+        user: &UserId,
+        scope: &ReplyScope,
+    ) -> SessionResult<Vec<MessageInfo>> {
+        let _unused = (ctx, user, scope);
+        Err(not_implemented("messages"))
+    }
+
+    /// Drops messages of a queue, and returns how many. One in flight is never dropped (C31).
+    ///
+    /// # Errors
+    /// - `InvalidInput`: as for [`next`](Self::next).
+    async fn discard(
+        &self,
+        ctx: &TenantCtx,
+        user: &UserId,
+        scope: &ReplyScope,
+        which: Discard,
+    ) -> SessionResult<u32> {
+        let _unused = (ctx, user, scope, which);
+        Err(not_implemented("discard"))
+    }
+
+    /// Puts dead letters at the back of their queue, as far as its bounds permit, and returns how many
+    /// (C31).
+    ///
+    /// # Errors
+    /// - `InvalidInput`: as for [`next`](Self::next).
+    async fn retry(
+        &self,
+        ctx: &TenantCtx,
+        user: &UserId,
+        scope: &ReplyScope,
+        which: Retry,
+    ) -> SessionResult<u32> {
+        let _unused = (ctx, user, scope, which);
+        Err(not_implemented("retry"))
+    }
+
+    /// Hands out turns of waits whose timeout has come, and of queues whose messages wait for a worker, each
+    /// to one worker (C30, C33).
     ///
     /// Nothing is handed out before its instant. A turn counts as any other: resume the flow, knowing that
     /// no answer came ([`Reason::Timeout`](crate::Reason::Timeout)), and commit. What is not committed

@@ -17,6 +17,10 @@ use crate::claim::{ClaimOutcome, ClaimToken, Commit, Committed};
 use crate::clock::Timestamp;
 use crate::due::{DueOptions, DuePage};
 use crate::error::SessionResult;
+use crate::inbox::{
+    DeliverOptions, DeliverOutcome, Discard, MessageInfo, NextOptions, NextOutcome, Retry,
+};
+use crate::message::Message;
 use crate::message_id::MessageId;
 use crate::options::{
     ClaimOptions, CommitOptions, CreateOptions, ParkOptions, RemoveOptions, Ttl, UpdateOptions,
@@ -242,6 +246,76 @@ impl<S: AsyncSessionStore + ?Sized> Blocking<S> {
         options: CommitOptions,
     ) -> SessionResult<Committed> {
         wait_for(self.0.commit(token, commit, options))
+    }
+
+    /// See [`AsyncSessionStore::deliver`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn deliver(
+        &self,
+        ctx: &TenantCtx,
+        user: &UserId,
+        scopes: &[ReplyScope],
+        message: Message,
+        options: DeliverOptions,
+    ) -> SessionResult<DeliverOutcome> {
+        wait_for(self.0.deliver(ctx, user, scopes, message, options))
+    }
+
+    /// See [`AsyncSessionStore::next`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn next(
+        &self,
+        ctx: &TenantCtx,
+        user: &UserId,
+        scope: &ReplyScope,
+        options: NextOptions,
+    ) -> SessionResult<NextOutcome> {
+        wait_for(self.0.next(ctx, user, scope, options))
+    }
+
+    /// See [`AsyncSessionStore::messages`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn messages(
+        &self,
+        ctx: &TenantCtx,
+        user: &UserId,
+        scope: &ReplyScope,
+    ) -> SessionResult<Vec<MessageInfo>> {
+        wait_for(self.0.messages(ctx, user, scope))
+    }
+
+    /// See [`AsyncSessionStore::discard`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn discard(
+        &self,
+        ctx: &TenantCtx,
+        user: &UserId,
+        scope: &ReplyScope,
+        which: Discard,
+    ) -> SessionResult<u32> {
+        wait_for(self.0.discard(ctx, user, scope, which))
+    }
+
+    /// See [`AsyncSessionStore::retry`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn retry(
+        &self,
+        ctx: &TenantCtx,
+        user: &UserId,
+        scope: &ReplyScope,
+        which: Retry,
+    ) -> SessionResult<u32> {
+        wait_for(self.0.retry(ctx, user, scope, which))
     }
 
     /// See [`AsyncSessionStore::claim_due`].

@@ -10,6 +10,7 @@ use greentic_types::{ReplyScope, SessionData, SessionKey};
 use crate::clock::Timestamp;
 use crate::digest::digest_of;
 use crate::ids::random_bits;
+use crate::message::Message;
 use crate::message_id::MessageDigest;
 use crate::owner::{Owner, OwnerParts};
 use crate::reason::Reason;
@@ -101,6 +102,10 @@ pub struct Turn {
     pub session: Option<Arc<Session>>,
     /// The proof of the claim, for `renew`, `release`, `commit` and `update`.
     pub token: ClaimToken,
+    /// The messages of the queue that the turn has, the oldest first (C29). The commit answers all of
+    /// them. None for the turn of a [`claim`](crate::AsyncSessionStore::claim), whose caller has the
+    /// message, and for that of a timeout.
+    pub messages: Vec<Message>,
     /// Why the turn was handed out.
     pub reason: Reason,
     /// The number of this claim of the wait or the start, from 1. More than 1 means that an earlier
@@ -261,13 +266,23 @@ impl fmt::Debug for NextWait {
 /// The outcome of [`commit`](crate::AsyncSessionStore::commit).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Committed {}
+pub struct Committed {
+    /// The next turn of the conversation, if the commit was to take it
+    /// ([`CommitOptions::then_next`](crate::CommitOptions::then_next)) and there is one (C30).
+    pub next: Option<Turn>,
+    /// How many messages wait in the queue of the scope where the flow waits now, or where it ended.
+    /// Those of `next` do not count.
+    pub queued: u32,
+}
 
 impl Committed {
-    /// Makes the outcome of a commit.
+    /// Makes the outcome of a commit after which no message waits.
     #[must_use]
     pub const fn new() -> Self {
-        Self {}
+        Self {
+            next: None,
+            queued: 0,
+        }
     }
 }
 
@@ -278,6 +293,17 @@ pub(crate) struct TokenSecret(pub NonZeroU128);
 impl TokenSecret {
     pub fn random() -> Self {
         Self(random_bits())
+    }
+
+    /// The secret of the turn that a commit takes over: the same for each repeat of the commit.
+    pub fn of_next(self, operation: u128) -> Self {
+        let parts = [format!("{:x}", self.0), operation.to_string()];
+        let digest = digest_of(b"turn after a commit\0", parts.iter().map(String::as_str));
+        let (first, _) = digest.split_at(16);
+        let number = first
+            .iter()
+            .fold(0_u128, |number, byte| number << 8 | u128::from(*byte));
+        Self(NonZeroU128::new(number).unwrap_or(NonZeroU128::MIN))
     }
 
     /// A session key for a flow that the claim starts. It does not lead back to the secret, and saves

@@ -111,11 +111,14 @@ mod find_by_user;
 pub mod fuzzing;
 mod holder;
 mod ids;
+mod inbox;
+mod inbox_options;
 pub mod inmemory;
 mod keyed;
 mod lease;
 pub mod mapping;
 mod memory_config;
+mod message;
 mod message_id;
 pub mod observe;
 pub mod options;
@@ -155,8 +158,14 @@ pub use due::{DueOptions, DuePage};
 pub use due_loop::run_due;
 pub use error::{Conflict, ErrorCode, GreenticError, SessionErrorExt, SessionResult};
 pub use greentic_types::{ReplyScope, SessionData, SessionKey};
+pub use inbox::{
+    DeadReason, DeliverOptions, DeliverOutcome, Discard, MessageInfo, MessageState, NextOptions,
+    NextOutcome, Retry, WhenBusy, WhenNone,
+};
+pub use inbox_options::{InboxOptions, WhenFull};
 pub use lease::LeaseWatch;
 pub use memory_config::MemoryConfig;
+pub use message::Message;
 pub use message_id::MessageId;
 pub use options::{
     ClaimOptions, CommitOptions, CreateOptions, FindByUser, OperationId, ParkOptions,
@@ -167,7 +176,7 @@ pub use session::{ClearOutcome, CreateOutcome, Health, HealthWarning, ParkOutcom
 pub use store::SessionStore;
 pub use store_config::StoreConfig;
 pub use timeout::{Timeout, TimeoutKind, WaitTimeout};
-pub use worker::{Ending, Handled, NotHandled, Worker, WorkerOptions};
+pub use worker::{Delivered, Ending, Handled, NotHandled, Worker, WorkerOptions};
 
 /// Runs the code examples of the README.
 #[cfg(all(doctest, feature = "conformance", feature = "redis"))]

@@ -62,6 +62,11 @@ impl MessageId {
         Self(Ok(MessageDigest(digest_of(kind, parts()))))
     }
 
+    /// The id of a message that a store has kept.
+    pub(crate) const fn stored(digest: MessageDigest) -> Self {
+        Self(Ok(digest))
+    }
+
     /// Returns the digest under which the message is remembered.
     pub(crate) fn digest(&self) -> SessionResult<MessageDigest> {
         self.0.map_err(|fault| {
@@ -90,7 +95,7 @@ enum Fault {
 }
 
 /// The digest under which a message id is stored: ids can be long and can name people.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct MessageDigest(pub [u8; 32]);
 
 impl MessageDigest {

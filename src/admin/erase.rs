@@ -109,6 +109,8 @@ pub struct ErasePage {
     pub sessions: u64,
     /// The number of remembered message ids (C16).
     pub messages: u64,
+    /// The number of messages in queues, dead letters included (C28).
+    pub queued: u64,
     /// Entries that cannot be read, so that their owner is unknown (C17). They are left unchanged.
     pub unreadable: Vec<Finding>,
     /// The progress of the walk, this page included.

@@ -107,6 +107,8 @@ pub(crate) struct OwnerEntry {
     pub legacy_scope: Option<ScopeDigest>,
     /// The remembered messages, oldest first, including forgotten ones that are still stored.
     pub messages: Vec<Remembered>,
+    /// How many messages are in its queues, dead letters included.
+    pub queued: u64,
 }
 
 impl OwnerEntry {
@@ -116,6 +118,7 @@ impl OwnerEntry {
             #[cfg(feature = "redis")]
             legacy_scope: None,
             messages,
+            queued: 0,
         }
     }
 }
@@ -289,6 +292,7 @@ pub(super) async fn erase<B: Backend>(
     let mut page = ErasePage {
         sessions: 0,
         messages: 0,
+        queued: 0,
         unreadable: walk.unreadable,
         progress: walk.progress,
         next: walk.next,
@@ -306,6 +310,7 @@ pub(super) async fn erase<B: Backend>(
             let live = found.messages.iter();
             let live = live.filter(|message| walk.now < message.until);
             page.messages += live.count() as u64;
+            page.queued += found.queued;
             let _forget = owners.entry(found.owner).or_default();
             #[cfg(feature = "redis")]
             _forget.legacy_scopes.extend(found.legacy_scope);
@@ -314,11 +319,12 @@ pub(super) async fn erase<B: Backend>(
     if mode == EraseMode::DryRun {
         return Ok(page);
     }
-    (page.sessions, page.messages) = (0, 0);
+    (page.sessions, page.messages, page.queued) = (0, 0, 0);
     for (owner, request) in owners {
         let erased = backend.erase_owner(&owner, request).await?;
         page.sessions += erased.sessions;
         page.messages += erased.messages;
+        page.queued += erased.queued;
     }
     Ok(page)
 }

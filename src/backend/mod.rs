@@ -11,10 +11,13 @@ use std::sync::Arc;
 
 use greentic_types::{SessionData, SessionKey};
 
-use crate::claim::{ClaimOutcome, ClaimToken};
+use crate::claim::{ClaimOutcome, ClaimToken, Committed};
 use crate::clock::Timestamp;
 use crate::due::DuePage;
 use crate::error::SessionResult;
+#[cfg(any(feature = "durable", feature = "redis"))]
+use crate::error::{GreenticError, invalid_input};
+use crate::inbox::{DeliverOutcome, MessageInfo, NextOutcome};
 use crate::observe::Watch;
 use crate::options::StoreOptions;
 use crate::owner::Owner;
@@ -50,6 +53,15 @@ impl Data {
             Self::Own(data) => *data,
         }
     }
+}
+
+/// The refusal of a backend that keeps no queues.
+#[cfg(any(feature = "durable", feature = "redis"))]
+pub(crate) fn no_queues(backend: &str) -> GreenticError {
+    invalid_input(format!(
+        "the {backend} store keeps no queues of messages; use claim, renew and commit, and let the \
+         channel deliver a message again while the wait is busy"
+    ))
 }
 
 /// A backend. All arguments have been checked.
@@ -137,7 +149,41 @@ pub(crate) trait Backend: Admin {
     /// As `release`, without waiting for the answer.
     fn release_dropped(&self, token: &ClaimToken);
 
-    fn commit(&self, request: request::Commit) -> impl Future<Output = SessionResult<()>> + Send;
+    fn commit(
+        &self,
+        request: request::Commit,
+    ) -> impl Future<Output = SessionResult<Committed>> + Send;
+
+    /// Keeps a message, and hands out a turn if the scope is free (C28).
+    fn deliver(
+        &self,
+        request: request::Deliver,
+    ) -> impl Future<Output = SessionResult<DeliverOutcome>> + Send;
+
+    /// Hands out the front of a queue (C29).
+    fn next(
+        &self,
+        request: request::NextTurn,
+    ) -> impl Future<Output = SessionResult<NextOutcome>> + Send;
+
+    /// Returns the messages of a queue.
+    fn messages(
+        &self,
+        owner: &Owner,
+        scope: &ScopeDigest,
+    ) -> impl Future<Output = SessionResult<Vec<MessageInfo>>> + Send;
+
+    /// Drops messages of a queue, and returns how many.
+    fn discard(
+        &self,
+        request: request::OfQueue<request::Discarded>,
+    ) -> impl Future<Output = SessionResult<u32>> + Send;
+
+    /// Puts dead letters back into a queue, and returns how many.
+    fn retry(
+        &self,
+        request: request::OfQueue<request::Retried>,
+    ) -> impl Future<Output = SessionResult<u32>> + Send;
 
     /// Hands out waits whose timeout has come, each to this caller alone (C33).
     fn claim_due(

@@ -20,12 +20,17 @@ use crate::clock::Timestamp;
 use crate::due::{DueOptions, DuePage};
 use crate::error::SessionResult;
 use crate::ids::check_key;
+use crate::inbox::{
+    DeliverOptions, DeliverOutcome, Discard, MessageInfo, NextOptions, NextOutcome, Retry,
+};
+use crate::message::Message;
 use crate::message_id::MessageId;
 use crate::observe::{Fact, Outcome, Place, Verb};
 use crate::options::{
     ClaimOptions, CommitOptions, CreateOptions, ParkOptions, RemoveOptions, Ttl, UpdateOptions,
 };
 use crate::owner::Owner;
+use crate::reason::Reason;
 use crate::request;
 use crate::scope::ScopeDigests;
 use crate::session::{ClearOutcome, CreateOutcome, Health, ParkOutcome, Session};
@@ -225,16 +230,87 @@ impl<B: Backend> AsyncSessionStore for B {
     ) -> SessionResult<Committed> {
         told!(self, Commit, Place::UNNAMED, ok, async {
             let request = request::Commit::new(self.options(), token, commit, options)?;
-            Backend::commit(self, request).await?;
-            Ok(Committed::new())
+            Backend::commit(self, request).await
+        })
+    }
+
+    async fn deliver(
+        &self,
+        ctx: &TenantCtx,
+        user: &UserId,
+        scopes: &[ReplyScope],
+        message: Message,
+        options: DeliverOptions,
+    ) -> SessionResult<DeliverOutcome> {
+        told!(self, Deliver, Place::of(ctx), of_deliver, async {
+            let store = self.options();
+            let request = request::Deliver::new(store, ctx, user, scopes, message, options)?;
+            self.refused_waits()
+                .count(Backend::deliver(self, request).await)
+        })
+    }
+
+    async fn next(
+        &self,
+        ctx: &TenantCtx,
+        user: &UserId,
+        scope: &ReplyScope,
+        options: NextOptions,
+    ) -> SessionResult<NextOutcome> {
+        told!(self, Next, Place::of(ctx), of_next, async {
+            let request = request::NextTurn::new(ctx, user, scope, options)?;
+            Backend::next(self, request).await
+        })
+    }
+
+    async fn messages(
+        &self,
+        ctx: &TenantCtx,
+        user: &UserId,
+        scope: &ReplyScope,
+    ) -> SessionResult<Vec<MessageInfo>> {
+        told!(self, Messages, Place::of(ctx), of_list, async {
+            let scope = ScopeDigests::of(scope)?.ours;
+            match Owner::of_lookup(ctx, user)? {
+                Some(owner) => Backend::messages(self, &owner, &scope).await,
+                None => Ok(Vec::new()),
+            }
+        })
+    }
+
+    async fn discard(
+        &self,
+        ctx: &TenantCtx,
+        user: &UserId,
+        scope: &ReplyScope,
+        which: Discard,
+    ) -> SessionResult<u32> {
+        told!(self, Discard, Place::of(ctx), ok, async {
+            let request = request::OfQueue::discard(ctx, user, scope, which)?;
+            Backend::discard(self, request).await
+        })
+    }
+
+    async fn retry(
+        &self,
+        ctx: &TenantCtx,
+        user: &UserId,
+        scope: &ReplyScope,
+        which: Retry,
+    ) -> SessionResult<u32> {
+        told!(self, Retry, Place::of(ctx), ok, async {
+            let request = request::OfQueue::retry(ctx, user, scope, which)?;
+            Backend::retry(self, request).await
         })
     }
 
     async fn claim_due(&self, options: &DueOptions) -> SessionResult<DuePage> {
         told!(self, ClaimDue, Place::UNNAMED, of_due, async {
             let page = Backend::claim_due(self, request::ClaimDue::new(options)?).await?;
+            let timeouts = page.turns.iter();
+            let timeouts = timeouts.filter(|turn| turn.reason == Reason::Timeout);
             self.watch()
-                .fact(B::NAME, Fact::TimeoutHandedOut, page.turns.len());
+                .fact(B::NAME, Fact::TimeoutHandedOut, timeouts.count());
             Ok(page)
         })
     }

@@ -19,6 +19,9 @@ pub enum Need {
     /// [`claim_due`](crate::AsyncSessionStore::claim_due), of a store whose turns no other worker takes:
     /// [`Subject::both_apis`](super::Subject::both_apis), unless they are waived.
     Timeouts,
+    /// Queues ([`deliver`](crate::AsyncSessionStore::deliver)) of a store that keeps them if its options say
+    /// so: [`Subject::both_apis`](super::Subject::both_apis), unless they are waived.
+    Inbox,
     /// A clock that the case can move: [`Time::Manual`](super::Time::Manual).
     Clock,
     /// More stores, with other options: [`Subject::with_options`](super::Subject::with_options).
@@ -39,6 +42,7 @@ impl fmt::Display for Need {
             Self::FencedForms => "needs the fenced forms",
             Self::Start => "needs start claims",
             Self::Timeouts => "needs timeouts",
+            Self::Inbox => "needs queues of messages",
             Self::Clock => "needs a clock that can be moved",
             Self::Options => "needs stores with other options",
             Self::Leftovers => "needs a count of what the store holds",

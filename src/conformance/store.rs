@@ -14,10 +14,14 @@ use crate::admin::{
     RevokeOutcome, ScanCursor, ScanFilter, ScanPage, Stats, VerifyMode, VerifyPage,
 };
 use crate::async_store::AsyncSessionStore;
-use crate::claim::{ClaimOutcome, ClaimToken, Commit};
+use crate::claim::{ClaimOutcome, ClaimToken, Commit, Committed};
 use crate::clock::Timestamp;
 use crate::due::{DueOptions, DuePage};
 use crate::error::{ErrorCode, GreenticError, SessionResult};
+use crate::inbox::{
+    DeliverOptions, DeliverOutcome, Discard, MessageInfo, NextOptions, NextOutcome, Retry,
+};
+use crate::message::Message;
 use crate::message_id::MessageId;
 use crate::options::{
     ClaimOptions, CommitOptions, CreateOptions, ParkOptions, RemoveOptions, Ttl, UpdateOptions,
@@ -253,6 +257,65 @@ impl Store {
         options: CommitOptions,
     ) -> SessionResult<()> {
         operation!(self, commit(token, commit, options)).map(|_committed| ())
+    }
+
+    pub fn commit_then(
+        &self,
+        token: &ClaimToken,
+        commit: Commit,
+        options: CommitOptions,
+    ) -> SessionResult<Committed> {
+        operation!(self, commit(token, commit, options))
+    }
+
+    pub fn deliver(
+        &self,
+        ctx: &TenantCtx,
+        user: &UserId,
+        scopes: &[ReplyScope],
+        message: Message,
+        options: DeliverOptions,
+    ) -> SessionResult<DeliverOutcome> {
+        operation!(self, deliver(ctx, user, scopes, message, options))
+    }
+
+    pub fn next(
+        &self,
+        ctx: &TenantCtx,
+        user: &UserId,
+        scope: &ReplyScope,
+        options: NextOptions,
+    ) -> SessionResult<NextOutcome> {
+        operation!(self, next(ctx, user, scope, options))
+    }
+
+    pub fn messages(
+        &self,
+        ctx: &TenantCtx,
+        user: &UserId,
+        scope: &ReplyScope,
+    ) -> SessionResult<Vec<MessageInfo>> {
+        operation!(self, messages(ctx, user, scope))
+    }
+
+    pub fn discard(
+        &self,
+        ctx: &TenantCtx,
+        user: &UserId,
+        scope: &ReplyScope,
+        which: Discard,
+    ) -> SessionResult<u32> {
+        operation!(self, discard(ctx, user, scope, which))
+    }
+
+    pub fn retry(
+        &self,
+        ctx: &TenantCtx,
+        user: &UserId,
+        scope: &ReplyScope,
+        which: Retry,
+    ) -> SessionResult<u32> {
+        operation!(self, retry(ctx, user, scope, which))
     }
 
     pub fn claim_due(&self, options: &DueOptions) -> SessionResult<DuePage> {

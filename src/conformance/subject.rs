@@ -114,9 +114,11 @@ impl Subject {
             Need::AsyncApi => self.full.is_some(),
             // A user may not run the calls of operators; a store can leave methods to their default bodies, and
             // refuse an option.
-            Need::AllOperations | Need::FencedForms | Need::Start | Need::Timeouts => {
-                self.full.is_some() && self.waiver(need).is_none()
-            }
+            Need::AllOperations
+            | Need::FencedForms
+            | Need::Start
+            | Need::Timeouts
+            | Need::Inbox => self.full.is_some() && self.waiver(need).is_none(),
             Need::Clock => matches!(self.time, Time::Manual(_)),
             Need::Options => self.make.is_some(),
             Need::Leftovers => self.leftovers.is_some(),

@@ -5,9 +5,10 @@ use std::ops::Deref;
 use greentic_types::{ErrorCode, GreenticError};
 
 use crate::admin::{ImportOutcome, RevokeOutcome};
-use crate::claim::ClaimOutcome;
+use crate::claim::{ClaimOutcome, Turn};
 use crate::due::DuePage;
 use crate::error::{Conflict, SessionErrorExt};
+use crate::inbox::{DeliverOutcome, NextOutcome};
 use crate::session::{ClearOutcome, CreateOutcome, ParkOutcome};
 
 /// How a call ended.
@@ -24,6 +25,10 @@ pub enum Outcome {
     Start(u32),
     /// Another worker has the claim.
     Busy,
+    /// A message is kept, and waits in its queue.
+    Queued,
+    /// A message is among the dead letters.
+    DeadLettered,
     /// The message was answered before.
     Duplicate,
     /// No session waits there.
@@ -46,7 +51,7 @@ pub enum Outcome {
     Unavailable,
     /// `Timeout`
     Timeout,
-    /// `RateLimited`: the owner has as many waits as it may have.
+    /// The owner has as many waits (`RateLimited`) or as many queued messages as it may have.
     Full,
     /// `RateLimited`: the backend is overloaded.
     RateLimited,
@@ -62,6 +67,8 @@ impl Outcome {
         Self::Claimed(1),
         Self::Start(1),
         Self::Busy,
+        Self::Queued,
+        Self::DeadLettered,
         Self::Duplicate,
         Self::NoWait,
         Self::Exists,
@@ -87,6 +94,8 @@ impl Outcome {
             Self::Claimed(_) => "claimed",
             Self::Start(_) => "start",
             Self::Busy => "busy",
+            Self::Queued => "queued",
+            Self::DeadLettered => "dead_lettered",
             Self::Duplicate => "duplicate",
             Self::NoWait => "no_wait",
             Self::Exists => "exists",
@@ -171,11 +180,38 @@ impl Outcome {
 
     pub(crate) const fn of_claim(outcome: &ClaimOutcome) -> Self {
         match outcome {
-            ClaimOutcome::Claimed(turn) if turn.session.is_none() => Self::Start(turn.attempt),
-            ClaimOutcome::Claimed(turn) => Self::Claimed(turn.attempt),
+            ClaimOutcome::Claimed(turn) => Self::of_turn(turn),
             ClaimOutcome::Busy { .. } => Self::Busy,
             ClaimOutcome::Duplicate { .. } => Self::Duplicate,
             ClaimOutcome::NoWait => Self::NoWait,
+        }
+    }
+
+    /// A turn, by whether it starts a flow.
+    const fn of_turn(turn: &Turn) -> Self {
+        match turn.session {
+            None => Self::Start(turn.attempt),
+            Some(_) => Self::Claimed(turn.attempt),
+        }
+    }
+
+    pub(crate) const fn of_deliver(outcome: &DeliverOutcome) -> Self {
+        match outcome {
+            DeliverOutcome::Turn(turn) => Self::of_turn(turn),
+            DeliverOutcome::Queued { .. } | DeliverOutcome::Buffered { .. } => Self::Queued,
+            DeliverOutcome::Busy { .. } => Self::Busy,
+            DeliverOutcome::Full => Self::Full,
+            DeliverOutcome::NoWait => Self::NoWait,
+            DeliverOutcome::Duplicate { .. } => Self::Duplicate,
+            DeliverOutcome::DeadLettered => Self::DeadLettered,
+        }
+    }
+
+    pub(crate) const fn of_next(outcome: &NextOutcome) -> Self {
+        match outcome {
+            NextOutcome::Turn(turn) => Self::of_turn(turn),
+            NextOutcome::Busy { .. } => Self::Busy,
+            NextOutcome::Empty => Self::Nothing,
         }
     }
 

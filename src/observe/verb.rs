@@ -30,6 +30,16 @@ pub enum Verb {
     Release,
     /// `commit`
     Commit,
+    /// `deliver`
+    Deliver,
+    /// `next`
+    Next,
+    /// `messages`
+    Messages,
+    /// `discard`
+    Discard,
+    /// `retry`
+    Retry,
     /// One page of `claim_due`
     ClaimDue,
     /// `set_timeout` and `set_timeout_fenced`
@@ -70,6 +80,11 @@ impl Verb {
         Self::Renew,
         Self::Release,
         Self::Commit,
+        Self::Deliver,
+        Self::Next,
+        Self::Messages,
+        Self::Discard,
+        Self::Retry,
         Self::ClaimDue,
         Self::SetTimeout,
         Self::Health,
@@ -100,6 +115,11 @@ impl Verb {
             Self::Renew => "renew",
             Self::Release => "release",
             Self::Commit => "commit",
+            Self::Deliver => "deliver",
+            Self::Next => "next",
+            Self::Messages => "messages",
+            Self::Discard => "discard",
+            Self::Retry => "retry",
             Self::ClaimDue => "claim_due",
             Self::SetTimeout => "set_timeout",
             Self::Health => "health",

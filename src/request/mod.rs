@@ -4,6 +4,7 @@
 //! C4, C8, C12).
 
 mod admin;
+mod inbox;
 mod timeouts;
 
 use std::time::Duration;
@@ -30,6 +31,7 @@ use crate::timeout::NextTimeout;
 #[cfg(feature = "redis")]
 pub(crate) use admin::ImportedMessage;
 pub(crate) use admin::{EraseOwner, Extend, Import, ImportMessages, Revoke};
+pub(crate) use inbox::{Deliver, Discarded, HandOver, IfNone, NextTurn, OfQueue, Retried};
 pub(crate) use timeouts::{ClaimDue, SetTimeout};
 
 /// C38: the owner that a session must have for a call in the fenced form; none for a call that takes
@@ -193,6 +195,17 @@ impl Clear {
 /// The most scopes of one claim.
 const MAX_SCOPES: usize = 4;
 
+/// Checks the scopes on which a message is tried.
+fn checked_scopes(scopes: &[ReplyScope]) -> SessionResult<Vec<ScopeDigests>> {
+    if scopes.is_empty() || scopes.len() > MAX_SCOPES {
+        return Err(invalid_input(format!(
+            "{} scopes are given; a message can be tried on 1 to {MAX_SCOPES}",
+            scopes.len()
+        )));
+    }
+    scopes.iter().map(ScopeDigests::of).collect()
+}
+
 #[derive(Clone)]
 pub(crate) struct Claim {
     pub owner: Owner,
@@ -231,16 +244,7 @@ impl Claim {
         options: ClaimOptions,
     ) -> SessionResult<Self> {
         let owner = Owner::of_caller(ctx, user)?;
-        if scopes.is_empty() || scopes.len() > MAX_SCOPES {
-            return Err(invalid_input(format!(
-                "{} scopes are given; a message can be tried on 1 to {MAX_SCOPES}",
-                scopes.len()
-            )));
-        }
-        let scopes: Vec<_> = scopes
-            .iter()
-            .map(ScopeDigests::of)
-            .collect::<SessionResult<_>>()?;
+        let scopes = checked_scopes(scopes)?;
         let secret = TokenSecret::random();
         let start = match (options.start, scopes.last()) {
             (Some(start), Some(scope)) => Some(Start::new(store, *scope, start, secret)?),
@@ -299,6 +303,7 @@ pub(crate) struct Commit {
     pub next: Next,
     /// What a redelivery of the message gets.
     pub reply: Option<Reply>,
+    pub hand_over: HandOver,
 }
 
 pub(crate) enum Next {
@@ -331,6 +336,7 @@ impl Commit {
         commit: claim::Commit,
         options: CommitOptions,
     ) -> SessionResult<Self> {
+        let hand_over = HandOver::new(token.secret, &options)?;
         let reply = options.reply.map(Reply::checked).transpose()?;
         let next = match commit {
             claim::Commit::Finish => Next::Finish,
@@ -351,6 +357,7 @@ impl Commit {
             token: token.clone(),
             next,
             reply,
+            hand_over,
         })
     }
 }

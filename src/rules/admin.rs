@@ -1,5 +1,6 @@
 //! Extend, revoke and import (C24, C25, C26).
 
+use super::inbox::{end_turn, wake};
 use super::start::to_replace;
 use super::{
     Head, Ledger, Remembered, StoredTimeout, Wait, live_or_deleted, named, other_holder,
@@ -40,6 +41,9 @@ pub(crate) fn revoke<L: Ledger>(
     };
     let attempt = head.wait.as_ref().map_or(0, |wait| wait.attempt);
     put_unclaimed(ledger, now, &request.key, &head, freed)?;
+    if let Some(wait) = &head.wait {
+        end_turn(ledger, now, &head.owner, &wait.scope, lease.secret)?;
+    }
     Ok(RevokeOutcome::Revoked {
         until: lease.until,
         attempt,
@@ -103,8 +107,11 @@ pub(crate) fn import<L: Ledger>(
     if let Some((displaced, head)) = displaced {
         ledger.put_head(&displaced, &head, head.without_scope(now))?;
     }
-    if let Some(scope) = scope.filter(|_| replaced.is_some()) {
-        ledger.set_start(&owner, &scope, None)?;
+    if let Some(scope) = scope.as_ref().filter(|_| replaced.is_some()) {
+        ledger.set_start(&owner, scope, None)?;
+    }
+    if let Some(scope) = &scope {
+        wake(ledger, now, &owner, scope)?;
     }
     if request.latest {
         ledger.set_latest_created(&owner, Some(&key))?;

@@ -2,14 +2,16 @@
 
 use greentic_types::SessionKey;
 
-use super::lease::lease_end;
+use super::hand_over::{Passing, handed_over_before};
+use super::inbox::{end_turn, hold};
+use super::lease::{NewLease, lease_end, take};
 use super::start::live_start;
 use super::waits::NextWait;
 use super::{
     CommitOutcome, Head, Lease, Ledger, Remembered, Start, delete_session, live_or_deleted,
     put_unclaimed, starts, waiting,
 };
-use crate::claim::{ClaimOutcome, ClaimToken, Turn};
+use crate::claim::{ClaimOutcome, ClaimToken, Committed, Turn};
 use crate::clock::{Timestamp, whole_millis};
 use crate::error::{Conflict, SessionResult, conflict};
 use crate::options::{LATEST_DEADLINE, StoreOptions};
@@ -56,17 +58,13 @@ pub(crate) fn claim<L: Ledger>(
         }
         _ => {}
     }
-    let lease = Lease {
+    let new = NewLease {
         secret: request.secret,
-        until: lease_end(now, request.lease_millis),
-        fencing: ledger.next_number(&request.owner, now)?,
+        millis: request.lease_millis,
         message: request.message,
         holder: request.holder.clone(),
-        own_deadline: None,
     };
-    let taken = head.taken(lease.clone());
-    let attempt = wait.attempt.saturating_add(1);
-    ledger.put_head(&key, &head, taken)?;
+    let (lease, attempt) = take(ledger, now, &key, &head, new)?;
     claimed(ledger, request, key, attempt, &lease)
 }
 
@@ -116,6 +114,7 @@ fn claimed<L: Ledger>(
     Ok(ClaimOutcome::Claimed(Turn {
         session: Some(session),
         token,
+        messages: Vec::new(),
         reason: Reason::Message,
         attempt,
         lease_until: lease.until,
@@ -137,6 +136,10 @@ pub(crate) fn renew<L: Ledger>(
         renewed.set_lease(Lease { until, ..lease });
     }
     ledger.put_head(&request.token.key, &head, renewed)?;
+    if let Some(wait) = &head.wait {
+        let secret = request.token.secret;
+        hold(ledger, &head.owner, &wait.scope, secret, until)?;
+    }
     Ok(until)
 }
 
@@ -170,7 +173,11 @@ fn end_claim<L: Ledger>(
     if let Some(wait) = &mut freed.wait {
         wait.released = Some(token.secret);
     }
-    put_unclaimed(ledger, now, &token.key, head, freed)
+    put_unclaimed(ledger, now, &token.key, head, freed)?;
+    match &head.wait {
+        Some(wait) => end_turn(ledger, now, &head.owner, &wait.scope, token.secret),
+        None => Ok(()),
+    }
 }
 
 pub(crate) fn commit<L: Ledger>(
@@ -179,48 +186,64 @@ pub(crate) fn commit<L: Ledger>(
     options: &StoreOptions,
     request: request::Commit,
 ) -> SessionResult<CommitOutcome> {
-    let request::Commit { token, next, reply } = request;
+    let request::Commit {
+        token,
+        next,
+        reply,
+        hand_over,
+    } = request;
     let remembered = ledger.remembered(&token.owner, &token.message)?;
     let done = remembered.filter(|done| now < done.until);
     if done
         .as_ref()
         .is_some_and(|done| done.secret == token.secret)
     {
-        return Ok(CommitOutcome::Done);
+        let committed = handed_over_before(ledger, now, &token, &hand_over)?;
+        return Ok(CommitOutcome::Done(committed));
     }
+    let passing = Passing::before(ledger, now, &token, &next)?;
     // A message is committed once, even if it claimed two waits. No worker needs the second claim.
     let message_is_done = done.is_some();
-    let outcome = match token.start {
+    let is_done = match token.start {
         Some(scope) => starts::commit(ledger, now, &token, &scope, next, message_is_done)?,
         None => commit_wait(ledger, now, &token, next, message_is_done)?,
     };
-    if outcome == CommitOutcome::Done {
-        let message = Remembered {
-            message: token.message,
-            secret: token.secret,
-            until: lease_end(now, whole_millis(options.message_window))
-                .min(Timestamp::from_millis(LATEST_DEADLINE)),
-            reply: reply.map(Box::new),
-        };
-        ledger.remember(&token.owner, message, now, options.message_limit(), now)?;
+    if !is_done {
+        return Ok(CommitOutcome::Refused);
     }
-    Ok(outcome)
+    let remembered = Remembered {
+        message: token.message,
+        secret: token.secret,
+        until: lease_end(now, whole_millis(options.message_window))
+            .min(Timestamp::from_millis(LATEST_DEADLINE)),
+        reply: reply.map(Box::new),
+    };
+    let committed = match passing {
+        Some(passing) => passing.pass_on(ledger, now, options, &token, remembered, &hand_over)?,
+        None => {
+            ledger.remember(&token.owner, remembered, now, options.message_limit(), now)?;
+            Committed::new()
+        }
+    };
+    Ok(CommitOutcome::Done(committed))
 }
 
+/// Parks or removes the session of a wait. Returns false if the message is done, and its claim was
+/// released.
 fn commit_wait<L: Ledger>(
     ledger: &mut L,
     now: Timestamp,
     token: &ClaimToken,
     next: Next,
     message_is_done: bool,
-) -> SessionResult<CommitOutcome> {
+) -> SessionResult<bool> {
     let head = held(ledger, now, token)?;
     if !head.is_claimed_for(&token.message) {
         return Err(conflict(Conflict::ClaimLost));
     }
     if message_is_done {
         end_claim(ledger, now, token, &head)?;
-        return Ok(CommitOutcome::Refused);
+        return Ok(false);
     }
     match next {
         Next::Finish => delete_session(ledger, &token.key, &head)?,
@@ -250,7 +273,7 @@ fn commit_wait<L: Ledger>(
             next.register(ledger, now, Some(&head))?;
         }
     }
-    Ok(CommitOutcome::Done)
+    Ok(true)
 }
 
 fn held<L: Ledger>(ledger: &mut L, now: Timestamp, token: &ClaimToken) -> SessionResult<Head> {

@@ -1,11 +1,15 @@
 //! The outcome of a commit whose writes are kept.
 
+use crate::claim::Committed;
 use crate::error::{Conflict, SessionResult, conflict};
 
 /// What a commit did (C16).
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is moved once, and a box would be an allocation for each commit"
+)]
 pub(crate) enum CommitOutcome {
-    Done,
+    Done(Committed),
     /// Another claim has committed the message, and this claim was released.
     Refused,
 }
@@ -15,9 +19,9 @@ impl CommitOutcome {
     ///
     /// # Errors
     /// `Conflict` if the commit was refused.
-    pub fn into_result(self) -> SessionResult<()> {
+    pub fn into_result(self) -> SessionResult<Committed> {
         match self {
-            Self::Done => Ok(()),
+            Self::Done(committed) => Ok(committed),
             Self::Refused => Err(conflict(Conflict::ClaimLost)),
         }
     }

@@ -63,6 +63,7 @@ pub(crate) fn take_due<L: Ledger>(
             fencing: lease.fencing,
             start: None,
         },
+        messages: Vec::new(),
         reason: Reason::Timeout,
         attempt,
         lease_until: lease.until,

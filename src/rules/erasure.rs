@@ -11,11 +11,13 @@ use crate::request;
 /// How many sessions or messages one step erases.
 const STEP: usize = 64;
 
-/// The number of live sessions and messages of an owner that were erased.
+/// The number of live sessions, remembered messages and queued messages of an owner that were erased.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Erased {
     pub sessions: u64,
     pub messages: u64,
+    /// Messages of queues, dead letters included.
+    pub queued: u64,
 }
 
 /// Messages that an owner's erasure has forgotten.
@@ -26,7 +28,7 @@ pub(crate) struct Forgotten {
     pub is_last: bool,
 }
 
-/// The erasure of one owner: first the start claims, then the sessions that the caller knows, then
+/// The erasure of one owner: first the start claims and queues, then the sessions that the caller knows, then
 /// those that wait, and the messages last. A claim does not prevent it.
 pub(crate) struct Erasure<P> {
     pub erased: Erased,
@@ -54,6 +56,7 @@ impl<P: Clone> Erasure<P> {
     {
         // First, so that no worker stores a session behind the erasure.
         let mut left = STEP - ledger.drop_starts(&self.owner, STEP)?;
+        left -= self.erase_queues(ledger, now, left)?;
         let keys = self.keys.split_off(self.keys.len().saturating_sub(left));
         for key in &keys {
             self.erase_session(ledger, now, key)?;
@@ -78,6 +81,23 @@ impl<P: Clone> Erasure<P> {
         let live = forgotten.messages.iter().filter(|known| now < known.until);
         self.erased.messages += live.count() as u64;
         Ok(forgotten.is_last)
+    }
+
+    /// Removes some messages of the queues, and returns how many.
+    fn erase_queues<L: Ledger>(
+        &mut self,
+        ledger: &mut L,
+        now: Timestamp,
+        limit: usize,
+    ) -> SessionResult<usize> {
+        let Some(mut inbox) = ledger.inbox(&self.owner)? else {
+            return Ok(0);
+        };
+        inbox.drop_ended(now);
+        let dropped = inbox.drop_some(limit);
+        self.erased.queued += dropped as u64;
+        ledger.put_inbox(&self.owner, inbox, Vec::new())?;
+        Ok(dropped)
     }
 
     fn erase_session<L: Ledger>(

@@ -1,8 +1,11 @@
 //! The lease of a claim, and the deadline that it holds off (C12, C16).
 
-use super::Head;
+use greentic_types::SessionKey;
+
+use super::{Head, Ledger};
 use crate::claim::TokenSecret;
 use crate::clock::Timestamp;
+use crate::error::SessionResult;
 use crate::holder::Holder;
 use crate::message_id::MessageDigest;
 
@@ -74,6 +77,36 @@ impl Head {
         let lease = self.wait.as_ref().and_then(|wait| wait.lease.as_ref());
         lease.and_then(|lease| lease.own_deadline).or(self.deadline)
     }
+}
+
+/// The claim of a wait that is about to be made.
+pub(super) struct NewLease {
+    pub secret: TokenSecret,
+    pub millis: u64,
+    pub message: MessageDigest,
+    pub holder: Option<Holder>,
+}
+
+/// Claims a wait that nobody has. Returns the lease and the attempt.
+pub(super) fn take<L: Ledger>(
+    ledger: &mut L,
+    now: Timestamp,
+    key: &SessionKey,
+    head: &Head,
+    new: NewLease,
+) -> SessionResult<(Lease, u32)> {
+    let lease = Lease {
+        secret: new.secret,
+        until: lease_end(now, new.millis),
+        fencing: ledger.next_number(&head.owner, now)?,
+        message: new.message,
+        holder: new.holder,
+        own_deadline: None,
+    };
+    let taken = head.taken(lease.clone());
+    let attempt = taken.wait.as_ref().map_or(0, |wait| wait.attempt);
+    ledger.put_head(key, head, taken)?;
+    Ok((lease, attempt))
 }
 
 /// The end of a lease, or of a window, that lasts so long from now.

@@ -8,7 +8,11 @@ mod claims;
 mod commit_outcome;
 mod due;
 mod erasure;
+mod hand_out;
+mod hand_over;
+mod inbox;
 mod lease;
+mod queue;
 mod reads;
 mod sessions;
 mod start;
@@ -38,9 +42,11 @@ pub(crate) use commit_outcome::CommitOutcome;
 pub(crate) use due::take_due;
 pub(crate) use due::{claim_due, set_timeout};
 pub(crate) use erasure::{Erased, Erasure, Forgotten};
+pub(crate) use inbox::{Body, Inbox, drop_ended};
 #[cfg(feature = "redis")]
 pub(crate) use lease::LONGEST_HOLD;
 pub(crate) use lease::Lease;
+pub(crate) use queue::{claim_due_queue, deliver, discard, messages, next, queue_fault, retry};
 #[cfg(feature = "redis")]
 pub(crate) use reads::multiple_waits;
 pub(crate) use reads::{find, latest, list};
@@ -222,6 +228,12 @@ pub(crate) trait View {
     ) -> SessionResult<Option<Remembered>>;
     /// Returns all remembered messages with their replies, oldest first.
     fn messages(&self, owner: &Owner) -> SessionResult<Vec<Remembered>>;
+    /// Returns true if the owner has a queue or a dead letter.
+    fn has_inbox(&self, owner: &Owner) -> SessionResult<bool>;
+    /// Returns the queues of an owner; none if it has neither a message nor a dead letter.
+    fn inbox(&self, owner: &Owner) -> SessionResult<Option<Inbox>>;
+    /// Returns the body of a message of a queue.
+    fn body(&self, owner: &Owner, number: u64) -> SessionResult<Option<Arc<[u8]>>>;
 }
 
 /// The writes of a storage: exclusive during an operation, and atomic together.
@@ -258,6 +270,10 @@ pub(crate) trait Ledger: View {
     fn skip_numbers(&mut self, number: u64);
     /// Forgets messages of an owner, at most `limit`, with their replies, also those that cannot be read.
     fn forget_messages(&mut self, owner: &Owner, limit: usize) -> SessionResult<Forgotten>;
+    /// Stores the queues of an owner instead of those before, with the bodies that are new. The storage
+    /// drops the bodies of messages that are gone, and changes the index entries of what is due and what
+    /// ends.
+    fn put_inbox(&mut self, owner: &Owner, inbox: Inbox, added: Vec<Body>) -> SessionResult<()>;
     /// Remembers a message that was committed at `since`, with its reply, instead of what was known of
     /// it. Forgets messages whose window has ended, and the oldest above `limit`. Drops the oldest
     /// replies of the owner, until the others have

@@ -2,12 +2,14 @@
 
 use greentic_types::SessionKey;
 
+use super::inbox::{end_turn, hold};
 use super::start::kept;
 use super::waits::{NextWait, require_room};
-use super::{CommitOutcome, Ledger, Start, live_or_deleted};
-use crate::claim::{ClaimOutcome, ClaimToken, Turn};
+use super::{Ledger, Start, live_or_deleted};
+use crate::claim::{ClaimOutcome, ClaimToken, TokenSecret, Turn};
 use crate::clock::Timestamp;
 use crate::error::{Conflict, SessionResult, conflict};
+use crate::message_id::MessageDigest;
 use crate::owner::{Owner, foreign_key};
 use crate::reason::Reason;
 use crate::request::{self, Next};
@@ -42,30 +44,65 @@ pub(super) fn start<L: Ledger>(
     {
         return Ok(started(request, *scope, own));
     }
-    let key = before.as_ref().map_or(&wanted.key, |before| &before.key);
+    let new = NewStart {
+        owner,
+        scope,
+        key: wanted.key.clone(),
+        secret: request.secret,
+        message: request.message,
+        lease_millis: request.lease_millis,
+        max_waits: wanted.max_waits,
+    };
+    let start = begin(ledger, now, before, &new)?;
+    let scope = *scope;
+    Ok(started(request, scope, &start))
+}
+
+/// A start claim that is about to be made.
+pub(super) struct NewStart<'a> {
+    pub owner: &'a Owner,
+    pub scope: &'a ScopeDigest,
+    /// The key of the session to be, unless there is a record.
+    pub key: SessionKey,
+    pub secret: TokenSecret,
+    pub message: MessageDigest,
+    pub lease_millis: u64,
+    pub max_waits: usize,
+}
+
+/// Makes the start claim of a scope on which no session waits and none is live. `before` is the record
+/// that still counts.
+pub(super) fn begin<L: Ledger>(
+    ledger: &mut L,
+    now: Timestamp,
+    before: Option<Start>,
+    new: &NewStart<'_>,
+) -> SessionResult<Start> {
+    let (owner, scope) = (new.owner, new.scope);
+    let key = before.as_ref().map_or(&new.key, |before| &before.key);
     require_free(ledger, now, owner, key)?;
     // Nothing waits on the scope: its wait is closed (C32).
     let closed = ledger.routed(owner, scope, None)?;
     let closed = closed.filter(|(_, head)| head.is_live(now));
     if before.is_none() && closed.is_none() {
-        require_room(ledger, owner, wanted.max_waits)?;
+        require_room(ledger, owner, new.max_waits)?;
     }
     let mut start = Start {
         key: key.clone(),
         attempt: before.map_or(1, |before| before.attempt.saturating_add(1)),
-        secret: request.secret,
+        secret: new.secret,
         until: now,
         keep_until: now,
         fencing: ledger.next_number(owner, now)?,
-        message: request.message,
+        message: new.message,
         released: false,
     };
-    start.set_lease(now, request.lease_millis);
+    start.set_lease(now, new.lease_millis);
     ledger.set_start(owner, scope, Some(start.clone()))?;
     if let Some((key, head)) = closed {
         ledger.put_head(&key, &head, head.without_scope(now))?;
     }
-    Ok(started(request, *scope, &start))
+    Ok(start)
 }
 
 /// The turn of a start claim.
@@ -81,6 +118,7 @@ pub(super) fn started(request: request::Claim, scope: ScopeDigest, start: &Start
     ClaimOutcome::Claimed(Turn {
         session: None,
         token,
+        messages: Vec::new(),
         reason: Reason::Message,
         attempt: start.attempt,
         lease_until: start.until,
@@ -123,6 +161,13 @@ pub(super) fn renew<L: Ledger>(
     start.set_lease(now, request.lease_millis);
     let until = start.until;
     ledger.set_start(&request.token.owner, scope, Some(start))?;
+    hold(
+        ledger,
+        &request.token.owner,
+        scope,
+        request.token.secret,
+        until,
+    )?;
     Ok(until)
 }
 
@@ -140,11 +185,12 @@ pub(super) fn release<L: Ledger>(
         released: true,
         ..start
     };
-    ledger.set_start(&token.owner, scope, Some(released))
+    ledger.set_start(&token.owner, scope, Some(released))?;
+    end_turn(ledger, now, &token.owner, scope, token.secret)
 }
 
 /// Ends a start: makes the session, or leaves nothing. `message_is_done` is true if another claim has
-/// committed the message.
+/// committed the message; then the start is released, and the result is false.
 pub(super) fn commit<L: Ledger>(
     ledger: &mut L,
     now: Timestamp,
@@ -152,11 +198,11 @@ pub(super) fn commit<L: Ledger>(
     scope: &ScopeDigest,
     next: Next,
     message_is_done: bool,
-) -> SessionResult<CommitOutcome> {
+) -> SessionResult<bool> {
     held(ledger, now, token, scope)?;
     if message_is_done {
         release(ledger, now, token, scope)?;
-        return Ok(CommitOutcome::Refused);
+        return Ok(false);
     }
     if let Next::Park {
         scope: next_scope,
@@ -181,5 +227,5 @@ pub(super) fn commit<L: Ledger>(
         next.register(ledger, now, None)?;
     }
     ledger.set_start(&token.owner, scope, None)?;
-    Ok(CommitOutcome::Done)
+    Ok(true)
 }

@@ -31,7 +31,7 @@ const FIRST_PAUSE: u64 = 1_000;
 pub(crate) const LONGEST_PAUSE: u64 = 10 * 60 * 1_000;
 
 /// The pause after a lease that ends after so many others.
-fn pause(lapses: u32) -> u64 {
+pub(super) fn pause(lapses: u32) -> u64 {
     FIRST_PAUSE
         .checked_shl(lapses.min(30))
         .unwrap_or(LONGEST_PAUSE)

@@ -2,6 +2,7 @@
 
 use greentic_types::SessionKey;
 
+use super::inbox::wake;
 use super::start::to_replace;
 use super::{
     Head, Ledger, StoredTimeout, View, Wait, delete_session, live_or_deleted, other_holder, waiting,
@@ -145,6 +146,7 @@ impl NextWait {
         if replaced.is_some() {
             ledger.set_start(&owner, &scope, None)?;
         }
+        wake(ledger, now, &owner, &scope)?;
         Ok(revision)
     }
 

@@ -1,5 +1,8 @@
 //! A worker: takes the turn of a message, runs a handler on it, and commits (C16, C27).
 
+mod deliver;
+mod delivered;
+mod ended;
 mod ending;
 mod handled;
 mod not_handled;
@@ -14,11 +17,13 @@ use std::time::{Duration, Instant};
 
 use greentic_types::{ReplyScope, TenantCtx, UserId};
 
+pub use self::delivered::Delivered;
 pub use self::ending::Ending;
 pub use self::handled::Handled;
 pub use self::not_handled::NotHandled;
 pub use self::options::WorkerOptions;
 
+use self::ended::Ended;
 use self::pauses::Pauses;
 use self::running::{Place, Running};
 use crate::async_store::AsyncSessionStore;
@@ -31,7 +36,7 @@ use crate::error::{
 };
 use crate::lease::{LeaseWatch, Renewals};
 use crate::message_id::MessageId;
-use crate::options::{ClaimOptions, MAX_LEASE, StartOptions};
+use crate::options::{ClaimOptions, MAX_LEASE, OperationId, StartOptions};
 use crate::release_when_dropped::ReleaseWhenDropped;
 
 /// Handles messages, each with one committed turn, in any number of processes that share a store.
@@ -212,17 +217,36 @@ impl Worker {
         let Some(place) = self.running.enter() else {
             return Err(NotHandled::Draining);
         };
-        let handled = self.resume(&place, turn, asked, work);
+        let handled = self.attempt(&place, turn, asked, work, false);
         let Some(handled) = place.unless_stopped(handled).await else {
             return Err(NotHandled::Draining);
         };
+        unless_ended.end();
+        handled.map(|_ended| ())
+    }
+
+    /// Runs the work on a turn, and commits. The lease of a turn that failed ends at once.
+    async fn attempt<W, A, E>(
+        &self,
+        place: &Place<'_>,
+        turn: &Turn,
+        asked: Instant,
+        work: &W,
+        take_next: bool,
+    ) -> Result<Ended, NotHandled<E>>
+    where
+        W: AsyncFn(&Turn, LeaseWatch) -> Result<A, E>,
+        A: Into<Ending>,
+    {
+        let unless_ended = ReleaseWhenDropped::new(&*self.store, &turn.token);
+        let handled = self.resume(place, turn, asked, work, take_next).await;
         if let Err(NotHandled::Work(_) | NotHandled::Store(_)) = &handled {
             // A lease that ends without a release counts, so that a pause follows. If the call fails, the
             // lease ends by itself.
             let _ended = self.store.renew(&turn.token, Duration::ZERO).await;
         }
         unless_ended.end();
-        handled.map(|_handled| ())
+        handled
     }
 
     /// Ends the worker: it takes no new turns, waits until those in progress end, and releases those
@@ -301,9 +325,12 @@ impl Worker {
         A: Into<Ending>,
     {
         let unless_committed = ReleaseWhenDropped::new(&*self.store, &turn.token);
-        let handled = self.resume(place, turn, asked, work).await?;
+        let ended = self.resume(place, turn, asked, work, false).await?;
         unless_committed.end();
-        Ok(handled)
+        Ok(Handled {
+            duplicate: false,
+            reply: ended.reply,
+        })
     }
 
     /// Runs the work while the lease is renewed, and commits.
@@ -313,7 +340,8 @@ impl Worker {
         turn: &Turn,
         asked: Instant,
         work: W,
-    ) -> Result<Handled, NotHandled<E>>
+        take_next: bool,
+    ) -> Result<Ended, NotHandled<E>>
     where
         W: AsyncFnOnce(&Turn, LeaseWatch) -> Result<A, E>,
         A: Into<Ending>,
@@ -326,27 +354,39 @@ impl Worker {
             if watch.is_lost() {
                 return Err(NotHandled::Lost);
             }
-            self.commit(token, ending.into()).await
+            self.commit(token, ending.into(), take_next).await
         });
-        Ok(Handled {
-            duplicate: false,
-            reply: committed.await?,
-        })
+        committed.await
     }
 
-    /// Commits, and returns the reply that the commit kept.
+    /// Commits, and returns the reply that the commit kept, and the turn that it took.
     async fn commit<E>(
         &self,
         token: &ClaimToken,
         ending: Ending,
-    ) -> Result<Option<Arc<[u8]>>, NotHandled<E>> {
-        let Ending { commit, options } = ending;
+        take_next: bool,
+    ) -> Result<Ended, NotHandled<E>> {
+        let Ending {
+            commit,
+            mut options,
+        } = ending;
+        options.then_next = take_next.then_some(self.options.lease);
+        if take_next && options.operation.is_none() {
+            // A repeat finds the turn that an earlier attempt took.
+            options.operation = Some(OperationId::random());
+        }
+        let asked = Instant::now();
         let mut pauses = Pauses::within(self.options.wait_for_commit);
         let mut unknown = None;
         loop {
             let committed = self.store.commit(token, commit.clone(), options.clone());
             let refused = match committed.await {
-                Ok(_committed) => return Ok(options.reply),
+                Ok(committed) => {
+                    return Ok(Ended {
+                        reply: options.reply,
+                        next: committed.next.map(|next| (next, asked)),
+                    });
+                }
                 Err(error) if error.conflict() == Some(&Conflict::ClaimLost) => {
                     return Err(NotHandled::Lost);
                 }

@@ -60,6 +60,7 @@ impl Kind {
         let counted = Arc::clone(&store);
         let (made, named) = (self.clone(), self.clone());
         Subject::both_apis(store)
+            .without(Need::Inbox, "it keeps no queues yet")
             .with_leftovers(move || {
                 counted.sweep().unwrap();
                 let (sessions, owners) = counted.held().unwrap();

@@ -46,3 +46,4 @@ mod surface;
 #[cfg(feature = "conformance")]
 mod sync_api;
 mod worker;
+mod worker_queue;

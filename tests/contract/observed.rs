@@ -14,9 +14,10 @@ use greentic_session::clock::{ManualClock, Timestamp};
 use greentic_session::inmemory::InMemorySessionStore;
 use greentic_session::{
     AsyncSessionStore, ClaimOptions, ClaimOutcome, ClaimToken, ClearOutcome, Commit, CommitOptions,
-    Committed, CreateOptions, CreateOutcome, DueOptions, DuePage, ErrorCode, GreenticError, Health,
-    MessageId, ParkOptions, ParkOutcome, RemoveOptions, ReplyScope, Session, SessionData,
-    SessionKey, SessionResult, StoreOptions, Timeout, Ttl, UpdateOptions,
+    Committed, CreateOptions, CreateOutcome, DeliverOptions, DeliverOutcome, DueOptions, DuePage,
+    ErrorCode, GreenticError, Health, InboxOptions, Message, MessageId, MessageInfo, ParkOptions,
+    ParkOutcome, RemoveOptions, ReplyScope, Session, SessionData, SessionKey, SessionResult,
+    StoreOptions, Timeout, Ttl, UpdateOptions,
 };
 use greentic_types::{TenantCtx, UserId};
 
@@ -50,6 +51,15 @@ impl Observed {
         }
     }
 
+    /// A store with queues.
+    pub fn with_queues(clock: &Arc<ManualClock>) -> Self {
+        let options = StoreOptions::new().inbox(InboxOptions::new());
+        Self {
+            inner: InMemorySessionStore::with_clock(options, Arc::clone(clock)),
+            ..Self::default()
+        }
+    }
+
     pub fn renewals(&self) -> usize {
         self.renewals.load(Ordering::SeqCst)
     }
@@ -75,6 +85,28 @@ impl AsyncSessionStore for Observed {
             return Err(GreenticError::new(ErrorCode::Unavailable, "no server"));
         }
         self.inner.renew(token, lease).await
+    }
+
+    async fn deliver(
+        &self,
+        ctx: &TenantCtx,
+        user: &UserId,
+        scopes: &[ReplyScope],
+        message: Message,
+        options: DeliverOptions,
+    ) -> SessionResult<DeliverOutcome> {
+        self.inner
+            .deliver(ctx, user, scopes, message, options)
+            .await
+    }
+
+    async fn messages(
+        &self,
+        ctx: &TenantCtx,
+        user: &UserId,
+        scope: &ReplyScope,
+    ) -> SessionResult<Vec<MessageInfo>> {
+        self.inner.messages(ctx, user, scope).await
     }
 
     async fn create(

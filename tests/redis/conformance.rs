@@ -17,6 +17,7 @@ fn subject(space: Space, options: StoreOptions) -> Subject {
     let space = Arc::new(space);
     let (counted, shared, kept) = (Arc::clone(&space), Arc::clone(&space), space);
     Subject::both_apis(store)
+        .without(Need::Inbox, "it keeps no queues yet")
         .with_leftovers(move || counted.keys().len())
         .with_options(move |options| subject(shared.another("made"), options))
         .with_reopen(move |name| subject(kept.named(name), StoreOptions::new()))

@@ -54,6 +54,7 @@ fn named(
     let [counted, made, reopened] = [(); 3].map(|()| Arc::clone(servers));
     let whole = namespace.clone();
     Subject::both_apis(store)
+        .without(Need::Inbox, "it keeps no queues yet")
         .with_leftovers(move || counted.count(&whole))
         .with_options(move |options| subject(&made, is_encrypted, options))
         .with_reopen(move |name| {

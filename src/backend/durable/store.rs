@@ -18,14 +18,15 @@ use super::writer::{DurableLedger, Shared, Sweeper, Untaken, Writer, claim_due};
 use crate::admin::{ImportOutcome, RevokeOutcome, ScanCursor, VerifyMode, VerifyPage};
 #[cfg(feature = "encryption")]
 use crate::admin::{ResealMode, ResealPage};
-use crate::backend::{Admin, Backend, Depth, RefusedWaits, WalkPage, yield_now};
+use crate::backend::{Admin, Backend, Depth, RefusedWaits, WalkPage, no_queues, yield_now};
 #[cfg(feature = "encryption")]
 use crate::backend::{Exchange, reseal};
 use crate::blocking::wait_for;
-use crate::claim::{ClaimOutcome, ClaimToken};
+use crate::claim::{ClaimOutcome, ClaimToken, Committed};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::due::{DuePage, LONGEST_POLL};
 use crate::error::SessionResult;
+use crate::inbox::{DeliverOutcome, MessageInfo, NextOutcome};
 #[cfg(feature = "encryption")]
 use crate::message_id::MessageDigest;
 use crate::observe::Watch;
@@ -508,7 +509,7 @@ impl Backend for DurableSessionStore {
         self.shared.release_dropped(token.clone());
     }
 
-    async fn commit(&self, mut request: request::Commit) -> SessionResult<()> {
+    async fn commit(&self, mut request: request::Commit) -> SessionResult<Committed> {
         let options = self.shared.config.options;
         let payload = match &request.next {
             request::Next::Park { session, .. } => Some(self.payload_of(session).await?),
@@ -521,6 +522,30 @@ impl Backend for DurableSessionStore {
             rules::commit(ledger.with_payload(payload), now, &options, request)
         });
         committed.await?.into_result()
+    }
+
+    async fn deliver(&self, _request: request::Deliver) -> SessionResult<DeliverOutcome> {
+        Err(no_queues(Self::NAME))
+    }
+
+    async fn next(&self, _request: request::NextTurn) -> SessionResult<NextOutcome> {
+        Err(no_queues(Self::NAME))
+    }
+
+    async fn messages(
+        &self,
+        _owner: &Owner,
+        _scope: &ScopeDigest,
+    ) -> SessionResult<Vec<MessageInfo>> {
+        Err(no_queues(Self::NAME))
+    }
+
+    async fn discard(&self, _request: request::OfQueue<request::Discarded>) -> SessionResult<u32> {
+        Err(no_queues(Self::NAME))
+    }
+
+    async fn retry(&self, _request: request::OfQueue<request::Retried>) -> SessionResult<u32> {
+        Err(no_queues(Self::NAME))
     }
 
     async fn claim_due(&self, request: request::ClaimDue) -> SessionResult<DuePage> {

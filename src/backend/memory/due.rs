@@ -1,22 +1,32 @@
-//! The waits with timeouts, by when they are due (C33).
+//! The waits with timeouts and the queues, by when they are due (C30, C33).
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::hashing::OwnerHash;
 use super::keys::KeyHash;
 use super::sharding::SHARDS;
 use crate::clock::Timestamp;
 
-/// The waits of one shard of owners.
-#[derive(Default)]
-pub struct DueWaits(BTreeSet<(Timestamp, KeyHash)>);
+/// Something that is due.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DueItem {
+    /// The timeout of a session.
+    Wait(KeyHash),
+    /// The queue of an owner that is due first.
+    Queue(OwnerHash),
+}
 
-impl DueWaits {
-    /// Moves a session from one instant to another.
+/// What is due of one shard of owners.
+#[derive(Default)]
+pub struct DueItems(BTreeSet<(Timestamp, DueItem)>);
+
+impl DueItems {
+    /// Moves an entry from one instant to another.
     pub fn reschedule(
         &mut self,
-        key: KeyHash,
+        item: DueItem,
         before: Option<Timestamp>,
         after: Option<Timestamp>,
     ) {
@@ -24,33 +34,33 @@ impl DueWaits {
             return;
         }
         if let Some(before) = before {
-            self.0.remove(&(before, key));
+            self.0.remove(&(before, item));
         }
         if let Some(after) = after {
-            self.0.insert((after, key));
+            self.0.insert((after, item));
         }
     }
 
-    pub fn contains(&self, key: KeyHash, at: Timestamp) -> bool {
-        self.0.contains(&(at, key))
+    pub fn contains(&self, item: DueItem, at: Timestamp) -> bool {
+        self.0.contains(&(at, item))
     }
 
     /// Returns the next `limit` entries.
     pub fn after(
         &self,
-        after: Option<(Timestamp, KeyHash)>,
+        after: Option<(Timestamp, DueItem)>,
         limit: usize,
-    ) -> Vec<(Timestamp, KeyHash)> {
+    ) -> Vec<(Timestamp, DueItem)> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let next = self.0.range((from, Bound::Unbounded));
         next.take(limit).copied().collect()
     }
 
-    pub fn first(&self) -> Option<(Timestamp, KeyHash)> {
+    pub fn first(&self) -> Option<(Timestamp, DueItem)> {
         self.0.first().copied()
     }
 
-    pub fn remove(&mut self, entry: (Timestamp, KeyHash)) {
+    pub fn remove(&mut self, entry: (Timestamp, DueItem)) {
         self.0.remove(&entry);
     }
 }
@@ -58,7 +68,7 @@ impl DueWaits {
 /// The earliest instant of each shard, for readers without its lock.
 pub struct Earliest(Box<[AtomicU64]>);
 
-/// Stands for a shard without timeouts.
+/// Stands for a shard in which nothing will be due.
 const NEVER: u64 = u64::MAX;
 
 impl Earliest {
@@ -67,7 +77,7 @@ impl Earliest {
     }
 
     /// The caller holds the lock of the shard.
-    pub fn publish(&self, shard: usize, due: &DueWaits) {
+    pub fn publish(&self, shard: usize, due: &DueItems) {
         let earliest = due.first().map_or(NEVER, |(at, _)| at.as_millis());
         let known = &self.0[shard];
         if known.load(Ordering::Relaxed) != earliest {

@@ -25,3 +25,17 @@ impl Hasher {
 fn secret() -> u64 {
     RandomState::new().hash_one("secret")
 }
+
+/// The hash of an owner, computed once for the shard, the table in it and all look-ups of one call.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OwnerHash(pub u64);
+
+impl OwnerHash {
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+
+    pub const fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+}

@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use greentic_types::SessionKey;
 
+use super::due::DueItem;
+use super::hashing::OwnerHash;
 use super::keys::{KeyHash, Keys};
-use super::owners::{OwnerHash, OwnerShard, OwnerState, Owners};
+use super::owners::{OwnerShard, OwnerState, Owners};
 use super::routes::Route;
 use super::stored::Stored;
 use crate::clock::Timestamp;
 use crate::error::{SessionResult, not_found};
 use crate::message_id::MessageDigest;
 use crate::owner::{Owner, foreign_key};
-use crate::rules::{Forgotten, Head, Ledger, Remembered, RoutedPage, Start, View};
+use crate::rules::{Body, Forgotten, Head, Inbox, Ledger, Remembered, RoutedPage, Start, View};
 use crate::scope::ScopeDigest;
 use crate::session::{NewSession, Session};
 
@@ -49,6 +51,11 @@ impl MemoryLedger<'_> {
             Some((known, hash)) if known == owner => hash,
             _ => self.owners.hash(owner),
         }
+    }
+
+    /// Whether the indexes have the queues of an owner.
+    pub fn schedules_inbox(&self, owner: &Owner) -> bool {
+        self.shard.schedules_inbox(self.hash(owner), owner)
     }
 
     pub fn is_ours(&self, owner: &Owner) -> bool {
@@ -101,7 +108,8 @@ impl MemoryLedger<'_> {
         after: Option<Timestamp>,
     ) {
         if before != after {
-            self.shard.due.reschedule(hash, before, after);
+            let item = DueItem::Wait(hash);
+            self.shard.due.reschedule(item, before, after);
             self.owners.publish_due(self.shard);
         }
     }
@@ -211,6 +219,24 @@ impl View for MemoryLedger<'_> {
         let state = self.state(owner).into_iter();
         Ok(state.flat_map(OwnerState::messages).cloned().collect())
     }
+
+    fn has_inbox(&self, owner: &Owner) -> SessionResult<bool> {
+        let state = || self.state(owner).and_then(OwnerState::inbox);
+        Ok(self.shard.has_inboxes() && state().is_some())
+    }
+
+    fn inbox(&self, owner: &Owner) -> SessionResult<Option<Inbox>> {
+        // Most stores have no queues, and need no look-up.
+        if !self.shard.has_inboxes() {
+            return Ok(None);
+        }
+        Ok(self.state(owner).and_then(OwnerState::inbox).cloned())
+    }
+
+    fn body(&self, owner: &Owner, number: u64) -> SessionResult<Option<Arc<[u8]>>> {
+        let state = self.state(owner);
+        Ok(state.and_then(|state| state.body(number).cloned()))
+    }
 }
 
 impl Ledger for MemoryLedger<'_> {
@@ -318,6 +344,13 @@ impl Ledger for MemoryLedger<'_> {
             is_last: messages.len() < limit,
             messages,
         })
+    }
+
+    fn put_inbox(&mut self, owner: &Owner, inbox: Inbox, added: Vec<Body>) -> SessionResult<()> {
+        let hash = self.hash(owner);
+        self.shard.put_inbox(hash, owner, inbox, added);
+        self.owners.publish_due(self.shard);
+        Ok(())
     }
 
     fn remember(

@@ -1,13 +1,14 @@
 //! The state of owners and their deadlines, sharded by owner.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use greentic_types::SessionKey;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Slot;
 
-use super::due::{DueWaits, Earliest};
-use super::hashing::Hasher;
+use super::due::{DueItem, DueItems, Earliest};
+use super::hashing::{Hasher, OwnerHash};
 use super::keys::KeyHash;
 use super::messages::Messages;
 use super::routes::Routes;
@@ -15,7 +16,7 @@ use super::sharding::{Padded, SHARDS, shrink, smallest};
 use crate::clock::Timestamp;
 use crate::message_id::MessageDigest;
 use crate::owner::Owner;
-use crate::rules::{Remembered, Start};
+use crate::rules::{Body, Inbox, Remembered, Start};
 use crate::scope::ScopeDigest;
 use crate::sync::Mutex;
 
@@ -36,6 +37,29 @@ pub struct OwnerState {
         reason = "most owners have no start claims, and are kept small"
     )]
     starts: Option<Box<BTreeMap<ScopeDigest, Start>>>,
+    /// The queues. Boxed, because few owners have any.
+    inbox: Option<Box<StoredInbox>>,
+}
+
+/// The queues of an owner, and the bodies of their messages.
+#[derive(Default)]
+struct StoredInbox {
+    inbox: Inbox,
+    bodies: BTreeMap<u64, Arc<[u8]>>,
+}
+
+impl StoredInbox {
+    /// Replaces the queues, and drops the bodies of messages that are gone.
+    fn replace(&mut self, inbox: Inbox, added: Vec<Body>) {
+        self.inbox = inbox;
+        self.bodies.extend(added);
+        let dead = self.inbox.dead.iter().map(|dead| &dead.queued);
+        let named = self.inbox.messages().chain(dead);
+        let named: BTreeSet<_> = named.map(|queued| queued.body).collect();
+        if named.len() < self.bodies.len() {
+            self.bodies.retain(|number, _| named.contains(number));
+        }
+    }
 }
 
 impl OwnerState {
@@ -47,11 +71,27 @@ impl OwnerState {
             latest_created: None,
             messages: None,
             starts: None,
+            inbox: None,
         }
     }
 
     pub fn start(&self, scope: &ScopeDigest) -> Option<&Start> {
         self.starts.as_deref()?.get(scope)
+    }
+
+    pub fn inbox(&self) -> Option<&Inbox> {
+        self.inbox.as_deref().map(|stored| &stored.inbox)
+    }
+
+    pub fn body(&self, number: u64) -> Option<&Arc<[u8]>> {
+        self.inbox.as_deref()?.bodies.get(&number)
+    }
+
+    /// The instants at which a queue is due, and at which a message of a queue ends.
+    fn inbox_instants(&self) -> (Option<Timestamp>, Option<Timestamp>) {
+        let inbox = self.inbox();
+        let due = inbox.and_then(Inbox::first_due).map(|(at, _)| at);
+        (due, inbox.and_then(Inbox::first_end))
     }
 
     /// Counts the waits and the start claims.
@@ -105,6 +145,7 @@ impl OwnerState {
             && self.latest_created.is_none()
             && self.messages.is_none()
             && self.starts.is_none()
+            && self.inbox.is_none()
     }
 }
 
@@ -115,7 +156,10 @@ pub struct OwnerShard {
     session_expiry: BTreeSet<(Timestamp, KeyHash)>,
     message_expiry: BTreeSet<(Timestamp, OwnerHash)>,
     start_expiry: BTreeSet<(Timestamp, (OwnerHash, ScopeDigest))>,
-    pub due: DueWaits,
+    inbox_expiry: BTreeSet<(Timestamp, OwnerHash)>,
+    /// How many owners have queues.
+    inboxes: usize,
+    pub due: DueItems,
     last_number: u64,
     writes: usize,
 }
@@ -263,6 +307,58 @@ impl OwnerShard {
         true
     }
 
+    /// Whether an owner of the shard has a queue.
+    pub const fn has_inboxes(&self) -> bool {
+        self.inboxes > 0
+    }
+
+    /// Stores the queues of an owner, or removes them if they are empty.
+    pub fn put_inbox(&mut self, hash: OwnerHash, owner: &Owner, inbox: Inbox, added: Vec<Body>) {
+        let (mut before, mut after) = ((None, None), (None, None));
+        if inbox.is_empty() {
+            self.change(hash, owner, |state| {
+                before = state.inbox_instants();
+                state.inbox = None;
+            });
+        } else {
+            let state = self.get_or_insert(hash, owner);
+            before = state.inbox_instants();
+            let stored = state.inbox.get_or_insert_default();
+            stored.replace(inbox, added);
+            after = state.inbox_instants();
+        }
+        // Each message has an end, and so each owner with queues.
+        self.inboxes += usize::from(after.1.is_some());
+        self.inboxes -= usize::from(before.1.is_some());
+        self.due.reschedule(DueItem::Queue(hash), before.0, after.0);
+        reschedule(&mut self.inbox_expiry, hash, before.1, after.1);
+    }
+
+    /// Returns the owner whose queue is due at this instant, as the index says.
+    pub fn owner_due(&self, hash: OwnerHash, at: Timestamp) -> Option<&Owner> {
+        let meant = self.table.find(hash.0, |state| {
+            state.hash == hash && state.inbox_instants().0 == Some(at)
+        });
+        meant.map(|state| &state.owner)
+    }
+
+    /// Returns an owner with messages of queues that have ended.
+    pub fn pop_ended_inbox(&mut self, now: Timestamp) -> Option<Option<Owner>> {
+        let (_, hash) = pop_expired(&mut self.inbox_expiry, now)?;
+        let meant = self.table.find(hash.0, |state| {
+            state.hash == hash && state.inbox_instants().1.is_some_and(|at| at <= now)
+        });
+        Some(meant.map(|state| state.owner.clone()))
+    }
+
+    /// Whether the index has when the queues of an owner are due, and when their messages end.
+    pub fn schedules_inbox(&self, hash: OwnerHash, owner: &Owner) -> bool {
+        let state = self.get(hash, owner);
+        let (due, end) = state.map_or((None, None), OwnerState::inbox_instants);
+        due.is_none_or(|at| self.due.contains(DueItem::Queue(hash), at))
+            && end.is_none_or(|at| self.inbox_expiry.contains(&(at, hash)))
+    }
+
     /// Whether the deadline of a session is scheduled.
     pub fn is_scheduled(&self, hash: KeyHash, deadline: Timestamp) -> bool {
         self.session_expiry.contains(&(deadline, hash))
@@ -338,20 +434,6 @@ fn pop_expired<T: Ord>(
     expiry.pop_first()
 }
 
-/// The hash of an owner, computed once for the shard, the table in it and all look-ups of one call.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct OwnerHash(u64);
-
-impl OwnerHash {
-    pub const fn number(self) -> u64 {
-        self.0
-    }
-
-    pub const fn from_number(number: u64) -> Self {
-        Self(number)
-    }
-}
-
 pub struct Owners {
     shards: Box<[Padded<Mutex<OwnerShard>>]>,
     earliest_due: Earliest,
@@ -367,7 +449,9 @@ impl Owners {
                 session_expiry: BTreeSet::new(),
                 message_expiry: BTreeSet::new(),
                 start_expiry: BTreeSet::new(),
-                due: DueWaits::default(),
+                inbox_expiry: BTreeSet::new(),
+                inboxes: 0,
+                due: DueItems::default(),
                 last_number: 0,
                 writes: 0,
             }))

@@ -17,12 +17,13 @@ use crate::admin::{ImportOutcome, RevokeOutcome, ScanCursor, VerifyMode, VerifyP
 #[cfg(feature = "encryption")]
 use crate::admin::{ResealMode, ResealPage};
 use crate::backend::{Admin, Backend, Depth, RefusedWaits, WalkPage, yield_now};
-use crate::claim::{ClaimOutcome, ClaimToken};
+use crate::claim::{ClaimOutcome, ClaimToken, Committed};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::due::DuePage;
 #[cfg(feature = "encryption")]
 use crate::error::invalid_input;
 use crate::error::{SessionResult, not_found};
+use crate::inbox::{DeliverOutcome, MessageInfo, NextOutcome};
 use crate::observe::{Fact, Observer, Watch};
 use crate::options::StoreOptions;
 use crate::owner::Owner;
@@ -429,7 +430,7 @@ impl Backend for InMemorySessionStore {
         });
     }
 
-    async fn commit(&self, request: request::Commit) -> SessionResult<()> {
+    async fn commit(&self, request: request::Commit) -> SessionResult<Committed> {
         let options = self.options;
         if request.token.start.is_some() {
             self.evict_expired(&request.token.key, &request.token.owner)?;
@@ -440,9 +441,56 @@ impl Backend for InMemorySessionStore {
         committed.into_result()
     }
 
+    async fn deliver(&self, request: request::Deliver) -> SessionResult<DeliverOutcome> {
+        let (owner, options) = (request.owner.clone(), self.options);
+        let limit = match &request.if_none {
+            request::IfNone::Start(key) => {
+                if let Some(key) = key {
+                    self.evict_expired(key, &owner)?;
+                }
+                options.max_waits
+            }
+            request::IfNone::Buffer | request::IfNone::Refuse => 0,
+        };
+        self.write_within(&owner, limit, |ledger, now| {
+            rules::deliver(ledger, now, &options, request)
+        })
+        .await
+    }
+
+    async fn next(&self, request: request::NextTurn) -> SessionResult<NextOutcome> {
+        let options = self.options;
+        self.write(&request.owner.clone(), |ledger, now| {
+            rules::next(ledger, now, &options, request)
+        })
+    }
+
+    async fn messages(
+        &self,
+        owner: &Owner,
+        scope: &ScopeDigest,
+    ) -> SessionResult<Vec<MessageInfo>> {
+        self.read(owner, |ledger, now| {
+            rules::messages(ledger, now, owner, scope)
+        })
+    }
+
+    async fn discard(&self, request: request::OfQueue<request::Discarded>) -> SessionResult<u32> {
+        self.write(&request.owner, |ledger, now| {
+            rules::discard(ledger, now, &request)
+        })
+    }
+
+    async fn retry(&self, request: request::OfQueue<request::Retried>) -> SessionResult<u32> {
+        let options = self.options;
+        self.write(&request.owner, |ledger, now| {
+            rules::retry(ledger, now, &options, &request)
+        })
+    }
+
     async fn claim_due(&self, request: request::ClaimDue) -> SessionResult<DuePage> {
         let first = self.polls.fetch_add(1, Ordering::Relaxed);
-        claim_due(&self.shards, &*self.clock, first, &request)
+        claim_due(&self.shards, &*self.clock, &self.options, first, &request)
     }
 
     async fn set_timeout(&self, request: request::SetTimeout) -> SessionResult<Option<Timestamp>> {
@@ -491,7 +539,7 @@ impl Admin for InMemorySessionStore {
         after: Option<&ScanCursor>,
         limit: usize,
     ) -> SessionResult<VerifyPage> {
-        verify(&self.shards, after, limit)
+        verify(&self.shards, &*self.clock, after, limit)
     }
 
     #[cfg(feature = "encryption")]

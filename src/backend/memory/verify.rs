@@ -5,16 +5,16 @@
 
 use greentic_types::SessionKey;
 
-use super::keys::KeyHash;
+use super::due::DueItem;
 use super::ledger::MemoryLedger;
 use super::shards::Shards;
 use super::stored::Stored;
 use super::walk::{Part, ScanPosition, walk_shards};
 use crate::admin::{Finding, FindingKind, Progress, ScanCursor, VerifyPage};
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Timestamp};
 use crate::error::SessionResult;
 use crate::owner::Owner;
-use crate::rules::View;
+use crate::rules::{View, queue_fault};
 
 /// How many routes or timeouts are looked at under one lock.
 const ROUTES_PER_STEP: usize = 256;
@@ -22,6 +22,7 @@ const ROUTES_PER_STEP: usize = 256;
 /// Checks the next sessions and owners.
 pub fn verify(
     shards: &Shards,
+    clock: &dyn Clock,
     after: Option<&ScanCursor>,
     limit: usize,
 ) -> SessionResult<VerifyPage> {
@@ -53,6 +54,7 @@ pub fn verify(
                     page.findings.extend(dangling_routes(shards, &owner));
                     let faults = shards.locked(&owner, |ledger| latest_faults(ledger, &owner))?;
                     page.findings.extend(faults);
+                    page.findings.extend(queue_faults(shards, clock, &owner)?);
                 }
             }
         }
@@ -87,7 +89,10 @@ fn session_faults(
         found.push(missing("expiry", "the deadline is not indexed"));
     }
     if let Some(at) = head.due_at()
-        && !ledger.shard.due.contains(ledger.keys.hash(key), at)
+        && !ledger
+            .shard
+            .due
+            .contains(DueItem::Wait(ledger.keys.hash(key)), at)
     {
         found.push(missing("due", "the timeout is not indexed"));
     }
@@ -110,9 +115,12 @@ fn dangling_due(shards: &Shards, shard: usize) -> Option<Finding> {
         let mut shard = shards.owners.shard(shard).lock();
         let ledger = shards.ledger(&mut shard);
         let step = ledger.shard.due.after(after, ROUTES_PER_STEP);
-        let leads = |(at, hash): &&(Timestamp, KeyHash)| {
-            let is_meant = |stored: &Stored| stored.head().due_at() == Some(*at);
-            ledger.keys.read_hashed(*hash, is_meant, |_| ()).is_some()
+        let leads = |(at, item): &&(Timestamp, DueItem)| match item {
+            DueItem::Wait(hash) => {
+                let is_meant = |stored: &Stored| stored.head().due_at() == Some(*at);
+                ledger.keys.read_hashed(*hash, is_meant, |_| ()).is_some()
+            }
+            DueItem::Queue(hash) => ledger.shard.owner_due(*hash, *at).is_some(),
         };
         dangling += step.iter().filter(|entry| !leads(entry)).count();
         after = step.last().copied();
@@ -120,7 +128,7 @@ fn dangling_due(shards: &Shards, shard: usize) -> Option<Finding> {
             break;
         }
     }
-    let reason = "a timeout leads nowhere";
+    let reason = "an entry leads to no timeout and no queue";
     (dangling > 0).then(|| Finding::new(FindingKind::Dangling, "due", None, reason))
 }
 
@@ -150,4 +158,19 @@ fn latest_faults(ledger: &MemoryLedger<'_>, owner: &Owner) -> SessionResult<Opti
     let foreign = head.is_none_or(|head| head.owner != *owner);
     let reason = "the latest created session is another's or none";
     Ok(foreign.then(|| Finding::new(FindingKind::Dangling, "owners", None, reason)))
+}
+
+/// Looks at when the queues of an owner are due.
+fn queue_faults(
+    shards: &Shards,
+    clock: &dyn Clock,
+    owner: &Owner,
+) -> SessionResult<Option<Finding>> {
+    shards.locked(owner, |ledger| {
+        let fault = match ledger.schedules_inbox(owner) {
+            true => queue_fault(ledger, clock.now(), owner)?,
+            false => Some("the queues of an owner are not indexed"),
+        };
+        Ok(fault.map(|reason| Finding::new(FindingKind::Missing, "inbox", None, reason)))
+    })
 }

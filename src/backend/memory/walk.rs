@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use greentic_types::SessionKey;
 
+use super::hashing::OwnerHash;
 use super::keys::KeyHash;
-use super::owners::OwnerHash;
 use super::sharding::SHARDS;
 use super::shards::Shards;
 use super::stored::Stored;
@@ -247,6 +247,11 @@ fn entry(shards: &Shards, key: &SessionKey, depth: Depth) -> SessionResult<Optio
 }
 
 fn owner_entry(shards: &Shards, owner: Owner) -> SessionResult<OwnerEntry> {
-    let messages = shards.locked(&owner, |ledger| ledger.messages(&owner))?;
-    Ok(OwnerEntry::new(owner, messages))
+    let (messages, inbox) = shards.locked(&owner, |ledger| {
+        SessionResult::Ok((ledger.messages(&owner)?, ledger.inbox(&owner)?))
+    })?;
+    Ok(OwnerEntry {
+        queued: inbox.map_or(0, |inbox| inbox.len() as u64),
+        ..OwnerEntry::new(owner, messages)
+    })
 }

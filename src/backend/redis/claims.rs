@@ -129,6 +129,7 @@ async fn send_claim(
     Ok(ClaimOutcome::Claimed(Turn {
         session: Some(session),
         token,
+        messages: Vec::new(),
         reason: Reason::Message,
         attempt: record.attempt,
         lease_until: record.lease_until,

@@ -213,6 +213,7 @@ impl Poll {
         let turn = Turn {
             session: None,
             token,
+            messages: Vec::new(),
             reason: Reason::Timeout,
             attempt: record.attempt,
             lease_until: record.lease_until,

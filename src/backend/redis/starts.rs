@@ -44,6 +44,7 @@ pub fn started(
     let (lease_until, fencing) = (answer.timestamp()?, answer.number()?);
     Ok(ClaimOutcome::Claimed(Turn {
         session: None,
+        messages: Vec::new(),
         reason: Reason::Message,
         token: ClaimToken {
             owner: request.owner.clone(),

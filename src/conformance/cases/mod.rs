@@ -2,12 +2,14 @@
 //!
 //! A line is `file::name [needs];`. The name starts with the rule that the case tests.
 
+mod bounds;
 mod claim_fence;
 mod claims;
 mod closes;
 mod commits;
 mod concurrency;
 mod crowds;
+mod deliveries;
 mod dropped;
 mod due;
 mod erasure;
@@ -20,8 +22,10 @@ mod leases;
 mod leftovers;
 mod operator;
 mod owners;
+mod passing_on;
 mod payloads;
 mod progress;
+mod queues;
 mod quotas;
 mod race;
 mod replies;
@@ -35,6 +39,7 @@ mod tenancy;
 mod time;
 mod timeouts;
 mod transfer;
+mod turns;
 mod waits;
 
 use super::case::Case;
@@ -476,6 +481,57 @@ table! { $
     due::c33_what_was_due_while_the_store_was_closed_is_due [AllOperations, Timeouts, Reopen];
     due::c33_a_reply_of_a_due_turn_is_kept_like_any_other [AllOperations, Timeouts, Options];
     due::c34_nothing_is_left_of_timeouts [AllOperations, Timeouts, Options, Leftovers];
+
+    deliveries::c28_a_delivery_to_a_free_wait_hands_out_the_turn [AllOperations, Inbox, Options];
+    deliveries::c28_a_delivery_where_nothing_waits_starts_a_flow [AllOperations, Inbox, Options];
+    deliveries::c28_a_delivery_while_busy_is_kept [AllOperations, Inbox, Options];
+    deliveries::c28_a_message_can_be_rejected_while_busy [AllOperations, Inbox, Options];
+    deliveries::c28_delivering_again_tells_the_place [AllOperations, Inbox, Options];
+    deliveries::c28_delivering_again_takes_a_free_turn [AllOperations, Inbox, Options];
+    deliveries::c28_an_answered_message_is_a_duplicate [AllOperations, Inbox, Options];
+    deliveries::c28_a_message_is_buffered_until_a_session_waits [AllOperations, Inbox, Options];
+    deliveries::c28_a_message_can_be_refused_where_nothing_waits [AllOperations, Inbox, Options];
+    deliveries::c28_interrupt_takes_a_turn_of_the_queue [AllOperations, Inbox, Options];
+    deliveries::c28_interrupt_leaves_a_plain_claim [AllOperations, Inbox, Options];
+    deliveries::c28_the_first_scope_with_a_turn_takes_the_message [AllOperations, Inbox, Options];
+    deliveries::c28_one_of_many_deliveries_has_the_turn [AllOperations, Inbox, Options];
+    deliveries::c28_bad_deliveries_are_refused [AllOperations, Inbox, Options];
+    deliveries::c28_a_store_without_queues_refuses_a_delivery [AllOperations, Inbox, Options];
+    deliveries::c28_a_start_that_is_refused_keeps_nothing [AllOperations, Inbox, Options];
+    deliveries::c04_queues_of_owners_are_apart [AllOperations, Inbox, Options];
+    deliveries::c18_a_queue_shows_no_content [AllOperations, Inbox, Options];
+    turns::c29_a_turn_has_the_front_of_the_queue [AllOperations, Inbox, Options];
+    turns::c29_a_turn_of_many_bytes_has_fewer_messages [AllOperations, Inbox, Options];
+    turns::c29_the_messages_of_a_turn_are_answered_together [AllOperations, Inbox, Options];
+    turns::c29_a_message_that_lapsed_is_handed_out_alone [AllOperations, Inbox, Options];
+    turns::c29_a_claim_does_not_look_at_the_queue [AllOperations, Inbox, Options];
+    turns::c29_a_message_that_was_answered_elsewhere_is_not_handed_out [AllOperations, Inbox, Options];
+    turns::c29_a_message_in_flight_outlives_its_ttl [AllOperations, Inbox, Options, Clock];
+    turns::c29_a_message_ends_with_its_ttl [AllOperations, Inbox, Options];
+    turns::c29_no_two_turns_of_a_scope_are_live [AllOperations, Inbox, Options];
+    passing_on::c30_a_commit_takes_the_next_turn [AllOperations, Inbox, Options];
+    passing_on::c30_after_the_end_of_a_flow_the_next_turn_starts_one [AllOperations, Inbox, Options];
+    passing_on::c30_a_message_that_nothing_can_take_is_a_dead_letter [AllOperations, Inbox, Options];
+    passing_on::c30_a_repeated_commit_has_the_same_next_turn [AllOperations, Inbox, Options];
+    passing_on::c30_the_queue_follows_the_flow [AllOperations, Inbox, Options];
+    passing_on::c30_what_a_commit_leaves_is_due_at_once [AllOperations, Inbox, Options];
+    passing_on::c30_a_turn_that_is_given_back_is_due_at_once [AllOperations, Inbox, Options];
+    passing_on::c30_a_worker_that_vanished_is_followed_after_a_pause [AllOperations, Inbox, Options];
+    passing_on::c30_nothing_of_a_queue_is_handed_out_early [AllOperations, Inbox, Options, Clock];
+    passing_on::c30_a_late_commit_of_a_turn_counts [AllOperations, Inbox, Options];
+    passing_on::c30_a_refused_commit_hands_nothing_over [AllOperations, Inbox, Options];
+    passing_on::c30_debounced_messages_are_handed_out_together [AllOperations, Inbox, Options, Clock];
+    passing_on::c30_no_message_is_stranded [AllOperations, Inbox, Options];
+    bounds::c31_a_full_queue_refuses [AllOperations, Inbox, Options];
+    bounds::c31_a_full_queue_can_drop_the_oldest [AllOperations, Inbox, Options];
+    bounds::c31_a_message_that_always_fails_is_a_dead_letter [AllOperations, Inbox, Options];
+    bounds::c31_a_release_is_no_attempt [AllOperations, Inbox, Options];
+    bounds::c31_dead_letters_are_bounded [AllOperations, Inbox, Options];
+    bounds::c31_dead_letters_can_be_retried [AllOperations, Inbox, Options];
+    bounds::c31_messages_can_be_discarded [AllOperations, Inbox, Options];
+    bounds::c31_the_end_of_a_session_keeps_the_queue [AllOperations, Inbox, Options];
+    bounds::c31_erase_takes_the_queue [AllOperations, Inbox, Options, Leftovers];
+    bounds::c31_nothing_is_left_of_queues [AllOperations, Inbox, Options, Leftovers];
 }
 
 #[cfg(test)]

@@ -55,6 +55,7 @@ fn with_options(fault: Fault, mut options: StoreOptions) -> Subject {
             sessions + owners
         })
         .without(Need::FencedForms, "it has the bare forms only")
+        .without(Need::Inbox, "it keeps no queues")
         .without(Need::Reopen, "the memory ends with the process")
 }
 

@@ -15,7 +15,7 @@ use crate::error::SessionResult;
 use crate::message_id::MessageDigest;
 use crate::owner::Owner;
 use crate::payload;
-use crate::rules::{Head, Remembered, RoutedPage, Start, View};
+use crate::rules::{Head, Inbox, Remembered, RoutedPage, Start, View};
 use crate::scope::ScopeDigest;
 use crate::session::Session;
 
@@ -119,5 +119,18 @@ impl<R: Rows> View for R {
             known.reply = reply(self, owner, &state, *age)?;
         }
         Ok(messages.into_iter().map(|(_, known)| known).collect())
+    }
+
+    /// The file keeps no queues.
+    fn has_inbox(&self, _owner: &Owner) -> SessionResult<bool> {
+        Ok(false)
+    }
+
+    fn inbox(&self, _owner: &Owner) -> SessionResult<Option<Inbox>> {
+        Ok(None)
+    }
+
+    fn body(&self, _owner: &Owner, _number: u64) -> SessionResult<Option<Arc<[u8]>>> {
+        Ok(None)
     }
 }

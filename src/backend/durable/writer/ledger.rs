@@ -19,13 +19,14 @@ use crate::backend::durable::rows::{
     Row, Rows, WriteTables, expired_keys, message, owner_state, route, rows_with_prefix,
     unreadable_row,
 };
+use crate::backend::no_queues;
 use crate::clock::Timestamp;
 use crate::envelope::clear_length;
 use crate::error::SessionResult;
 use crate::message_id::MessageDigest;
 use crate::owner::{Owner, foreign_key};
 use crate::reply::{MAX_REPLIES_BYTES, Reply};
-use crate::rules::{Forgotten, Head, Ledger, Remembered, Start, Wait};
+use crate::rules::{Body, Forgotten, Head, Inbox, Ledger, Remembered, Start, Wait};
 use crate::scope::ScopeDigest;
 use crate::sealing::Sealing;
 use crate::session::NewSession;
@@ -566,6 +567,11 @@ impl Ledger for DurableLedger<'_, '_> {
             })?;
         }
         Ok(Forgotten { messages, is_last })
+    }
+
+    /// The file keeps no queues.
+    fn put_inbox(&mut self, _owner: &Owner, _inbox: Inbox, _added: Vec<Body>) -> SessionResult<()> {
+        Err(no_queues("durable"))
     }
 
     fn remember(
