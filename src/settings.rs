@@ -185,7 +185,7 @@ pub(crate) fn size(text: &str, into: &mut usize) -> Result<(), MustBe> {
 }
 
 /// `true` or `false`.
-#[cfg(any(feature = "durable", feature = "encryption"))]
+#[cfg(any(feature = "durable", all(feature = "encryption", feature = "redis")))]
 pub(crate) fn switch(text: &str, into: &mut bool) -> Result<(), MustBe> {
     *into = text.parse().map_err(|_| MustBe("`true` or `false`"))?;
     Ok(())

@@ -212,6 +212,7 @@ impl Sealing {
     ///
     /// # Errors
     /// `Internal` if it cannot be read, or is sealed.
+    #[cfg(feature = "redis")]
     pub fn clear_session(key: &SessionKey, bytes: &[u8]) -> SessionResult<SessionData> {
         match Stored::read(bytes) {
             Ok(Stored::Clear(json)) => payload::decode(key, json),
