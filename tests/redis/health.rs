@@ -115,8 +115,8 @@ fn commands_that_a_user_may_not_run_give_a_warning() {
     // What operators need is no problem of a program.
     let runtime = health_as(&server, "session-runtime", &[]);
     assert_eq!(of_permissions(&runtime.warnings), none);
-    let expected = "the user may not run getrange, unlink, zscore on the keys of the store; grant \
-                    +getrange +unlink +zscore ~greentic:session:* for the calls of operators";
+    let expected = "the user may not run getrange, rename, unlink, zscan on the keys of the store; \
+                    grant +getrange +rename +unlink +zscan ~greentic:session:* for the calls of operators";
     assert_eq!(of_permissions(&runtime.operator_warnings), [expected]);
     let operator = health_as(&server, "session-operator", &[]);
     assert_eq!(of_permissions(&operator.warnings), none);

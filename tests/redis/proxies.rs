@@ -15,8 +15,10 @@ use greentic_session_testkit::{RedisServer, own_servers, require};
 
 use crate::samples::{ctx, data, key, scope, user};
 
-/// A conversation through a store: parked, found, claimed and finished.
+/// A conversation through a store: parked, found, claimed by a new message, and finished.
 fn converse(url: &str) {
+    static MESSAGES: AtomicUsize = AtomicUsize::new(0);
+    let number = MESSAGES.fetch_add(1, Ordering::Relaxed);
     let store = Blocking::new(RedisSessionStore::from_url(url).unwrap());
     let (ctx, user, chat) = (ctx("ann"), user("ann"), scope("chat"));
     let parked = store.park(
@@ -30,7 +32,7 @@ fn converse(url: &str) {
     let _ = parked.unwrap();
     assert_eq!(store.find(&ctx, &user, &chat).unwrap(), Some(key("wait")));
     let (message, lease) = (
-        MessageId::new("m"),
+        MessageId::new(&format!("m-{number}")),
         ClaimOptions::new(Duration::from_secs(60)),
     );
     let claimed = store.claim(&ctx, &user, &[chat], &message, lease).unwrap();
