@@ -56,6 +56,7 @@ impl Lab {
                     "hash" => server.command(&["HGETALL", &key]),
                     "zset" => server.command(&["ZRANGE", &key, "0", "-1", "WITHSCORES"]),
                     "set" => server.command(&["SMEMBERS", &key]),
+                    "none" => continue, // The lease of a sweep ended meanwhile.
                     other => panic!("{key} is a {other}"),
                 };
                 let mut bytes = key.clone().into_bytes();
