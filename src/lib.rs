@@ -64,7 +64,7 @@
 //! |---|---|
 //! | `durable` | the durable store in one file (`redb:///path`) |
 //! | `redis` | the Redis and Valkey store: one server, sentinels, Cluster, TLS |
-//! | `encryption` | [encryption at rest](vault), for the Redis store and the durable store |
+//! | `encryption` | encryption at rest, for the Redis store and the durable store |
 //! | `encryption-zstd` | compression before encryption |
 //! | `conformance` | the suite that checks the contract on any store |
 //! | `metrics` | an observer that records with the crate `metrics` |

@@ -5,6 +5,8 @@ use crate::run::{WORKSPACES, cargo, library, must};
 
 /// Features that select no code.
 const WITHOUT_EFFECT: &[&str] = &["inmemory", "interfaces"];
+/// Features that bring a store, with which alone the tests are linted too.
+const STORES: &[&str] = &["durable", "redis"];
 
 /// Checks that the code stands as rustfmt would put it.
 pub fn format() -> Outcome {
@@ -15,16 +17,19 @@ pub fn format() -> Outcome {
     Ok(())
 }
 
-/// Lints the library with no feature, with each feature alone, and the workspaces with all. The
-/// library is built once without its tests: their dependencies switch on features of its own.
+/// Lints the library with no feature and with each feature alone, its tests with none and with each
+/// store alone, and the workspaces with all. The library is built without its tests, because their
+/// dependencies switch on features of its own.
 pub fn clippy() -> Outcome {
-    for targets in ["--lib", "--all-targets"] {
-        clippy_with(&[targets])?;
-        for feature in features()? {
-            if !WITHOUT_EFFECT.contains(&feature.as_str()) {
-                clippy_with(&[targets, "--features", &feature])?;
-            }
+    clippy_with(&["--lib"])?;
+    for feature in features()? {
+        if !WITHOUT_EFFECT.contains(&feature.as_str()) {
+            clippy_with(&["--lib", "--features", &feature])?;
         }
+    }
+    clippy_with(&["--all-targets"])?;
+    for feature in STORES {
+        clippy_with(&["--all-targets", "--features", feature])?;
     }
     for workspace in WORKSPACES {
         clippy_with(&[
