@@ -98,8 +98,6 @@ fn every_operation(store: &Arc<RedisSessionStore>, counter: &Counter<'_>) {
         wide.park(&ada, &who, &chat, &wait, stored(), options())
             .unwrap()
     });
-    let _session = counter.of("get", || wide.get(&wait).unwrap());
-    let _session = counter.of("get_fenced", || wide.get_fenced(&ada, &wait).unwrap());
     let claimed = counter.of("claim", || claim("m1"));
     counter.of("renew", || {
         wide.renew(&claimed, Duration::from_secs(9)).unwrap()
@@ -240,6 +238,21 @@ fn a_handled_message_is_two_scripts() {
         let again = counter.of("m3 again", || handled(&worker, name, "m3", wait()));
         assert!(again.duplicate);
     }
+}
+
+#[test]
+fn get_is_one_mget() {
+    require!(own_servers);
+    let server = RedisServer::start();
+    let store = RedisSessionStore::from_url(server.url()).unwrap();
+    let ada = ctx("ada");
+    let created = store.create_session(&ada, data(&ada, "{}")).unwrap();
+    let store = Blocking::from(Arc::new(store));
+    let (gets, scripts) = (calls(&server, "mget"), calls(&server, "evalsha"));
+    assert!(store.get(&created).unwrap().is_some());
+    assert!(store.get_fenced(&ada, &created).unwrap().is_some());
+    assert_eq!(calls(&server, "mget") - gets, 2);
+    assert_eq!(calls(&server, "evalsha"), scripts);
 }
 
 #[test]

@@ -52,7 +52,15 @@ impl Endpoint {
     pub async fn connect(&self, limit: Duration) -> Result<(Connection, ServerHello), Failure> {
         let opened = timeout(limit, async {
             let (mut connection, protocol) = self.negotiate(limit).await?;
-            let handshake = Handshake::request(&connection, protocol).await;
+            let handshake = match Handshake::request(&connection, protocol).await {
+                Some(handshake) => handshake,
+                // A login with RESP2 and without a password asks nothing, so this is the first answer.
+                None if protocol == ProtocolVersion::RESP2 => {
+                    return Err(self.unreachable("closed the connection"));
+                }
+                // A lost connection fails its first call.
+                None => Handshake::default(),
+            };
             if let Some(time) = handshake.time {
                 connection.clock.set(time);
             }

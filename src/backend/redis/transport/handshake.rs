@@ -36,11 +36,10 @@ pub struct Handshake {
 }
 
 impl Handshake {
-    /// Asks all in one round trip. The answer is empty if that fails: a lost connection fails its
-    /// first call anyway.
+    /// Asks all in one round trip. None if the connection was lost.
     ///
     /// With RESP2 the id alone is asked for: a proxy that does not know HELLO may hang up again.
-    pub async fn request(connection: &Connection, protocol: ProtocolVersion) -> Self {
+    pub async fn request(connection: &Connection, protocol: ProtocolVersion) -> Option<Self> {
         let mut commands = redis::pipe();
         match protocol {
             ProtocolVersion::RESP2 => commands.cmd("CLIENT").arg("ID"),
@@ -56,10 +55,8 @@ impl Handshake {
             .arg(NO_CLIENT)
             .arg("SKIPME")
             .arg("yes");
-        match connection.send_all(&commands).await {
-            Ok(answers) => Self::parse(answers).unwrap_or_default(),
-            Err(_) => Self::default(),
-        }
+        let answers = connection.send_all(&commands).await.ok()?;
+        Some(Self::parse(answers).unwrap_or_default())
     }
 
     fn parse(answers: Vec<Value>) -> Option<Self> {
