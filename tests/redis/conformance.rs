@@ -66,6 +66,7 @@ fn user_in(
         }
     };
     subject
+        .without(Need::Inbox, "it keeps no queues yet")
         .with_leftovers(move || counted.command(&["KEYS", &pattern]).array().len())
         .with_options(move |options| as_user(&made, user, options))
         .with_reopen(move |name| {
