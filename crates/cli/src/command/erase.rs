@@ -70,7 +70,7 @@ impl Subject {
         })
     }
 
-    /// Whether it tells of whom it is.
+    /// Whether the receipt identifies what was erased.
     const fn is_named(&self) -> bool {
         !self.of_one_user || self.user_hmac.is_some()
     }

@@ -246,7 +246,7 @@ fn a_receipt_names_a_user_by_an_hmac_or_not() {
     run(&["--receipt-key", short.to_str().unwrap()])
         .ends_with(2)
         .reports_one_line();
-    // A run that was not finished is continued only if its receipt tells of whom it is.
+    // A run that was not finished is continued only if its receipt identifies the user.
     let kept = ["--receipt", receipt.to_str().unwrap()];
     run(&kept).ends_with(0);
     let text = fs::read_to_string(&receipt).unwrap();
