@@ -377,9 +377,9 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
     ///
     /// # Errors
     /// The message is not kept on:
-    /// - `InvalidInput`: the queues are off (`StoreOptions::inbox`), or the backend keeps none; the body, the batch, the lease or the TTL
-    ///   exceeds a limit; what makes [`claim`](Self::claim) refuse its arguments; the store does not
-    ///   implement the method.
+    /// - `InvalidInput`: the queues are off (`StoreOptions::inbox`), or the backend keeps none; the body,
+    ///   the batch, the lease or the TTL exceeds a limit; what makes [`claim`](Self::claim) refuse its
+    ///   arguments; the store does not implement the method.
     /// - `Conflict`, `RateLimited`: the start of a flow is refused, as by [`claim`](Self::claim).
     async fn deliver(
         &self,

@@ -14,9 +14,7 @@ use greentic_types::{SessionData, SessionKey};
 use crate::claim::{ClaimOutcome, ClaimToken, Committed};
 use crate::clock::Timestamp;
 use crate::due::DuePage;
-use crate::error::SessionResult;
-#[cfg(any(feature = "durable", feature = "redis"))]
-use crate::error::{GreenticError, invalid_input};
+use crate::error::{GreenticError, SessionResult, invalid_input};
 use crate::inbox::{DeliverOutcome, MessageInfo, NextOutcome};
 use crate::observe::Watch;
 use crate::options::StoreOptions;
@@ -56,8 +54,7 @@ impl Data {
 }
 
 /// The refusal of a backend that keeps no queues.
-#[cfg(any(feature = "durable", feature = "redis"))]
-pub(crate) fn no_queues(backend: &str) -> GreenticError {
+fn no_queues(backend: &str) -> GreenticError {
     invalid_input(format!(
         "the {backend} store keeps no queues of messages; use claim, renew and commit, and let the \
          channel deliver a message again while the wait is busy"
@@ -157,33 +154,43 @@ pub(crate) trait Backend: Admin {
     /// Keeps a message, and hands out a turn if the scope is free (C28).
     fn deliver(
         &self,
-        request: request::Deliver,
-    ) -> impl Future<Output = SessionResult<DeliverOutcome>> + Send;
+        _request: request::Deliver,
+    ) -> impl Future<Output = SessionResult<DeliverOutcome>> + Send {
+        async { Err(no_queues(Self::NAME)) }
+    }
 
     /// Hands out the front of a queue (C29).
     fn next(
         &self,
-        request: request::NextTurn,
-    ) -> impl Future<Output = SessionResult<NextOutcome>> + Send;
+        _request: request::NextTurn,
+    ) -> impl Future<Output = SessionResult<NextOutcome>> + Send {
+        async { Err(no_queues(Self::NAME)) }
+    }
 
     /// Returns the messages of a queue.
     fn messages(
         &self,
-        owner: &Owner,
-        scope: &ScopeDigest,
-    ) -> impl Future<Output = SessionResult<Vec<MessageInfo>>> + Send;
+        _owner: &Owner,
+        _scope: &ScopeDigest,
+    ) -> impl Future<Output = SessionResult<Vec<MessageInfo>>> + Send {
+        async { Err(no_queues(Self::NAME)) }
+    }
 
     /// Drops messages of a queue, and returns how many.
     fn discard(
         &self,
-        request: request::OfQueue<request::Discarded>,
-    ) -> impl Future<Output = SessionResult<u32>> + Send;
+        _request: request::OfQueue<request::Discarded>,
+    ) -> impl Future<Output = SessionResult<u32>> + Send {
+        async { Err(no_queues(Self::NAME)) }
+    }
 
     /// Puts dead letters back into a queue, and returns how many.
     fn retry(
         &self,
-        request: request::OfQueue<request::Retried>,
-    ) -> impl Future<Output = SessionResult<u32>> + Send;
+        _request: request::OfQueue<request::Retried>,
+    ) -> impl Future<Output = SessionResult<u32>> + Send {
+        async { Err(no_queues(Self::NAME)) }
+    }
 
     /// Hands out waits whose timeout has come, each to this caller alone (C33).
     fn claim_due(

@@ -18,7 +18,7 @@ use super::writer::{DurableLedger, Shared, Sweeper, Untaken, Writer, claim_due};
 use crate::admin::{ImportOutcome, RevokeOutcome, ScanCursor, VerifyMode, VerifyPage};
 #[cfg(feature = "encryption")]
 use crate::admin::{ResealMode, ResealPage};
-use crate::backend::{Admin, Backend, Depth, RefusedWaits, WalkPage, no_queues, yield_now};
+use crate::backend::{Admin, Backend, Depth, RefusedWaits, WalkPage, yield_now};
 #[cfg(feature = "encryption")]
 use crate::backend::{Exchange, reseal};
 use crate::blocking::wait_for;
@@ -26,7 +26,6 @@ use crate::claim::{ClaimOutcome, ClaimToken, Committed};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::due::{DuePage, LONGEST_POLL};
 use crate::error::SessionResult;
-use crate::inbox::{DeliverOutcome, MessageInfo, NextOutcome};
 #[cfg(feature = "encryption")]
 use crate::message_id::MessageDigest;
 use crate::observe::Watch;
@@ -522,30 +521,6 @@ impl Backend for DurableSessionStore {
             rules::commit(ledger.with_payload(payload), now, &options, request)
         });
         committed.await?.into_result()
-    }
-
-    async fn deliver(&self, _request: request::Deliver) -> SessionResult<DeliverOutcome> {
-        Err(no_queues(Self::NAME))
-    }
-
-    async fn next(&self, _request: request::NextTurn) -> SessionResult<NextOutcome> {
-        Err(no_queues(Self::NAME))
-    }
-
-    async fn messages(
-        &self,
-        _owner: &Owner,
-        _scope: &ScopeDigest,
-    ) -> SessionResult<Vec<MessageInfo>> {
-        Err(no_queues(Self::NAME))
-    }
-
-    async fn discard(&self, _request: request::OfQueue<request::Discarded>) -> SessionResult<u32> {
-        Err(no_queues(Self::NAME))
-    }
-
-    async fn retry(&self, _request: request::OfQueue<request::Retried>) -> SessionResult<u32> {
-        Err(no_queues(Self::NAME))
     }
 
     async fn claim_due(&self, request: request::ClaimDue) -> SessionResult<DuePage> {

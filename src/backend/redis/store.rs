@@ -15,12 +15,11 @@ use super::script::reply::{Answer, outcome_unknown, revision_conflict};
 use super::script::status::Status;
 use super::script::wire::{FirstSent, OwnerCall, wait_limit};
 use super::{claims, due, health};
-use crate::backend::{Backend, Data, RefusedWaits, no_queues};
+use crate::backend::{Backend, Data, RefusedWaits};
 use crate::claim::{ClaimOutcome, ClaimToken, Committed};
 use crate::clock::Timestamp;
 use crate::due::DuePage;
 use crate::error::{SessionResult, not_found, too_many_waits};
-use crate::inbox::{DeliverOutcome, MessageInfo, NextOutcome};
 use crate::observe::Watch;
 use crate::options::{FindByUser, NextTtl, OperationId, StoreOptions};
 use crate::owner::{Identity, Owner};
@@ -406,30 +405,6 @@ impl Backend for RedisSessionStore {
     async fn commit(&self, request: request::Commit) -> SessionResult<Committed> {
         claims::commit(&self.dispatcher, self.options(), request).await?;
         Ok(Committed::new())
-    }
-
-    async fn deliver(&self, _request: request::Deliver) -> SessionResult<DeliverOutcome> {
-        Err(no_queues(Self::NAME))
-    }
-
-    async fn next(&self, _request: request::NextTurn) -> SessionResult<NextOutcome> {
-        Err(no_queues(Self::NAME))
-    }
-
-    async fn messages(
-        &self,
-        _owner: &Owner,
-        _scope: &ScopeDigest,
-    ) -> SessionResult<Vec<MessageInfo>> {
-        Err(no_queues(Self::NAME))
-    }
-
-    async fn discard(&self, _request: request::OfQueue<request::Discarded>) -> SessionResult<u32> {
-        Err(no_queues(Self::NAME))
-    }
-
-    async fn retry(&self, _request: request::OfQueue<request::Retried>) -> SessionResult<u32> {
-        Err(no_queues(Self::NAME))
     }
 
     async fn claim_due(&self, request: request::ClaimDue) -> SessionResult<DuePage> {
