@@ -517,6 +517,7 @@ table! { $
     passing_on::c30_what_a_commit_leaves_is_due_at_once [AllOperations, Inbox, Options];
     passing_on::c30_a_turn_that_is_given_back_is_due_at_once [AllOperations, Inbox, Options];
     passing_on::c30_a_worker_that_vanished_is_followed_after_a_pause [AllOperations, Inbox, Options];
+    passing_on::c30_a_lone_message_is_followed_after_a_pause_too [AllOperations, Inbox, Options, Clock];
     passing_on::c30_nothing_of_a_queue_is_handed_out_early [AllOperations, Inbox, Options, Clock];
     passing_on::c30_a_late_commit_of_a_turn_counts [AllOperations, Inbox, Options];
     passing_on::c30_a_refused_commit_hands_nothing_over [AllOperations, Inbox, Options];

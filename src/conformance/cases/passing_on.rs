@@ -273,6 +273,18 @@ pub fn c30_a_worker_that_vanished_is_followed_after_a_pause(env: &TestEnv) -> Ca
     ensure_sound(&env)
 }
 
+pub fn c30_a_lone_message_is_followed_after_a_pause_too(env: &TestEnv) -> CaseResult {
+    let env = with_queues(env)?;
+    let anna = env.user("anna");
+    let (chat, pause) = (scope("chat"), Duration::from_secs(1));
+    let _lost = anna.delivered_with(&chat, "a", DeliverOptions::new(SHORT), &["a"])?;
+    env.advance(SHORT + pause - TICK)?;
+    env.ensure_nothing_due()?;
+    let next = env.due_after(TICK, LONG)?;
+    ensure_has(&next, &["a"])?;
+    ensure_sound(&env)
+}
+
 pub fn c30_nothing_of_a_queue_is_handed_out_early(env: &TestEnv) -> CaseResult {
     let env = with_queues(env)?;
     let anna = env.user("anna");
