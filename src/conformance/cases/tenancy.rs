@@ -18,7 +18,11 @@ use crate::conformance::test_env::TestEnv;
 use crate::conformance::test_user::{TestUser, data_of};
 use crate::conformance::time::{LONG, SHORT};
 use crate::error::ErrorCode;
+use crate::inbox::{
+    DeliverOptions, DeliverOutcome, Discard, NextOptions, NextOutcome, Retry, WhenNone,
+};
 use crate::mapping::{self, Keyed, MIN_SECRET_BYTES};
+use crate::message::Message;
 use crate::message_id::MessageId;
 use crate::options::{ClaimOptions, CreateOptions, ParkOptions, RemoveOptions, Ttl, UpdateOptions};
 use crate::session::{ClearOutcome, CreateOutcome};
@@ -65,6 +69,11 @@ const OPERATIONS: &[(&str, Access)] = &[
     ("release", Access::Token),
     ("release_dropped", Access::Token),
     ("commit", Access::Token),
+    ("deliver", Access::Owner(deliver)),
+    ("next", Access::Owner(next)),
+    ("messages", Access::Owner(messages)),
+    ("discard", Access::Owner(discard)),
+    ("retry", Access::Owner(retry)),
     ("claim_due", Access::Operator),
     ("set_timeout", Access::Key),
     ("set_timeout_fenced", Access::Owner(set_timeout_fenced)),
@@ -78,6 +87,7 @@ const OPERATIONS: &[(&str, Access)] = &[
     ("revoke", Access::Key),
     ("revoke_fenced", Access::Owner(revoke_fenced)),
     ("export", Access::Operator),
+    ("reseal", Access::Operator),
     ("import", Access::Owner(import)),
 ];
 
@@ -178,6 +188,49 @@ fn claim(caller: &Stranger<'_>) -> CaseResult {
     let (message, options) = (MessageId::new("stolen"), ClaimOptions::new(LONG));
     let claimed = store.claim(caller.ctx, &user, &[scope("chat")], &message, options)?;
     ensure_eq(claimed, ClaimOutcome::NoWait)
+}
+
+/// A store that keeps no queues refuses the call.
+fn ensure_no_queue<T: PartialEq + std::fmt::Debug>(
+    result: crate::SessionResult<T>,
+    nothing: T,
+) -> CaseResult {
+    match result {
+        Err(error) if error.code == ErrorCode::InvalidInput => Ok(()),
+        result => ensure_eq(result?, nothing),
+    }
+}
+
+fn deliver(caller: &Stranger<'_>) -> CaseResult {
+    let (store, user) = (caller.store, looked_for(caller));
+    let message = Message::new(MessageId::new("stolen"), b"stolen".as_slice());
+    let options = DeliverOptions::new(LONG).when_none(WhenNone::Refuse);
+    let delivered = store.deliver(caller.ctx, &user, &[scope("chat")], message, options);
+    ensure_no_queue(delivered, DeliverOutcome::NoWait)
+}
+
+fn next(caller: &Stranger<'_>) -> CaseResult {
+    let (store, user) = (caller.store, looked_for(caller));
+    let next = store.next(caller.ctx, &user, &scope("chat"), NextOptions::new(LONG));
+    ensure_no_queue(next, NextOutcome::Empty)
+}
+
+fn messages(caller: &Stranger<'_>) -> CaseResult {
+    let user = looked_for(caller);
+    let listed = caller.store.messages(caller.ctx, &user, &scope("chat"));
+    ensure_no_queue(listed, Vec::new())
+}
+
+fn discard(caller: &Stranger<'_>) -> CaseResult {
+    let (store, user) = (caller.store, looked_for(caller));
+    let discarded = store.discard(caller.ctx, &user, &scope("chat"), Discard::Waiting);
+    ensure_no_queue(discarded, 0)
+}
+
+fn retry(caller: &Stranger<'_>) -> CaseResult {
+    let (store, user) = (caller.store, looked_for(caller));
+    let retried = store.retry(caller.ctx, &user, &scope("chat"), Retry::All);
+    ensure_no_queue(retried, 0)
 }
 
 /// The owners of the caller's context. One without a user is every user of its team, so it names

@@ -43,13 +43,15 @@ fn value(name: &str, number: u8) -> String {
         "max_messages" | "max_waits" | "max_batch" | "max_queued" | "connections"
         | "min_replicas" => number.to_string(),
         "find_by_user" => ["waits-only", "waits-and-created"][usize::from(number % 2)].to_owned(),
-        "compact_on_open" | "check_on_open" | "quick_repair" => {
+        "plaintext" => ["refuse", "accept"][usize::from(number % 2)].to_owned(),
+        "hide_summary" | "compact_on_open" | "check_on_open" | "quick_repair" => {
             number.is_multiple_of(2).to_string()
         }
         "protocol" => (number % 2 + 2).to_string(),
         "namespace" | "username" | "password" | "sentinel_username" | "sentinel_password" => {
             format!("x{number}")
         }
+        "keyring" | "shelf" => format!("/etc/flows/{number}"),
         "tls_ca" | "tls_cert" | "tls_key" => format!("/etc/ssl/{number}.pem"),
         other => panic!("the setting `{other}` needs a value in this test"),
     }
