@@ -56,10 +56,15 @@ end
 -- The checks by kind. One that has not come to the end of its name returns where it is gone on with.
 local check = {}
 
--- The owner that the data of a session names. The context is its first field, so that the rest is seldom read.
+-- The owner that the data of a session names; nil if it is sealed (C36). The context is its first field, so that the
+-- rest is seldom read.
 local function owner_of_data(key)
   local session, owner_in = name('session', key), legacy().owner_in
-  local context = string.match(call('GETRANGE', session, 0, 4095), '^{"tenant_ctx":(%b{})')
+  local outline = call('GETRANGE', session, 0, 4095)
+  if string.sub(outline, 1, 3) == '\156GS' then
+    return nil
+  end
+  local context = string.match(outline, '^{"tenant_ctx":(%b{})')
   local is_read, owner = if_readable(owner_in, key, '{"tenant_ctx":' .. (context or 'null') .. '}')
   return is_read and owner or owner_in(key, call('GET', session))
 end
@@ -67,6 +72,9 @@ end
 -- Whether the data of a session names another owner than its record. The data may name no user.
 local function has_other_owner(head)
   local owner = owner_of_data(head.key)
+  if not owner then
+    return false
+  end
   if has_flag(head, 'u') or not string.find(owner, ':@', 1, true) then
     return owner ~= head.owner
   end
