@@ -114,20 +114,29 @@ pub fn plant<S: AsyncSessionStore>(store: &Blocking<S>) {
                 store.commit(&turn.token, commit, reply).unwrap();
             }
         }
-        let found = found(store, number);
-        assert_eq!(found.data, told, "{number}");
-        assert_eq!(store.get(&found.key).unwrap().unwrap().data, told);
-        if number % 4 > 1 {
-            let options = ClaimOptions::new(LEASE);
-            let message = MessageId::new(&message);
-            let again = store.claim(&ctx, &user(&name), &[scope("chat")], &message, options);
-            match again.unwrap() {
-                ClaimOutcome::Duplicate { reply, .. } => {
-                    assert_eq!(reply.as_deref(), Some(text.as_bytes()));
-                }
-                other => panic!("{other:?}"),
-            }
+        assert_planted(store, number);
+    }
+}
+
+/// Checks that a text is read back where [`plant`] has planted it: the session, and the reply if there is one.
+pub fn assert_planted<S: AsyncSessionStore>(store: &Blocking<S>, number: usize) {
+    let name = format!("user-{number}");
+    let (ctx, text) = (ctx(&name), planted(number));
+    let told = telling(&ctx, number);
+    let found = found(store, number);
+    assert_eq!(found.data, told, "{number}");
+    assert_eq!(store.get(&found.key).unwrap().unwrap().data, told);
+    if number % 4 < 2 {
+        return;
+    }
+    let options = ClaimOptions::new(LEASE);
+    let message = MessageId::new(&format!("m-{number}"));
+    let again = store.claim(&ctx, &user(&name), &[scope("chat")], &message, options);
+    match again.unwrap() {
+        ClaimOutcome::Duplicate { reply, .. } => {
+            assert_eq!(reply.as_deref(), Some(text.as_bytes()));
         }
+        other => panic!("{other:?}"),
     }
 }
 

@@ -2,6 +2,8 @@
 //! acknowledged is kept, and no operation is half done (C14, C17).
 
 mod report;
+#[cfg(feature = "encryption")]
+mod reseal;
 mod worker;
 
 use std::collections::BTreeMap;

@@ -67,7 +67,7 @@ pub fn work(file: &Path, round: &str, is_relaxed: bool) {
 }
 
 /// Writes a line in one call, so that it is complete or missing.
-fn say(line: &str) {
+pub fn say(line: &str) {
     let mut output = std::io::stdout().lock();
     output.write_all(format!("{line}\n").as_bytes()).unwrap();
 }

@@ -53,7 +53,7 @@ pub const PLAIN_SET: Label = Label::new(
     Role::Limit,
     "in C, a connection per caller: one plain command",
 );
-const TOWER: Label = Label::new("tower-sessions redis", Role::Peer, tower::NOTE);
+pub const TOWER: Label = Label::new("tower-sessions redis", Role::Peer, tower::NOTE);
 
 /// The key of plain commands that redis-benchmark sends.
 const RAW_KEY: &str = "raw:benchmark";

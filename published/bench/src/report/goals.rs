@@ -1,9 +1,9 @@
 //! The performance goals, compared with the results of a run.
 
 use crate::args::Suite;
-use crate::durable;
-use crate::memory::{CLONES, OURS, OURS_ASYNC, OURS_WORKER};
-use crate::redis::{PLAIN_GET, PLAIN_SET, RAW, RAW_APART, SAME_SCRIPT};
+use crate::durable::FSYNC;
+use crate::memory::{CLONES, MAP, OURS, OURS_ASYNC, OURS_WORKER};
+use crate::redis::{PLAIN_GET, PLAIN_SET, RAW, RAW_APART, SAME_SCRIPT, TOWER};
 use crate::row::Row;
 use crate::system::Label;
 use crate::table::shown;
@@ -69,7 +69,6 @@ pub fn of(rows: &[Row]) -> Vec<Goal> {
         |one: Option<&Row>, other: Option<&Row>| Some(one?.server_cpu_us? / other?.server_cpu_us?);
     let p99 =
         |one: Option<&Row>, other: Option<&Row>| Some(one?.latency?.p99 / other?.latency?.p99);
-    let to_limit = |row: Option<&Row>| row?.ratio_to_limit;
     let to_published = |row: Option<&Row>| row?.ratio_to_published;
     let bytes = |label| {
         rows.iter()
@@ -93,9 +92,14 @@ pub fn of(rows: &[Row]) -> Vec<Goal> {
     let handled = "claimed_turn/2KB/10k";
     vec![
         goal(
-            "memory: get_session over a clone of the data, 1 caller",
-            AtLeast(0.8),
-            to_limit(memory(get, OURS, 1)),
+            "memory: get_session over a hash map, 1 caller",
+            AtLeast(0.95),
+            over(memory(get, OURS, 1), memory(get, MAP, 1)),
+        ),
+        goal(
+            "memory: create and remove over published, 1 caller",
+            AtLeast(1.2),
+            to_published(memory("create_remove/2KB/10k", OURS, 1)),
         ),
         goal(
             "memory: get_session, 2 callers over 1",
@@ -120,6 +124,11 @@ pub fn of(rows: &[Row]) -> Vec<Goal> {
             to_published(memory(turn, OURS, 4)),
         )
         .beside(to_published(memory(turn, CLONES, 4))),
+        goal(
+            "memory: claimed turn over turn, 1 caller",
+            AtLeast(0.7),
+            over(memory(handled, OURS, 1), memory(turn, OURS, 1)),
+        ),
         goal(
             "memory: bytes per waiting session beyond the data's own",
             AtMost(400.0),
@@ -175,6 +184,27 @@ pub fn of(rows: &[Row]) -> Vec<Goal> {
             redis(redis_wait, RAW_APART, 1),
             redis(redis_wait, RAW, 1),
         )),
+        goal(
+            "Redis: get over tower-sessions, 64 callers, async",
+            AtLeast(1.0),
+            over(
+                redis(redis_get, OURS_ASYNC, 64),
+                redis(redis_get, TOWER, 64),
+            ),
+        ),
+        goal(
+            "Redis: get_session over tower-sessions, 64 callers, blocking",
+            AtLeast(0.9),
+            over(redis(redis_get, OURS, 64), redis(redis_get, TOWER, 64)),
+        ),
+        goal(
+            "Redis: the server's CPU for get over GET, redis-benchmark, 64 callers",
+            AtMost(1.5),
+            server(
+                redis(redis_get, OURS_ASYNC, 64),
+                redis(redis_get, PLAIN_GET, 64),
+            ),
+        ),
         goal(
             "Redis: get_session over redis-benchmark with the same command, 64 callers, async",
             AtLeast(0.8),
@@ -245,17 +275,14 @@ pub fn of(rows: &[Row]) -> Vec<Goal> {
             ),
         ),
         goal(
-            "durable: register_wait, 64 callers over 1, blocking",
-            AtLeast(15.0),
-            over(durable(redis_wait, OURS, 64), durable(redis_wait, OURS, 1)),
+            "durable: register_wait over an fsync, 1 caller",
+            AtLeast(0.7),
+            over(durable(redis_wait, OURS, 1), durable(redis_wait, FSYNC, 1)),
         ),
         goal(
-            "durable: register_wait, 64 callers over 1, async",
-            AtLeast(15.0),
-            over(
-                durable(redis_wait, OURS_ASYNC, 64),
-                durable(redis_wait, OURS_ASYNC, 1),
-            ),
+            "durable: claimed turn over an fsync, 1 caller",
+            AtLeast(0.33),
+            over(durable(claimed, OURS, 1), durable(claimed, FSYNC, 1)),
         ),
     ]
 }
@@ -263,6 +290,6 @@ pub fn of(rows: &[Row]) -> Vec<Goal> {
 /// The rate of the disk for sequential synced writes.
 pub fn fsyncs_per_s(rows: &[Row]) -> Option<f64> {
     rows.iter()
-        .find(|row| row.system == durable::FSYNC && row.callers == 1)?
+        .find(|row| row.system == FSYNC && row.callers == 1)?
         .ops_per_s
 }
