@@ -81,8 +81,11 @@ fn c32_a_claimed_wait_is_not_due() {
     on_each_store(test_name!(), |store| {
         park(store, "late", "late", Some(Timeout::remind(Duration::ZERO)));
         store.store(|store| {
-            let page = store.claim_due(&DueOptions::new(HOUR)).unwrap();
-            assert_eq!(page.turns.len(), 1);
+            // No time acts as a millisecond.
+            let mut polls =
+                (0..1_000).map(|_poll| store.claim_due(&DueOptions::new(HOUR)).unwrap());
+            let page = polls.find(|page| !page.turns.is_empty());
+            assert_eq!(page.unwrap().turns.len(), 1);
         });
         let lines = store.run(&["due", "--json"]).ends_with(0).lines();
         assert_eq!(

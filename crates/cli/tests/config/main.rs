@@ -34,7 +34,9 @@ fn value(name: &str, number: u8) -> String {
         }
         "pointer_sweep" | "due_coverage" if number == 1 => "off".to_owned(),
         "pointer_sweep" => format!("{number}{unit}"),
-        "connect_timeout" | "response_timeout" | "due_coverage" => format!("{number}s"),
+        "connect_timeout" | "due_coverage" => format!("{number}s"),
+        // It is longer than any time for replicas, also than the default of 1 second.
+        "response_timeout" => format!("{}s", number + 1),
         "min_replicas_timeout" => format!("{number}ms"),
         "max_payload_bytes" | "cache_bytes" => {
             let unit = ["", "KiB", "MiB", "GiB"][usize::from(number % 4)];
