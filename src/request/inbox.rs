@@ -53,12 +53,16 @@ impl IfNone {
     }
 }
 
+#[derive(Clone)]
 pub(crate) struct Deliver {
     pub owner: Owner,
     /// In the order in which they are tried; at least one.
     pub scopes: Vec<ScopeDigest>,
     pub message: MessageDigest,
+    /// In the form in which the backend stores it.
     pub body: Arc<[u8]>,
+    /// The length of the body in clear.
+    pub bytes: usize,
     /// Drawn before the call, so that a repeat of the call finds its own turn (C14).
     pub secret: TokenSecret,
     pub lease_millis: u64,
@@ -96,6 +100,7 @@ impl Deliver {
             owner,
             scopes: scopes.iter().map(|scope| scope.ours).collect(),
             message: message.id.digest()?,
+            bytes: message.body.len(),
             body: message.body,
             secret: TokenSecret::random(),
             lease_millis: lease_millis(options.lease)?,
@@ -121,6 +126,7 @@ fn ttl_millis(ttl: Duration) -> SessionResult<u64> {
     }
 }
 
+#[derive(Clone)]
 pub(crate) struct NextTurn {
     pub owner: Owner,
     pub scope: ScopeDigest,

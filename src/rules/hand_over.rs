@@ -1,6 +1,6 @@
 //! The hand-over at a commit: the queue moves with the flow, and the next turn is taken (C30).
 
-use super::hand_out::{Taking, hand_out, handed_before};
+use super::hand_out::{Handed, Taking, hand_out, handed_before};
 use super::{Ledger, Remembered};
 use crate::claim::{ClaimToken, Committed};
 use crate::clock::Timestamp;
@@ -85,7 +85,9 @@ impl Passing {
         }
         if let (Some(lease_millis), Some(scope)) = (hand_over.lease_millis, self.to) {
             let taking = taking(options, token, hand_over, scope, lease_millis);
-            committed.next = hand_out(ledger, now, &mut inbox, &taking)?.into_turn();
+            // What cannot be read fails no commit: the queue is due.
+            let handed = hand_out(ledger, now, &mut inbox, &taking);
+            committed.next = handed.ok().and_then(Handed::into_turn);
         }
         let queue = self.to.and_then(|scope| inbox.queues.get(&scope));
         let waiting = queue.map_or(0, |queue| {

@@ -129,6 +129,12 @@ impl Inbox {
         self.queues.values().flat_map(|queue| &queue.messages)
     }
 
+    /// All messages, dead letters included.
+    pub fn all(&self) -> impl Iterator<Item = &Queued> {
+        self.messages()
+            .chain(self.dead.iter().map(|dead| &dead.queued))
+    }
+
     /// Counts all messages, dead letters included.
     pub fn len(&self) -> usize {
         self.messages().count() + self.dead.len()
@@ -161,8 +167,7 @@ impl Inbox {
 
     /// Returns when the first message or dead letter ends.
     pub fn first_end(&self) -> Option<Timestamp> {
-        let dead = self.dead.iter().map(|dead| dead.queued.end());
-        self.messages().map(Queued::end).chain(dead).min()
+        self.all().map(Queued::end).min()
     }
 
     /// Drops what has ended.
