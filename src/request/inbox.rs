@@ -1,5 +1,6 @@
 //! Checked calls on queues (C28 to C31).
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use crate::options::{
     CommitOptions, InboxOptions, LATEST_DEADLINE, MAX_BATCH, StoreOptions, lease_millis,
 };
 use crate::owner::Owner;
+use crate::reply::Reply;
 use crate::scope::ScopeDigest;
 
 /// Checks the number of messages of a turn.
@@ -225,6 +227,8 @@ pub(crate) struct HandOver {
     pub secret: TokenSecret,
     pub max_batch: u32,
     pub move_queue: bool,
+    /// The stored forms of the reply for the other messages of the turn; none if they are all the same.
+    pub replies: Option<BTreeMap<MessageDigest, Reply>>,
 }
 
 impl HandOver {
@@ -240,6 +244,7 @@ impl HandOver {
             secret,
             max_batch: batch(options.max_batch)?,
             move_queue: options.move_queue,
+            replies: None,
         })
     }
 }

@@ -63,10 +63,12 @@ impl Passing {
         for answered in inbox.take_marked(token.secret) {
             // The message of the token comes last, so that it is the last to be forgotten.
             if answered.message != token.message {
-                let other = Remembered {
-                    message: answered.message,
-                    ..remembered.clone()
-                };
+                let mut other = remembered.clone();
+                other.message = answered.message;
+                if let Some(replies) = &hand_over.replies {
+                    let reply = replies.get(&answered.message).cloned();
+                    other.reply = reply.map(Box::new);
+                }
                 ledger.remember(owner, other, now, options.message_limit(), now)?;
             }
         }

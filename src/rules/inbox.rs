@@ -135,6 +135,13 @@ impl Inbox {
             .chain(self.dead.iter().map(|dead| &dead.queued))
     }
 
+    /// The messages of a turn.
+    #[cfg(feature = "durable")]
+    pub fn marked(&self, secret: TokenSecret) -> impl Iterator<Item = &Queued> {
+        let is_marked = move |queued: &&Queued| queued.is_marked(secret);
+        self.messages().filter(is_marked)
+    }
+
     /// Counts all messages, dead letters included.
     pub fn len(&self) -> usize {
         self.messages().count() + self.dead.len()

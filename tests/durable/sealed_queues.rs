@@ -1,5 +1,6 @@
 //! Bodies of queued messages at rest (C35 to C37).
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -213,9 +214,10 @@ fn c35_a_vault_that_hangs_fails_no_commit_and_strands_no_message() {
     let then = CommitOptions::new().then_next(LEASE);
     let committed = opened.api.commit(&turn.token, Commit::Finish, then);
     assert_eq!(committed.unwrap().next, None);
+    // The release of the next turn is done.
+    let _health = opened.api.health().unwrap();
     assert_eq!(opened.due().unwrap_err().code, ErrorCode::Unavailable);
     vault.hang(false);
-    // The release of the turn is done.
     let _health = opened.api.health().unwrap();
     assert_eq!(opened.states(), [MessageState::Waiting]);
     let turns = opened.due().unwrap();
@@ -225,4 +227,30 @@ fn c35_a_vault_that_hangs_fails_no_commit_and_strands_no_message() {
         .messages(&ctx("ann"), &user("ann"), &scope("chat"));
     assert_eq!(queue.unwrap()[0].attempts, 0);
     assert_consistent(&opened.store);
+}
+
+#[test]
+fn c36_each_message_of_a_turn_has_its_own_reply() {
+    let (keyring, _) = keyrings();
+    let (scratch, clock) = (Scratch::new(), Arc::new(ManualClock::default()));
+    let opened = open(&scratch, &clock, Some(encryption(&keyring)));
+    let first = opened.delivered(3);
+    let two = NonZeroU32::new(2).unwrap();
+    let then = CommitOptions::new().then_next(LEASE).max_batch(two);
+    let committed = opened.api.commit(&first.token, Commit::Finish, then);
+    let turn = committed.unwrap().next.unwrap();
+    assert_eq!(turn.messages.len(), 2);
+    let reply = CommitOptions::new().reply(planted(7).into_bytes());
+    opened
+        .api
+        .commit(&turn.token, Commit::Finish, reply)
+        .unwrap();
+    for number in 1..3 {
+        let DeliverOutcome::Duplicate { reply, .. } = opened.deliver(number).unwrap() else {
+            panic!("message {number} is answered");
+        };
+        assert_eq!(reply.as_deref(), Some(planted(7).as_bytes()));
+    }
+    assert_eq!(found_in(&raw(&scratch)), [""; 0]);
+    assert_eq!(opened.reseal(ResealMode::Count), (2, 0));
 }

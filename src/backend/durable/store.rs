@@ -1,5 +1,6 @@
 //! The durable store: which operations read a snapshot, and which are queued for the writer.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -29,7 +30,6 @@ use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::due::{DuePage, LONGEST_POLL};
 use crate::error::SessionResult;
 use crate::inbox::{DeliverOutcome, MessageInfo, NextOutcome};
-#[cfg(feature = "encryption")]
 use crate::message_id::MessageDigest;
 use crate::observe::Watch;
 use crate::options::StoreOptions;
@@ -276,6 +276,30 @@ impl DurableSessionStore {
     async fn payload_of(&self, session: &NewSession) -> SessionResult<Vec<u8>> {
         let stored = self.shared.sealing.session(session).await?;
         Ok(payload_row(session.key(), &stored))
+    }
+
+    /// Seals the reply of a commit for the other messages of its turn: each is a place of its own.
+    async fn replies_of_others(
+        &self,
+        request: &request::Commit,
+    ) -> SessionResult<Option<BTreeMap<MessageDigest, Reply>>> {
+        let (sealing, token) = (&self.shared.sealing, &request.token);
+        let Some(reply) = request.reply.as_ref().filter(|_| sealing.is_on()) else {
+            return Ok(None);
+        };
+        let others = self.read(|snapshot, _now| {
+            let inbox = snapshot.inbox(&token.owner)?.unwrap_or_default();
+            let turn = inbox.marked(token.secret).map(|queued| queued.message);
+            Ok(turn
+                .filter(|message| *message != token.message)
+                .collect::<Vec<_>>())
+        });
+        let mut replies = BTreeMap::new();
+        for message in others.await? {
+            let stored = sealing.reply(&token.owner, &message, reply.clone());
+            replies.insert(message, stored.await?);
+        }
+        Ok(Some(replies))
     }
 
     /// Asks the vault for the keys of what is due, since the writer waits for nobody. Returns the error
@@ -528,6 +552,7 @@ impl Backend for DurableSessionStore {
             request::Next::Finish => None,
         };
         let sealing = &self.shared.sealing;
+        request.hand_over.replies = self.replies_of_others(&request).await?;
         let reply = sealing.reply_of_commit(&request.token, request.reply.as_ref());
         request.reply = reply.await?;
         let shared = Arc::downgrade(&self.shared);

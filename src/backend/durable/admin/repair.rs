@@ -121,7 +121,13 @@ fn repair_row(
             ledger.remove_row(row.table, row.key.clone());
             Ok(None)
         }
-        Table::Routes | Table::Ages => {
+        Table::Routes => {
+            ledger.remove_row(row.table, row.key.clone());
+            Ok(owner_of(&row.key))
+        }
+        Table::Ages => {
+            // The reply of the same page was found in order.
+            ledger.remove_row(Table::Replies, row.key.clone());
             ledger.remove_row(row.table, row.key.clone());
             Ok(owner_of(&row.key))
         }
