@@ -9,6 +9,8 @@ use greentic_types::SessionKey;
 use greentic_types::{ErrorCode, GreenticError};
 
 use super::Backend;
+#[cfg(all(feature = "encryption", any(feature = "redis", feature = "durable")))]
+use super::stored_body::StoredBody;
 #[cfg(feature = "redis")]
 use crate::admin::ScopeDigest;
 use crate::admin::{
@@ -109,6 +111,9 @@ pub(crate) struct OwnerEntry {
     pub messages: Vec<Remembered>,
     /// How many messages are in its queues, dead letters included.
     pub queued: u64,
+    /// The bodies of these messages, at [`Depth::Stored`].
+    #[cfg(all(feature = "encryption", any(feature = "redis", feature = "durable")))]
+    pub bodies: Vec<StoredBody>,
 }
 
 impl OwnerEntry {
@@ -119,6 +124,8 @@ impl OwnerEntry {
             legacy_scope: None,
             messages,
             queued: 0,
+            #[cfg(all(feature = "encryption", any(feature = "redis", feature = "durable")))]
+            bodies: Vec::new(),
         }
     }
 }

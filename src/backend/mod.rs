@@ -28,12 +28,16 @@ mod refused_waits;
 #[cfg(all(feature = "encryption", any(feature = "redis", feature = "durable")))]
 mod reseal;
 mod store_impls;
+#[cfg(all(feature = "encryption", any(feature = "redis", feature = "durable")))]
+mod stored_body;
 mod yield_now;
 
 pub(crate) use admin::{Admin, Depth, Detail, Entry, OwnerEntry, WalkPage};
 pub(crate) use refused_waits::RefusedWaits;
 #[cfg(all(feature = "encryption", any(feature = "redis", feature = "durable")))]
 pub(crate) use reseal::{Exchange, reseal};
+#[cfg(all(feature = "encryption", feature = "durable"))]
+pub(crate) use stored_body::StoredBody;
 pub(crate) use yield_now::yield_now;
 
 /// The data of a session, behind a pointer, because it is expensive to move.

@@ -5,13 +5,14 @@ use std::future::Future;
 
 use greentic_types::{ErrorCode, SessionKey};
 
+use super::stored_body::StoredBody;
 use super::{Admin, Backend, Depth, Detail};
 use crate::admin::{Finding, FindingKind, ResealMode, ResealPage, ScanCursor};
 use crate::error::{SessionResult, invalid_input};
 use crate::message_id::MessageDigest;
 use crate::owner::Owner;
 use crate::reply::Reply;
-use crate::sealing::{Sealed, Sealing};
+use crate::sealing::{Part, Sealed, Sealing};
 
 /// How many sessions and owners of a page are read at once: their payloads are in memory together.
 const STEP: usize = 16;
@@ -40,6 +41,17 @@ pub(crate) trait Exchange: Admin {
         old: &Reply,
         new: Reply,
     ) -> impl Future<Output = SessionResult<bool>> + Send;
+
+    /// Replaces the stored body of a message of a queue, if it is still the old one, and changes nothing
+    /// else. Returns false if it is not. A backend without queues has none.
+    fn exchange_body(
+        &self,
+        _owner: &Owner,
+        _old: StoredBody,
+        _new: Vec<u8>,
+    ) -> impl Future<Output = SessionResult<bool>> + Send {
+        async { Ok(false) }
+    }
 }
 
 /// Counts what is stored on a page by key, and rewrites it if `mode` says so.
@@ -84,6 +96,9 @@ pub(crate) async fn reseal<B: Backend + Exchange>(
             if let (true, Some(reply)) = (page.now < known.until, known.reply) {
                 resealed.reply(&owner.owner, &known.message, *reply).await?;
             }
+        }
+        for body in owner.bodies {
+            resealed.body(&owner.owner, body).await?;
         }
     }
     Ok(resealed.report)
@@ -150,35 +165,70 @@ impl<B: Backend + Exchange> Page<'_, B> {
         message: &MessageDigest,
         stored: Reply,
     ) -> SessionResult<()> {
+        let next = self.part(Part::Reply, owner, message, stored.bytes());
+        if let Some(next) = next.await? {
+            let next = Reply::stored(next.into());
+            let done = self.backend.exchange_reply(owner, message, &stored, next);
+            self.done(done.await?);
+        }
+        Ok(())
+    }
+
+    async fn body(&mut self, owner: &Owner, stored: StoredBody) -> SessionResult<()> {
+        let next = self.part(Part::Body, owner, &stored.message, &stored.bytes);
+        if let Some(next) = next.await? {
+            let done = self.backend.exchange_body(owner, stored, next);
+            self.done(done.await?);
+        }
+        Ok(())
+    }
+
+    /// Counts a part of a message, and returns what it is to be exchanged for.
+    async fn part(
+        &mut self,
+        part: Part,
+        owner: &Owner,
+        message: &MessageDigest,
+        stored: &[u8],
+    ) -> SessionResult<Option<Vec<u8>>> {
         let unreadable =
-            |reason: String| Finding::new(FindingKind::Unreadable, "replies", None, reason);
-        let rewrites = match self.count(owner, stored.bytes()).await? {
+            |reason: String| Finding::new(FindingKind::Unreadable, part.place(), None, reason);
+        let rewrites = match self.count(owner, stored).await? {
             Ok(rewrites) => rewrites,
             Err(why) => {
                 self.report.unreadable.push(unreadable(why.to_owned()));
-                return Ok(());
+                return Ok(None);
             }
         };
         if !rewrites {
-            return Ok(());
+            return Ok(None);
         }
-        let sealing = self.backend.sealing();
-        let next = match sealing.opened_reply(owner, message, stored.clone()).await {
-            Ok(reply) if self.mode == ResealMode::Clear => Ok(Sealing::reply_in_clear(reply)),
-            Ok(reply) => sealing.reply(owner, message, reply).await,
-            Err(error) => Err(error),
-        };
-        match next {
-            Ok(next) => {
-                let done = self.backend.exchange_reply(owner, message, &stored, next);
-                self.done(done.await?);
-            }
+        match self.rewritten(part, owner, message, stored).await {
+            Ok(next) => Ok(Some(next)),
             Err(error) if error.code == ErrorCode::Internal => {
                 self.report.unreadable.push(unreadable(error.message));
+                Ok(None)
             }
-            Err(error) => return Err(error),
+            Err(error) => Err(error),
         }
-        Ok(())
+    }
+
+    /// The new stored form of a part of a message.
+    async fn rewritten(
+        &self,
+        part: Part,
+        owner: &Owner,
+        message: &MessageDigest,
+        stored: &[u8],
+    ) -> SessionResult<Vec<u8>> {
+        let sealing = self.backend.sealing();
+        let opened = sealing.opened_part(part, owner, message, stored).await?;
+        let clear = opened.as_deref().unwrap_or(stored);
+        if self.mode == ResealMode::Clear {
+            return Ok(Sealing::part_in_clear(clear));
+        }
+        let next = sealing.stored_part(part, owner, message, clear).await?;
+        Ok(next.unwrap_or_else(|| clear.to_vec()))
     }
 
     fn done(&mut self, is_done: bool) {

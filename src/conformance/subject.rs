@@ -87,7 +87,8 @@ impl Subject {
     }
 
     /// Sets how to open the store of a given name. It is empty when it is opened first. Opened
-    /// again, after all clones of the first subject are dropped, it holds what it held before.
+    /// again, after all clones of the first subject are dropped, it holds what it held before. A store
+    /// that can keep queues is opened with [`StoreOptions::inbox`](crate::StoreOptions::inbox) set.
     #[must_use]
     pub fn with_reopen(mut self, open: impl Fn(&str) -> Self + Send + Sync + 'static) -> Self {
         self.reopen = Some(Arc::new(open));

@@ -1,5 +1,6 @@
 //! Checked calls on queues (C28 to C31).
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use crate::options::{
     CommitOptions, InboxOptions, LATEST_DEADLINE, MAX_BATCH, StoreOptions, lease_millis,
 };
 use crate::owner::Owner;
+use crate::reply::Reply;
 use crate::scope::ScopeDigest;
 
 /// Checks the number of messages of a turn.
@@ -53,12 +55,16 @@ impl IfNone {
     }
 }
 
+#[derive(Clone)]
 pub(crate) struct Deliver {
     pub owner: Owner,
     /// In the order in which they are tried; at least one.
     pub scopes: Vec<ScopeDigest>,
     pub message: MessageDigest,
+    /// In the form in which the backend stores it.
     pub body: Arc<[u8]>,
+    /// The length of the body in clear.
+    pub bytes: usize,
     /// Drawn before the call, so that a repeat of the call finds its own turn (C14).
     pub secret: TokenSecret,
     pub lease_millis: u64,
@@ -96,6 +102,7 @@ impl Deliver {
             owner,
             scopes: scopes.iter().map(|scope| scope.ours).collect(),
             message: message.id.digest()?,
+            bytes: message.body.len(),
             body: message.body,
             secret: TokenSecret::random(),
             lease_millis: lease_millis(options.lease)?,
@@ -121,6 +128,7 @@ fn ttl_millis(ttl: Duration) -> SessionResult<u64> {
     }
 }
 
+#[derive(Clone)]
 pub(crate) struct NextTurn {
     pub owner: Owner,
     pub scope: ScopeDigest,
@@ -219,6 +227,8 @@ pub(crate) struct HandOver {
     pub secret: TokenSecret,
     pub max_batch: u32,
     pub move_queue: bool,
+    /// The stored forms of the reply for the other messages of the turn; none if they are all the same.
+    pub replies: Option<BTreeMap<MessageDigest, Reply>>,
 }
 
 impl HandOver {
@@ -234,6 +244,7 @@ impl HandOver {
             secret,
             max_batch: batch(options.max_batch)?,
             move_queue: options.move_queue,
+            replies: None,
         })
     }
 }

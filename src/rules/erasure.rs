@@ -4,7 +4,7 @@ use greentic_types::SessionKey;
 
 use super::{Ledger, Remembered, delete_session};
 use crate::clock::Timestamp;
-use crate::error::SessionResult;
+use crate::error::{ErrorCode, SessionResult};
 use crate::owner::Owner;
 use crate::request;
 
@@ -90,8 +90,14 @@ impl<P: Clone> Erasure<P> {
         now: Timestamp,
         limit: usize,
     ) -> SessionResult<usize> {
-        let Some(mut inbox) = ledger.inbox(&self.owner)? else {
-            return Ok(0);
+        let mut inbox = match ledger.inbox(&self.owner) {
+            Ok(Some(inbox)) => inbox,
+            Ok(None) => return Ok(0),
+            // An erasure removes also what it cannot read, and does not count it.
+            Err(error) if error.code == ErrorCode::Internal => {
+                return ledger.drop_inbox(&self.owner).map(|()| 0);
+            }
+            Err(error) => return Err(error),
         };
         inbox.drop_ended(now);
         let dropped = inbox.drop_some(limit);

@@ -108,7 +108,7 @@ impl Handed {
 }
 
 /// Hands out the front of the queue of a scope, if nothing else has the turn, and says in the queue when
-/// it is due next. The caller stores the queues.
+/// it is due next. The caller stores the queues, which are complete also after an error.
 pub(super) fn hand_out<L: Ledger>(
     ledger: &mut L,
     now: Timestamp,
@@ -128,7 +128,11 @@ pub(super) fn hand_out<L: Ledger>(
     let has_wait = matches!(occupant, Occupant::Wait(..));
     count_lapses(inbox, &mut queue, taking);
     queue.messages.retain(|queued| now < queued.end());
-    drop_answered(ledger, now, &mut queue, taking)?;
+    let answered = drop_answered(ledger, now, &mut queue, taking);
+    if let Err(error) = answered {
+        inbox.queues.insert(taking.scope, queue);
+        return Err(error);
+    }
     if !has_wait {
         bury_refused(inbox, &mut queue, taking.scope);
     }
@@ -228,7 +232,8 @@ fn turn<L: Ledger>(
     };
     let mut turn = match taken {
         Ok(turn) => turn,
-        Err(error) if taking.strict => return Err(error),
+        // What cannot be read now can be read later.
+        Err(error) if taking.strict || error.code == ErrorCode::Unavailable => return Err(error),
         Err(_refused) => {
             put_off(queue, now);
             return Ok(Handed::Nothing);
@@ -283,7 +288,7 @@ fn no_body() -> GreenticError {
 
 /// A start was refused: its key is taken, or the owner has too many waits. It is tried again after a
 /// pause, as often as a message may be handed out.
-fn put_off(queue: &mut Queue, now: Timestamp) {
+pub(super) fn put_off(queue: &mut Queue, now: Timestamp) {
     if let Some(front) = queue.messages.first_mut() {
         let until = now.as_millis().saturating_add(pause(front.attempts));
         front.mark = None;
@@ -307,8 +312,16 @@ fn resume<L: Ledger>(
         holder: taking.holder.clone(),
     };
     let (lease, attempt) = take(ledger, now, key, head, new)?;
+    let session = match ledger.session(key) {
+        Ok(session) => session,
+        Err(error) => {
+            // Nobody gets the turn.
+            ledger.put_head(key, &head.taken(lease), head.clone())?;
+            return Err(error);
+        }
+    };
     Ok(Turn {
-        session: ledger.session(key)?,
+        session,
         token: ClaimToken {
             owner: taking.owner.clone(),
             key: key.clone(),

@@ -1,6 +1,6 @@
 //! The hand-over at a commit: the queue moves with the flow, and the next turn is taken (C30).
 
-use super::hand_out::{Taking, hand_out, handed_before};
+use super::hand_out::{Handed, Taking, hand_out, handed_before};
 use super::{Ledger, Remembered};
 use crate::claim::{ClaimToken, Committed};
 use crate::clock::Timestamp;
@@ -63,10 +63,12 @@ impl Passing {
         for answered in inbox.take_marked(token.secret) {
             // The message of the token comes last, so that it is the last to be forgotten.
             if answered.message != token.message {
-                let other = Remembered {
-                    message: answered.message,
-                    ..remembered.clone()
-                };
+                let mut other = remembered.clone();
+                other.message = answered.message;
+                if let Some(replies) = &hand_over.replies {
+                    let reply = replies.get(&answered.message).cloned();
+                    other.reply = reply.map(Box::new);
+                }
                 ledger.remember(owner, other, now, options.message_limit(), now)?;
             }
         }
@@ -85,7 +87,9 @@ impl Passing {
         }
         if let (Some(lease_millis), Some(scope)) = (hand_over.lease_millis, self.to) {
             let taking = taking(options, token, hand_over, scope, lease_millis);
-            committed.next = hand_out(ledger, now, &mut inbox, &taking)?.into_turn();
+            // What cannot be read fails no commit: the queue is due.
+            let handed = hand_out(ledger, now, &mut inbox, &taking);
+            committed.next = handed.ok().and_then(Handed::into_turn);
         }
         let queue = self.to.and_then(|scope| inbox.queues.get(&scope));
         let waiting = queue.map_or(0, |queue| {

@@ -129,6 +129,19 @@ impl Inbox {
         self.queues.values().flat_map(|queue| &queue.messages)
     }
 
+    /// All messages, dead letters included.
+    pub fn all(&self) -> impl Iterator<Item = &Queued> {
+        self.messages()
+            .chain(self.dead.iter().map(|dead| &dead.queued))
+    }
+
+    /// The messages of a turn.
+    #[cfg(feature = "durable")]
+    pub fn marked(&self, secret: TokenSecret) -> impl Iterator<Item = &Queued> {
+        let is_marked = move |queued: &&Queued| queued.is_marked(secret);
+        self.messages().filter(is_marked)
+    }
+
     /// Counts all messages, dead letters included.
     pub fn len(&self) -> usize {
         self.messages().count() + self.dead.len()
@@ -161,8 +174,7 @@ impl Inbox {
 
     /// Returns when the first message or dead letter ends.
     pub fn first_end(&self) -> Option<Timestamp> {
-        let dead = self.dead.iter().map(|dead| dead.queued.end());
-        self.messages().map(Queued::end).chain(dead).min()
+        self.all().map(Queued::end).min()
     }
 
     /// Drops what has ended.

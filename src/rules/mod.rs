@@ -42,10 +42,15 @@ pub(crate) use commit_outcome::CommitOutcome;
 pub(crate) use due::take_due;
 pub(crate) use due::{claim_due, set_timeout};
 pub(crate) use erasure::{Erased, Erasure, Forgotten};
+#[cfg(feature = "durable")]
+pub(crate) use inbox::{Body, DeadLetter, Inbox, Mark, Queue, Queued, Quiet, drop_ended};
+#[cfg(not(feature = "durable"))]
 pub(crate) use inbox::{Body, Inbox, drop_ended};
 #[cfg(feature = "redis")]
 pub(crate) use lease::LONGEST_HOLD;
 pub(crate) use lease::Lease;
+#[cfg(feature = "durable")]
+pub(crate) use queue::put_off_queue;
 pub(crate) use queue::{claim_due_queue, deliver, discard, messages, next, queue_fault, retry};
 #[cfg(feature = "redis")]
 pub(crate) use reads::multiple_waits;
@@ -274,6 +279,8 @@ pub(crate) trait Ledger: View {
     /// drops the bodies of messages that are gone, and changes the index entries of what is due and what
     /// ends.
     fn put_inbox(&mut self, owner: &Owner, inbox: Inbox, added: Vec<Body>) -> SessionResult<()>;
+    /// Removes the queues of an owner, also those that cannot be read.
+    fn drop_inbox(&mut self, owner: &Owner) -> SessionResult<()>;
     /// Remembers a message that was committed at `since`, with its reply, instead of what was known of
     /// it. Forgets messages whose window has ended, and the oldest above `limit`. Drops the oldest
     /// replies of the owner, until the others have

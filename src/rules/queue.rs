@@ -1,5 +1,7 @@
 //! The calls on a queue: deliver, next, messages, discard, retry, and what is due of it (C28 to C31).
 
+#[cfg(feature = "durable")]
+use super::hand_out::put_off;
 use super::hand_out::{Handed, Occupant, Taking, hand_out, handed_before};
 use super::inbox::{Body, Inbox, Queue, Queued, Quiet};
 use super::lease::lease_end;
@@ -129,7 +131,7 @@ fn make_room(inbox: &mut Inbox, request: &request::Deliver) -> bool {
         ..
     } = request.bounds;
     let limit = request.bounds.message_limit();
-    let (mut count, mut bytes) = (1, request.body.len());
+    let (mut count, mut bytes) = (1, request.bytes);
     for queued in inbox.messages() {
         (count, bytes) = (count + 1, bytes.saturating_add(queued.bytes));
     }
@@ -171,7 +173,7 @@ fn append(
         message: request.message,
         number,
         body: number,
-        bytes: request.body.len(),
+        bytes: request.bytes,
         since: now,
         until: lease_end(now, request.ttl_millis).min(Timestamp::from_millis(LATEST_DEADLINE)),
         attempts: 0,
@@ -320,6 +322,24 @@ pub(crate) fn claim_due_queue<L: Ledger>(
     let handed = hand_out(ledger, now, &mut inbox, &taking)?;
     ledger.put_inbox(owner, inbox, Vec::new())?;
     Ok(handed.into_turn())
+}
+
+/// Puts off the queue of an owner that is due first, as one whose start was refused: its session cannot be
+/// read (C37).
+#[cfg(feature = "durable")]
+pub(crate) fn put_off_queue<L: Ledger>(
+    ledger: &mut L,
+    now: Timestamp,
+    owner: &Owner,
+) -> SessionResult<()> {
+    let Some(mut inbox) = ledger.inbox(owner)? else {
+        return Ok(());
+    };
+    let due = inbox.first_due().filter(|(at, _)| *at <= now);
+    if let Some(queue) = due.and_then(|(_, scope)| inbox.queues.get_mut(&scope)) {
+        put_off(queue, now);
+    }
+    ledger.put_inbox(owner, inbox, Vec::new())
 }
 
 /// Returns the messages of a scope, the dead letters last.

@@ -1,12 +1,13 @@
-//! The edge of a store at which payloads and replies are sealed and opened (C35, C36).
+//! The edge of a store at which payloads, replies and bodies of messages are sealed and opened (C35, C36).
 //!
-//! What a backend stores of a session's data or of a reply comes from here, and what it reads goes
+//! What a backend stores of a session's data, a reply or a body comes from here, and what it reads goes
 //! through here. A store without encryption stores in clear, and refuses what is sealed.
 
 #[cfg(feature = "encryption")]
 mod missing_key;
 #[cfg(not(feature = "encryption"))]
 mod no_sealer;
+mod part;
 #[cfg(feature = "encryption")]
 mod sealed;
 #[cfg(feature = "encryption")]
@@ -16,13 +17,17 @@ mod summary;
 use std::future::{Future, ready};
 use std::sync::Arc;
 
-use greentic_types::{ErrorCode, GreenticError, SessionData, SessionKey};
+#[cfg(feature = "durable")]
+use greentic_types::GreenticError;
+use greentic_types::{SessionData, SessionKey};
 
 #[cfg(not(feature = "encryption"))]
 use self::no_sealer::NoSealer as StoreSealer;
 #[cfg(feature = "encryption")]
 use self::store_sealer::StoreSealer;
 use crate::claim::ClaimToken;
+#[cfg(feature = "durable")]
+use crate::claim::Turn;
 use crate::envelope::{Malformed, Stored, in_clear};
 use crate::error::SessionResult;
 use crate::message_id::MessageDigest;
@@ -31,6 +36,7 @@ use crate::payload::{self, unreadable};
 use crate::reply::Reply;
 use crate::session::NewSession;
 
+pub(crate) use part::Part;
 #[cfg(feature = "encryption")]
 pub(crate) use sealed::Sealed;
 pub(crate) use summary::of_stored as summary_of;
@@ -104,11 +110,44 @@ impl Sealing {
         message: &MessageDigest,
         reply: Reply,
     ) -> SessionResult<Reply> {
-        let stored = match &self.0 {
-            Some(sealer) => Some(sealer.seal_reply(owner, message, reply.bytes()).await?),
-            None => in_clear(reply.bytes()),
-        };
+        let stored = self.stored_part(Part::Reply, owner, message, reply.bytes());
+        let stored = stored.await?;
         Ok(stored.map_or(reply, |bytes| Reply::stored(bytes.into())))
+    }
+
+    /// The stored form of the body of a message.
+    ///
+    /// # Errors
+    /// As for [`Sealing::session`].
+    #[cfg(feature = "durable")]
+    pub async fn body(
+        &self,
+        owner: &Owner,
+        message: &MessageDigest,
+        body: Arc<[u8]>,
+    ) -> SessionResult<Arc<[u8]>> {
+        let stored = self.stored_part(Part::Body, owner, message, &body).await?;
+        Ok(stored.map_or(body, Into::into))
+    }
+
+    /// The stored form of a part of a message; none if it is the bytes themselves.
+    ///
+    /// # Errors
+    /// As for [`Sealing::session`].
+    pub async fn stored_part(
+        &self,
+        part: Part,
+        owner: &Owner,
+        message: &MessageDigest,
+        bytes: &[u8],
+    ) -> SessionResult<Option<Vec<u8>>> {
+        match &self.0 {
+            Some(sealer) => sealer
+                .seal_part(part, owner, message, bytes)
+                .await
+                .map(Some),
+            None => Ok(in_clear(bytes)),
+        }
     }
 
     /// Opens the stored data of a session with keys that are in memory.
@@ -160,18 +199,49 @@ impl Sealing {
         message: &MessageDigest,
         stored: Reply,
     ) -> SessionResult<Reply> {
-        let opened = match (Stored::read(stored.bytes()).map_err(no_reply)?, &self.0) {
-            (Stored::Clear(_), Some(sealer)) if !sealer.accepts_clear() => {
-                return Err(no_reply(IN_CLEAR));
-            }
-            (Stored::Clear(bytes), _) if bytes.len() == stored.len() => None,
-            (Stored::Clear(bytes), _) => Some(bytes.to_vec()),
-            (Stored::Sealed(_), None) => return Err(no_reply(NO_KEYS)),
-            (Stored::Sealed(envelope), Some(sealer)) => {
-                Some(sealer.open_reply(owner, message, &envelope).await?)
-            }
-        };
+        let opened = self.opened_part(Part::Reply, owner, message, stored.bytes());
+        let opened = opened.await?;
         Ok(opened.map_or(stored, |bytes| Reply::stored(bytes.into())))
+    }
+
+    /// Opens the stored bodies of the messages of a turn. Asks the vault for their keys.
+    ///
+    /// # Errors
+    /// As for [`Sealing::opened_session`].
+    #[cfg(feature = "durable")]
+    pub async fn open_messages(&self, turn: &mut Turn) -> SessionResult<()> {
+        for message in &mut turn.messages {
+            let digest = message.id.digest()?;
+            let opened = self.opened_part(Part::Body, &turn.token.owner, &digest, &message.body);
+            if let Some(body) = opened.await? {
+                message.body = body.into();
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens a stored part of a message; none if it is the bytes themselves. Asks the vault for its key.
+    ///
+    /// # Errors
+    /// As for [`Sealing::opened_session`].
+    pub async fn opened_part(
+        &self,
+        part: Part,
+        owner: &Owner,
+        message: &MessageDigest,
+        stored: &[u8],
+    ) -> SessionResult<Option<Vec<u8>>> {
+        let refused = |malformed| part.unreadable(malformed);
+        match (Stored::read(stored).map_err(refused)?, &self.0) {
+            (Stored::Clear(_), Some(sealer)) if !sealer.accepts_clear() => Err(refused(IN_CLEAR)),
+            (Stored::Clear(bytes), _) if bytes.len() == stored.len() => Ok(None),
+            (Stored::Clear(bytes), _) => Ok(Some(bytes.to_vec())),
+            (Stored::Sealed(_), None) => Err(refused(NO_KEYS)),
+            (Stored::Sealed(envelope), Some(sealer)) => {
+                let opened = sealer.open_part(part, owner, message, &envelope);
+                opened.await.map(Some)
+            }
+        }
     }
 
     /// As [`Sealing::opened_reply`], if there is a reply.
@@ -313,11 +383,10 @@ impl Sealing {
         payload::encode(data)
     }
 
-    /// The form in which a store without encryption stores a reply.
+    /// The form in which a store without encryption stores a part of a message.
     #[cfg(feature = "encryption")]
-    pub fn reply_in_clear(reply: Reply) -> Reply {
-        let escaped = in_clear(reply.bytes());
-        escaped.map_or(reply, |bytes| Reply::stored(bytes.into()))
+    pub fn part_in_clear(bytes: &[u8]) -> Vec<u8> {
+        in_clear(bytes).unwrap_or_else(|| bytes.to_vec())
     }
 
     /// With which key a stored value of an owner is sealed, or why that cannot be told. Asks the vault
@@ -337,12 +406,4 @@ impl Sealing {
             }
         }
     }
-}
-
-/// The error of a reply that cannot be read. The message names no user (C18).
-fn no_reply(Malformed(why): Malformed) -> GreenticError {
-    GreenticError::new(
-        ErrorCode::Internal,
-        format!("the reply of a message cannot be read: {why}"),
-    )
 }

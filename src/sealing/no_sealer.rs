@@ -6,6 +6,7 @@ use crate::envelope::Envelope;
 use crate::error::SessionResult;
 use crate::message_id::MessageDigest;
 use crate::owner::Owner;
+use crate::sealing::Part;
 
 /// Has no value.
 pub enum NoSealer {}
@@ -28,11 +29,12 @@ impl NoSealer {
         match *self {}
     }
 
-    pub async fn seal_reply(
+    pub async fn seal_part(
         &self,
+        _part: Part,
         _owner: &Owner,
         _message: &MessageDigest,
-        _reply: &[u8],
+        _bytes: &[u8],
     ) -> SessionResult<Vec<u8>> {
         match *self {}
     }
@@ -56,8 +58,9 @@ impl NoSealer {
         match *self {}
     }
 
-    pub async fn open_reply(
+    pub async fn open_part(
         &self,
+        _part: Part,
         _owner: &Owner,
         _message: &MessageDigest,
         _envelope: &Envelope<'_>,

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::missing_key::MissingKey;
 use super::sealed::Sealed;
-use super::{no_reply, summary};
+use super::{Part, summary};
 use crate::envelope::{Envelope, Malformed};
 use crate::error::SessionResult;
 use crate::message_id::MessageDigest;
@@ -17,8 +17,8 @@ use crate::vault::{Encryption, KeyId, Kind, Place, Sealer};
 
 const UNKNOWN_KEY: Malformed = Malformed("its key is unknown to the vault");
 
-/// Seals and opens what a store keeps, each in its place: a session under its key, a reply under its owner
-/// and message, both under their tenant (C36).
+/// Seals and opens what a store keeps, each in its place: a session under its key, the parts of a message
+/// under its owner and message, all under their tenant (C36).
 pub struct StoreSealer(Sealer);
 
 impl StoreSealer {
@@ -58,14 +58,15 @@ impl StoreSealer {
         self.0.seal_session(&data_key, &place, &summary, &json)
     }
 
-    pub async fn seal_reply(
+    pub async fn seal_part(
         &self,
+        part: Part,
         owner: &Owner,
         message: &MessageDigest,
-        reply: &[u8],
+        bytes: &[u8],
     ) -> SessionResult<Vec<u8>> {
         let data_key = self.0.current(owner.tenant()).await?;
-        Sealer::seal_value(&data_key, &place_of(owner, message), reply)
+        Sealer::seal_value(&data_key, &place_of(part, owner, message), bytes)
     }
 
     pub fn open_session(
@@ -105,8 +106,9 @@ impl StoreSealer {
         (!is_known).then(|| MissingKey::error(tenant, id, key))
     }
 
-    pub async fn open_reply(
+    pub async fn open_part(
         &self,
+        part: Part,
         owner: &Owner,
         message: &MessageDigest,
         envelope: &Envelope<'_>,
@@ -114,13 +116,13 @@ impl StoreSealer {
         let id = KeyId::from_bytes(envelope.key);
         let data_key = self.0.by_id(owner.tenant(), id).await;
         let data_key = data_key.map_err(|error| match error.code {
-            ErrorCode::NotFound => no_reply(UNKNOWN_KEY),
+            ErrorCode::NotFound => part.unreadable(UNKNOWN_KEY),
             _ => error,
         })?;
-        let mut reply = Sealer::open_value(&data_key, &place_of(owner, message), envelope);
-        match &mut reply {
-            Ok(reply) => Ok(std::mem::take(reply)),
-            Err(malformed) => Err(no_reply(*malformed)),
+        let mut opened = Sealer::open_value(&data_key, &place_of(part, owner, message), envelope);
+        match &mut opened {
+            Ok(bytes) => Ok(std::mem::take(bytes)),
+            Err(malformed) => Err(part.unreadable(*malformed)),
         }
     }
 
@@ -167,10 +169,13 @@ impl StoreSealer {
     }
 }
 
-/// The place of the reply of a message.
-fn place_of<'a>(owner: &'a Owner, message: &'a MessageDigest) -> Place<'a> {
+/// The place of a part of a message.
+fn place_of<'a>(part: Part, owner: &'a Owner, message: &'a MessageDigest) -> Place<'a> {
     Place {
-        kind: Kind::Reply,
+        kind: match part {
+            Part::Reply => Kind::Reply,
+            Part::Body => Kind::Body,
+        },
         tenant: owner.tenant(),
         name: [owner.as_str().as_bytes(), &message.0],
     }

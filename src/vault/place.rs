@@ -9,6 +9,9 @@ pub(crate) enum Kind {
     /// The reply of a message. Its names are the owner and the digest of the message.
     #[cfg(any(test, feature = "redis", feature = "durable"))]
     Reply,
+    /// The body of a message of a queue. Its names are those of a reply.
+    #[cfg(any(test, feature = "redis", feature = "durable"))]
+    Body,
     /// A key of a tenant, on a shelf.
     Key,
     /// What a program seals by itself, such as the lines of a file. Its name is the program's.
@@ -23,6 +26,8 @@ impl Kind {
             Self::Session => b"sealed session\0",
             #[cfg(any(test, feature = "redis", feature = "durable"))]
             Self::Reply => b"sealed reply\0",
+            #[cfg(any(test, feature = "redis", feature = "durable"))]
+            Self::Body => b"sealed body\0",
             Self::Key => b"sealed key\0",
             Self::Own => b"sealed by a program\0",
         }

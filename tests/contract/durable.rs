@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use greentic_session::StoreOptions;
 use greentic_session::clock::ManualClock;
 use greentic_session::conformance::{Need, Subject, Time, run};
 use greentic_session::durable::{Durability, DurableConfig, DurableSessionStore};
+use greentic_session::{InboxOptions, StoreOptions};
 use tempfile::TempDir;
 
 /// How one kind of subject is opened. The directory of its files is removed after the last one.
@@ -60,14 +60,15 @@ impl Kind {
         let counted = Arc::clone(&store);
         let (made, named) = (self.clone(), self.clone());
         Subject::both_apis(store)
-            .without(Need::Inbox, "it keeps no queues yet")
             .with_leftovers(move || {
                 counted.sweep().unwrap();
                 let (sessions, owners) = counted.held().unwrap();
                 usize::try_from(sessions + owners).unwrap()
             })
             .with_options(move |options| made.open(&fresh_name(made.directory.path()), options))
-            .with_reopen(move |name| named.open(name, StoreOptions::new()))
+            .with_reopen(move |name| {
+                named.open(name, StoreOptions::new().inbox(InboxOptions::new()))
+            })
     }
 }
 

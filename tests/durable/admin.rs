@@ -12,8 +12,8 @@ use greentic_session::admin::{
 use greentic_session::clock::ManualClock;
 use greentic_session::durable::DurableSessionStore;
 use greentic_session::{
-    Blocking, ClaimOptions, ClaimOutcome, ClearOutcome, Commit, CommitOptions, DueOptions,
-    MessageId, ParkOptions, SessionStore as _, StartOptions, Timeout,
+    Blocking, ClaimOptions, ClaimOutcome, ClearOutcome, Commit, CommitOptions, DeliverOptions,
+    DueOptions, Message, MessageId, ParkOptions, SessionStore as _, StartOptions, Timeout,
 };
 use redb::{ReadableDatabase, ReadableTable, TableDefinition};
 
@@ -21,12 +21,23 @@ use crate::samples::{ctx, key, scope, user};
 use crate::scratch::{Scratch, data};
 
 const LONG: Duration = Duration::from_secs(3600);
-const TABLES: [&str; 10] = [
-    "sessions", "payloads", "routes", "owners", "messages", "ages", "expiry", "replies", "starts",
+const TABLES: [&str; 13] = [
+    "sessions",
+    "payloads",
+    "routes",
+    "owners",
+    "messages",
+    "ages",
+    "expiry",
+    "replies",
+    "starts",
     "due",
+    "queues",
+    "bodies",
+    "queues_due",
 ];
 /// Tables whose rows have no value.
-const KEYS_ALONE: [&str; 2] = ["expiry", "due"];
+const KEYS_ALONE: [&str; 3] = ["expiry", "due", "queues_due"];
 
 type Rows = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
@@ -44,7 +55,19 @@ fn filled(scratch: &Scratch, who: &str) {
         answered(&store, who, &format!("{who}-done-{number}"));
     }
     started(&store, who, &format!("{who}-start"));
+    for number in 0..3 {
+        delivered(&store, who, &format!("{who}-queued-{number}"));
+    }
     let _created = store.create_session(&ctx(who), data(who, who)).unwrap();
+}
+
+/// The first message has a turn, and the others wait behind it.
+fn delivered(store: &Blocking<DurableSessionStore>, who: &str, text: &str) {
+    let message = Message::new(MessageId::new(text), text.as_bytes());
+    let scope = scope(&format!("{who}-queue"));
+    let options = DeliverOptions::new(LONG);
+    let kept = store.deliver(&ctx(who), &user(who), &[scope], message, options);
+    assert!(kept.unwrap().is_kept());
 }
 
 fn started(store: &Blocking<DurableSessionStore>, who: &str, name: &str) {
@@ -283,7 +306,7 @@ fn c23_every_damaged_row_is_found_and_source_rows_are_kept() {
         let left = kinds(verified(&store, VerifyMode::Check));
         match table {
             // These rows cannot be derived from others.
-            "sessions" | "payloads" | "messages" | "replies" => {
+            "sessions" | "payloads" | "messages" | "replies" | "queues" | "bodies" => {
                 assert!(left.contains(&FindingKind::Unreadable), "{table}: {left:?}");
             }
             _ => assert!(left.is_empty(), "{table}: {left:?}"),
@@ -293,10 +316,12 @@ fn c23_every_damaged_row_is_found_and_source_rows_are_kept() {
 
 #[test]
 fn c23_a_damaged_row_is_set_aside_and_deleted() {
-    for table in ["sessions", "payloads", "messages", "replies"] {
+    for table in [
+        "sessions", "payloads", "messages", "replies", "queues", "bodies",
+    ] {
         let scratch = Scratch::new();
         filled(&scratch, "anna");
-        let is_meant = |key: &[u8]| matches!(table, "messages" | "replies") || key == b"anna-2";
+        let is_meant = |key: &[u8]| !matches!(table, "sessions" | "payloads") || key == b"anna-2";
         let victim = row(&scratch.path(), table, is_meant);
         let damaged = std::cell::RefCell::new(Vec::new());
         tamper(&scratch.path(), table, &victim, |mut value| {
@@ -532,18 +557,19 @@ fn c22_no_row_contains_an_erased_user() {
     let store = Blocking::new(scratch.open());
     let selected = OwnerSelection::tenant(ctx("zq-anna").env, ctx("zq-anna").tenant);
     let selected = selected.user(user("zq-anna"));
-    let (mut sessions, mut messages, mut after) = (0, 0, None);
+    let (mut sessions, mut messages, mut queued, mut after) = (0, 0, 0, None);
     loop {
         let page = store.erase(&selected, EraseMode::Erase, after.as_ref(), 5);
         let page = page.unwrap();
         sessions += page.sessions;
         messages += page.messages;
+        queued += page.queued;
         after = page.next;
         if after.is_none() {
             break;
         }
     }
-    assert_eq!((sessions, messages), (9, 3));
+    assert_eq!((sessions, messages, queued), (9, 3, 3));
     assert_eq!(verified(&store, VerifyMode::Check), []);
     assert_eq!(store.waits(&ctx("ben"), &user("ben")).unwrap().len(), 8);
     drop(store);

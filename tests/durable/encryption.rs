@@ -1,16 +1,12 @@
 //! Encryption at rest in a file (C35 to C37).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use greentic_session::admin::{ResealMode, ScanFilter, VerifyMode};
 use greentic_session::clock::ManualClock;
 use greentic_session::durable::{Durability, DurableConfig, DurableSessionStore};
-use greentic_session::vault::{
-    DataKey, Encryption, KeyId, KeyVault, Keyring, Plaintext, TenantRef,
-};
+use greentic_session::vault::{Encryption, Plaintext};
 use greentic_session::{
     Blocking, ClaimOptions, ClaimOutcome, DueOptions, ErrorCode, MessageId, ParkOptions,
     SessionResult, Timeout,
@@ -18,7 +14,7 @@ use greentic_session::{
 
 use crate::samples::{ctx, key, scope, user};
 use crate::scratch::{Scratch, assert_consistent, data};
-use crate::sealed::{PLANTED, encryption, found_in, keyrings, plant};
+use crate::sealed::{Hanging, PLANTED, encryption, found_in, keyrings, plant};
 
 const LEASE: Duration = Duration::from_secs(60);
 
@@ -145,36 +141,10 @@ fn c35_what_is_in_clear_is_refused_unless_it_is_accepted() {
     );
 }
 
-/// A vault that can hang.
-struct Hanging {
-    keyring: Keyring,
-    hangs: AtomicBool,
-}
-
-#[async_trait]
-impl KeyVault for Hanging {
-    async fn current(&self, tenant: TenantRef<'_>) -> SessionResult<DataKey> {
-        if self.hangs.load(Ordering::SeqCst) {
-            std::future::pending::<()>().await;
-        }
-        self.keyring.current(tenant).await
-    }
-
-    async fn by_id(&self, tenant: TenantRef<'_>, id: KeyId) -> SessionResult<DataKey> {
-        if self.hangs.load(Ordering::SeqCst) {
-            std::future::pending::<()>().await;
-        }
-        self.keyring.by_id(tenant, id).await
-    }
-}
-
 #[test]
 fn c35_a_vault_that_hangs_makes_calls_unavailable_and_changes_nothing() {
     let scratch = Scratch::new();
-    let vault = Arc::new(Hanging {
-        keyring: Keyring::generate().unwrap(),
-        hangs: AtomicBool::new(false),
-    });
+    let vault = Arc::new(Hanging::new());
     let clock = Arc::new(ManualClock::default());
     // Each key is asked for anew.
     let encryption = || {
@@ -185,7 +155,7 @@ fn c35_a_vault_that_hangs_makes_calls_unavailable_and_changes_nothing() {
     park(&store, "ada", Some(Timeout::remind(Duration::from_secs(1))));
     drop(store);
     clock.advance(Duration::from_secs(2));
-    vault.hangs.store(true, Ordering::SeqCst);
+    vault.hang(true);
     let store = open_with(scratch.config(), Some(encryption().cache(9, LEASE)), &clock);
     let told = data("ada", "planted-0001-fever");
     let refusals = [
@@ -211,7 +181,7 @@ fn c35_a_vault_that_hangs_makes_calls_unavailable_and_changes_nothing() {
     for (number, refused) in refusals.into_iter().enumerate() {
         assert_eq!(refused.unwrap().code, ErrorCode::Unavailable, "{number}");
     }
-    vault.hangs.store(false, Ordering::SeqCst);
+    vault.hang(false);
     assert!(store.get(&key("ben")).unwrap().is_none());
     assert_eq!(found_in(&raw(&scratch)), [""; 0]);
     // The claim that failed has left no lease.

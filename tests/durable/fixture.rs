@@ -7,8 +7,9 @@ use std::time::Duration;
 use greentic_session::clock::{ManualClock, Timestamp};
 use greentic_session::durable::DurableSessionStore;
 use greentic_session::{
-    Blocking, ClaimOptions, ClaimOutcome, Commit, CommitOptions, CreateOptions, DueOptions,
-    MessageId, ParkOptions, RemoveOptions, SessionErrorExt, StartOptions, Timeout, UpdateOptions,
+    Blocking, ClaimOptions, ClaimOutcome, Commit, CommitOptions, CreateOptions, DeliverOptions,
+    DueOptions, Message, MessageId, MessageState, ParkOptions, RemoveOptions, SessionErrorExt,
+    StartOptions, Timeout, UpdateOptions, WhenNone,
 };
 
 use crate::samples::{ctx, key, scope, user};
@@ -35,8 +36,8 @@ fn open(scratch: &Scratch, at: Timestamp) -> (Arc<DurableSessionStore>, Arc<Manu
 }
 
 /// Writes a session without a wait, and waits: with and without deadline, displaced, claimed,
-/// released, answered, with both kinds of timeouts, and finished with a reply; and a start claim. One text contains escapes and a
-/// character outside the BMP.
+/// released, answered, with both kinds of timeouts, and finished with a reply; a start claim, and queues.
+/// One text contains escapes and a character outside the BMP.
 fn write(store: &Arc<DurableSessionStore>) {
     let api = Blocking::from(Arc::clone(store));
     let created = CreateOptions::new().key(key("created")).ttl(2 * HOUR);
@@ -97,6 +98,22 @@ fn write(store: &Arc<DurableSessionStore>) {
         ClaimOptions::new(MINUTE).start(StartOptions::new().key(key("to-be"))),
     );
     assert!(matches!(starting, Ok(ClaimOutcome::Claimed(_))));
+    // A queue with a turn that starts a flow and a message behind it, and a buffered message.
+    let deliver = |on: &str, id: &str, options: DeliverOptions| {
+        let message = Message::new(MessageId::new(id), id.as_bytes());
+        let (ctx, user, scopes) = (ctx("ann"), user("ann"), [scope(on)]);
+        let kept = api.deliver(&ctx, &user, &scopes, message, options);
+        assert!(kept.unwrap().is_kept());
+    };
+    let minute = || DeliverOptions::new(MINUTE);
+    let start = StartOptions::new().key(key("queued"));
+    deliver(
+        "queue",
+        "q-first",
+        minute().when_none(WhenNone::Start(start)),
+    );
+    deliver("queue", "q-second", minute().debounce(MINUTE));
+    deliver("buffer", "q-buffered", minute().when_none(WhenNone::Buffer));
     park("over", "over", "o", ParkOptions::new());
     let options = CommitOptions::new().reply(*b"See you.");
     api.commit(&claim("over", "m-over"), Commit::Finish, options)
@@ -141,6 +158,14 @@ fn assert_written(store: &Arc<DurableSessionStore>) {
         );
         claimed.unwrap()
     };
+    let queue = |on: &str| {
+        let messages = api.messages(&ctx("ann"), &user("ann"), &scope(on)).unwrap();
+        let states = messages.iter().map(|found| (found.state, found.bytes));
+        states.collect::<Vec<_>>()
+    };
+    let (waiting, in_flight) = (MessageState::Waiting, MessageState::InFlight);
+    assert_eq!(queue("queue"), [(in_flight, 7), (waiting, 8)]);
+    assert_eq!(queue("buffer"), [(waiting, 10)]);
     assert_eq!(claim("next", "m-answered"), ClaimOutcome::duplicate());
     let replied = ClaimOutcome::duplicate_with(Some(b"See you.".as_slice().into()));
     assert_eq!(claim("next", "m-over"), replied);
@@ -168,7 +193,10 @@ fn assert_usable(store: &Arc<DurableSessionStore>, clock: &ManualClock) {
     }
     let due = api.claim_due(&DueOptions::new(MINUTE)).unwrap().turns;
     let keys: Vec<_> = due.iter().map(|turn| turn.token.session_key()).collect();
-    assert_eq!(keys, ["closing", "reminded"].map(key).each_ref());
+    assert_eq!(keys, ["closing", "queued", "reminded"].map(key).each_ref());
+    let bodies: Vec<_> = due.iter().flat_map(|turn| &turn.messages).collect();
+    assert!(bodies.iter().all(|message| *message.body == *b"q-first"));
+    assert_eq!(bodies.len(), 1);
     for turn in &due {
         let finish = CommitOptions::new();
         api.commit(&turn.token, Commit::Finish, finish).unwrap();
@@ -228,8 +256,20 @@ fn the_fixture_has_the_documented_tables_and_version_1() {
     assert_eq!(
         tables,
         [
-            "ages", "due", "expiry", "messages", "meta", "owners", "payloads", "replies", "routes",
-            "sessions", "starts"
+            "ages",
+            "bodies",
+            "due",
+            "expiry",
+            "messages",
+            "meta",
+            "owners",
+            "payloads",
+            "queues",
+            "queues_due",
+            "replies",
+            "routes",
+            "sessions",
+            "starts"
         ]
     );
     let format = rows.iter().find(|row| row.1 == b"format").unwrap();

@@ -24,3 +24,5 @@ mod kill;
 mod open;
 mod processes;
 mod restart;
+#[cfg(feature = "encryption")]
+mod sealed_queues;

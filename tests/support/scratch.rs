@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use greentic_session::SessionData;
 use greentic_session::clock::ManualClock;
 use greentic_session::durable::{DurableConfig, DurableSessionStore};
+use greentic_session::{InboxOptions, SessionData, StoreOptions};
 
 use crate::samples::{self, ctx};
 
@@ -33,8 +33,10 @@ impl Scratch {
         self.directory.path().join("sessions.redb")
     }
 
+    /// A store with queues.
     pub fn config(&self) -> DurableConfig {
-        DurableConfig::new(self.path())
+        let options = StoreOptions::new().inbox(InboxOptions::new());
+        DurableConfig::new(self.path()).options(options)
     }
 
     pub fn open(&self) -> DurableSessionStore {

@@ -2,13 +2,15 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use greentic_session::session::Session;
-use greentic_session::vault::{Encryption, Keyring};
+use greentic_session::vault::{DataKey, Encryption, KeyId, KeyVault, Keyring, TenantRef};
 use greentic_session::{
     AsyncSessionStore, Blocking, ClaimOptions, ClaimOutcome, Commit, CommitOptions, CreateOptions,
-    MessageId, ParkOptions, SessionData, StartOptions, Turn, UpdateOptions,
+    MessageId, ParkOptions, SessionData, SessionResult, StartOptions, Turn, UpdateOptions,
 };
 use greentic_types::{SessionCursor, TenantCtx};
 
@@ -158,4 +160,40 @@ pub fn found_in(bytes: &[u8]) -> Vec<String> {
             .any(|window| window == text.as_bytes())
     };
     (0..PLANTED).map(planted).filter(contains).collect()
+}
+
+/// A vault that can hang.
+pub struct Hanging {
+    keyring: Keyring,
+    hangs: AtomicBool,
+}
+
+impl Hanging {
+    pub fn new() -> Self {
+        Self {
+            keyring: Keyring::generate().unwrap(),
+            hangs: AtomicBool::new(false),
+        }
+    }
+
+    pub fn hang(&self, hangs: bool) {
+        self.hangs.store(hangs, Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl KeyVault for Hanging {
+    async fn current(&self, tenant: TenantRef<'_>) -> SessionResult<DataKey> {
+        if self.hangs.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        self.keyring.current(tenant).await
+    }
+
+    async fn by_id(&self, tenant: TenantRef<'_>, id: KeyId) -> SessionResult<DataKey> {
+        if self.hangs.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        self.keyring.by_id(tenant, id).await
+    }
 }

@@ -3,8 +3,8 @@
 use super::admin::ScanPosition;
 use super::format::{
     Change, Expiry, JournalRecord, MessageRow, OwnerState, Records, StoreState, Table,
-    decode_digest, decode_head, decode_session_key, decode_version, encode_head, encode_record,
-    framed, seal, split_owner_key, unseal,
+    decode_digest, decode_head, decode_inbox, decode_session_key, decode_version, encode_head,
+    encode_inbox, encode_record, framed, seal, split_owner_key, unseal,
 };
 use crate::admin::ScanCursor;
 
@@ -60,6 +60,11 @@ pub fn row(bytes: &[u8]) {
             if let Ok(row) = MessageRow::decode(body) {
                 let read = MessageRow::decode(&row.encode());
                 assert_eq!(read.map(|read| read.encode()), Ok(row.encode()));
+            }
+            if let Ok(inbox) = decode_inbox(body) {
+                let written = encode_inbox(&inbox);
+                let read = decode_inbox(&written).map(|inbox| encode_inbox(&inbox));
+                assert_eq!(read, Ok(written));
             }
         }
         3 => {

@@ -1,5 +1,6 @@
 //! The durable store: which operations read a snapshot, and which are queued for the writer.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -12,7 +13,9 @@ use super::admin::{
 use super::clock::StoreClock;
 use super::config::DurableConfig;
 use super::file::{FileLock, Opened, catch_corruption, open, rewrite};
-use super::format::{FORMAT_VERSION, Table, decode_due, payload_row, unseal_payload};
+use super::format::{
+    FORMAT_VERSION, Table, decode_due, decode_queue_due, payload_row, unseal_payload,
+};
 use super::rows::{Rows, Snapshot, first_due, session_of};
 use super::writer::{DurableLedger, Shared, Sweeper, Untaken, Writer, claim_due};
 use crate::admin::{ImportOutcome, RevokeOutcome, ScanCursor, VerifyMode, VerifyPage};
@@ -20,13 +23,13 @@ use crate::admin::{ImportOutcome, RevokeOutcome, ScanCursor, VerifyMode, VerifyP
 use crate::admin::{ResealMode, ResealPage};
 use crate::backend::{Admin, Backend, Depth, RefusedWaits, WalkPage, yield_now};
 #[cfg(feature = "encryption")]
-use crate::backend::{Exchange, reseal};
+use crate::backend::{Exchange, StoredBody, reseal};
 use crate::blocking::wait_for;
 use crate::claim::{ClaimOutcome, ClaimToken, Committed};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::due::{DuePage, LONGEST_POLL};
 use crate::error::SessionResult;
-#[cfg(feature = "encryption")]
+use crate::inbox::{DeliverOutcome, MessageInfo, NextOutcome};
 use crate::message_id::MessageDigest;
 use crate::observe::Watch;
 use crate::options::StoreOptions;
@@ -230,7 +233,7 @@ impl DurableSessionStore {
     /// # Errors
     /// As for every read.
     pub fn inconsistencies(&self) -> SessionResult<Vec<Inconsistency>> {
-        wait_for(self.read(|snapshot, _now| inconsistencies(snapshot)))
+        wait_for(self.read(inconsistencies))
     }
 
     /// Queues an operation for the writer, and returns its result after its commit.
@@ -275,6 +278,30 @@ impl DurableSessionStore {
         Ok(payload_row(session.key(), &stored))
     }
 
+    /// Seals the reply of a commit for the other messages of its turn: each is a place of its own.
+    async fn replies_of_others(
+        &self,
+        request: &request::Commit,
+    ) -> SessionResult<Option<BTreeMap<MessageDigest, Reply>>> {
+        let (sealing, token) = (&self.shared.sealing, &request.token);
+        let Some(reply) = request.reply.as_ref().filter(|_| sealing.is_on()) else {
+            return Ok(None);
+        };
+        let others = self.read(|snapshot, _now| {
+            let inbox = snapshot.inbox(&token.owner)?.unwrap_or_default();
+            let turn = inbox.marked(token.secret).map(|queued| queued.message);
+            Ok(turn
+                .filter(|message| *message != token.message)
+                .collect::<Vec<_>>())
+        });
+        let mut replies = BTreeMap::new();
+        for message in others.await? {
+            let stored = sealing.reply(&token.owner, &message, reply.clone());
+            replies.insert(message, stored.await?);
+        }
+        Ok(Some(replies))
+    }
+
     /// Asks the vault for the keys of what is due, since the writer waits for nobody. Returns the error
     /// of a vault that does not answer.
     async fn fetch_due_keys(&self, limit: usize) -> SessionResult<Option<GreenticError>> {
@@ -283,14 +310,24 @@ impl DurableSessionStore {
             return Ok(None);
         }
         let lacking = self.read(|snapshot, now| {
-            let mut lacking = Vec::new();
-            for row in snapshot.due_keys(now, limit)? {
+            let (mut lacking, mut due) = (Vec::new(), Vec::new());
+            for row in snapshot.due_keys(Table::Due, now, limit)? {
                 let Ok((_, key)) = decode_due(&row) else {
                     continue;
                 };
-                let Some(head) = snapshot.head(&key).ok().flatten() else {
+                let head = snapshot.head(&key).ok().flatten();
+                due.extend(head.map(|head| (key, head)));
+            }
+            for row in snapshot.due_keys(Table::QueuesDue, now, limit)? {
+                let Ok((_, owner)) = decode_queue_due(&row) else {
                     continue;
                 };
+                let inbox = snapshot.inbox(&owner).ok().flatten();
+                if let Some((_, scope)) = inbox.and_then(|inbox| inbox.first_due()) {
+                    due.extend(snapshot.routed(&owner, &scope, None).ok().flatten());
+                }
+            }
+            for (key, head) in due {
                 let name = key.as_str().as_bytes();
                 let error = snapshot.get(Table::Payloads, name, |value| {
                     let stored = unseal_payload(&key, value);
@@ -515,12 +552,83 @@ impl Backend for DurableSessionStore {
             request::Next::Finish => None,
         };
         let sealing = &self.shared.sealing;
+        request.hand_over.replies = self.replies_of_others(&request).await?;
         let reply = sealing.reply_of_commit(&request.token, request.reply.as_ref());
         request.reply = reply.await?;
+        let shared = Arc::downgrade(&self.shared);
         let committed = self.write(move |ledger, now| {
-            rules::commit(ledger.with_payload(payload), now, &options, request)
+            let outcome = rules::commit(ledger.with_payload(payload), now, &options, request)?;
+            // A refusal keeps its writes.
+            let committed = outcome.into_result();
+            Ok(committed.map(|committed| Untaken::new(committed, shared)))
         });
-        committed.await?.into_result()
+        // The turn has ended, also if the next cannot be handed out now.
+        let (committed, _withheld) = committed.await??.opened(sealing).await;
+        Ok(committed)
+    }
+
+    async fn deliver(&self, mut request: request::Deliver) -> SessionResult<DeliverOutcome> {
+        let (sealing, options) = (&self.shared.sealing, self.shared.config.options);
+        let sealed = sealing.body(&request.owner, &request.message, request.body);
+        request.body = sealed.await?;
+        let limit = match &request.if_none {
+            request::IfNone::Start(_) => options.max_waits,
+            request::IfNone::Buffer | request::IfNone::Refuse => 0,
+        };
+        let (owner, message) = (request.owner.clone(), request.message);
+        let deliver = || {
+            let (request, shared) = (request.clone(), Arc::downgrade(&self.shared));
+            self.write_within(owner.clone(), limit, move |ledger, now| {
+                let outcome = rules::deliver(ledger, now, &options, request)?;
+                Ok(Untaken::new(outcome, shared))
+            })
+        };
+        match sealing.with_keys(deliver).await?.opened(sealing).await {
+            (_, Some(error)) => Err(error),
+            (DeliverOutcome::Duplicate { reply }, None) => {
+                let reply = sealing.opened_if_any(&owner, &message, reply.map(Reply::stored));
+                Ok(DeliverOutcome::duplicate_with(
+                    reply.await?.map(Reply::into_bytes),
+                ))
+            }
+            (outcome, None) => Ok(outcome),
+        }
+    }
+
+    async fn next(&self, request: request::NextTurn) -> SessionResult<NextOutcome> {
+        let (sealing, options) = (&self.shared.sealing, self.shared.config.options);
+        sealing.ready(&request.owner).await?;
+        let next = || {
+            let (request, shared) = (request.clone(), Arc::downgrade(&self.shared));
+            self.write(move |ledger, now| {
+                let outcome = rules::next(ledger, now, &options, request)?;
+                Ok(Untaken::new(outcome, shared))
+            })
+        };
+        match sealing.with_keys(next).await?.opened(sealing).await {
+            (_, Some(error)) => Err(error),
+            (outcome, None) => Ok(outcome),
+        }
+    }
+
+    async fn messages(
+        &self,
+        owner: &Owner,
+        scope: &ScopeDigest,
+    ) -> SessionResult<Vec<MessageInfo>> {
+        self.read(|snapshot, now| rules::messages(snapshot, now, owner, scope))
+            .await
+    }
+
+    async fn discard(&self, request: request::OfQueue<request::Discarded>) -> SessionResult<u32> {
+        self.write(move |ledger, now| rules::discard(ledger, now, &request))
+            .await
+    }
+
+    async fn retry(&self, request: request::OfQueue<request::Retried>) -> SessionResult<u32> {
+        let options = self.shared.config.options;
+        self.write(move |ledger, now| rules::retry(ledger, now, &options, &request))
+            .await
     }
 
     async fn claim_due(&self, request: request::ClaimDue) -> SessionResult<DuePage> {
@@ -534,15 +642,16 @@ impl Backend for DurableSessionStore {
             }
         }
         let unavailable = self.fetch_due_keys(request.limit).await?;
-        let shared = Arc::downgrade(&self.shared);
+        let (shared, options) = (Arc::downgrade(&self.shared), self.shared.config.options);
         // A key that the vault does not have is not waited for.
         let puts_off = unavailable.is_none();
         let claim = self.write(move |ledger, now| {
-            let page = claim_due(ledger, now, &request, puts_off)?;
+            let page = claim_due(ledger, now, &options, &request, puts_off)?;
             Ok(Untaken::new(page, shared))
         });
-        let page = claim.await?.take();
-        match unavailable {
+        let (page, withheld) = claim.await?.opened(&self.shared.sealing).await;
+        let withheld = withheld.filter(|error| error.code == ErrorCode::Unavailable);
+        match unavailable.or(withheld) {
             Some(error) if page.turns.is_empty() => Err(error),
             _ => Ok(page),
         }
@@ -596,6 +705,17 @@ impl Exchange for DurableSessionStore {
         self.write(move |ledger, _now| ledger.exchange_reply(&owner, &message, &old, &new))
             .await
     }
+
+    async fn exchange_body(
+        &self,
+        owner: &Owner,
+        old: StoredBody,
+        new: Vec<u8>,
+    ) -> SessionResult<bool> {
+        let owner = owner.clone();
+        self.write(move |ledger, _now| ledger.exchange_body(&owner, old.number, &old.bytes, &new))
+            .await
+    }
 }
 
 impl Admin for DurableSessionStore {
@@ -643,7 +763,7 @@ impl Admin for DurableSessionStore {
         limit: usize,
     ) -> SessionResult<VerifyPage> {
         let (mut page, faulty) = self
-            .read(|snapshot, _now| verify_page(snapshot, after, limit))
+            .read(|snapshot, now| verify_page(snapshot, now, after, limit))
             .await?;
         if mode != VerifyMode::Check && !faulty.is_empty() {
             page.findings = self

@@ -353,6 +353,10 @@ impl Ledger for MemoryLedger<'_> {
         Ok(())
     }
 
+    fn drop_inbox(&mut self, owner: &Owner) -> SessionResult<()> {
+        self.put_inbox(owner, Inbox::default(), Vec::new())
+    }
+
     fn remember(
         &mut self,
         owner: &Owner,

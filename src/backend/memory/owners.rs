@@ -53,9 +53,7 @@ impl StoredInbox {
     fn replace(&mut self, inbox: Inbox, added: Vec<Body>) {
         self.inbox = inbox;
         self.bodies.extend(added);
-        let dead = self.inbox.dead.iter().map(|dead| &dead.queued);
-        let named = self.inbox.messages().chain(dead);
-        let named: BTreeSet<_> = named.map(|queued| queued.body).collect();
+        let named: BTreeSet<_> = self.inbox.all().map(|queued| queued.body).collect();
         if named.len() < self.bodies.len() {
             self.bodies.retain(|number, _| named.contains(number));
         }

@@ -396,6 +396,35 @@ pub fn c04_queues_of_owners_are_apart(env: &TestEnv) -> CaseResult {
     anna.ensure_queue(&chat, &["second"])
 }
 
+pub fn c28_a_kept_message_is_there_after_reopening(env: &TestEnv) -> CaseResult {
+    let before = env.open("store")?;
+    let (chat, buffered) = (scope("chat"), scope("buffered"));
+    let anna = before.user("anna");
+    let lost = anna.delivered_with(&chat, "a", DeliverOptions::new(SHORT), &["a"])?;
+    anna.queued(&chat, "b", 1)?;
+    let buffer = options().when_none(WhenNone::Buffer);
+    let kept = anna.deliver_with(&buffered, "c", buffer)?;
+    ensure(kept.is_kept(), "it is kept")?;
+    drop(anna);
+    drop(before);
+    let after = env.open("store")?;
+    let anna = after.user("anna");
+    anna.ensure_queue(&chat, &["a", "b"])?;
+    anna.ensure_queue(&buffered, &["c"])?;
+    ensure_sound(&after)?;
+    let turn = after.due_after(SHORT + Duration::from_secs(1), LONG)?;
+    ensure_has(&turn, &["a"])?;
+    ensure_eq(turn.token.session_key(), lost.token.session_key())?;
+    let options = CommitOptions::new().then_next(LONG);
+    let next = after
+        .store
+        .commit_then(&turn.token, Commit::Finish, options)?;
+    ensure(next.next.is_some(), "the other message follows")?;
+    anna.register(&buffered, &after.key("wait"))?;
+    let turn = after.due_after(Duration::ZERO, LONG)?;
+    ensure_has(&turn, &["c"])
+}
+
 pub fn c18_a_queue_shows_no_content(env: &TestEnv) -> CaseResult {
     let env = with_queues(env)?;
     let anna = env.user("anna");

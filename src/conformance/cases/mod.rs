@@ -499,6 +499,7 @@ table! { $
     deliveries::c28_a_store_without_queues_refuses_a_delivery [AllOperations, Inbox, Options];
     deliveries::c28_a_start_that_is_refused_keeps_nothing [AllOperations, Inbox, Options];
     deliveries::c04_queues_of_owners_are_apart [AllOperations, Inbox, Options];
+    deliveries::c28_a_kept_message_is_there_after_reopening [AllOperations, Inbox, Reopen];
     deliveries::c18_a_queue_shows_no_content [AllOperations, Inbox, Options];
     turns::c29_a_turn_has_the_front_of_the_queue [AllOperations, Inbox, Options];
     turns::c29_a_turn_of_many_bytes_has_fewer_messages [AllOperations, Inbox, Options];

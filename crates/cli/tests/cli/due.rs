@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use greentic_session::{DueOptions, ParkOptions, Timeout};
 use greentic_session_testkit::test_name;
-use greentic_types::UserId;
+use greentic_types::{TenantCtx, UserId};
 use serde_json::json;
 
 use crate::fixture::{Fixture, HOUR, ctx, data, on_each_store};
@@ -20,9 +20,23 @@ fn populate(store: &Fixture) {
     park(store, "closes", "closes", Some(Timeout::close(HOUR)));
 }
 
-fn park(store: &Fixture, name: &str, on: &str, timeout: Option<Timeout>) {
-    let ctx = ctx("acme", "hunter-the-user");
+/// Parks a wait that is closed at once, and waits for that: no time acts as a millisecond.
+fn park_closed(store: &Fixture, name: &str, on: &str) {
+    park(store, name, on, Some(Timeout::close(Duration::ZERO)));
+    let (ctx, user) = owner();
+    store.store(|store| {
+        let mut looks = (0..1_000).map(|_look| store.find(&ctx, &user, &scope(on)).unwrap());
+        assert!(looks.any(|found| found.is_none()));
+    });
+}
+
+fn owner() -> (TenantCtx, UserId) {
     let user = UserId::try_from("hunter-the-user").unwrap();
+    (ctx("acme", "hunter-the-user"), user)
+}
+
+fn park(store: &Fixture, name: &str, on: &str, timeout: Option<Timeout>) {
+    let (ctx, user) = owner();
     let mut options = ParkOptions::new().ttl(48 * HOUR);
     options.timeout = timeout;
     store.store(|store| {
@@ -152,12 +166,7 @@ fn c32_show_list_and_stats_show_timeouts() {
 fn c26_timeouts_are_exported_and_imported() {
     on_each_store(test_name!(), |store| {
         populate(store);
-        park(
-            store,
-            "closed",
-            "shared",
-            Some(Timeout::close(Duration::ZERO)),
-        );
+        park_closed(store, "closed", "shared");
         park(store, "next", "shared", None);
         let (file, other) = (store.path("all.export"), Fixture::durable());
         let file = file.to_str().unwrap();
@@ -207,12 +216,7 @@ fn c26_timeouts_are_exported_and_imported() {
 fn c26_a_migration_takes_timeouts_along() {
     on_each_store(test_name!(), |store| {
         populate(store);
-        park(
-            store,
-            "closed",
-            "shared",
-            Some(Timeout::close(Duration::ZERO)),
-        );
+        park_closed(store, "closed", "shared");
         park(store, "next", "shared", None);
         let target = Fixture::durable();
         let migrate = [

@@ -4,15 +4,16 @@ use greentic_types::{GreenticError, SessionData, SessionKey};
 
 use crate::admin::{Finding, FindingKind};
 use crate::backend::durable::format::{
-    Damage, Expiry, MessageRow, OwnerState, Replies, Table, age_key, decode_digest, decode_due,
-    decode_head, decode_scope, decode_session_key, decode_start, due_key, reply_length, route_key,
-    split_owner_key, unseal, unseal_payload,
+    Damage, Expiry, MessageRow, OwnerState, Replies, Table, age_key, body_key, decode_digest,
+    decode_due, decode_head, decode_inbox, decode_queue_due, decode_scope, decode_session_key,
+    decode_start, due_key, queue_due_key, reply_length, route_key, split_owner_key, unseal,
+    unseal_payload,
 };
-use crate::backend::durable::rows::{Rows, leads_to, message, owner_state, start};
+use crate::backend::durable::rows::{Rows, inbox, leads_to, message, owner_state, start};
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
 use crate::owner::Identity;
-use crate::rules::{Head, View};
+use crate::rules::{Head, View, queue_fault};
 
 /// Returns the session that a row belongs to, if it belongs to a single one.
 pub fn session_of_row(table: Table, key: &[u8]) -> Option<SessionKey> {
@@ -120,13 +121,13 @@ pub fn count_replies<R: Rows>(rows: &R, prefix: &[u8]) -> SessionResult<Replies>
     Ok(replies)
 }
 
-/// Compares rows with the rows that they refer to.
-pub struct Check<'a, R>(pub &'a R);
+/// Compares rows with the rows that they refer to, at an instant.
+pub struct Check<'a, R>(pub &'a R, pub Timestamp);
 
 impl<R: Rows> Check<'_, R> {
     pub fn row(&self, table: Table, key: &[u8], value: &[u8]) -> Checked {
         let body = match table {
-            Table::Expiry | Table::Due => value,
+            Table::Expiry | Table::Due | Table::QueuesDue => value,
             _ => unseal(key, value)?,
         };
         match table {
@@ -142,6 +143,9 @@ impl<R: Rows> Check<'_, R> {
             Table::Due => self.due(key),
             Table::Starts => self.start(key, body),
             Table::Replies => self.reply(key),
+            Table::Queues => self.queues(key, body),
+            Table::Bodies => self.body(key),
+            Table::QueuesDue => self.queue_due(key),
         }
     }
 
@@ -242,6 +246,9 @@ impl<R: Rows> Check<'_, R> {
         expect(messages == ages, missing, "messages and their ages differ")?;
         let replies = count_replies(self.0, key)? == state.replies;
         expect(replies, missing, "the count of replies is wrong")?;
+        let queued = self.has(Table::Queues, key)?;
+        let queues = queued == (state.queued > 0);
+        expect(queues, missing, "the count of messages in queues is wrong")?;
         match &state.latest_created {
             Some(latest) => {
                 let own = self.head(latest)?.owner == owner;
@@ -299,6 +306,48 @@ impl<R: Rows> Check<'_, R> {
         )
     }
 
+    fn queues(&self, key: &[u8], body: &[u8]) -> Checked {
+        let missing = FindingKind::Missing;
+        let inbox = decode_inbox(body)?;
+        let (owner, _) = split_owner_key(key)?;
+        let dangling = FindingKind::Dangling;
+        expect(!inbox.is_empty(), dangling, "an empty queue was kept")?;
+        if let Some((at, _)) = inbox.first_due() {
+            let indexed = self.has(Table::QueuesDue, &queue_due_key(at, &owner))?;
+            expect(indexed, missing, "when a queue is due is not indexed")?;
+        }
+        if let Some(at) = inbox.first_end() {
+            let indexed = self.has(Table::Expiry, &Expiry::Queues(owner.clone()).key(at))?;
+            expect(indexed, missing, "the end of a message is not indexed")?;
+        }
+        for queued in inbox.all() {
+            let has_body = self.has(Table::Bodies, &body_key(&owner, queued.body))?;
+            expect(has_body, missing, "a message of a queue has no body")?;
+        }
+        let state = owner_state(self.0, &owner)?;
+        let counted = state.queued as usize == inbox.len();
+        expect(counted, missing, "the count of messages in queues is wrong")?;
+        match queue_fault(self.0, self.1, &owner)? {
+            Some(reason) => expect(false, missing, reason),
+            None => Ok(()),
+        }
+    }
+
+    fn body(&self, key: &[u8]) -> Checked {
+        let (owner, _) = split_owner_key(key)?;
+        let inbox = inbox(self.0, &owner)?.unwrap_or_default();
+        let mut all = inbox.all();
+        let is_named = all.any(|queued| body_key(&owner, queued.body) == key);
+        expect(is_named, FindingKind::Dangling, "the message is missing")
+    }
+
+    fn queue_due(&self, key: &[u8]) -> Checked {
+        let (at, owner) = decode_queue_due(key)?;
+        let due = inbox(self.0, &owner)?.and_then(|inbox| inbox.first_due());
+        let is_due = due.is_some_and(|(due, _)| due == at);
+        expect(is_due, FindingKind::Dangling, "nothing is due then")
+    }
+
     fn due(&self, key: &[u8]) -> Checked {
         let (at, session) = decode_due(key)?;
         let due = self.head(&session)?.due_at();
@@ -317,6 +366,7 @@ impl<R: Rows> Check<'_, R> {
             Expiry::Start(owner, scope) => {
                 start(self.0, owner, scope)?.map(|start| start.keep_until)
             }
+            Expiry::Queues(owner) => inbox(self.0, owner)?.and_then(|inbox| inbox.first_end()),
         };
         expect(
             deadline == Some(at),

@@ -7,15 +7,16 @@ use std::collections::BTreeSet;
 use super::check::{Check, Fault, FaultyRow, count_replies, quarantine_key};
 use crate::admin::{Finding, FindingKind, VerifyMode};
 use crate::backend::durable::format::{
-    Expiry, MessageRow, OwnerState, Table, age_key, decode_digest, decode_head, decode_scope,
-    decode_session_key, decode_start, due_key, owner_key, route_key, split_owner_key, unseal,
+    Expiry, MessageRow, OwnerState, Table, age_key, body_key, decode_digest, decode_head,
+    decode_inbox, decode_scope, decode_session_key, decode_start, due_key, owner_key,
+    queue_due_key, route_key, split_owner_key, unseal,
 };
 use crate::backend::durable::rows::{Rows, leads_to, owner_state, route};
 use crate::backend::durable::writer::DurableLedger;
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
 use crate::owner::Owner;
-use crate::rules::{View, delete_session};
+use crate::rules::{Ledger, View, delete_session};
 
 /// Checks each row again, now that no other operation writes, and does to those still at fault what the
 /// mode says. An owner whose rows changed is counted once, at the end.
@@ -27,13 +28,18 @@ pub fn repair(
 ) -> SessionResult<Vec<Finding>> {
     let (mut findings, mut owners) = (Vec::new(), BTreeSet::new());
     for row in rows {
-        let Some(fault) = fault_of(ledger, &row)? else {
+        let Some(fault) = fault_of(ledger, now, &row)? else {
             continue;
         };
         // Derived rows are written again; rows that cannot be derived stay (C17).
         let derived = !matches!(
             row.table,
-            Table::Sessions | Table::Payloads | Table::Messages | Table::Replies
+            Table::Sessions
+                | Table::Payloads
+                | Table::Messages
+                | Table::Replies
+                | Table::Queues
+                | Table::Bodies
         );
         let readable = fault.kind != FindingKind::Unreadable;
         let repairable = readable || (fault.is_damaged && derived);
@@ -50,7 +56,7 @@ pub fn repair(
             finding.kind = FindingKind::Quarantined;
             finding.repaired = true;
         } else if repairable && mode.repairs() {
-            owners.extend(repair_row(ledger, &row)?);
+            owners.extend(repair_row(ledger, now, &row)?);
             findings.push((finding, Some(row)));
             continue;
         }
@@ -61,7 +67,7 @@ pub fn repair(
     }
     let result = |(mut finding, row): (Finding, Option<FaultyRow>)| {
         if let Some(row) = row {
-            finding.repaired = fault_of(ledger, &row)?.is_none();
+            finding.repaired = fault_of(ledger, now, &row)?.is_none();
         }
         Ok(finding)
     };
@@ -88,24 +94,40 @@ fn set_aside(
     Ok(())
 }
 
-fn fault_of(ledger: &DurableLedger<'_, '_>, row: &FaultyRow) -> SessionResult<Option<Fault>> {
+fn fault_of(
+    ledger: &DurableLedger<'_, '_>,
+    now: Timestamp,
+    row: &FaultyRow,
+) -> SessionResult<Option<Fault>> {
     let value = ledger.get(row.table, &row.key, |value| Ok(value.to_vec()))?;
-    Ok(value.and_then(|value| Check(ledger).row(row.table, &row.key, &value).err()))
+    let fault = |value: Vec<u8>| Check(ledger, now).row(row.table, &row.key, &value).err();
+    Ok(value.and_then(fault))
 }
 
 /// Repairs a row. Returns the owner whose rows may have changed in number.
-fn repair_row(ledger: &mut DurableLedger<'_, '_>, row: &FaultyRow) -> SessionResult<Option<Owner>> {
+fn repair_row(
+    ledger: &mut DurableLedger<'_, '_>,
+    now: Timestamp,
+    row: &FaultyRow,
+) -> SessionResult<Option<Owner>> {
     match row.table {
         Table::Sessions => session(ledger, &row.key),
         Table::Messages => message(ledger, &row.key),
         Table::Starts => start(ledger, &row.key),
         Table::Owners => Ok(owner_of(&row.key)),
         Table::Meta | Table::Quarantine => Ok(None),
-        Table::Payloads | Table::Expiry | Table::Due => {
+        Table::Queues => queues(ledger, now, &row.key),
+        Table::Payloads | Table::Bodies | Table::Expiry | Table::Due | Table::QueuesDue => {
             ledger.remove_row(row.table, row.key.clone());
             Ok(None)
         }
-        Table::Routes | Table::Ages => {
+        Table::Routes => {
+            ledger.remove_row(row.table, row.key.clone());
+            Ok(owner_of(&row.key))
+        }
+        Table::Ages => {
+            // The reply of the same page was found in order.
+            ledger.remove_row(Table::Replies, row.key.clone());
             ledger.remove_row(row.table, row.key.clone());
             Ok(owner_of(&row.key))
         }
@@ -196,9 +218,54 @@ fn start(ledger: &mut DurableLedger<'_, '_>, key: &[u8]) -> SessionResult<Option
     Ok(Some(owner))
 }
 
+/// Writes the index entries of an owner's queues again, all of them due now. A message without a body is
+/// dropped.
+fn queues(
+    ledger: &mut DurableLedger<'_, '_>,
+    now: Timestamp,
+    key: &[u8],
+) -> SessionResult<Option<Owner>> {
+    let value = ledger.get(Table::Queues, key, |value| Ok(value.to_vec()))?;
+    let row = value.and_then(|value| unseal(key, &value).and_then(decode_inbox).ok());
+    let (Some(mut inbox), Some(owner)) = (row, owner_of(key)) else {
+        return Ok(None);
+    };
+    let mut lost = Vec::new();
+    for queued in inbox.all() {
+        let body = body_key(&owner, queued.body);
+        if ledger.get(Table::Bodies, &body, |_| Ok(()))?.is_none() {
+            lost.push(queued.body);
+        }
+    }
+    for queue in inbox.queues.values_mut() {
+        queue.messages.retain(|queued| !lost.contains(&queued.body));
+        queue.due = Some(now);
+    }
+    inbox.dead.retain(|dead| !lost.contains(&dead.queued.body));
+    inbox.drop_empty();
+    ledger.put_inbox(&owner, inbox.clone(), Vec::new())?;
+    // Also where the row said already what is to be indexed.
+    if let Some((at, _)) = inbox.first_due() {
+        ledger.add_row(Table::QueuesDue, queue_due_key(at, &owner), None);
+    }
+    if let Some(at) = inbox.first_end() {
+        let expiry = Expiry::Queues(owner.clone()).key(at);
+        ledger.add_row(Table::Expiry, expiry, None);
+    }
+    Ok(Some(owner))
+}
+
 /// The owner that a key names.
 fn owner_of(key: &[u8]) -> Option<Owner> {
     split_owner_key(key).ok().map(|(owner, _)| owner)
+}
+
+/// Counts the messages in the queues of an owner. A row that cannot be read counts as one.
+fn queued(ledger: &DurableLedger<'_, '_>, owner: &Owner) -> u32 {
+    match ledger.inbox(owner) {
+        Ok(inbox) => inbox.map_or(0, |inbox| u32::try_from(inbox.len()).unwrap_or(u32::MAX)),
+        Err(_damage) => 1,
+    }
 }
 
 /// Rewrites the state of an owner from its rows. A latest session that is missing or another owner's
@@ -223,6 +290,7 @@ fn recount(ledger: &mut DurableLedger<'_, '_>, owner: &Owner) -> SessionResult<(
         messages: count(Table::Messages)?,
         replies: count_replies(ledger, &prefix)?,
         latest_created: latest.filter(|_| own),
+        queued: queued(ledger, owner),
     };
     ledger.write_owner(owner, &state);
     Ok(())

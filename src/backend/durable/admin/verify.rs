@@ -11,6 +11,7 @@ use crate::admin::{ScanCursor, VerifyPage};
 use crate::backend::durable::file::read_state;
 use crate::backend::durable::format::Table;
 use crate::backend::durable::rows::{ReadTables, Snapshot};
+use crate::clock::Timestamp;
 use crate::error::{SessionResult, printable};
 
 /// Two rows of the file that contradict each other, or one that cannot be read.
@@ -38,7 +39,7 @@ impl fmt::Display for Inconsistency {
 }
 
 /// Checks all rows of one commit.
-pub fn inconsistencies(snapshot: &Snapshot) -> SessionResult<Vec<Inconsistency>> {
+pub fn inconsistencies(snapshot: &Snapshot, now: Timestamp) -> SessionResult<Vec<Inconsistency>> {
     let mut found = Vec::new();
     let mut report = |table: Table, session, reason: &str| {
         found.push(Inconsistency {
@@ -57,7 +58,7 @@ pub fn inconsistencies(snapshot: &Snapshot) -> SessionResult<Vec<Inconsistency>>
             if table == Table::Quarantine {
                 continue;
             }
-            if let Err(fault) = Check(snapshot).row(table, key, value) {
+            if let Err(fault) = Check(snapshot, now).row(table, key, value) {
                 report(table, session_of_row(table, key), &fault.reason);
             }
         }
@@ -75,16 +76,19 @@ pub fn inconsistencies(snapshot: &Snapshot) -> SessionResult<Vec<Inconsistency>>
 
 /// Every table but `meta`. Tables from which others are derived come first, so that one run repairs
 /// all.
-const CHECKED: [Table; 11] = [
+const CHECKED: [Table; 14] = [
     Table::Sessions,
     Table::Payloads,
     Table::Messages,
     Table::Starts,
+    Table::Queues,
     Table::Routes,
     Table::Ages,
     Table::Replies,
+    Table::Bodies,
     Table::Expiry,
     Table::Due,
+    Table::QueuesDue,
     Table::Owners,
     Table::Quarantine,
 ];
@@ -92,6 +96,7 @@ const CHECKED: [Table; 11] = [
 /// Checks the next rows of one commit (C23), and returns the rows at fault too, for repair.
 pub fn page(
     snapshot: &Snapshot,
+    now: Timestamp,
     after: Option<&ScanCursor>,
     limit: usize,
 ) -> SessionResult<(VerifyPage, Vec<FaultyRow>)> {
@@ -100,7 +105,7 @@ pub fn page(
     let (next, progress) = walk_tables(snapshot, &CHECKED, position, limit, |table, rows| {
         checked += rows.len() as u64;
         for row in rows {
-            if let Err(fault) = Check(snapshot).row(table, &row.key, &row.value) {
+            if let Err(fault) = Check(snapshot, now).row(table, &row.key, &row.value) {
                 findings.push(fault.finding(table, &row.key));
                 let key = row.key;
                 faulty.push(FaultyRow { table, key });

@@ -7,6 +7,8 @@ use greentic_types::{ErrorCode, GreenticError, SessionKey};
 use super::check::quarantined;
 use super::walk_tables::{ScanPosition, walk_tables};
 use crate::admin::{Finding, FindingKind, ScanCursor};
+#[cfg(feature = "encryption")]
+use crate::backend::StoredBody;
 use crate::backend::durable::file::read_state;
 use crate::backend::durable::format::{
     Table, decode_head, decode_session_key, split_owner_key, unseal, unseal_payload,
@@ -78,7 +80,34 @@ fn found_owner(snapshot: &Snapshot, row: &Row) -> SessionResult<OwnerEntry> {
     let owner = split_owner_key(&row.key).map(|(owner, _)| owner);
     let owner = owner.map_err(|damage| unreadable_row(Table::Owners, damage))?;
     let messages = snapshot.messages(&owner)?;
-    Ok(OwnerEntry::new(owner, messages))
+    let mut found = OwnerEntry::new(owner, messages);
+    found.queued = u64::from(owner_state(snapshot, &found.owner)?.queued);
+    Ok(found)
+}
+
+/// Adds the bodies of the messages in the queues of an owner, as they are stored.
+#[cfg(feature = "encryption")]
+fn with_bodies(snapshot: &Snapshot, mut found: OwnerEntry) -> SessionResult<OwnerEntry> {
+    let inbox = snapshot.inbox(&found.owner)?.unwrap_or_default();
+    for queued in inbox.all() {
+        let bytes = snapshot.body(&found.owner, queued.body)?;
+        found.bodies.extend(bytes.map(|bytes| StoredBody {
+            message: queued.message,
+            number: queued.body,
+            bytes,
+        }));
+    }
+    Ok(found)
+}
+
+/// Reads what a depth needs of an owner.
+fn read_owner(snapshot: &Snapshot, depth: Depth, row: &Row) -> SessionResult<OwnerEntry> {
+    let found = found_owner(snapshot, row)?;
+    match depth {
+        #[cfg(feature = "encryption")]
+        Depth::Stored => with_bodies(snapshot, found),
+        Depth::Summary | Depth::Heads | Depth::Full => Ok(found),
+    }
 }
 
 const WALKED: [Table; 3] = [Table::Sessions, Table::Owners, Table::Quarantine];
@@ -111,7 +140,7 @@ pub fn walk(
                             .unreadable
                             .push(quarantined().finding(table, &row.key));
                     }
-                    Table::Owners => match found_owner(snapshot, &row) {
+                    Table::Owners => match read_owner(snapshot, depth, &row) {
                         Ok(owner) => walked.owners.push(owner),
                         Err(error) => {
                             let finding = unreadable(table, None, &error.message);

@@ -14,11 +14,14 @@ pub enum Expiry {
     Session(SessionKey),
     Message(Owner, MessageDigest),
     Start(Owner, ScopeDigest),
+    /// The first message of the queues of an owner.
+    Queues(Owner),
 }
 
 const EXPIRING_SESSION: u8 = 1;
 const EXPIRING_MESSAGE: u8 = 2;
 const EXPIRING_START: u8 = 3;
+const EXPIRING_QUEUES: u8 = 4;
 
 impl Expiry {
     /// The key of the row for the instant `at`. Keys sort by instant.
@@ -34,6 +37,7 @@ impl Expiry {
                 .u8(EXPIRING_START)
                 .text(owner.as_str())
                 .raw(scope.as_bytes()),
+            Self::Queues(owner) => bytes.u8(EXPIRING_QUEUES).text(owner.as_str()),
         }
         .into_vec()
     }
@@ -51,6 +55,7 @@ impl Expiry {
                 let (owner, scope) = split_owner_key(reader.0)?;
                 Self::Start(owner, decode_scope(scope)?)
             }
+            EXPIRING_QUEUES => Self::Queues(split_owner_key(reader.0)?.0),
             _ => return Err(Damage("its kind is unknown")),
         };
         Ok((at, expiry))

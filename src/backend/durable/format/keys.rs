@@ -35,6 +35,11 @@ pub fn age_key(owner: &Owner, age: u64) -> Vec<u8> {
     owner_key(owner).u64(age).into_vec()
 }
 
+/// The key of a row of `bodies`.
+pub fn body_key(owner: &Owner, number: u64) -> Vec<u8> {
+    owner_key(owner).u64(number).into_vec()
+}
+
 /// Decodes a session key: the key of a session's rows, and the body of a route.
 pub fn decode_session_key(bytes: &[u8]) -> Result<SessionKey, Damage> {
     Ok(SessionKey::new(text(bytes)?))

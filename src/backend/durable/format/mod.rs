@@ -7,6 +7,7 @@ mod bytes;
 mod due;
 mod expiry;
 mod head;
+mod inbox_row;
 mod journal_record;
 mod keys;
 mod message_row;
@@ -19,15 +20,16 @@ mod table;
 mod version;
 
 pub(super) use bytes::Damage;
-pub(super) use due::{decode_due, due_key};
+pub(super) use due::{decode_due, decode_queue_due, due_key, queue_due_key};
 pub(super) use expiry::Expiry;
 pub(super) use head::{decode_head, encode_head};
+pub(super) use inbox_row::{decode_inbox, encode_inbox};
 #[cfg(feature = "fuzzing")]
 pub(super) use journal_record::framed;
 pub(super) use journal_record::{Change, END_OF_RECORDS, JournalRecord, Records, encode_record};
 pub(super) use keys::{
-    age_key, decode_digest, decode_scope, decode_session_key, message_key, owner_key, route_key,
-    split_owner_key,
+    age_key, body_key, decode_digest, decode_scope, decode_session_key, message_key, owner_key,
+    route_key, split_owner_key,
 };
 pub(super) use message_row::MessageRow;
 pub(super) use owner_state::{OwnerState, Replies};

@@ -12,6 +12,8 @@ pub struct OwnerState {
     pub messages: u32,
     pub replies: Replies,
     pub latest_created: Option<SessionKey>,
+    /// The number of messages in queues, dead letters included.
+    pub queued: u32,
 }
 
 /// The rows of `replies` of an owner.
@@ -48,9 +50,13 @@ impl OwnerState {
             .u32(self.messages)
             .text(latest.map_or("", SessionKey::as_str));
         let Replies { count, bytes: size } = self.replies;
-        match count {
-            0 => bytes,
+        let bytes = match (count, self.queued) {
+            (0, 0) => bytes,
             _ => bytes.u32(count).u64(size),
+        };
+        match self.queued {
+            0 => bytes,
+            queued => bytes.u32(queued),
         }
         .into_vec()
     }
@@ -60,10 +66,13 @@ impl OwnerState {
         let waits = reader.u32()?;
         let messages = reader.u32()?;
         let latest = reader.text()?;
-        let mut replies = Replies::default();
+        let (mut replies, mut queued) = (Replies::default(), 0);
         if reader.end().is_err() {
             replies.count = reader.u32()?;
             replies.bytes = reader.u64()?;
+        }
+        if reader.end().is_err() {
+            queued = reader.u32()?;
         }
         reader.end()?;
         Ok(Self {
@@ -71,6 +80,7 @@ impl OwnerState {
             messages,
             replies,
             latest_created: (!latest.is_empty()).then(|| SessionKey::new(latest)),
+            queued,
         })
     }
 }

@@ -33,11 +33,17 @@ pub enum Table {
     Quarantine = 10,
     /// Instant and session key of a wait that is due then.
     Due = 11,
+    /// Owner to the queues of the owner.
+    Queues = 12,
+    /// Owner and number to the body of a message of a queue.
+    Bodies = 13,
+    /// Instant and owner of a queue that is due then.
+    QueuesDue = 14,
 }
 
 impl Table {
     /// All tables, by number.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::Meta,
         Self::Sessions,
         Self::Payloads,
@@ -50,6 +56,9 @@ impl Table {
         Self::Starts,
         Self::Quarantine,
         Self::Due,
+        Self::Queues,
+        Self::Bodies,
+        Self::QueuesDue,
     ];
 
     pub const fn number(self) -> u8 {
@@ -74,6 +83,9 @@ impl Table {
             Self::Starts => "starts",
             Self::Quarantine => "quarantine",
             Self::Due => "due",
+            Self::Queues => "queues",
+            Self::Bodies => "bodies",
+            Self::QueuesDue => "queues_due",
         }
     }
 

@@ -6,8 +6,9 @@ use greentic_types::{ErrorCode, GreenticError, SessionKey};
 
 use super::{Row, Rows};
 use crate::backend::durable::format::{
-    Damage, MessageRow, OwnerState, Table, age_key, decode_digest, decode_due, decode_session_key,
-    decode_start, message_key, owner_key, route_key, unseal, unseal_payload,
+    Damage, MessageRow, OwnerState, Table, age_key, body_key, decode_digest, decode_due,
+    decode_inbox, decode_queue_due, decode_session_key, decode_start, message_key, owner_key,
+    route_key, unseal, unseal_payload,
 };
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
@@ -15,7 +16,7 @@ use crate::message_id::MessageDigest;
 use crate::owner::Owner;
 use crate::payload;
 use crate::reply::Reply;
-use crate::rules::{Head, Remembered, Start};
+use crate::rules::{Head, Inbox, Remembered, Start};
 use crate::scope::ScopeDigest;
 use crate::session::Session;
 
@@ -81,10 +82,26 @@ pub fn leads_to(route: &[u8], head: &Head) -> bool {
 
 /// Returns the instant at which something is due first.
 pub fn first_due<R: Rows>(rows: &R) -> SessionResult<Option<Timestamp>> {
-    let first = rows.with_prefix(Table::Due, &[], None, 1)?;
+    let waits = rows.with_prefix(Table::Due, &[], None, 1)?;
+    let queues = rows.with_prefix(Table::QueuesDue, &[], None, 1)?;
     // The writer removes a row that cannot be read.
-    let at = |row: &Row| decode_due(&row.key).map_or(Timestamp::from_millis(0), |(at, _)| at);
-    Ok(first.first().map(at))
+    let never = Timestamp::from_millis(0);
+    let wait = |row: &Row| decode_due(&row.key).map_or(never, |(at, _)| at);
+    let queue = |row: &Row| decode_queue_due(&row.key).map_or(never, |(at, _)| at);
+    let (waits, queues) = (waits.first().map(wait), queues.first().map(queue));
+    Ok([waits, queues].into_iter().flatten().min())
+}
+
+/// Returns the queues of an owner.
+pub fn inbox<R: Rows>(rows: &R, owner: &Owner) -> SessionResult<Option<Inbox>> {
+    let key = owner_key(owner).into_vec();
+    read_row(rows, Table::Queues, &key, decode_inbox)
+}
+
+/// Returns the body of a message of a queue.
+pub fn body<R: Rows>(rows: &R, owner: &Owner, number: u64) -> SessionResult<Option<Arc<[u8]>>> {
+    let decode = |body: &[u8]| Ok(body.into());
+    read_row(rows, Table::Bodies, &body_key(owner, number), decode)
 }
 
 /// Returns the start claim of a scope.

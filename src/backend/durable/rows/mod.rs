@@ -7,7 +7,7 @@ mod tables;
 mod view;
 
 pub(super) use lookup::{
-    first_due, leads_to, message, owner_state, route, session_of, start, unreadable_row,
+    first_due, inbox, leads_to, message, owner_state, route, session_of, start, unreadable_row,
 };
 pub(super) use range::{Row, expired_keys, rows_with_prefix};
 pub(super) use snapshot::Snapshot;

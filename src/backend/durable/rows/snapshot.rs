@@ -29,9 +29,15 @@ impl Snapshot {
             .map_err(|error| self.file.storage_error(&error))
     }
 
-    /// Returns the keys of what is due at `now`, at most `limit`.
-    pub fn due_keys(&self, now: Timestamp, limit: usize) -> SessionResult<Vec<Vec<u8>>> {
-        expired_keys(self.tables.table(Table::Due), now, limit)
+    /// Returns the keys of what is due at `now`, at most `limit`, of waits (`due`) or queues
+    /// (`queues_due`).
+    pub fn due_keys(
+        &self,
+        table: Table,
+        now: Timestamp,
+        limit: usize,
+    ) -> SessionResult<Vec<Vec<u8>>> {
+        expired_keys(self.tables.table(table), now, limit)
             .map_err(|error| self.file.storage_error(&error))
     }
 

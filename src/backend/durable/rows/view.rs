@@ -6,7 +6,7 @@ use greentic_types::SessionKey;
 
 use super::Rows;
 use super::lookup::{
-    leads_to, message, oldest_messages, owner_state, reply, route, session_of, start,
+    body, inbox, leads_to, message, oldest_messages, owner_state, reply, route, session_of, start,
 };
 use crate::backend::durable::format::{
     Table, decode_head, decode_session_key, owner_key, route_key, unseal,
@@ -121,16 +121,16 @@ impl<R: Rows> View for R {
         Ok(messages.into_iter().map(|(_, known)| known).collect())
     }
 
-    /// The file keeps no queues.
-    fn has_inbox(&self, _owner: &Owner) -> SessionResult<bool> {
-        Ok(false)
+    fn has_inbox(&self, owner: &Owner) -> SessionResult<bool> {
+        let key = owner_key(owner).into_vec();
+        Ok(self.get(Table::Queues, &key, |_| Ok(()))?.is_some())
     }
 
-    fn inbox(&self, _owner: &Owner) -> SessionResult<Option<Inbox>> {
-        Ok(None)
+    fn inbox(&self, owner: &Owner) -> SessionResult<Option<Inbox>> {
+        inbox(self, owner)
     }
 
-    fn body(&self, _owner: &Owner, _number: u64) -> SessionResult<Option<Arc<[u8]>>> {
-        Ok(None)
+    fn body(&self, owner: &Owner, number: u64) -> SessionResult<Option<Arc<[u8]>>> {
+        body(self, owner, number)
     }
 }

@@ -4,22 +4,21 @@
 //! fails leaves nothing in the transaction that it shares with others (C14).
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use greentic_types::{ErrorCode, GreenticError, SessionKey};
 
 use super::changes::{Changes, Reclaimed};
 use crate::backend::durable::file::{StorageErrorKind, StoreFile, error_kind, write_state};
 use crate::backend::durable::format::{
-    Change, Expiry, MessageRow, OwnerState, Replies, StoreState, Table, age_key, decode_digest,
-    decode_scope, decode_start, due_key, encode_head, encode_start, message_key, owner_key,
-    reply_length, route_key, seal, split_owner_key, unseal,
+    Change, Expiry, MessageRow, OwnerState, Replies, StoreState, Table, age_key, body_key,
+    decode_digest, decode_scope, decode_start, due_key, encode_head, encode_inbox, encode_start,
+    message_key, owner_key, queue_due_key, reply_length, route_key, seal, split_owner_key, unseal,
 };
 use crate::backend::durable::rows::{
-    Row, Rows, WriteTables, expired_keys, message, owner_state, route, rows_with_prefix,
+    Row, Rows, WriteTables, expired_keys, inbox, message, owner_state, route, rows_with_prefix,
     unreadable_row,
 };
-use crate::backend::no_queues;
 use crate::clock::Timestamp;
 use crate::envelope::clear_length;
 use crate::error::SessionResult;
@@ -111,6 +110,25 @@ impl<'a, 'txn> DurableLedger<'a, 'txn> {
         Ok(true)
     }
 
+    /// Replaces the stored body of a message of a queue, if it is still `old`.
+    #[cfg(feature = "encryption")]
+    pub fn exchange_body(
+        &mut self,
+        owner: &Owner,
+        number: u64,
+        old: &[u8],
+        new: &[u8],
+    ) -> SessionResult<bool> {
+        let key = body_key(owner, number);
+        let old = seal(&key, old);
+        let is_same = self.get(Table::Bodies, &key, |value| Ok(value == old))?;
+        if is_same != Some(true) {
+            return Ok(false);
+        }
+        self.write(Table::Bodies, key, new);
+        Ok(true)
+    }
+
     /// Ends one operation: writes what it staged if it succeeded, else drops it.
     pub fn end_operation<T>(&mut self, result: SessionResult<T>) -> SessionResult<T> {
         self.payload = None;
@@ -148,10 +166,15 @@ impl<'a, 'txn> DurableLedger<'a, 'txn> {
             .map_err(|error| self.read_error(&error))
     }
 
-    /// Returns the first keys of what is due at `now`, at most `limit`.
-    pub fn due_keys(&self, now: Timestamp, limit: usize) -> SessionResult<Vec<Vec<u8>>> {
-        expired_keys(self.tables.table(Table::Due), now, limit)
-            .map_err(|error| self.read_error(&error))
+    /// Returns the first keys of what is due at `now`, at most `limit`, of waits (`due`) or queues
+    /// (`queues_due`).
+    pub fn due_keys(
+        &self,
+        table: Table,
+        now: Timestamp,
+        limit: usize,
+    ) -> SessionResult<Vec<Vec<u8>>> {
+        expired_keys(self.tables.table(table), now, limit).map_err(|error| self.read_error(&error))
     }
 
     /// Writes the state of the store as part of this commit, which gets an id.
@@ -569,9 +592,47 @@ impl Ledger for DurableLedger<'_, '_> {
         Ok(Forgotten { messages, is_last })
     }
 
-    /// The file keeps no queues.
-    fn put_inbox(&mut self, _owner: &Owner, _inbox: Inbox, _added: Vec<Body>) -> SessionResult<()> {
-        Err(no_queues("durable"))
+    fn put_inbox(&mut self, owner: &Owner, new: Inbox, added: Vec<Body>) -> SessionResult<()> {
+        let old = inbox(self, owner)?.unwrap_or_default();
+        for (number, body) in added {
+            self.write(Table::Bodies, body_key(owner, number), &body);
+        }
+        let kept: BTreeSet<u64> = new.all().map(|queued| queued.body).collect();
+        for gone in old.all().filter(|queued| !kept.contains(&queued.body)) {
+            self.remove_row(Table::Bodies, body_key(owner, gone.body));
+        }
+        let expiry = Expiry::Queues(owner.clone());
+        self.reschedule(&expiry, old.first_end(), new.first_end());
+        let due = |inbox: &Inbox| inbox.first_due().map(|(at, _)| queue_due_key(at, owner));
+        let (before, after) = (due(&old), due(&new));
+        if before != after {
+            if let Some(row) = before {
+                self.remove_row(Table::QueuesDue, row);
+            }
+            if let Some(row) = after {
+                self.add_row(Table::QueuesDue, row, None);
+            }
+        }
+        let key = owner_key(owner).into_vec();
+        match new.is_empty() {
+            true => self.remove_row(Table::Queues, key),
+            false => self.write(Table::Queues, key, &encode_inbox(&new)),
+        }
+        let queued = u32::try_from(new.len()).unwrap_or(u32::MAX);
+        if old.len() == new.len() {
+            return Ok(());
+        }
+        self.change_owner(owner, |state| state.queued = queued)
+    }
+
+    /// The rows of `queues_due` and `expiry` are removed when their time comes.
+    fn drop_inbox(&mut self, owner: &Owner) -> SessionResult<()> {
+        let prefix = owner_key(owner).into_vec();
+        for row in self.with_prefix(Table::Bodies, &prefix, None, usize::MAX)? {
+            self.remove_row(Table::Bodies, row.key);
+        }
+        self.remove_row(Table::Queues, prefix);
+        self.change_owner(owner, |state| state.queued = 0)
     }
 
     fn remember(

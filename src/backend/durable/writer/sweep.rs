@@ -1,4 +1,4 @@
-//! Removal of expired sessions, messages and start claims, in small steps (C13).
+//! Removal of expired sessions, messages, start claims and messages of queues, in small steps (C13).
 
 use std::collections::HashSet;
 
@@ -7,7 +7,7 @@ use crate::backend::durable::format::{Damage, Expiry, Table};
 use crate::backend::durable::rows::{message, start, unreadable_row};
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
-use crate::rules::{Ledger, View, delete_session};
+use crate::rules::{Ledger, View, delete_session, drop_ended};
 
 /// Removes what has expired. Rows that it could not read are left as they are (C17), and skipped the
 /// next time, so that they do not block the others.
@@ -39,7 +39,7 @@ impl Sweeper {
             if !self.can_sweep(&key) {
                 continue;
             }
-            let removed = remove(ledger, &key);
+            let removed = remove(ledger, now, &key);
             match ledger.end_operation(removed) {
                 Ok(()) => swept += 1,
                 Err(error) if ledger.storage_error().is_some() => return Err(error),
@@ -53,7 +53,7 @@ impl Sweeper {
 }
 
 /// Removes what a row of `expiry` refers to, or only the row if that has another deadline by now.
-fn remove(ledger: &mut DurableLedger<'_, '_>, key: &[u8]) -> SessionResult<()> {
+fn remove(ledger: &mut DurableLedger<'_, '_>, now: Timestamp, key: &[u8]) -> SessionResult<()> {
     let (at, expiry) =
         Expiry::from_key(key).map_err(|damage: Damage| unreadable_row(Table::Expiry, damage))?;
     match expiry {
@@ -69,6 +69,12 @@ fn remove(ledger: &mut DurableLedger<'_, '_>, key: &[u8]) -> SessionResult<()> {
         },
         Expiry::Start(owner, scope) => match start(ledger, &owner, &scope)? {
             Some(start) if start.keep_until == at => return ledger.set_start(&owner, &scope, None),
+            _ => {}
+        },
+        Expiry::Queues(owner) => match ledger.inbox(&owner)? {
+            Some(inbox) if inbox.first_end() == Some(at) => {
+                return drop_ended(ledger, now, &owner);
+            }
             _ => {}
         },
     }

@@ -5,14 +5,22 @@ use std::slice;
 use std::sync::Weak;
 use std::time::Duration;
 
+use greentic_types::{ErrorCode, GreenticError};
+
 use super::shared::Shared;
-use crate::claim::{ClaimOutcome, Turn};
+use crate::claim::{ClaimOutcome, Committed, Turn};
 use crate::due::DuePage;
+use crate::inbox::{DeliverOutcome, NextOutcome};
+use crate::sealing::Sealing;
 
 /// An outcome that can grant turns.
 pub trait Granting {
     /// The turns that it grants.
     fn turns(&self) -> &[Turn];
+    /// The same, to be completed.
+    fn turns_mut(&mut self) -> &mut [Turn];
+    /// Takes one of the turns out.
+    fn withhold(&mut self, place: usize);
     /// An outcome that grants none.
     fn nothing() -> Self;
 }
@@ -25,6 +33,17 @@ impl Granting for ClaimOutcome {
         }
     }
 
+    fn turns_mut(&mut self) -> &mut [Turn] {
+        match self {
+            Self::Claimed(turn) => slice::from_mut(turn),
+            _ => &mut [],
+        }
+    }
+
+    fn withhold(&mut self, _place: usize) {
+        *self = Self::nothing();
+    }
+
     fn nothing() -> Self {
         Self::NoWait
     }
@@ -35,8 +54,82 @@ impl Granting for DuePage {
         &self.turns
     }
 
+    fn turns_mut(&mut self) -> &mut [Turn] {
+        &mut self.turns
+    }
+
+    fn withhold(&mut self, place: usize) {
+        self.turns.remove(place);
+    }
+
     fn nothing() -> Self {
         Self::new(Vec::new(), false, Duration::ZERO)
+    }
+}
+
+impl Granting for DeliverOutcome {
+    fn turns(&self) -> &[Turn] {
+        match self {
+            Self::Turn(turn) => slice::from_ref(turn),
+            _ => &[],
+        }
+    }
+
+    fn turns_mut(&mut self) -> &mut [Turn] {
+        match self {
+            Self::Turn(turn) => slice::from_mut(turn),
+            _ => &mut [],
+        }
+    }
+
+    fn withhold(&mut self, _place: usize) {
+        *self = Self::nothing();
+    }
+
+    fn nothing() -> Self {
+        Self::NoWait
+    }
+}
+
+impl Granting for NextOutcome {
+    fn turns(&self) -> &[Turn] {
+        match self {
+            Self::Turn(turn) => slice::from_ref(turn),
+            _ => &[],
+        }
+    }
+
+    fn turns_mut(&mut self) -> &mut [Turn] {
+        match self {
+            Self::Turn(turn) => slice::from_mut(turn),
+            _ => &mut [],
+        }
+    }
+
+    fn withhold(&mut self, _place: usize) {
+        *self = Self::nothing();
+    }
+
+    fn nothing() -> Self {
+        Self::Empty
+    }
+}
+
+impl Granting for Committed {
+    fn turns(&self) -> &[Turn] {
+        self.next.as_slice()
+    }
+
+    fn turns_mut(&mut self) -> &mut [Turn] {
+        self.next.as_mut_slice()
+    }
+
+    fn withhold(&mut self, _place: usize) {
+        self.next = None;
+    }
+
+    fn nothing() -> Self {
+        Self::new()
     }
 }
 
@@ -50,6 +143,28 @@ pub struct Untaken<T: Granting> {
 impl<T: Granting> Untaken<T> {
     pub const fn new(outcome: T, shared: Weak<Shared>) -> Self {
         Self { outcome, shared }
+    }
+
+    /// Opens the messages of the turns. A turn whose messages cannot be opened is taken out, and the error of
+    /// the first such turn returned. It is released if the vault does not answer. Else it ends with its lease,
+    /// as if its worker had died, so that a message that nobody can read does not stay in front for ever.
+    pub async fn opened(mut self, sealing: &Sealing) -> (T, Option<GreenticError>) {
+        let (mut place, mut failed) = (0, None);
+        while let Some(turn) = self.outcome.turns_mut().get_mut(place) {
+            let Err(error) = sealing.open_messages(turn).await else {
+                place += 1;
+                continue;
+            };
+            let token = turn.token.clone();
+            self.outcome.withhold(place);
+            if error.code == ErrorCode::Unavailable
+                && let Some(shared) = self.shared.upgrade()
+            {
+                shared.release_dropped(token);
+            }
+            failed.get_or_insert(error);
+        }
+        (self.take(), failed)
     }
 
     pub fn take(mut self) -> T {

@@ -1,0 +1,13 @@
+//! The body of a message of a queue, as it is stored.
+
+use std::sync::Arc;
+
+use crate::message_id::MessageDigest;
+
+/// The body of a message of a queue, as it is stored, to be sealed anew.
+pub(crate) struct StoredBody {
+    pub message: MessageDigest,
+    /// The number under which it is stored.
+    pub number: u64,
+    pub bytes: Arc<[u8]>,
+}
