@@ -139,15 +139,16 @@ where
     Ok(())
 }
 
-/// Waits for a future; returns `None` if `stop` completes before.
+/// Waits for a future; returns `None` if `stop` completes before. Where both are ready, `stop` counts: a turn that
+/// is released because the loop ends is due again at once.
 async fn unless<F: Future>(
     mut stop: Pin<&mut impl Future<Output = ()>>,
     future: F,
 ) -> Option<F::Output> {
     let mut future = pin!(future);
-    poll_fn(|context| match future.as_mut().poll(context) {
-        Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending => stop.as_mut().poll(context).map(|()| None),
+    poll_fn(|context| match stop.as_mut().poll(context) {
+        Poll::Ready(()) => Poll::Ready(None),
+        Poll::Pending => future.as_mut().poll(context).map(Some),
     })
     .await
 }

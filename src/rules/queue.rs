@@ -298,7 +298,7 @@ pub(crate) fn claim_due_queue<L: Ledger>(
     now: Timestamp,
     options: &StoreOptions,
     owner: &Owner,
-    lease_millis: u64,
+    request: &request::ClaimDue,
 ) -> SessionResult<Option<Turn>> {
     let Some(mut inbox) = ledger.inbox(owner)? else {
         return Ok(None);
@@ -311,8 +311,8 @@ pub(crate) fn claim_due_queue<L: Ledger>(
         owner,
         scope,
         secret: TokenSecret::random(),
-        lease_millis,
-        holder: None,
+        lease_millis: request.lease_millis,
+        holder: request.holder.clone(),
         max_batch: None,
         reason: Reason::Revived,
         at_once: false,

@@ -183,6 +183,23 @@ fn c33_a_drain_waits_for_due_turns_and_releases_those_that_do_not_end() {
     assert_eq!(attempts, [2, 2], "they are due at once");
 }
 
+/// The turns that a drain releases are due again at once, and nobody takes them.
+#[test]
+fn c33_a_drain_ends_a_loop_that_has_more_to_do() {
+    let due = Due::new(5);
+    let stuck = async |_turn: &Turn, _watch: LeaseWatch| {
+        pending::<()>().await;
+        Ok::<_, &'static str>(Commit::Finish)
+    };
+    let mut loops = pin!(due.worker.run_due(2, stuck, |_draining| ()));
+    go_on(loops.as_mut());
+    let polls = due.store.polls();
+    assert_eq!(block_on(due.worker.drain(Duration::ZERO)), 2);
+    assert!(matches!(polled(loops.as_mut()), Poll::Ready(Ok(()))));
+    assert_eq!(due.store.polls(), polls);
+    assert_eq!(due.left(5), 5);
+}
+
 #[test]
 fn c33_a_failed_handler_pauses_its_wait_and_no_other() {
     let due = Due::new(1);

@@ -45,8 +45,7 @@ pub fn claim_due(
                     let owner = ledger.shard.owner_due(hash, at).cloned();
                     match owner {
                         Some(owner) => {
-                            let lease = request.lease_millis;
-                            rules::claim_due_queue(&mut ledger, now, options, &owner, lease)?
+                            rules::claim_due_queue(&mut ledger, now, options, &owner, request)?
                         }
                         None => {
                             ledger.shard.due.remove((at, item));

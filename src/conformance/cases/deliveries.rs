@@ -13,6 +13,7 @@ use crate::conformance::samples::scope;
 use crate::conformance::test_env::TestEnv;
 use crate::conformance::test_user::resumed;
 use crate::conformance::time::{LONG, SHORT, TICK};
+use crate::due::DueOptions;
 use crate::error::Conflict;
 use crate::inbox::{DeliverOptions, DeliverOutcome, Discard, MessageState, WhenBusy, WhenNone};
 use crate::message::Message;
@@ -345,6 +346,23 @@ pub fn c28_bad_deliveries_are_refused(env: &TestEnv) -> CaseResult {
         ensure_invalid(refused)?;
     }
     anna.ensure_queue(&chat, &[])
+}
+
+pub fn c30_the_claim_of_a_due_queue_names_its_holder(env: &TestEnv) -> CaseResult {
+    let env = with_queues(env)?;
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
+    let buffer = options().when_none(WhenNone::Buffer);
+    let _buffered = anna.deliver_with(&chat, "message", buffer)?;
+    anna.register(&chat, &key)?;
+    env.pass(TICK, || Ok(true))?;
+    let due = env
+        .store
+        .claim_due(&DueOptions::new(LONG).holder("poller-7"))?;
+    ensure_eq(due.turns.len(), 1)?;
+    let held = env.scan_all(&env.tenant_filter().holder("poller-7"), 50)?;
+    let held: Vec<_> = held.into_iter().map(|info| info.key).collect();
+    ensure_eq(held, vec![key])
 }
 
 pub fn c28_a_store_without_queues_refuses_a_delivery(env: &TestEnv) -> CaseResult {

@@ -490,6 +490,7 @@ table! { $
     deliveries::c28_delivering_again_takes_a_free_turn [AllOperations, Inbox, Options];
     deliveries::c28_an_answered_message_is_a_duplicate [AllOperations, Inbox, Options];
     deliveries::c28_a_message_is_buffered_until_a_session_waits [AllOperations, Inbox, Options];
+    deliveries::c30_the_claim_of_a_due_queue_names_its_holder [AllOperations, Inbox, Options];
     deliveries::c28_a_message_can_be_refused_where_nothing_waits [AllOperations, Inbox, Options];
     deliveries::c28_interrupt_takes_a_turn_of_the_queue [AllOperations, Inbox, Options];
     deliveries::c28_interrupt_leaves_a_plain_claim [AllOperations, Inbox, Options];

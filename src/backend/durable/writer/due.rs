@@ -98,5 +98,5 @@ fn claim_queue(
         ledger.remove_row(Table::QueuesDue, row.to_vec());
         return Ok(None);
     }
-    rules::claim_due_queue(ledger, now, options, &owner, request.lease_millis)
+    rules::claim_due_queue(ledger, now, options, &owner, request)
 }
