@@ -458,8 +458,9 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
     /// Hands out turns of waits whose timeout has come, and of queues whose messages wait for a worker, each
     /// to one worker (C30, C33).
     ///
-    /// Nothing is handed out before its instant. A turn counts as any other: resume the flow, knowing that
-    /// no answer came ([`Reason::Timeout`](crate::Reason::Timeout)), and commit. What is not committed
+    /// Nothing is handed out before its instant. A turn counts as any other. With
+    /// [`Reason::Timeout`](crate::Reason::Timeout), resume the flow knowing that no answer came; with
+    /// [`Reason::Revived`](crate::Reason::Revived), handle [`Turn::messages`](crate::Turn::messages); then commit. What is not committed
     /// stays due: at once after a release, and a pause after the end of the lease otherwise. The pause is 1
     /// second, doubled with each further lease that ended, and at most 10 minutes.
     ///
@@ -467,7 +468,7 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
     /// [`DuePage::next`] when to ask again else. Any number of processes can ask; none needs to have been
     /// up at the instant. [`run_due`](crate::run_due) is the loop around this call.
     ///
-    /// If the answer of a call is lost, its turns are due again after their leases. A future that is
+    /// If the answer of a call is lost, its turns are due again a pause after their leases. A future that is
     /// dropped releases the turns that it was given, as that of [`claim`](Self::claim) does.
     ///
     /// # Errors
@@ -480,7 +481,7 @@ pub trait AsyncSessionStore: Send + Sync + 'static {
 
     /// Sets, moves or takes away the timeout of a wait, in one atomic step, and returns its instant (C32).
     ///
-    /// The time counts from now; zero makes the wait due at once. Data, revision, deadline and the
+    /// The time counts from now; zero acts as 1 ms. Data, revision, deadline and the
     /// position in the list are kept. Leases that ended are forgotten, so that no pause delays the turn.
     ///
     /// # Errors

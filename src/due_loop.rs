@@ -22,8 +22,8 @@ const SHORTEST_POLL: Duration = Duration::from_millis(10);
 /// more is due, and else when [`DuePage::next`](crate::DuePage::next) says. While the store is not reached,
 /// it asks again after 5 seconds. Everything runs in this future, on any runtime.
 ///
-/// `work` ends the turn: it commits it, or releases it. A turn of which it does neither is due again a
-/// pause after its lease. A turn that is released is due again at once, so that work that always releases
+/// `work` ends the turn: it commits it, or releases it. If it does neither, the turn is due again
+/// after its lease and a pause (C33). A turn that is released is due again at once, so that work that always releases
 /// does not rest; [`Worker::run_due`](crate::Worker::run_due) pauses after a failure, renews leases, and can
 /// be drained.
 ///

@@ -1,17 +1,27 @@
 //! Guard of a turn: gives the claim back if the work on it is dropped.
 
+use std::borrow::Borrow;
+
 use crate::async_store::AsyncSessionStore;
 use crate::claim::ClaimToken;
 
 /// Releases a claim when it is dropped, unless the work has ended.
-pub(crate) struct ReleaseWhenDropped<'a, S: AsyncSessionStore + ?Sized> {
+pub(crate) struct ReleaseWhenDropped<'a, S, T = &'a ClaimToken>
+where
+    S: AsyncSessionStore + ?Sized,
+    T: Borrow<ClaimToken>,
+{
     store: &'a S,
-    token: &'a ClaimToken,
+    token: T,
     ended: bool,
 }
 
-impl<'a, S: AsyncSessionStore + ?Sized> ReleaseWhenDropped<'a, S> {
-    pub const fn new(store: &'a S, token: &'a ClaimToken) -> Self {
+impl<'a, S, T> ReleaseWhenDropped<'a, S, T>
+where
+    S: AsyncSessionStore + ?Sized,
+    T: Borrow<ClaimToken>,
+{
+    pub const fn new(store: &'a S, token: T) -> Self {
         Self {
             store,
             token,
@@ -25,10 +35,14 @@ impl<'a, S: AsyncSessionStore + ?Sized> ReleaseWhenDropped<'a, S> {
     }
 }
 
-impl<S: AsyncSessionStore + ?Sized> Drop for ReleaseWhenDropped<'_, S> {
+impl<S, T> Drop for ReleaseWhenDropped<'_, S, T>
+where
+    S: AsyncSessionStore + ?Sized,
+    T: Borrow<ClaimToken>,
+{
     fn drop(&mut self) {
         if !self.ended {
-            self.store.release_dropped(self.token);
+            self.store.release_dropped(self.token.borrow());
         }
     }
 }

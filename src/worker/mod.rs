@@ -170,7 +170,8 @@ impl Worker {
     /// with each failure of the wait, and at most 10 minutes. A message is not delayed by it.
     ///
     /// Everything runs in this future, on any runtime. Spawn it as a task of its own, in one process or
-    /// in many. If it is dropped, its turns are released.
+    /// in many. If it is dropped, its turns are released. So they are if the work panics, which ends the loop:
+    /// catch panics within the work.
     ///
     /// # Errors
     /// The error of the store, once the turns in progress have ended, if it cannot be asked: the limit or
@@ -193,9 +194,14 @@ impl Worker {
             place.unless_stopped(pending::<()>()).await;
         };
         let (work, report) = (&work, &report);
-        let handle = |turn: Turn, asked: Instant| async move {
-            if let Err(failed) = self.handle_due(&turn, asked, work).await {
-                report(failed);
+        let handle = |turn: Turn, asked: Instant| {
+            // The work on another turn can panic before this one begins.
+            let unless_begun = ReleaseWhenDropped::new(&*self.store, turn.token.clone());
+            async move {
+                unless_begun.end();
+                if let Err(failed) = self.handle_due(&turn, asked, work).await {
+                    report(failed);
+                }
             }
         };
         let mut options = DueOptions::new(self.options.lease).limit(limit);

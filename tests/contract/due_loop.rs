@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, pending};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -235,6 +236,20 @@ fn c33_a_dropped_loop_releases_its_turns() {
         Ok::<_, &'static str>(Commit::Finish)
     };
     go_on(pin!(due.worker.run_due(8, stuck, no_failure)));
+    let page = block_on(due.store.claim_due(&DueOptions::new(LEASE))).unwrap();
+    assert_eq!(page.turns.len(), 3);
+}
+
+#[test]
+fn c33_a_handler_that_panics_leaves_no_turn_behind() {
+    let due = Due::new(3);
+    let panics = async |_turn: &Turn, _watch: LeaseWatch| -> Result<Commit, &'static str> {
+        panic!("the handler panics");
+    };
+    let ended = catch_unwind(AssertUnwindSafe(|| {
+        go_on(pin!(due.worker.run_due(3, panics, no_failure)));
+    }));
+    assert!(ended.is_err());
     let page = block_on(due.store.claim_due(&DueOptions::new(LEASE))).unwrap();
     assert_eq!(page.turns.len(), 3);
 }
