@@ -432,7 +432,7 @@ pub struct CommitOptions {
     /// What was answered to the message (C16). Default: none.
     pub reply: Option<Arc<[u8]>>,
     /// Takes the next messages of the queue in the same atomic step, with this lease (C30): at most
-    /// [`MAX_LEASE`]. Default: none.
+    /// [`MAX_LEASE`]. That turn has the holder of this one, unless this one started a flow. Default: none.
     pub then_next: Option<Duration>,
     /// How many messages that turn has at most, up to [`MAX_BATCH`]. Default: 1.
     pub max_batch: NonZeroU32,

@@ -1,10 +1,11 @@
 //! The hand-over at a commit: the queue moves with the flow, and the next turn is taken (C30).
 
 use super::hand_out::{Handed, Taking, hand_out, handed_before};
-use super::{Ledger, Remembered};
+use super::{Head, Ledger, Remembered};
 use crate::claim::{ClaimToken, Committed};
 use crate::clock::Timestamp;
 use crate::error::SessionResult;
+use crate::holder::Holder;
 use crate::options::StoreOptions;
 use crate::reason::Reason;
 use crate::request::{HandOver, Next};
@@ -16,6 +17,8 @@ pub(super) struct Passing {
     from: Option<ScopeDigest>,
     /// Where the flow waits next, or where it ended.
     to: Option<ScopeDigest>,
+    /// Who holds the turn. The record of a start does not tell.
+    holder: Option<Holder>,
 }
 
 impl Passing {
@@ -29,20 +32,24 @@ impl Passing {
         if !ledger.has_inbox(&token.owner)? {
             return Ok(None);
         }
-        let from = match token.start {
-            Some(scope) => Some(scope),
-            None => ledger
-                .head(&token.key)?
-                .filter(|head| !head.is_closed(now))
-                .and_then(|head| Some(head.wait?.scope)),
+        let head = match token.start {
+            Some(_) => None,
+            None => ledger.head(&token.key)?,
         };
+        let lease = head
+            .as_ref()
+            .and_then(|head| head.wait.as_ref()?.lease.as_ref());
+        let holder = lease.and_then(|lease| lease.holder.clone());
+        let is_open = |head: &Head| !head.is_closed(now);
+        let wait = head.filter(is_open).and_then(|head| head.wait);
+        let from = token.start.or(wait.map(|wait| wait.scope));
         let to = match next {
             Next::Park {
                 scope: Some(scope), ..
             } => Some(scope.ours),
             Next::Park { scope: None, .. } | Next::Finish => from,
         };
-        Ok(Some(Self { from, to }))
+        Ok(Some(Self { from, to, holder }))
     }
 
     /// Remembers the messages of the turn, ends them in the queue, and takes the next turn.
@@ -86,7 +93,7 @@ impl Passing {
             }
         }
         if let (Some(lease_millis), Some(scope)) = (hand_over.lease_millis, self.to) {
-            let taking = taking(options, token, hand_over, scope, lease_millis);
+            let taking = taking(options, token, hand_over, scope, lease_millis, self.holder);
             // What cannot be read fails no commit: the queue is due.
             let handed = hand_out(ledger, now, &mut inbox, &taking);
             committed.next = handed.ok().and_then(Handed::into_turn);
@@ -124,6 +131,7 @@ fn taking<'a>(
     hand_over: &HandOver,
     scope: ScopeDigest,
     lease_millis: u64,
+    holder: Option<Holder>,
 ) -> Taking<'a> {
     Taking {
         options,
@@ -131,7 +139,7 @@ fn taking<'a>(
         scope,
         secret: hand_over.secret,
         lease_millis,
-        holder: None,
+        holder,
         max_batch: Some(hand_over.max_batch),
         reason: Reason::Message,
         at_once: false,

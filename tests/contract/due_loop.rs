@@ -184,7 +184,7 @@ fn c33_a_drain_waits_for_due_turns_and_releases_those_that_do_not_end() {
     assert_eq!(attempts, [2, 2], "they are due at once");
 }
 
-/// The turns that a drain releases are due again at once, and nobody takes them.
+/// A drain releases turns, which are due again at once. The loop does not ask for them.
 #[test]
 fn c33_a_drain_ends_a_loop_that_has_more_to_do() {
     let due = Due::new(5);

@@ -48,16 +48,6 @@ fn claim(store: &Blocking<DurableSessionStore>, name: &str) -> SessionResult<Cla
     store.claim(&ctx(name), &user(name), &[scope("chat")], &message, options)
 }
 
-/// All bytes of all files of a store.
-fn raw(scratch: &Scratch) -> Vec<u8> {
-    let files = std::fs::read_dir(scratch.directory()).unwrap();
-    let files = files.map(|entry| entry.unwrap().path());
-    files
-        .filter(|path| path.is_file())
-        .flat_map(|path| std::fs::read(path).unwrap())
-        .collect()
-}
-
 #[test]
 fn c35_file_and_journal_hold_no_planted_text() {
     let sync_every = Duration::from_secs(3600);
@@ -76,9 +66,9 @@ fn c35_file_and_journal_hold_no_planted_text() {
             let store = open_with(config, encryption, &Arc::default());
             plant(&store);
             // The journal too, before it is merged into the file.
-            assert_eq!(found_in(&raw(scratch)).len(), found);
+            assert_eq!(found_in(&scratch.bytes()).len(), found);
             drop(store);
-            assert_eq!(found_in(&raw(scratch)).len(), found);
+            assert_eq!(found_in(&scratch.bytes()).len(), found);
         }
     }
 }
@@ -183,7 +173,7 @@ fn c35_a_vault_that_hangs_makes_calls_unavailable_and_changes_nothing() {
     }
     vault.hang(false);
     assert!(store.get(&key("ben")).unwrap().is_none());
-    assert_eq!(found_in(&raw(&scratch)), [""; 0]);
+    assert_eq!(found_in(&scratch.bytes()), [""; 0]);
     // The claim that failed has left no lease.
     assert!(matches!(claim(&store, "ada"), Ok(ClaimOutcome::Claimed(turn)) if turn.attempt == 1));
 }
@@ -254,7 +244,7 @@ fn c37_a_file_is_taken_over_rotated_and_given_back() {
     );
     // The free pages of the file keep what was in clear until it is rewritten.
     DurableSessionStore::rewrite(scratch.config()).unwrap();
-    assert_eq!(found_in(&raw(&scratch)), [""; 0]);
+    assert_eq!(found_in(&scratch.bytes()), [""; 0]);
     let rotated = open(&scratch, Some(encryption(&second)));
     assert_eq!(reseal(&rotated, ResealMode::Seal), (0, VALUES));
     assert_eq!(reseal(&rotated, ResealMode::Seal), (0, 0));

@@ -78,15 +78,6 @@ fn bodies(turn: &Turn) -> Vec<&[u8]> {
     turn.messages.iter().map(|message| &*message.body).collect()
 }
 
-fn raw(scratch: &Scratch) -> Vec<u8> {
-    let files = std::fs::read_dir(scratch.directory()).unwrap();
-    let files = files.map(|entry| entry.unwrap().path());
-    files
-        .filter(|path| path.is_file())
-        .flat_map(|path| std::fs::read(path).unwrap())
-        .collect()
-}
-
 #[test]
 fn c35_bodies_are_sealed_and_handed_out_after_a_restart() {
     let (keyring, _) = keyrings();
@@ -95,9 +86,9 @@ fn c35_bodies_are_sealed_and_handed_out_after_a_restart() {
         let first = open(&scratch, &clock, encryption.clone());
         let turn = first.delivered(3);
         assert_eq!(bodies(&turn), [planted(0).as_bytes()]);
-        assert_eq!(found_in(&raw(&scratch)).len(), found);
+        assert_eq!(found_in(&scratch.bytes()).len(), found);
         drop(first);
-        assert_eq!(found_in(&raw(&scratch)).len(), found);
+        assert_eq!(found_in(&scratch.bytes()).len(), found);
         let second = open(&scratch, &clock, encryption);
         assert_consistent(&second.store);
         let then = CommitOptions::new().then_next(LEASE);
@@ -147,7 +138,7 @@ fn c37_bodies_are_resealed() {
     assert_eq!(taken_over.reseal(ResealMode::Seal), (3, 0));
     drop(taken_over);
     DurableSessionStore::rewrite(scratch.config()).unwrap();
-    assert_eq!(found_in(&raw(&scratch)), [""; 0]);
+    assert_eq!(found_in(&scratch.bytes()), [""; 0]);
     let rotated = open(&scratch, &clock, Some(encryption(&second)));
     assert_eq!(rotated.reseal(ResealMode::Seal), (3, 3));
     drop(rotated);
@@ -251,6 +242,6 @@ fn c36_each_message_of_a_turn_has_its_own_reply() {
         };
         assert_eq!(reply.as_deref(), Some(planted(7).as_bytes()));
     }
-    assert_eq!(found_in(&raw(&scratch)), [""; 0]);
+    assert_eq!(found_in(&scratch.bytes()), [""; 0]);
     assert_eq!(opened.reseal(ResealMode::Count), (2, 0));
 }

@@ -34,6 +34,16 @@ impl Scratch {
     }
 
     /// A store with queues.
+    /// All bytes of all files of the store.
+    pub fn bytes(&self) -> Vec<u8> {
+        let files = std::fs::read_dir(self.directory()).unwrap();
+        let files = files.map(|entry| entry.unwrap().path());
+        files
+            .filter(|path| path.is_file())
+            .flat_map(|path| std::fs::read(path).unwrap())
+            .collect()
+    }
+
     pub fn config(&self) -> DurableConfig {
         let options = StoreOptions::new().inbox(InboxOptions::new());
         DurableConfig::new(self.path()).options(options)

@@ -9,13 +9,14 @@ use super::keys::KeyHash;
 use super::sharding::SHARDS;
 use crate::clock::Timestamp;
 
-/// Something that is due.
+/// Something that is due. Of two at the same instant a queue is the first, so that an answer that came in time
+/// is not overtaken by a timeout (C30).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DueItem {
-    /// The timeout of a session.
-    Wait(KeyHash),
     /// The queue of an owner that is due first.
     Queue(OwnerHash),
+    /// The timeout of a session.
+    Wait(KeyHash),
 }
 
 /// What is due of one shard of owners.

@@ -512,6 +512,8 @@ table! { $
     turns::c29_a_message_ends_with_its_ttl [AllOperations, Inbox, Options];
     turns::c29_no_two_turns_of_a_scope_are_live [AllOperations, Inbox, Options];
     passing_on::c30_a_commit_takes_the_next_turn [AllOperations, Inbox, Options];
+    passing_on::c30_a_queue_comes_before_a_timeout_of_the_same_instant [AllOperations, Inbox, Options, Timeouts];
+    passing_on::c30_the_next_turn_keeps_the_holder [AllOperations, Inbox, Options];
     passing_on::c30_after_the_end_of_a_flow_the_next_turn_starts_one [AllOperations, Inbox, Options];
     passing_on::c30_a_message_that_nothing_can_take_is_a_dead_letter [AllOperations, Inbox, Options];
     passing_on::c30_a_repeated_commit_has_the_same_next_turn [AllOperations, Inbox, Options];

@@ -18,6 +18,7 @@ use crate::inbox::{
 };
 use crate::options::{CommitOptions, OperationId};
 use crate::reason::Reason;
+use crate::timeout::Timeout;
 
 fn take_next() -> CommitOptions {
     CommitOptions::new().then_next(LONG)
@@ -283,6 +284,35 @@ pub fn c30_a_lone_message_is_followed_after_a_pause_too(env: &TestEnv) -> CaseRe
     let next = env.due_after(TICK, LONG)?;
     ensure_has(&next, &["a"])?;
     ensure_sound(&env)
+}
+
+pub fn c30_a_queue_comes_before_a_timeout_of_the_same_instant(env: &TestEnv) -> CaseResult {
+    let env = with_queues(env)?;
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
+    anna.register(&chat, &key)?;
+    let _at = env.store.set_timeout(&key, Some(Timeout::remind(SHORT)))?;
+    let _lost = anna.delivered_with(&chat, "a", DeliverOptions::new(SHORT), &["a"])?;
+    let next = env.due_after(SHORT + Duration::from_secs(1), LONG)?;
+    ensure_has(&next, &["a"])?;
+    ensure_eq(next.reason, Reason::Revived)?;
+    env.store.commit(&next.token, Commit::Finish)?;
+    env.ensure_nothing_due()
+}
+
+pub fn c30_the_next_turn_keeps_the_holder(env: &TestEnv) -> CaseResult {
+    let env = with_queues(env)?;
+    let anna = env.user("anna");
+    let (chat, key) = (scope("chat"), env.key("wait"));
+    anna.register(&chat, &key)?;
+    let turn = anna.delivered_with(&chat, "a", options().holder("pod-7"), &["a"])?;
+    anna.queued(&chat, "b", 1)?;
+    let again = Commit::park_here(anna.data("again"));
+    let done = env.store.commit_then(&turn.token, again, take_next())?;
+    ensure(done.next.is_some(), "the other message follows")?;
+    let held = env.scan_all(&env.tenant_filter().holder("pod-7"), 50)?;
+    let held: Vec<_> = held.into_iter().map(|info| info.key).collect();
+    ensure_eq(held, vec![key])
 }
 
 pub fn c30_nothing_of_a_queue_is_handed_out_early(env: &TestEnv) -> CaseResult {

@@ -85,9 +85,9 @@ pub fn first_due<R: Rows>(rows: &R) -> SessionResult<Option<Timestamp>> {
     let waits = rows.with_prefix(Table::Due, &[], None, 1)?;
     let queues = rows.with_prefix(Table::QueuesDue, &[], None, 1)?;
     // The writer removes a row that cannot be read.
-    let never = Timestamp::from_millis(0);
-    let wait = |row: &Row| decode_due(&row.key).map_or(never, |(at, _)| at);
-    let queue = |row: &Row| decode_queue_due(&row.key).map_or(never, |(at, _)| at);
+    let at_once = Timestamp::from_millis(0);
+    let wait = |row: &Row| decode_due(&row.key).map_or(at_once, |(at, _)| at);
+    let queue = |row: &Row| decode_queue_due(&row.key).map_or(at_once, |(at, _)| at);
     let (waits, queues) = (waits.first().map(wait), queues.first().map(queue));
     Ok([waits, queues].into_iter().flatten().min())
 }

@@ -26,8 +26,8 @@ pub fn claim_due(
         let keys = ledger.due_keys(table, now, request.limit + 1)?;
         rows.extend(keys.into_iter().map(|key| (key, table)));
     }
-    // Both kinds of keys begin with the instant.
-    rows.sort_by(|(one, _), (other, _)| one.cmp(other));
+    // Both kinds of keys begin with the instant. At the same instant a queue is the first (C30).
+    rows.sort_by_key(|(key, table)| (key.get(..8).map(<[u8]>::to_vec), *table == Table::Due));
     let mut more = rows.len() > request.limit;
     rows.truncate(request.limit);
     for (row, table) in rows {

@@ -146,8 +146,8 @@ impl<T: Granting> Untaken<T> {
     }
 
     /// Opens the messages of the turns. A turn whose messages cannot be opened is taken out, and the error of
-    /// the first such turn returned. It is released if the vault does not answer. Else it ends with its lease,
-    /// as if its worker had died, so that a message that nobody can read does not stay in front for ever.
+    /// the first such turn returned. It is released if the vault does not answer. Else its lease is left to
+    /// end: that counts as an attempt of its message, which becomes a dead letter after the last one (C31).
     pub async fn opened(mut self, sealing: &Sealing) -> (T, Option<GreenticError>) {
         let (mut place, mut failed) = (0, None);
         while let Some(turn) = self.outcome.turns_mut().get_mut(place) {
