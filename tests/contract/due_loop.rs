@@ -192,7 +192,13 @@ fn c33_a_drain_ends_a_loop_that_has_more_to_do() {
         pending::<()>().await;
         Ok::<_, &'static str>(Commit::Finish)
     };
-    let mut loops = pin!(due.worker.run_due(2, stuck, |_draining| ()));
+    // A loop that asks again releases and reports without end.
+    let reports = Cell::new(0);
+    let count = |_draining| {
+        reports.set(reports.get() + 1);
+        assert!(reports.get() <= 2, "the loop took more turns");
+    };
+    let mut loops = pin!(due.worker.run_due(2, stuck, count));
     go_on(loops.as_mut());
     let polls = due.store.polls();
     assert_eq!(block_on(due.worker.drain(Duration::ZERO)), 2);
