@@ -126,7 +126,7 @@ fn repair_row(
             Ok(owner_of(&row.key))
         }
         Table::Ages => {
-            // The reply of the same page was found in order.
+            // Its reply was checked before, on the same page, and would stay without it.
             ledger.remove_row(Table::Replies, row.key.clone());
             ledger.remove_row(row.table, row.key.clone());
             Ok(owner_of(&row.key))

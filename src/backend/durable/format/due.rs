@@ -3,7 +3,7 @@
 use greentic_types::SessionKey;
 
 use super::bytes::{Bytes, Damage, Reader};
-use super::keys::{decode_session_key, split_owner_key};
+use super::keys::{decode_owner, decode_session_key};
 use crate::clock::Timestamp;
 use crate::owner::Owner;
 
@@ -26,12 +26,7 @@ pub fn queue_due_key(at: Timestamp, owner: &Owner) -> Vec<u8> {
 
 pub fn decode_queue_due(key: &[u8]) -> Result<(Timestamp, Owner), Damage> {
     let mut reader = Reader(key);
-    let at = reader.instant()?;
-    let (owner, rest) = split_owner_key(reader.0)?;
-    match rest {
-        [] => Ok((at, owner)),
-        _ => Err(Damage("it is too long")),
-    }
+    Ok((reader.instant()?, decode_owner(reader.0)?))
 }
 
 #[cfg(test)]

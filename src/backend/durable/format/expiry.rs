@@ -3,7 +3,7 @@
 use greentic_types::SessionKey;
 
 use super::bytes::{Bytes, Damage, Reader};
-use super::keys::{decode_digest, decode_scope, decode_session_key, split_owner_key};
+use super::keys::{decode_digest, decode_owner, decode_scope, decode_session_key, split_owner_key};
 use crate::clock::Timestamp;
 use crate::message_id::MessageDigest;
 use crate::owner::Owner;
@@ -55,7 +55,7 @@ impl Expiry {
                 let (owner, scope) = split_owner_key(reader.0)?;
                 Self::Start(owner, decode_scope(scope)?)
             }
-            EXPIRING_QUEUES => Self::Queues(split_owner_key(reader.0)?.0),
+            EXPIRING_QUEUES => Self::Queues(decode_owner(reader.0)?),
             _ => return Err(Damage("its kind is unknown")),
         };
         Ok((at, expiry))

@@ -20,6 +20,14 @@ pub fn split_owner_key(key: &[u8]) -> Result<(Owner, &[u8]), Damage> {
     Ok((owner, reader.0))
 }
 
+/// Decodes a key, or the end of one, that is an owner and no more.
+pub fn decode_owner(key: &[u8]) -> Result<Owner, Damage> {
+    match split_owner_key(key)? {
+        (owner, []) => Ok(owner),
+        _ => Err(Damage("it is too long")),
+    }
+}
+
 /// The key of a row of `routes` or `starts`.
 pub fn route_key(owner: &Owner, scope: &ScopeDigest) -> Vec<u8> {
     owner_key(owner).raw(scope.as_bytes()).into_vec()

@@ -14,34 +14,23 @@ use crate::inbox::{DeliverOutcome, NextOutcome};
 use crate::sealing::Sealing;
 
 /// An outcome that can grant turns.
-pub trait Granting {
+pub trait Granting: Sized {
     /// The turns that it grants.
-    fn turns(&self) -> &[Turn];
-    /// The same, to be completed.
-    fn turns_mut(&mut self) -> &mut [Turn];
-    /// Takes one of the turns out.
-    fn withhold(&mut self, place: usize);
+    fn turns(&mut self) -> &mut [Turn];
     /// An outcome that grants none.
     fn nothing() -> Self;
+    /// Takes one of the turns out.
+    fn withhold(&mut self, _place: usize) {
+        *self = Self::nothing();
+    }
 }
 
 impl Granting for ClaimOutcome {
-    fn turns(&self) -> &[Turn] {
-        match self {
-            Self::Claimed(turn) => slice::from_ref(turn),
-            _ => &[],
-        }
-    }
-
-    fn turns_mut(&mut self) -> &mut [Turn] {
+    fn turns(&mut self) -> &mut [Turn] {
         match self {
             Self::Claimed(turn) => slice::from_mut(turn),
             _ => &mut [],
         }
-    }
-
-    fn withhold(&mut self, _place: usize) {
-        *self = Self::nothing();
     }
 
     fn nothing() -> Self {
@@ -50,11 +39,7 @@ impl Granting for ClaimOutcome {
 }
 
 impl Granting for DuePage {
-    fn turns(&self) -> &[Turn] {
-        &self.turns
-    }
-
-    fn turns_mut(&mut self) -> &mut [Turn] {
+    fn turns(&mut self) -> &mut [Turn] {
         &mut self.turns
     }
 
@@ -68,22 +53,11 @@ impl Granting for DuePage {
 }
 
 impl Granting for DeliverOutcome {
-    fn turns(&self) -> &[Turn] {
-        match self {
-            Self::Turn(turn) => slice::from_ref(turn),
-            _ => &[],
-        }
-    }
-
-    fn turns_mut(&mut self) -> &mut [Turn] {
+    fn turns(&mut self) -> &mut [Turn] {
         match self {
             Self::Turn(turn) => slice::from_mut(turn),
             _ => &mut [],
         }
-    }
-
-    fn withhold(&mut self, _place: usize) {
-        *self = Self::nothing();
     }
 
     fn nothing() -> Self {
@@ -92,22 +66,11 @@ impl Granting for DeliverOutcome {
 }
 
 impl Granting for NextOutcome {
-    fn turns(&self) -> &[Turn] {
-        match self {
-            Self::Turn(turn) => slice::from_ref(turn),
-            _ => &[],
-        }
-    }
-
-    fn turns_mut(&mut self) -> &mut [Turn] {
+    fn turns(&mut self) -> &mut [Turn] {
         match self {
             Self::Turn(turn) => slice::from_mut(turn),
             _ => &mut [],
         }
-    }
-
-    fn withhold(&mut self, _place: usize) {
-        *self = Self::nothing();
     }
 
     fn nothing() -> Self {
@@ -116,11 +79,7 @@ impl Granting for NextOutcome {
 }
 
 impl Granting for Committed {
-    fn turns(&self) -> &[Turn] {
-        self.next.as_slice()
-    }
-
-    fn turns_mut(&mut self) -> &mut [Turn] {
+    fn turns(&mut self) -> &mut [Turn] {
         self.next.as_mut_slice()
     }
 
@@ -150,7 +109,7 @@ impl<T: Granting> Untaken<T> {
     /// end: that counts as an attempt of its message, which becomes a dead letter after the last one (C31).
     pub async fn opened(mut self, sealing: &Sealing) -> (T, Option<GreenticError>) {
         let (mut place, mut failed) = (0, None);
-        while let Some(turn) = self.outcome.turns_mut().get_mut(place) {
+        while let Some(turn) = self.outcome.turns().get_mut(place) {
             let Err(error) = sealing.open_messages(turn).await else {
                 place += 1;
                 continue;
@@ -175,7 +134,10 @@ impl<T: Granting> Untaken<T> {
 impl<T: Granting> Drop for Untaken<T> {
     fn drop(&mut self) {
         let turns = self.outcome.turns();
-        if let Some(shared) = self.shared.upgrade().filter(|_| !turns.is_empty()) {
+        if turns.is_empty() {
+            return;
+        }
+        if let Some(shared) = self.shared.upgrade() {
             for turn in turns {
                 shared.release_dropped(turn.token.clone());
             }
